@@ -1,0 +1,187 @@
+//! Writes GGUF version 3: for tests, synthetic models and repacked files.
+
+use std::io::Write;
+
+use super::metadata::check_key;
+use super::tensor::{ALIGNMENT_KEY, DEFAULT_ALIGNMENT, align_up, check_alignment, check_dims, check_name};
+use super::{Array, Metadata, TensorInfo, TensorType, Value};
+use crate::{Error, Result};
+
+/// A tensor to be written: the writer gives it its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TensorDeclaration {
+    /// The tensor's name, shorter than 64 bytes.
+    pub name: String,
+    /// One to four dimensions, innermost first.
+    pub dims: Vec<u64>,
+    /// Storage format.
+    pub kind: TensorType,
+}
+
+/// Writes a file from front to back: all but the tensors' bytes in [`new`](Self::new), then these in order.
+///
+/// It writes to `W` in small pieces: give it a [`BufWriter`](std::io::BufWriter).
+pub struct Writer<W: Write> {
+    sink: W,
+    tensors: Vec<TensorInfo>,
+    alignment: u64,
+    /// The tensor being written, and how much of it is.
+    index: usize,
+    done: u64,
+}
+
+impl<W: Write> Writer<W> {
+    /// Writes header, key-values and tensor table.
+    ///
+    /// # Errors
+    /// [`Error::BadWrite`] for names, shapes or an alignment that the decoder would refuse; [`Error::Io`].
+    pub fn new(mut sink: W, metadata: &Metadata, tensors: &[TensorDeclaration]) -> Result<Self> {
+        let alignment = match metadata.get(ALIGNMENT_KEY) {
+            None => DEFAULT_ALIGNMENT,
+            Some(Value::U32(v)) => (*v).into(),
+            Some(_) => return Err(bad_write(ALIGNMENT_KEY, "it must be a u32")),
+        };
+        check_alignment(alignment, 1 << 20).map_err(|reason| bad_write(ALIGNMENT_KEY, reason))?;
+        let tensors = place(tensors, alignment)?;
+
+        // Built whole, so that the position for the padding is known.
+        let mut head = Vec::new();
+        head.extend(b"GGUF");
+        head.extend(3u32.to_le_bytes());
+        head.extend((tensors.len() as u64).to_le_bytes());
+        head.extend((metadata.len() as u64).to_le_bytes());
+        for (key, value) in metadata.iter() {
+            check_key(key).map_err(|reason| bad_write(key, reason))?;
+            put_string(&mut head, key);
+            head.extend((value.kind() as u32).to_le_bytes());
+            put_value(&mut head, value);
+        }
+        for tensor in &tensors {
+            put_string(&mut head, &tensor.name);
+            head.extend((tensor.dims.len() as u32).to_le_bytes());
+            tensor.dims.iter().for_each(|dim| head.extend(dim.to_le_bytes()));
+            head.extend(tensor.kind.id().to_le_bytes());
+            head.extend(tensor.offset.to_le_bytes());
+        }
+        head.resize(head.len().next_multiple_of(alignment as usize), 0);
+        sink.write_all(&head).map_err(io)?;
+        Ok(Self { sink, tensors, alignment, index: 0, done: 0 })
+    }
+
+    /// The tensor table with sizes and offsets.
+    pub fn tensors(&self) -> &[TensorInfo] {
+        &self.tensors
+    }
+
+    /// Writes on at the tensors' bytes, in pieces of any size; a piece may end one tensor and begin the next.
+    ///
+    /// # Errors
+    /// [`Error::BadWrite`] for more bytes than were declared; [`Error::Io`].
+    pub fn write_tensor_data(&mut self, mut bytes: &[u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            let tensor = self
+                .tensors
+                .get(self.index)
+                .ok_or_else(|| bad_write("tensor data", "there is more of it than was declared"))?;
+            let left = tensor.size - self.done;
+            let (now, rest) = bytes.split_at(usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len())));
+            self.sink.write_all(now).map_err(io)?;
+            self.done += now.len() as u64;
+            bytes = rest;
+            if self.done == tensor.size {
+                let end = tensor.offset + tensor.size;
+                let padding = align_up(end, self.alignment).unwrap_or(end) - end;
+                std::io::copy(&mut std::io::Read::take(std::io::repeat(0), padding), &mut self.sink).map_err(io)?;
+                self.index += 1;
+                self.done = 0;
+            }
+        }
+        Ok(())
+    }
+
+    /// Flushes, and gives the sink back.
+    ///
+    /// # Errors
+    /// [`Error::BadWrite`] if a tensor is not complete; [`Error::Io`].
+    pub fn finish(mut self) -> Result<W> {
+        if let Some(tensor) = self.tensors.get(self.index) {
+            let reason = format!("{} of its {} bytes were given", self.done, tensor.size);
+            return Err(bad_write(&tensor.name, reason));
+        }
+        self.sink.flush().map_err(io)?;
+        Ok(self.sink)
+    }
+}
+
+/// Gives each tensor its size and its offset.
+fn place(tensors: &[TensorDeclaration], alignment: u64) -> Result<Vec<TensorInfo>> {
+    let mut names = std::collections::HashSet::new();
+    let mut offset = 0u64;
+    let mut placed = Vec::with_capacity(tensors.len());
+    for TensorDeclaration { name, dims, kind } in tensors {
+        check_name(name).map_err(|reason| bad_write(name, reason))?;
+        if !names.insert(name) {
+            return Err(bad_write(name, "there are two tensors of this name"));
+        }
+        let size = check_dims(*kind, dims).map_err(|reason| bad_write(name, reason))?;
+        placed.push(TensorInfo { name: name.clone(), dims: dims.clone(), kind: *kind, offset, size });
+        offset = offset
+            .checked_add(size)
+            .and_then(|end| align_up(end, alignment))
+            .filter(|&end| end < 1 << 63)
+            .ok_or_else(|| bad_write(name, "the file would have more than 2^63 bytes"))?;
+    }
+    Ok(placed)
+}
+
+fn put_string(out: &mut Vec<u8>, string: &str) {
+    out.extend((string.len() as u64).to_le_bytes());
+    out.extend(string.as_bytes());
+}
+
+fn put_value(out: &mut Vec<u8>, value: &Value) {
+    match value {
+        Value::U8(v) => out.extend(v.to_le_bytes()),
+        Value::I8(v) => out.extend(v.to_le_bytes()),
+        Value::U16(v) => out.extend(v.to_le_bytes()),
+        Value::I16(v) => out.extend(v.to_le_bytes()),
+        Value::U32(v) => out.extend(v.to_le_bytes()),
+        Value::I32(v) => out.extend(v.to_le_bytes()),
+        Value::F32(v) => out.extend(v.to_le_bytes()),
+        Value::Bool(v) => out.push(u8::from(*v)),
+        Value::String(v) => put_string(out, v),
+        Value::U64(v) => out.extend(v.to_le_bytes()),
+        Value::I64(v) => out.extend(v.to_le_bytes()),
+        Value::F64(v) => out.extend(v.to_le_bytes()),
+        Value::Array(array) => {
+            out.extend((array.kind() as u32).to_le_bytes());
+            out.extend((array.len() as u64).to_le_bytes());
+            put_elements(out, array);
+        }
+    }
+}
+
+fn put_elements(out: &mut Vec<u8>, array: &Array) {
+    match array {
+        Array::U8(v) => out.extend(v),
+        Array::I8(v) => v.iter().for_each(|v| out.extend(v.to_le_bytes())),
+        Array::U16(v) => v.iter().for_each(|v| out.extend(v.to_le_bytes())),
+        Array::I16(v) => v.iter().for_each(|v| out.extend(v.to_le_bytes())),
+        Array::U32(v) => v.iter().for_each(|v| out.extend(v.to_le_bytes())),
+        Array::I32(v) => v.iter().for_each(|v| out.extend(v.to_le_bytes())),
+        Array::F32(v) => v.iter().for_each(|v| out.extend(v.to_le_bytes())),
+        Array::Bool(v) => out.extend(v.iter().map(|&v| u8::from(v))),
+        Array::Strings(v) => v.iter().for_each(|v| put_string(out, v)),
+        Array::U64(v) => v.iter().for_each(|v| out.extend(v.to_le_bytes())),
+        Array::I64(v) => v.iter().for_each(|v| out.extend(v.to_le_bytes())),
+        Array::F64(v) => v.iter().for_each(|v| out.extend(v.to_le_bytes())),
+    }
+}
+
+fn bad_write(what: &str, reason: impl Into<String>) -> Error {
+    Error::BadWrite { what: format!("`{what}`"), reason: reason.into() }
+}
+
+fn io(error: std::io::Error) -> Error {
+    Error::Io { reason: error.to_string() }
+}
