@@ -1,0 +1,59 @@
+//! Q6_K: 256 weights in 210 bytes, as embeddings often are. Low nibbles (128 bytes), high bit pairs (64), a signed
+//! scale for each 16 weights (16), the `f16` scale last. Weight = d·scale·(q - 32). Source: `ggml-quants.c`.
+
+use half::f16;
+
+use super::float::f16_to_f32;
+
+/// Weights in a block.
+pub const BLOCK: usize = 256;
+/// Bytes in a block.
+pub const BYTES: usize = 210;
+
+/// The block's weights.
+pub fn decode(bytes: &[u8; BYTES], out: &mut [f32; BLOCK]) {
+    let d = f16_to_f32(u16::from_le_bytes([bytes[208], bytes[209]]));
+    for (half, out) in out.as_chunks_mut::<128>().0.iter_mut().enumerate() {
+        let low = &bytes[64 * half..][..64];
+        let high = &bytes[128 + 32 * half..][..32];
+        let scales = &bytes[192 + 8 * half..][..8];
+        // Four quarters of 32 elements: where the nibble lies, and which bit pair.
+        for (quarter, out) in out.as_chunks_mut::<32>().0.iter_mut().enumerate() {
+            let low = &low[32 * (quarter & 1)..][..32];
+            for (l, out) in out.iter_mut().enumerate() {
+                let nibble = low[l] >> (4 * (quarter >> 1)) & 15;
+                let q = nibble | (high[l] >> (2 * quarter) & 3) << 4;
+                let scale = scales[2 * quarter + l / 16] as i8;
+                *out = d * f32::from(scale) * (f32::from(q) - 32.0);
+            }
+        }
+    }
+}
+
+/// A near block: each group of 16 takes the scale of its largest weight. The weights must be finite.
+pub fn encode(values: &[f32; BLOCK]) -> [u8; BYTES] {
+    let mut steps = [0f32; 16];
+    for (step, group) in steps.iter_mut().zip(values.as_chunks::<16>().0) {
+        *step = group.iter().fold(0f32, |max, v| max.max(v.abs())) / 31.0;
+    }
+    let d = f16::from_f32(steps.iter().fold(0f32, |max, &v| max.max(v)) / 127.0);
+    let mut bytes = [0; BYTES];
+    bytes[208..].copy_from_slice(&d.to_le_bytes());
+    let d = f16_to_f32(d.to_bits());
+    if d == 0.0 {
+        return bytes;
+    }
+    for (group, (step, values)) in steps.iter().zip(values.as_chunks::<16>().0).enumerate() {
+        let scale = libm::roundf(step / d).clamp(0.0, 127.0);
+        bytes[192 + group] = scale as u8;
+        let inverse = if scale > 0.0 { 1.0 / (d * scale) } else { 0.0 };
+        let (half, quarter) = (group / 8, group % 8 / 2);
+        for (i, v) in values.iter().enumerate() {
+            let q = (libm::roundf(v * inverse) + 32.0).clamp(0.0, 63.0) as u8;
+            let l = 16 * (group % 2) + i;
+            bytes[64 * half + 32 * (quarter & 1) + l] |= (q & 15) << (4 * (quarter >> 1));
+            bytes[128 + 32 * half + l] |= q >> 4 << (2 * quarter);
+        }
+    }
+    bytes
+}
