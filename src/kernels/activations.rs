@@ -1,0 +1,122 @@
+//! Activations as the ternary product takes them: 8 bits, one scale a row.
+//!
+//! s = 127 / max(1e-5, max |x|), computed in `f64` and narrowed; q = x·s, rounded half to even. The same as bitnet.cpp
+//! and the published model's training.
+
+use super::Compute;
+use super::layout::{COL_STEP, MAX_COLS};
+use crate::{Error, Result};
+
+/// The floor under max |x|: a row of zeros has a scale too.
+const FLOOR: f64 = 1e-5;
+
+/// Quantised rows, and the sums that every product with them needs. Keeps its buffers from call to call.
+#[derive(Debug, Default)]
+pub struct Activations {
+    rows: usize,
+    cols: usize,
+    /// `[rows][cols]`.
+    q: Vec<i8>,
+    /// The same in 16 bits, eight even columns and then eight odd ones of every sixteen; empty unless wanted.
+    halves: Vec<i16>,
+    /// s of each row.
+    scales: Vec<f32>,
+    /// Σ q of each run of 128 columns: `[rows][cols / 128]`.
+    sums: Vec<i32>,
+}
+
+impl Activations {
+    /// No rows yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Number of rows (tokens).
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Columns of each row.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// Takes `x[rows][cols]` in. `cols` must be a multiple of 128 up to [`MAX_COLS`], and divide the length of `x`.
+    /// The products must be computed on the same backend.
+    pub fn quantize(&mut self, c: &Compute, x: &[f32], cols: usize) -> Result<()> {
+        assert!(cols > 0 && cols.is_multiple_of(COL_STEP) && cols <= MAX_COLS, "{cols} columns");
+        assert!(x.len().is_multiple_of(cols), "{} values in rows of {cols}", x.len());
+        (self.rows, self.cols) = (0, cols);
+        let (rows, pieces, backend) = (x.len() / cols, cols / COL_STEP, c.backend);
+        resize(&mut self.scales, rows)?;
+        resize(&mut self.q, x.len())?;
+        resize(&mut self.sums, rows * pieces)?;
+        resize(&mut self.halves, if backend.wants_halves() { x.len() } else { 0 })?;
+
+        c.pool.chunks(&mut self.scales, 1, |row, scale| {
+            let largest = f64::from(backend.max_abs(&x[row * cols..][..cols]));
+            scale[0] = (127.0 / largest.max(FLOOR)) as f32;
+        });
+        let scales = &self.scales;
+        c.pool.chunks(&mut self.q, cols, |row, q| backend.quantize(&x[row * cols..][..cols], scales[row], q));
+        let q = &self.q;
+        c.pool.chunks(&mut self.sums, pieces, |row, sums| {
+            for (sum, q) in sums.iter_mut().zip(q[row * cols..][..cols].chunks_exact(COL_STEP)) {
+                *sum = backend.sum(q);
+            }
+        });
+        c.pool.chunks(&mut self.halves, cols, |row, halves| split_halves(&q[row * cols..][..cols], halves));
+        self.rows = rows;
+        Ok(())
+    }
+
+    /// Sets every value to `value`.
+    #[cfg(test)]
+    pub(super) fn fill(&mut self, value: i8) {
+        self.q.fill(value);
+        self.halves.fill(value.into());
+        self.sums.fill(i32::from(value) * COL_STEP as i32);
+    }
+
+    /// The 8-bit values, `[rows][cols]`.
+    pub(super) fn q(&self) -> &[i8] {
+        &self.q
+    }
+
+    /// The 16-bit values; panics where the backend that quantised has no use for them.
+    pub(super) fn halves(&self) -> &[i16] {
+        assert_eq!(self.halves.len(), self.q.len(), "activations quantised for another backend");
+        &self.halves
+    }
+
+    /// s of a row.
+    pub(super) fn scale(&self, row: usize) -> f32 {
+        self.scales[row]
+    }
+
+    /// Σ q of `columns` (multiples of 128) of a row.
+    pub(super) fn sum(&self, row: usize, columns: std::ops::Range<usize>) -> i32 {
+        let sums = &self.sums[row * (self.cols / COL_STEP)..][..self.cols / COL_STEP];
+        sums[columns.start / COL_STEP..columns.end / COL_STEP].iter().sum()
+    }
+}
+
+/// Even and odd columns apart, in blocks of eight: the two bytes of a 16-bit lane of codes are two columns.
+fn split_halves(q: &[i8], halves: &mut [i16]) {
+    for (q, halves) in q.as_chunks::<16>().0.iter().zip(halves.as_chunks_mut::<16>().0) {
+        for i in 0..8 {
+            halves[i] = i16::from(q[2 * i]);
+            halves[8 + i] = i16::from(q[2 * i + 1]);
+        }
+    }
+}
+
+/// `v` with `len` elements, or an error where the memory is short.
+fn resize<T: Clone + Default>(v: &mut Vec<T>, len: usize) -> Result<()> {
+    v.try_reserve(len.saturating_sub(v.len())).map_err(|_| Error::OutOfMemory {
+        what: "activations".to_owned(),
+        bytes: (len as u64).saturating_mul(size_of::<T>() as u64),
+    })?;
+    v.resize(len, T::default());
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! Random shapes and data, native only.
+
+use super::ternary::reference;
+use super::*;
+use proptest::prelude::*;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_product_equals_the_reference(
+        rows in 1usize..80,
+        pieces in 1usize..8,
+        tokens in 1usize..20,
+        scale in -3.0f32..3.0,
+        seed: u64,
+    ) {
+        let mut random = Random(seed);
+        let cols = 128 * pieces;
+        let codes: Vec<u8> = (0..rows * cols).map(|_| random.below(3) as u8).collect();
+        let x = random.wild_vec(tokens * cols);
+        let mut packer = TernaryPacker::new(rows, cols).unwrap();
+        packer.put(0, &codes);
+        let w = packer.finish_scaled(scale);
+        let expected = reference(&codes, cols, scale, &x);
+        for c in computes() {
+            let mut activations = Activations::new();
+            activations.quantize(&c, &x, cols).unwrap();
+            let mut y = vec![f32::NAN; tokens * rows];
+            ternary_matmul(&c, &w, &activations, &mut y);
+            assert_bits("product", c.backend, &y, &expected);
+        }
+    }
+
+    #[test]
+    fn any_bits_give_the_same_bits(bits in prop::collection::vec(any::<u32>(), 1..200)) {
+        let x: Vec<f32> = bits.iter().map(|b| f32::from_bits(*b)).collect();
+        let half: Vec<u16> = bits.iter().map(|b| *b as u16).collect();
+        let scalar: Backend = &scalar::Scalar;
+        for backend in available() {
+            let run = |k: Backend| {
+                let (mut y, mut q) = (vec![0.0; x.len()], vec![0; x.len()]);
+                k.f16_to_f32(&half, &mut y);
+                k.quantize(&x, 1.0, &mut q);
+                (y, q, k.max_abs(&x))
+            };
+            let ((y, q, m), (y0, q0, m0)) = (run(backend), run(scalar));
+            assert_bits("f16_to_f32", backend, &y, &y0);
+            prop_assert_eq!(q, q0);
+            prop_assert_eq!(m.to_bits(), m0.to_bits());
+            let run = |k: Backend| {
+                let mut out = vec![0; x.len()];
+                k.f32_to_f16(&x, &mut out);
+                // A NaN's payload may differ.
+                out.iter().map(|h| if ::half::f16::from_bits(*h).is_nan() { 0x7e00 } else { *h }).collect::<Vec<_>>()
+            };
+            prop_assert_eq!(run(backend), run(scalar));
+        }
+    }
+}

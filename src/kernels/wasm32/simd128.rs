@@ -1,0 +1,82 @@
+//! simd128: a 16-bit lane holds two columns of four rows. Masked in place, the even columns count 1, 4, 16 and 64
+//! times, and after one shift the odd ones too. Activations lie in 16 bits, even and odd columns apart.
+
+use super::{FiniteHalf, Half, lane_sum};
+use crate::kernels::generic::float_pieces;
+use crate::kernels::layout::GROUP;
+use crate::kernels::ternary::{Dots, Tile, walk};
+use crate::kernels::{Kernels, sealed::Sealed};
+use std::arch::wasm32::*;
+
+/// The base instructions of every module that this crate's SIMD builds make.
+#[derive(Debug)]
+pub(super) struct Simd128;
+
+impl Sealed for Simd128 {}
+
+impl Kernels for Simd128 {
+    fn name(&self) -> &'static str {
+        "simd128"
+    }
+
+    fn ternary_sums(&self, tile: &Tile<'_>, sums: &mut [i32]) {
+        // SAFETY: the module was built with simd128, and runs.
+        unsafe { walk::<Simd128>(tile, tile.halves(), sums) }
+    }
+
+    fn wants_halves(&self) -> bool {
+        true
+    }
+
+    float_pieces!([], Half, FiniteHalf);
+}
+
+impl Dots for Simd128 {
+    type Q = i16;
+    type Lanes = v128;
+    const ZERO: v128 = i32x4(0, 0, 0, 0);
+    const TOKENS: usize = 1;
+    const GROUPS: usize = 2;
+    const SHIFT: [u32; GROUP] = [0, 2, 4, 6];
+
+    // A function of its own: inlined, V8 gives this loop too few registers, and it takes 1.5 times as long.
+    #[inline(never)]
+    unsafe fn add<const G: usize, const T: usize>(
+        lanes: &mut [[[v128; GROUP]; G]; T],
+        codes: [&[u8]; G],
+        q: [&[i16]; T],
+    ) {
+        let cols = q[0].len();
+        assert!(codes.iter().all(|c| c.len() == cols) && q.iter().all(|q| q.len() == cols) && cols.is_multiple_of(16));
+        let masks = [i16x8_splat(0x03), i16x8_splat(0x0c), i16x8_splat(0x30), i16x8_splat(0xc0)];
+        let mut totals = *lanes;
+        let mut col = 0;
+        while col < cols {
+            let (mut even, mut odd) = ([i32x4_splat(0); T], [i32x4_splat(0); T]);
+            for t in 0..T {
+                // SAFETY: col + 16 <= cols, both multiples of 16, and every slice of q has cols 16-bit elements.
+                unsafe {
+                    even[t] = v128_load(q[t].as_ptr().add(col).cast());
+                    odd[t] = v128_load(q[t].as_ptr().add(col + 8).cast());
+                }
+            }
+            for g in 0..G {
+                // SAFETY: col + 16 <= cols, and every slice of codes has cols bytes.
+                let v = unsafe { v128_load(codes[g].as_ptr().add(col).cast()) };
+                let upper = u16x8_shr(v, 8);
+                for r in 0..GROUP {
+                    for t in 0..T {
+                        let total = i32x4_add(totals[t][g][r], i32x4_dot_i16x8(v128_and(v, masks[r]), even[t]));
+                        totals[t][g][r] = i32x4_add(total, i32x4_dot_i16x8(v128_and(upper, masks[r]), odd[t]));
+                    }
+                }
+            }
+            col += 16;
+        }
+        *lanes = totals;
+    }
+
+    unsafe fn fold(lanes: &[v128; GROUP]) -> [i32; GROUP] {
+        lanes.map(lane_sum)
+    }
+}
