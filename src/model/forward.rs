@@ -1,0 +1,209 @@
+//! The forward pass, a layer a step.
+
+use super::attention::attention;
+use super::feed_forward::gated;
+use super::rope::Rope;
+use super::{Config, KvCache, KvType, Linear, Model, ScaledLinear};
+use crate::kernels::{Activations, Compute, dense_matmul};
+use crate::{Error, Result, error::try_zeroed};
+
+/// What one text needs besides the model: its KV cache and the buffers of a batch.
+pub struct State {
+    /// Keys and values of the tokens read so far.
+    pub cache: KvCache,
+    batch: usize,
+    /// Tokens in the pass under way; 0 between passes.
+    tokens: usize,
+    /// Tokens of the pass that was completed last.
+    rows: usize,
+    layer: usize,
+    rope: Rope,
+    /// Residual stream `[token][embedding]`.
+    x: Vec<f32>,
+    /// Norm or attention output, the input of the next matrix.
+    h: Vec<f32>,
+    q: Vec<f32>,
+    k: Vec<f32>,
+    v: Vec<f32>,
+    gate: Vec<f32>,
+    up: Vec<f32>,
+    activations: Activations,
+    logits: Vec<f32>,
+}
+
+impl State {
+    /// A state for texts of at most `context` tokens, read `batch` at a time.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn new(model: &Model, kind: KvType, context: usize, batch: usize) -> Result<Self> {
+        let config = &model.config;
+        let batch = batch.clamp(1, context.max(1));
+        let buffer = |width: usize| try_zeroed(batch.saturating_mul(width), "a batch of activations");
+        Ok(State {
+            cache: KvCache::new(config, kind, context),
+            batch,
+            tokens: 0,
+            rows: 0,
+            layer: 0,
+            rope: Rope::default(),
+            x: buffer(config.embedding)?,
+            h: buffer(config.embedding.max(config.feed_forward))?,
+            q: buffer(config.embedding)?,
+            k: buffer(config.kv_width())?,
+            v: buffer(config.kv_width())?,
+            gate: buffer(config.feed_forward)?,
+            up: buffer(config.feed_forward)?,
+            activations: Activations::new(),
+            logits: try_zeroed(config.vocabulary, "the logits")?,
+        })
+    }
+
+    /// Tokens that one pass may take.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// Starts a pass over `tokens`, which follow those in the cache. An earlier pass that was not finished is
+    /// dropped, and leaves no trace.
+    ///
+    /// # Errors
+    /// An id beyond the vocabulary; more tokens than the context holds; [`Error::OutOfMemory`]. The state is then as
+    /// it was.
+    pub fn begin(&mut self, model: &Model, tokens: &[u32]) -> Result<()> {
+        let config = &model.config;
+        self.tokens = 0;
+        assert!(tokens.len() <= self.batch, "a pass of {} tokens, room for {}", tokens.len(), self.batch);
+        for &id in tokens {
+            if id as usize >= config.vocabulary {
+                return Err(Error::BadToken { id, vocabulary: config.vocabulary as u32 });
+            }
+        }
+        self.cache.reserve(tokens.len())?;
+        for (&id, x) in tokens.iter().zip(self.x.chunks_exact_mut(config.embedding)) {
+            model.weights.token_embd.row(id as usize, x);
+        }
+        self.rope.prepare(config, model.weights.rope_freqs.as_deref(), self.cache.len(), tokens.len());
+        self.tokens = tokens.len();
+        self.layer = 0;
+        Ok(())
+    }
+
+    /// Runs one layer; true when the pass is complete and its tokens are in the cache.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn step(&mut self, model: &Model) -> Result<bool> {
+        if self.tokens > 0 && self.layer < model.config.layers {
+            self.attend(model)?;
+            self.feed_forward(model)?;
+            self.layer += 1;
+        }
+        if self.tokens > 0 && self.layer < model.config.layers {
+            return Ok(false);
+        }
+        if self.tokens > 0 {
+            self.rows = std::mem::take(&mut self.tokens);
+            self.cache.commit(self.rows);
+        }
+        Ok(true)
+    }
+
+    /// Logits of token `row` of the pass that was completed last: `[vocabulary]`.
+    pub fn logits(&mut self, model: &Model, row: usize) -> &mut [f32] {
+        let config = &model.config;
+        let h = &mut self.h[..config.embedding];
+        let x = &self.x[row * config.embedding..][..config.embedding];
+        model.compute.backend.rms_norm(x, &model.weights.output_norm, config.rms_epsilon, h);
+        dense_matmul(&model.compute, &model.weights.token_embd, h, &mut self.logits);
+        &mut self.logits
+    }
+
+    /// Logits after the last token of the pass that was completed last.
+    pub fn last_logits(&mut self, model: &Model) -> &mut [f32] {
+        self.logits(model, self.rows.saturating_sub(1))
+    }
+
+    /// The residual stream after the last step: `[token][embedding]`.
+    pub fn residual(&self) -> &[f32] {
+        &self.x
+    }
+
+    fn attend(&mut self, model: &Model) -> Result<()> {
+        let (config, compute, layer) = (&model.config, &model.compute, &model.weights.layers[self.layer]);
+        let (n, width, kv_width) = (self.tokens, config.embedding, config.kv_width());
+        let x = &mut self.x[..n * width];
+        let h = &mut self.h[..n * width];
+        let q = &mut self.q[..n * width];
+        let (k, v) = (&mut self.k[..n * kv_width], &mut self.v[..n * kv_width]);
+
+        norm_rows(compute, config, x, &layer.attn_norm, h);
+        quantize(&mut self.activations, compute, h, width, &[&layer.attn_q, &layer.attn_k, &layer.attn_v])?;
+        layer.attn_q.apply(compute, h, &self.activations, q);
+        layer.attn_k.apply(compute, h, &self.activations, k);
+        layer.attn_v.apply(compute, h, &self.activations, v);
+
+        for (heads, width) in [(&mut *q, width), (&mut *k, kv_width)] {
+            for (i, row) in heads.chunks_exact_mut(width).enumerate() {
+                let (cos, sin) = self.rope.row(i);
+                row.chunks_exact_mut(config.head_dim).for_each(|head| compute.backend.rope(head, cos, sin));
+            }
+        }
+        let position = self.cache.len();
+        for (i, (k, v)) in k.chunks_exact(kv_width).zip(v.chunks_exact(kv_width)).enumerate() {
+            self.cache.store(compute.backend, self.layer, position + i, k, v);
+        }
+
+        attention(compute, config, &self.cache, self.layer, position, q, h);
+        // The queries are spent: their buffer takes the norm, then the heads' the product.
+        norm_rows(compute, config, h, &layer.attn_sub_norm, q);
+        quantize(&mut self.activations, compute, q, width, &[&layer.attn_output])?;
+        layer.attn_output.apply(compute, q, &self.activations, h);
+        compute.backend.add(x, h);
+        Ok(())
+    }
+
+    fn feed_forward(&mut self, model: &Model) -> Result<()> {
+        let (config, compute, layer) = (&model.config, &model.compute, &model.weights.layers[self.layer]);
+        let (n, width, inner) = (self.tokens, config.embedding, config.feed_forward);
+        let x = &mut self.x[..n * width];
+        let (gate, up) = (&mut self.gate[..n * inner], &mut self.up[..n * inner]);
+
+        let h = &mut self.h[..n * width];
+        norm_rows(compute, config, x, &layer.ffn_norm, h);
+        quantize(&mut self.activations, compute, h, width, &[&layer.ffn_gate, &layer.ffn_up])?;
+        layer.ffn_gate.apply(compute, h, &self.activations, gate);
+        layer.ffn_up.apply(compute, h, &self.activations, up);
+        gated(compute, config, gate, up);
+
+        let h = &mut self.h[..n * inner];
+        norm_rows(compute, config, gate, &layer.ffn_sub_norm, h);
+        quantize(&mut self.activations, compute, h, inner, &[&layer.ffn_down])?;
+        let down = &mut self.q[..n * width];
+        layer.ffn_down.apply(compute, h, &self.activations, down);
+        compute.backend.add(x, down);
+        Ok(())
+    }
+}
+
+/// Rounds the inputs of `linears` to int8, if one of them is ternary: any width is right for the others.
+fn quantize(
+    activations: &mut Activations,
+    compute: &Compute,
+    x: &[f32],
+    width: usize,
+    linears: &[&ScaledLinear],
+) -> Result<()> {
+    if linears.iter().any(|l| matches!(l.linear, Linear::Ternary(_))) {
+        activations.quantize(compute, x, width)?;
+    }
+    Ok(())
+}
+
+/// RMSNorm of each row of `x`, as wide as `weight`.
+fn norm_rows(compute: &Compute, config: &Config, x: &[f32], weight: &[f32], out: &mut [f32]) {
+    let width = weight.len();
+    compute.pool.chunks(out, width, |row, out| {
+        compute.backend.rms_norm(&x[row * width..][..width], weight, config.rms_epsilon, out);
+    });
+}

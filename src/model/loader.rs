@@ -1,0 +1,290 @@
+//! From the bytes of a GGUF to a model that can run.
+
+use super::tensor_sink::{Tensor, TensorSink};
+use super::weights::ScaledLinear;
+use super::{Config, Layer, Linear, Model, Weights};
+use crate::chat::Template;
+use crate::gguf::{Decoder, Event, Limits, TensorInfo, TensorType};
+use crate::kernels::{Compute, DenseMatrix};
+use crate::tokenizer::Tokenizer;
+use crate::{Error, Result};
+use std::collections::HashMap;
+
+/// What a caller may set before the first byte.
+#[derive(Debug, Default, Clone)]
+pub struct LoaderOptions {
+    /// Bytes of the file, where known: lets bad counts be refused before anything is allocated.
+    pub file_size: Option<u64>,
+    /// Metadata overrides, `key=type:value` as llama.cpp spells them.
+    pub overrides: Vec<String>,
+}
+
+/// Everything that a file gives.
+pub struct Loaded {
+    /// The model.
+    pub model: Model,
+    /// Its tokenizer.
+    pub tokenizer: Tokenizer,
+    /// Its chat template.
+    pub template: Template,
+    /// What a user should know: defaults taken, tensors ignored.
+    pub notes: Vec<String>,
+    /// `general.name`, where the file has it.
+    pub name: Option<String>,
+    /// Types of the matrices, with how many tensors have each.
+    pub types: Vec<(TensorType, usize)>,
+}
+
+/// The parser's sink: push chunks of the file, then [`finish`](Self::finish).
+///
+/// No chunk is kept: weights are repacked as they arrive. After an error the loader stays in it.
+pub struct Loader {
+    decoder: Decoder,
+    compute: Compute,
+    overrides: Vec<String>,
+    text: Option<(Config, Tokenizer, Template)>,
+    name: Option<String>,
+    notes: Vec<String>,
+    current: Option<TensorSink>,
+    tensors: HashMap<String, Tensor>,
+    types: Vec<(TensorType, usize)>,
+    failed: Option<Error>,
+}
+
+impl Loader {
+    /// A loader whose model will run on `compute`.
+    pub fn new(compute: Compute, options: LoaderOptions) -> Self {
+        Loader {
+            decoder: Decoder::new(Limits { file_size: options.file_size, ..Limits::default() }),
+            compute,
+            overrides: options.overrides,
+            text: None,
+            name: None,
+            notes: Vec::new(),
+            current: None,
+            tensors: HashMap::new(),
+            types: Vec::new(),
+            failed: None,
+        }
+    }
+
+    /// Bytes taken so far.
+    pub fn position(&self) -> u64 {
+        self.decoder.position()
+    }
+
+    /// Bytes of the whole file, as soon as its tensor table is read.
+    pub fn expected_size(&self) -> Option<u64> {
+        self.decoder.data_size()
+    }
+
+    /// Takes the next bytes of the file, any number of them.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the file, at the first byte that shows it; the same error at every later call.
+    pub fn push(&mut self, mut bytes: &[u8]) -> Result<()> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        loop {
+            match self.advance(bytes) {
+                Ok(Some(taken)) => bytes = &bytes[taken..],
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    // Nothing of a bad file stays behind.
+                    self.tensors = HashMap::new();
+                    self.current = None;
+                    self.failed = Some(error.clone());
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// One event of the parser; `None` when it wants more bytes.
+    fn advance(&mut self, bytes: &[u8]) -> Result<Option<usize>> {
+        let (taken, event) = self.decoder.push(bytes)?;
+        match event {
+            Event::NeedMore => return Ok(None),
+            Event::Header { .. } | Event::End => {}
+            Event::Metadata => self.read_metadata()?,
+            Event::Tensors => self.check_tensors()?,
+            Event::TensorData { index, offset, bytes } => {
+                let info = &self.decoder.tensors()[index];
+                if offset == 0 {
+                    self.current = sink(info)?;
+                }
+                if let Some(sink) = &mut self.current {
+                    sink.push(&info.name, bytes)?;
+                }
+            }
+            Event::TensorEnd { index } => {
+                if let Some(sink) = self.current.take() {
+                    let info = &self.decoder.tensors()[index];
+                    let tensor = sink.finish(&info.name)?;
+                    match self.types.iter_mut().find(|(kind, _)| *kind == info.kind) {
+                        Some((_, count)) => *count += 1,
+                        None => self.types.push((info.kind, 1)),
+                    }
+                    self.tensors.insert(info.name.clone(), tensor);
+                }
+            }
+        }
+        Ok(Some(taken))
+    }
+
+    fn read_metadata(&mut self) -> Result<()> {
+        let metadata = self.decoder.metadata_mut();
+        for text in &self.overrides {
+            metadata.apply_override(text)?;
+            self.notes.push(format!("override: {text}"));
+        }
+        let config = Config::from_metadata(metadata)?;
+        self.name = metadata.str("general.name")?.map(str::to_owned);
+        let tokenizer = Tokenizer::from_metadata(metadata)?;
+        let template = Template::from_metadata(metadata, &tokenizer);
+        // The tokenizer has its own tables now: these are the bulk of the metadata.
+        for key in ["tokens", "merges", "scores", "token_type"] {
+            metadata.remove(&format!("tokenizer.ggml.{key}"));
+        }
+        self.notes.extend(tokenizer.notes().iter().chain(template.notes()).cloned());
+        self.text = Some((config, tokenizer, template));
+        Ok(())
+    }
+
+    /// Every tensor the graph needs must be there in its shape, before the long part of the file.
+    fn check_tensors(&mut self) -> Result<()> {
+        let Some((config, ..)) = &self.text else { return Ok(()) };
+        let mut wanted: HashMap<String, Vec<u64>> = HashMap::new();
+        let (e, f, kv) = (config.embedding as u64, config.feed_forward as u64, config.kv_width() as u64);
+        wanted.insert(EMBEDDING.into(), vec![e, config.vocabulary as u64]);
+        wanted.insert(OUTPUT_NORM.into(), vec![e]);
+        for i in 0..config.layers {
+            for (name, dims) in [
+                ("attn_norm", vec![e]),
+                ("attn_sub_norm", vec![e]),
+                ("ffn_norm", vec![e]),
+                ("ffn_sub_norm", vec![f]),
+                ("attn_q", vec![e, e]),
+                ("attn_k", vec![e, kv]),
+                ("attn_v", vec![e, kv]),
+                ("attn_output", vec![e, e]),
+                ("ffn_gate", vec![e, f]),
+                ("ffn_up", vec![e, f]),
+                ("ffn_down", vec![f, e]),
+            ] {
+                wanted.insert(format!("blk.{i}.{name}.weight"), dims);
+            }
+        }
+        for info in self.decoder.tensors() {
+            let expected = match wanted.remove(&info.name) {
+                Some(dims) => dims,
+                None if info.name == ROPE_FREQS => vec![config.head_dim as u64 / 2],
+                None if info.name.ends_with(".scale") => vec![1],
+                None if info.name == "output.weight" => {
+                    self.notes.push("output.weight is ignored: a BitNet's output head is its token embedding".into());
+                    continue;
+                }
+                None => {
+                    return Err(Error::UnknownTensor { name: info.name.clone() });
+                }
+            };
+            if info.dims != expected {
+                return Err(Error::WrongShape { name: info.name.clone(), found: info.dims.clone(), expected });
+            }
+        }
+        match wanted.into_keys().min() {
+            Some(name) => Err(Error::MissingTensor { name }),
+            None => Ok(()),
+        }
+    }
+
+    /// The model, when the last byte is in.
+    ///
+    /// # Errors
+    /// [`Error::Truncated`] where bytes are missing.
+    pub fn finish(mut self) -> Result<Loaded> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        self.decoder.finish()?;
+        let (config, tokenizer, template) =
+            self.text.take().ok_or(Error::Truncated { field: "metadata".into(), offset: self.decoder.position() })?;
+        let mut notes = self.notes;
+        notes.extend(self.compute.pool.note().map(str::to_owned));
+        let mut take = Take(self.tensors);
+        let mut layers = Vec::new();
+        for i in 0..config.layers {
+            layers.push(Layer {
+                attn_norm: take.floats(&format!("blk.{i}.attn_norm.weight"))?,
+                attn_sub_norm: take.floats(&format!("blk.{i}.attn_sub_norm.weight"))?,
+                ffn_norm: take.floats(&format!("blk.{i}.ffn_norm.weight"))?,
+                ffn_sub_norm: take.floats(&format!("blk.{i}.ffn_sub_norm.weight"))?,
+                attn_q: take.linear(&format!("blk.{i}.attn_q"))?,
+                attn_k: take.linear(&format!("blk.{i}.attn_k"))?,
+                attn_v: take.linear(&format!("blk.{i}.attn_v"))?,
+                attn_output: take.linear(&format!("blk.{i}.attn_output"))?,
+                ffn_gate: take.linear(&format!("blk.{i}.ffn_gate"))?,
+                ffn_up: take.linear(&format!("blk.{i}.ffn_up"))?,
+                ffn_down: take.linear(&format!("blk.{i}.ffn_down"))?,
+            });
+        }
+        let dense = layers.iter().flat_map(Layer::linears).filter(|l| matches!(l.linear, Linear::Dense(_))).count();
+        if dense > 0 {
+            notes.push(format!("{dense} matrices are not ternary: they run as plain float products, slower"));
+        }
+        let weights = Weights {
+            token_embd: take.dense(EMBEDDING)?,
+            output_norm: take.floats(OUTPUT_NORM)?,
+            rope_freqs: take.floats(ROPE_FREQS).ok(),
+            layers,
+        };
+        let model = Model { config, weights, compute: self.compute };
+        Ok(Loaded { model, tokenizer, template, notes, name: self.name, types: self.types })
+    }
+}
+
+const EMBEDDING: &str = "token_embd.weight";
+const OUTPUT_NORM: &str = "output_norm.weight";
+const ROPE_FREQS: &str = "rope_freqs.weight";
+
+/// The sink for a tensor that `check_tensors` let pass; `None` for one that the graph does not read.
+fn sink(info: &TensorInfo) -> Result<Option<TensorSink>> {
+    Ok(Some(match info.name.as_str() {
+        "output.weight" => return Ok(None),
+        EMBEDDING => TensorSink::dense(info)?,
+        _ if info.dims.len() == 1 => TensorSink::floats(info)?,
+        _ => TensorSink::matrix(info)?,
+    }))
+}
+
+/// Takes finished tensors out by name.
+struct Take(HashMap<String, Tensor>);
+
+impl Take {
+    fn floats(&mut self, name: &str) -> Result<Vec<f32>> {
+        match self.0.remove(name) {
+            Some(Tensor::Floats(values)) => Ok(values),
+            _ => Err(Error::MissingTensor { name: name.to_owned() }),
+        }
+    }
+
+    fn dense(&mut self, name: &str) -> Result<DenseMatrix> {
+        match self.0.remove(name) {
+            Some(Tensor::Dense(matrix)) => Ok(matrix),
+            _ => Err(Error::MissingTensor { name: name.to_owned() }),
+        }
+    }
+
+    /// A matrix, with the factor that arch `bitnet` may keep beside it.
+    fn linear(&mut self, name: &str) -> Result<ScaledLinear> {
+        let weight = format!("{name}.weight");
+        let linear = match self.0.remove(&weight) {
+            Some(Tensor::Ternary(matrix)) => Linear::Ternary(matrix),
+            Some(Tensor::Dense(matrix)) => Linear::Dense(matrix),
+            _ => return Err(Error::MissingTensor { name: weight }),
+        };
+        let scale = self.floats(&format!("{name}.scale")).ok().and_then(|values| values.first().copied());
+        Ok(ScaledLinear { linear, scale })
+    }
+}

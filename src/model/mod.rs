@@ -1,0 +1,36 @@
+//! The transformer of BitNet b1.58, as microsoft/BitNet and Hugging Face's `modeling_bitnet` compute it.
+//!
+//! - [`Config`] is read from the metadata and checked before anything is allocated.
+//! - [`Loader`] is the parser's sink: each chunk of tensor bytes is unpacked, repacked into the kernels' layout
+//!   and dropped, so that memory peaks at the packed model plus one chunk.
+//! - [`Weights`] is what the graph reads; [`KvCache`] what it remembers.
+//! - [`State`] runs a batch of tokens through the layers, one [`step`](State::step) a layer, so that a caller on
+//!   one thread can look up in between.
+
+mod attention;
+mod config;
+mod feed_forward;
+mod forward;
+mod kv_cache;
+mod loader;
+mod rope;
+mod tensor_sink;
+mod weights;
+
+pub use config::{Activation, Config};
+pub use forward::State;
+pub use kv_cache::{KvCache, KvType};
+pub use loader::{Loaded, Loader, LoaderOptions};
+pub use weights::{Layer, Linear, ScaledLinear, Weights};
+
+use crate::kernels::Compute;
+
+/// A loaded model: weights, and what computes with them.
+pub struct Model {
+    /// Shapes and constants.
+    pub config: Config,
+    /// The matrices and norms.
+    pub weights: Weights,
+    /// Backend and threads.
+    pub compute: Compute,
+}

@@ -1,0 +1,260 @@
+//! One tensor's bytes, in chunks of any size, into the form that the graph reads.
+
+use crate::blocks::{self, BlockReader, i2_s, tq1_0, tq2_0};
+use crate::gguf::{TensorInfo, TensorType};
+use crate::kernels::{DenseMatrix, TernaryMatrix, TernaryPacker};
+use crate::{Error, Result, error::try_zeroed};
+use half::f16;
+
+/// What a tensor becomes.
+pub(crate) enum Tensor {
+    Floats(Vec<f32>),
+    Dense(DenseMatrix),
+    Ternary(TernaryMatrix),
+}
+
+/// Where a tensor's bytes go while they arrive.
+pub(crate) enum TensorSink {
+    Floats(FloatSink),
+    Dense(DenseSink),
+    I2S(I2SSink),
+    Tq1(TqSink<{ tq1_0::BYTES }>),
+    Tq2(TqSink<{ tq2_0::BYTES }>),
+}
+
+impl TensorSink {
+    /// A sink for a vector of f32 (norms, scales), of any float type in the file.
+    pub(crate) fn floats(info: &TensorInfo) -> Result<Self> {
+        let len = size(info.elements())?;
+        Ok(TensorSink::Floats(FloatSink { kind: info.kind, bytes: reserve(size(info.size)?, "a norm")?, len }))
+    }
+
+    /// A sink for a matrix whose rows stay as they are in the file.
+    pub(crate) fn dense(info: &TensorInfo) -> Result<Self> {
+        let (rows, cols) = shape(info)?;
+        let bytes = reserve(size(info.size)?, &info.name)?;
+        Ok(TensorSink::Dense(DenseSink { kind: info.kind, rows, cols, bytes, checked: 0 }))
+    }
+
+    /// A sink for the matrix of a linear layer: ternary types are repacked, others stay dense.
+    pub(crate) fn matrix(info: &TensorInfo) -> Result<Self> {
+        let (rows, cols) = shape(info)?;
+        let elements = size(info.elements())?;
+        let packer = || TernaryPacker::new(rows, cols);
+        Ok(match info.kind {
+            TensorType::I2S => TensorSink::I2S(I2SSink {
+                blocks: BlockReader::new(i2_s::BYTES)?,
+                packer: packer()?,
+                elements,
+                next: 0,
+                scale: None,
+            }),
+            TensorType::TQ1_0 => TensorSink::Tq1(TqSink::new(packer()?, elements, tq1_0::decode)?),
+            TensorType::TQ2_0 => TensorSink::Tq2(TqSink::new(packer()?, elements, tq2_0::decode)?),
+            _ => return Self::dense(info),
+        })
+    }
+
+    /// Takes the tensor's next bytes; `name` is for the error.
+    pub(crate) fn push(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        match self {
+            TensorSink::Floats(sink) => sink.bytes.extend_from_slice(bytes),
+            TensorSink::Dense(sink) => return sink.push(name, bytes),
+            TensorSink::I2S(sink) => return sink.push(name, bytes),
+            TensorSink::Tq1(sink) => return sink.push(name, bytes),
+            TensorSink::Tq2(sink) => return sink.push(name, bytes),
+        }
+        Ok(())
+    }
+
+    /// The finished tensor, when all its bytes are in.
+    pub(crate) fn finish(self, name: &str) -> Result<Tensor> {
+        match self {
+            TensorSink::Floats(sink) => sink.finish(name),
+            TensorSink::Dense(DenseSink { kind, rows, cols, bytes, .. }) => {
+                Ok(Tensor::Dense(DenseMatrix::new(kind, rows, cols, bytes)?))
+            }
+            TensorSink::I2S(sink) => sink.finish(name),
+            TensorSink::Tq1(sink) => sink.finish(),
+            TensorSink::Tq2(sink) => sink.finish(),
+        }
+    }
+}
+
+pub(crate) struct FloatSink {
+    kind: TensorType,
+    bytes: Vec<u8>,
+    len: usize,
+}
+
+impl FloatSink {
+    fn finish(self, name: &str) -> Result<Tensor> {
+        let mut values = try_zeroed(self.len, "a norm")?;
+        blocks::decode_row(self.kind, &self.bytes, &mut values)?;
+        match values.iter().position(|v: &f32| !v.is_finite()) {
+            Some(i) => Err(bad(name, format!("element {i} is {}, every factor must be finite", values[i]))),
+            None => Ok(Tensor::Floats(values)),
+        }
+    }
+}
+
+pub(crate) struct DenseSink {
+    kind: TensorType,
+    rows: usize,
+    cols: usize,
+    bytes: Vec<u8>,
+    /// Bytes known to be finite values.
+    checked: usize,
+}
+
+impl DenseSink {
+    /// Keeps the bytes, and refuses infinity and NaN in float types: the kernels count on it.
+    fn push(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.bytes.extend_from_slice(bytes);
+        let new = &self.bytes[self.checked..];
+        let (finite, size) = match self.kind {
+            TensorType::F16 => (all::<2>(new, |b| u16::from_le_bytes(b) & 0x7c00 != 0x7c00), 2),
+            TensorType::BF16 => (all::<2>(new, |b| u16::from_le_bytes(b) & 0x7f80 != 0x7f80), 2),
+            TensorType::F32 => (all::<4>(new, |b| u32::from_le_bytes(b) & 0x7f80_0000 != 0x7f80_0000), 4),
+            _ => (true, 1),
+        };
+        if !finite {
+            return Err(bad(name, format!("infinity or NaN after element {}", self.checked / size)));
+        }
+        self.checked = self.bytes.len() - self.bytes.len() % size;
+        Ok(())
+    }
+}
+
+/// Whether every whole element passes; without a branch, so that the compiler takes many at a time.
+fn all<const N: usize>(bytes: &[u8], passes: impl Fn([u8; N]) -> bool) -> bool {
+    bytes.as_chunks().0.iter().fold(true, |so_far, &element| so_far & passes(element))
+}
+
+/// I2_S: two bits a weight over the whole tensor in blocks of 32 bytes, then as many that hold the scale.
+pub(crate) struct I2SSink {
+    blocks: BlockReader,
+    packer: TernaryPacker,
+    elements: usize,
+    /// First element of the next block.
+    next: usize,
+    scale: Option<f32>,
+}
+
+impl I2SSink {
+    fn push(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        let Self { blocks, packer, elements, next, scale } = self;
+        let mut codes = [0; i2_s::BLOCK];
+        blocks.push(bytes, |whole| {
+            for block in whole.as_chunks().0 {
+                if *next == *elements {
+                    *scale = Some(i2_s::scale(block));
+                } else if i2_s::decode(block, &mut codes) {
+                    packer.put(*next, &codes);
+                    *next += i2_s::BLOCK;
+                } else {
+                    return Err(bad(name, code_three(*next, i2_s::BLOCK)));
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn finish(self, name: &str) -> Result<Tensor> {
+        let scale = self.scale.ok_or_else(|| bad(name, "no scale after the codes".into()))?;
+        if !scale.is_finite() || scale == 0.0 {
+            let reason = format!("its scale is {scale}; quantize again with one thread, more spoil an I2_S file");
+            return Err(bad(name, reason));
+        }
+        Ok(Tensor::Ternary(self.packer.finish_scaled(scale)))
+    }
+}
+
+type Decode<const N: usize> = fn(&[u8; N], &mut [u8; TQ_BLOCK]) -> Option<f16>;
+
+/// Weights of a TQ1_0 or TQ2_0 block.
+const TQ_BLOCK: usize = tq2_0::BLOCK;
+
+/// TQ1_0 and TQ2_0: each 256 weights bring their scale. As long as all agree there is one for the matrix.
+pub(crate) struct TqSink<const N: usize> {
+    blocks: BlockReader,
+    packer: TernaryPacker,
+    decode: Decode<N>,
+    blocks_in_all: usize,
+    /// First element of the next block.
+    next: usize,
+    /// The scale that all blocks have shared so far; a block of zeros agrees with any.
+    shared: Option<f32>,
+    /// One scale a block, from the first disagreement on.
+    scales: Vec<f32>,
+}
+
+impl<const N: usize> TqSink<N> {
+    fn new(packer: TernaryPacker, elements: usize, decode: Decode<N>) -> Result<Self> {
+        Ok(TqSink {
+            blocks: BlockReader::new(N)?,
+            packer,
+            decode,
+            blocks_in_all: elements / TQ_BLOCK,
+            next: 0,
+            shared: None,
+            scales: Vec::new(),
+        })
+    }
+
+    fn push(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        let Self { blocks, packer, decode, blocks_in_all, next, shared, scales } = self;
+        let mut codes = [0; TQ_BLOCK];
+        blocks.push(bytes, |whole| {
+            for block in whole.as_chunks().0 {
+                let scale = decode(block, &mut codes).ok_or_else(|| bad(name, code_three(*next, TQ_BLOCK)))?.to_f32();
+                let index = *next / TQ_BLOCK;
+                if !scale.is_finite() {
+                    return Err(bad(name, format!("the scale of block {index} is {scale}")));
+                }
+                packer.put(*next, &codes);
+                *next += TQ_BLOCK;
+                if !scales.is_empty() {
+                    scales.push(scale);
+                } else if codes.iter().any(|&code| code != 1) && *shared.get_or_insert(scale) != scale {
+                    *scales = reserve(*blocks_in_all, "block scales")?;
+                    scales.resize(index, shared.unwrap_or_default());
+                    scales.push(scale);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn finish(self) -> Result<Tensor> {
+        Ok(Tensor::Ternary(if self.scales.is_empty() {
+            self.packer.finish_scaled(self.shared.unwrap_or(1.0))
+        } else {
+            self.packer.finish_block_scaled(TQ_BLOCK, self.scales)
+        }))
+    }
+}
+
+fn bad(name: &str, reason: String) -> Error {
+    Error::BadTensorData { name: name.to_owned(), reason }
+}
+
+fn code_three(first: usize, block: usize) -> String {
+    format!("a code 3 among weights {first}..{}: codes are 0, 1 and 2; the file is damaged", first + block)
+}
+
+fn size(n: u64) -> Result<usize> {
+    usize::try_from(n).map_err(|_| Error::OutOfMemory { what: "a tensor".into(), bytes: n })
+}
+
+/// Rows and columns of a matrix; a vector is one row.
+fn shape(info: &TensorInfo) -> Result<(usize, usize)> {
+    Ok((size(info.elements() / info.row_length())?, size(info.row_length())?))
+}
+
+fn reserve<T>(len: usize, what: &str) -> Result<Vec<T>> {
+    let mut v = Vec::new();
+    v.try_reserve_exact(len)
+        .map_err(|_| Error::OutOfMemory { what: what.to_owned(), bytes: (len * size_of::<T>()) as u64 })?;
+    Ok(v)
+}

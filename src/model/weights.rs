@@ -1,0 +1,98 @@
+//! What the graph reads: matrices in the kernels' layout, norms in f32.
+
+use crate::kernels::{Activations, Compute, DenseMatrix, TernaryMatrix, dense_matmul, ternary_matmul};
+
+/// A linear layer, rows × columns as outputs × inputs.
+pub enum Linear {
+    /// Weights of -1, 0 and +1: inputs are rounded to int8, one scale a row (BitNet's BitLinear).
+    Ternary(TernaryMatrix),
+    /// Any other type a file may hold: a plain float product, as llama.cpp computes it.
+    Dense(DenseMatrix),
+}
+
+impl Linear {
+    /// `y[token][rows]` from the inputs `x`; `quantized` are the same inputs rounded to int8.
+    pub(crate) fn apply(&self, compute: &Compute, x: &[f32], quantized: &Activations, y: &mut [f32]) {
+        match self {
+            Linear::Ternary(matrix) => ternary_matmul(compute, matrix, quantized, y),
+            Linear::Dense(matrix) => dense_matmul(compute, matrix, x, y),
+        }
+    }
+
+    /// Bytes in memory.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Linear::Ternary(matrix) => matrix.bytes() as u64,
+            Linear::Dense(matrix) => matrix.bytes() as u64,
+        }
+    }
+}
+
+/// A linear layer with the factor that files of arch `bitnet` may keep beside it (`.scale`).
+pub struct ScaledLinear {
+    /// The matrix.
+    pub linear: Linear,
+    /// Multiplied into every output, after the product.
+    pub scale: Option<f32>,
+}
+
+impl ScaledLinear {
+    pub(crate) fn apply(&self, compute: &Compute, x: &[f32], quantized: &Activations, y: &mut [f32]) {
+        self.linear.apply(compute, x, quantized, y);
+        if let Some(scale) = self.scale {
+            y.iter_mut().for_each(|y| *y *= scale);
+        }
+    }
+}
+
+/// One transformer layer.
+pub struct Layer {
+    /// Norm before attention.
+    pub attn_norm: Vec<f32>,
+    /// Norm between attention and its output projection.
+    pub attn_sub_norm: Vec<f32>,
+    /// Norm before the feed-forward network.
+    pub ffn_norm: Vec<f32>,
+    /// Norm between the gated product and the down projection.
+    pub ffn_sub_norm: Vec<f32>,
+    /// Queries.
+    pub attn_q: ScaledLinear,
+    /// Keys.
+    pub attn_k: ScaledLinear,
+    /// Values.
+    pub attn_v: ScaledLinear,
+    /// Output projection of attention.
+    pub attn_output: ScaledLinear,
+    /// Gate.
+    pub ffn_gate: ScaledLinear,
+    /// Up projection.
+    pub ffn_up: ScaledLinear,
+    /// Down projection.
+    pub ffn_down: ScaledLinear,
+}
+
+impl Layer {
+    pub(crate) fn linears(&self) -> [&ScaledLinear; 7] {
+        [&self.attn_q, &self.attn_k, &self.attn_v, &self.attn_output, &self.ffn_gate, &self.ffn_up, &self.ffn_down]
+    }
+}
+
+/// All tensors of a model.
+pub struct Weights {
+    /// Token embedding, and the output head too: BitNet ties the two.
+    pub token_embd: DenseMatrix,
+    /// Last norm.
+    pub output_norm: Vec<f32>,
+    /// Divisors of the rotary angles, where the file has them.
+    pub rope_freqs: Option<Vec<f32>>,
+    /// The layers, first to last.
+    pub layers: Vec<Layer>,
+}
+
+impl Weights {
+    /// Bytes of all matrices in memory.
+    pub fn bytes(&self) -> u64 {
+        let layers: u64 = self.layers.iter().flat_map(Layer::linears).map(|l| l.linear.bytes()).sum();
+        layers + self.token_embd.bytes() as u64
+    }
+}
