@@ -1,0 +1,331 @@
+//! One conversation with a model: prompt in, tokens out, a step at a time.
+//!
+//! A step does a bounded piece of work and returns, so that one thread can both compute and listen: a browser's
+//! worker looks at its messages between steps, and a stop is heard in the middle of a long prompt. What the KV
+//! cache already holds of the next prompt is not computed again.
+
+use crate::model::{KvType, Loaded, Model, State};
+use crate::sampler::{Sampler, SamplerOptions};
+use crate::tokenizer::{StopStrings, TextStream};
+use crate::{Error, Result};
+use std::sync::Arc;
+use std::time::Duration;
+use web_time::Instant;
+
+/// How a session holds its context.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SessionOptions {
+    /// Tokens that fit, prompt and answer; the model's own length, at most [`DEFAULT_CONTEXT`], where absent.
+    pub context: Option<usize>,
+    /// Type of the KV cache.
+    pub kv_type: KvType,
+    /// Prompt tokens per pass; 0 takes [`DEFAULT_BATCH`]. Does not change the result.
+    pub batch: usize,
+}
+
+/// The context of a session that asks for none: the length of the published model.
+pub const DEFAULT_CONTEXT: usize = 4096;
+/// Enough tokens to unpack each weight for many of them, few enough that a layer takes milliseconds.
+pub const DEFAULT_BATCH: usize = 32;
+
+/// What to generate.
+#[derive(Debug, Clone, Default)]
+pub struct GenerateOptions {
+    /// Tokens to generate at most; up to the end of the context where absent.
+    pub max_tokens: Option<usize>,
+    /// How tokens are chosen.
+    pub sampler: SamplerOptions,
+    /// Text at which to stop; it is not part of the answer.
+    pub stop: Vec<String>,
+    /// Go on past the end-of-text and end-of-turn tokens.
+    pub ignore_end: bool,
+}
+
+/// What a step did.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// Part of the prompt was read.
+    Prefill {
+        /// Prompt tokens in the cache.
+        done: usize,
+        /// Prompt tokens in all.
+        total: usize,
+    },
+    /// A token was generated.
+    Token {
+        /// Its id.
+        id: u32,
+        /// Text that is complete with it; empty inside a character or a possible stop string.
+        text: String,
+    },
+    /// Generation has ended.
+    Done(Summary),
+}
+
+/// Why generation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FinishReason {
+    /// An end token or a stop string.
+    Stop,
+    /// `max_tokens`, or the end of the context.
+    Length,
+    /// [`Session::cancel`].
+    Cancelled,
+}
+
+/// Counts of a finished generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Usage {
+    /// Tokens of the prompt.
+    pub prompt_tokens: usize,
+    /// Of these, taken from the cache.
+    pub cached_tokens: usize,
+    /// Tokens generated.
+    pub completion_tokens: usize,
+}
+
+/// Times of a finished generation.
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Timings {
+    /// Reading the prompt, to its last token's logits, in milliseconds.
+    pub prefill_ms: f64,
+    /// From the first token to the last, in milliseconds.
+    pub decode_ms: f64,
+    /// From the start to the first token, in milliseconds.
+    pub time_to_first_token_ms: f64,
+    /// Prompt tokens (without cached ones) a second.
+    pub prefill_tokens_per_second: f64,
+    /// Generated tokens (without the first) a second.
+    pub decode_tokens_per_second: f64,
+}
+
+/// The end of a generation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summary {
+    /// Why it ended.
+    pub finish_reason: FinishReason,
+    /// Text that was held back as a possible beginning of a stop string or an unfinished character.
+    pub text: String,
+    /// Token counts.
+    pub usage: Usage,
+    /// Times.
+    pub timings: Timings,
+}
+
+/// A text in the making.
+pub struct Session {
+    loaded: Arc<Loaded>,
+    state: State,
+    /// Prompt and answer. The cache holds a beginning of it.
+    tokens: Vec<u32>,
+    run: Option<Run>,
+}
+
+/// A generation under way.
+struct Run {
+    sampler: Sampler,
+    stop: StopStrings,
+    stream: TextStream,
+    max_tokens: usize,
+    ignore_end: bool,
+    usage: Usage,
+    /// A pass has begun and has layers to go.
+    in_pass: bool,
+    finish: Option<FinishReason>,
+    /// A stop string was met: what is withheld begins with it.
+    stopped: bool,
+    started: Instant,
+    prefilled: Option<Duration>,
+    first_token: Option<Duration>,
+    last_token: Duration,
+}
+
+impl Session {
+    /// An empty session.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]; a context of 0 or beyond what the model was trained for.
+    pub fn new(loaded: Arc<Loaded>, options: SessionOptions) -> Result<Self> {
+        let trained = loaded.model.config.context_length;
+        let context = options.context.unwrap_or(trained.min(DEFAULT_CONTEXT));
+        if context == 0 || context > trained {
+            return Err(Error::BadOption {
+                option: "context",
+                value: context.to_string(),
+                reason: "must be between 1 and the model's own context length (see `inspect`)",
+            });
+        }
+        let batch = if options.batch == 0 { DEFAULT_BATCH } else { options.batch };
+        let state = State::new(&loaded.model, options.kv_type, context, batch)?;
+        Ok(Session { loaded, state, tokens: Vec::new(), run: None })
+    }
+
+    /// The model and its tokenizer.
+    pub fn loaded(&self) -> &Arc<Loaded> {
+        &self.loaded
+    }
+
+    /// The KV cache and the buffers.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Forgets everything read and generated.
+    pub fn reset(&mut self) {
+        self.run = None;
+        self.tokens.clear();
+        self.state.cache.truncate(0);
+    }
+
+    /// Begins a generation after `prompt`; one under way is dropped. What the cache holds of the prompt's beginning
+    /// is kept.
+    ///
+    /// # Errors
+    /// An empty prompt, one that does not fit the context, an unknown id, a sampling option out of range. The
+    /// session is then as it was.
+    pub fn start(&mut self, prompt: &[u32], options: GenerateOptions) -> Result<Usage> {
+        let vocabulary = self.loaded.model.config.vocabulary as u32;
+        if prompt.is_empty() {
+            return Err(Error::EmptyPrompt);
+        }
+        if prompt.len() > self.context() {
+            return Err(Error::PromptTooLong { tokens: prompt.len(), context: self.context() });
+        }
+        if let Some(&id) = prompt.iter().find(|&&id| id >= vocabulary) {
+            return Err(Error::BadToken { id, vocabulary });
+        }
+        let sampler = Sampler::new(options.sampler, vocabulary)?;
+        let shared = self.tokens.iter().zip(prompt).take_while(|(a, b)| a == b).count();
+        // The last token is always computed: its logits are not kept.
+        self.state.cache.truncate(shared.min(prompt.len() - 1));
+        self.tokens = prompt.to_vec();
+        let usage = Usage { prompt_tokens: prompt.len(), cached_tokens: self.state.cache.len(), completion_tokens: 0 };
+        self.run = Some(Run {
+            sampler,
+            stop: StopStrings::new(options.stop),
+            stream: self.loaded.tokenizer.stream(),
+            max_tokens: options.max_tokens.unwrap_or(usize::MAX),
+            ignore_end: options.ignore_end,
+            usage,
+            in_pass: false,
+            finish: (options.max_tokens == Some(0) || prompt.len() == self.context()).then_some(FinishReason::Length),
+            stopped: false,
+            started: Instant::now(),
+            prefilled: None,
+            first_token: None,
+            last_token: Duration::ZERO,
+        });
+        Ok(usage)
+    }
+
+    /// Ends the generation under way: the next step is its [`Step::Done`].
+    pub fn cancel(&mut self) {
+        if let Some(run) = &mut self.run {
+            run.finish = Some(FinishReason::Cancelled);
+        }
+    }
+
+    /// Tokens that fit.
+    pub fn context(&self) -> usize {
+        self.state.cache.context()
+    }
+
+    /// Works until a token is out, a pass over the prompt is complete, or, in the prompt, `budget` is used up (a
+    /// layer is never cut).
+    ///
+    /// # Errors
+    /// [`Error::NotStarted`] without a generation under way, [`Error::OutOfMemory`]; the generation is then over and
+    /// the session usable.
+    pub fn step(&mut self, budget: Duration) -> Result<Step> {
+        let mut run = self.run.take().ok_or(Error::NotStarted)?;
+        let step = self.advance(&mut run, budget)?;
+        if !matches!(step, Step::Done(_)) {
+            self.run = Some(run);
+        }
+        Ok(step)
+    }
+
+    fn advance(&mut self, run: &mut Run, budget: Duration) -> Result<Step> {
+        let loaded = Arc::clone(&self.loaded);
+        let model = &loaded.model;
+        if let Some(finish_reason) = run.finish {
+            return Ok(Step::Done(run.summary(finish_reason)));
+        }
+        let prefill = run.prefilled.is_none();
+        if !self.pass(model, run, prefill.then_some(budget))? || self.state.cache.len() < self.tokens.len() {
+            return Ok(Step::Prefill { done: self.state.cache.len(), total: run.usage.prompt_tokens });
+        }
+        // The pass that ended with the newest token: its last row has the logits.
+        let logits = self.state.last_logits(model);
+        run.prefilled.get_or_insert_with(|| run.started.elapsed());
+        let id = run.sampler.sample(logits, &self.tokens);
+        run.last_token = run.started.elapsed();
+        run.first_token.get_or_insert(run.last_token);
+        if loaded.tokenizer.is_end(id) && !run.ignore_end {
+            return Ok(Step::Done(run.summary(FinishReason::Stop)));
+        }
+        self.tokens.push(id);
+        run.usage.completion_tokens += 1;
+        let (text, hit) = run.stop.push(&run.stream.push(id, &loaded.tokenizer));
+        if hit {
+            run.stopped = true;
+            run.finish = Some(FinishReason::Stop);
+        } else if run.usage.completion_tokens >= run.max_tokens || self.tokens.len() == self.context() {
+            run.finish = Some(FinishReason::Length);
+        }
+        Ok(Step::Token { id, text })
+    }
+
+    /// Layers of the pass under way or the next one; true when it is complete.
+    fn pass(&mut self, model: &Model, run: &mut Run, budget: Option<Duration>) -> Result<bool> {
+        let begun = Instant::now();
+        if !run.in_pass {
+            let from = self.state.cache.len();
+            let to = self.tokens.len().min(from + self.state.batch());
+            self.state.begin(model, &self.tokens[from..to])?;
+            run.in_pass = true;
+        }
+        loop {
+            if self.state.step(model)? {
+                run.in_pass = false;
+                return Ok(true);
+            }
+            if budget.is_some_and(|budget| begun.elapsed() >= budget) {
+                return Ok(false);
+            }
+        }
+    }
+}
+
+impl Run {
+    fn summary(&mut self, finish_reason: FinishReason) -> Summary {
+        let mut text = String::new();
+        if !self.stopped {
+            text = self.stop.push(&self.stream.finish()).0;
+            text += &self.stop.finish();
+        }
+        let prefill = self.prefilled.unwrap_or_else(|| self.started.elapsed());
+        let first = self.first_token.unwrap_or_default();
+        let decode = self.last_token.saturating_sub(first);
+        let read = self.usage.prompt_tokens - self.usage.cached_tokens;
+        let rate = |tokens: usize, time: Duration| {
+            if tokens == 0 || time.is_zero() { 0.0 } else { tokens as f64 / time.as_secs_f64() }
+        };
+        let ms = |time: Duration| time.as_secs_f64() * 1e3;
+        Summary {
+            finish_reason,
+            text,
+            usage: self.usage,
+            timings: Timings {
+                prefill_ms: ms(prefill),
+                decode_ms: ms(decode),
+                time_to_first_token_ms: ms(first),
+                prefill_tokens_per_second: rate(read, prefill),
+                decode_tokens_per_second: rate(self.usage.completion_tokens.saturating_sub(1), decode),
+            },
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! Text to token ids and back, from the tables inside the GGUF.
+//!
+//! ```text
+//! text ──► special tokens cut out ──► pieces (pre.rs) ──► byte alphabet ──► merges ──► ids     `gpt2`: bpe.rs
+//!                                ──► spaces to ▁      ──► merges by score, byte fallback ──► ids  `llama`: spm.rs
+//! ids ──► bytes ──► TextStream (stream.rs) ──► StopStrings (stop.rs) ──► text
+//! ```
+//!
+//! The merging is that of Hugging Face's `tokenizers` crate. Special tokens are found here and not by that
+//! crate's added vocabulary, because whether they may be found at all is decided call by call: what a user
+//! types must not become a control token.
+
+use crate::gguf::Metadata;
+use crate::{Error, Result};
+use aho_corasick::AhoCorasick;
+use std::borrow::Cow;
+use tokenizers::Model as _;
+use tokenizers::models::bpe::BPE;
+
+mod bpe;
+mod pre;
+mod spm;
+mod stop;
+mod stream;
+mod vocabulary;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use stop::StopStrings;
+pub use stream::TextStream;
+use vocabulary::{Kind, Vocabulary};
+
+/// What [`Tokenizer::encode`] does about special tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Special {
+    /// Whether the begin-of-text token goes first; `None` does as the file says.
+    pub add_bos: Option<bool>,
+    /// Whether the strings of control tokens (`<|eot_id|>` …) in the text become those tokens. Where it is
+    /// false they are encoded as plain text. User-defined tokens are always found, as in llama.cpp.
+    pub parse: bool,
+}
+
+impl Special {
+    /// A whole prompt of plain text: begin-of-text as the file says, control strings as text.
+    pub const TEXT: Self = Self { add_bos: None, parse: false };
+    /// A whole prompt whose control strings count: begin-of-text as the file says.
+    pub const PARSED: Self = Self { add_bos: None, parse: true };
+    /// A piece of plain text from the middle: nothing added, nothing parsed.
+    pub const PIECE: Self = Self { add_bos: Some(false), parse: false };
+}
+
+/// A vocabulary and its way of cutting text up.
+///
+/// Built once from a file's metadata; the tables there (`tokenizer.ggml.tokens`, `scores`, `token_type`,
+/// `merges`) are not needed afterwards and may be removed.
+pub struct Tokenizer {
+    vocabulary: Vocabulary,
+    model: BPE,
+    method: Method,
+    /// Control, unknown and user-defined tokens by their text; the pattern's number indexes `specials`.
+    specials: Specials,
+    /// User-defined tokens alone, which plain text may hold too.
+    user_defined: Specials,
+    notes: Vec<String>,
+}
+
+/// How text between special tokens becomes pieces for the merges.
+enum Method {
+    /// `tokenizer.ggml.model` = `gpt2`.
+    ByteLevel(pre::Splitter),
+    /// `tokenizer.ggml.model` = `llama`.
+    SentencePiece {
+        /// Whether a space goes before text that begins a prompt or follows a special token.
+        space_prefix: bool,
+    },
+}
+
+/// Special tokens and the automaton that finds them, leftmost and longest.
+struct Specials {
+    automaton: Option<AhoCorasick>,
+    ids: Vec<u32>,
+}
+
+impl std::fmt::Debug for Tokenizer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tokenizer")
+            .field("vocabulary", &self.vocabulary())
+            .field("notes", &self.notes)
+            .finish_non_exhaustive()
+    }
+}
+
+pub(crate) fn bad(reason: impl Into<String>) -> Error {
+    Error::BadTokenizer { reason: reason.into() }
+}
+
+impl Tokenizer {
+    /// Builds the tokenizer that a file's metadata describes.
+    ///
+    /// # Errors
+    /// [`Error::MissingKey`] and [`Error::WrongType`] for the tables, [`Error::BadTokenizer`] where they
+    /// contradict each other or name a method not known.
+    pub fn from_metadata(m: &Metadata) -> Result<Self> {
+        const MODEL: &str = "tokenizer.ggml.model";
+        let kind = m.require_str(MODEL)?;
+        let mut notes = Vec::new();
+        let (vocabulary, model, method) = match kind {
+            "gpt2" => {
+                let splitter = pre::Splitter::from_metadata(m, &mut notes)?;
+                let vocabulary = Vocabulary::byte_level(m, splitter.add_bos())?;
+                let model = bpe::model(m, splitter.ignore_merges())?;
+                (vocabulary, model, Method::ByteLevel(splitter))
+            }
+            "llama" => {
+                let vocabulary = Vocabulary::sentence_piece(m)?;
+                let model = spm::model(m, &vocabulary)?;
+                let space_prefix = m.bool("tokenizer.ggml.add_space_prefix")?.unwrap_or(true);
+                (vocabulary, model, Method::SentencePiece { space_prefix })
+            }
+            other => {
+                return Err(bad(format!(
+                    "`{MODEL}` is `{other}`; this engine knows gpt2 (byte-level BPE) and llama (SentencePiece)"
+                )));
+            }
+        };
+        let specials = Specials::new(&vocabulary, |k| matches!(k, Kind::Control | Kind::Unknown | Kind::UserDefined))?;
+        let user_defined = Specials::new(&vocabulary, |k| k == Kind::UserDefined)?;
+        Ok(Self { vocabulary, model, method, specials, user_defined, notes })
+    }
+
+    /// What a user should know about choices made for them, one sentence each.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Number of tokens.
+    pub fn vocabulary(&self) -> u32 {
+        self.vocabulary.len()
+    }
+
+    /// Turns text into token ids. The empty text gives begin-of-text alone, or nothing.
+    ///
+    /// # Errors
+    /// [`Error::BadTokenizer`] if the tables cannot express the text; never for a file that
+    /// [`Tokenizer::from_metadata`] accepted.
+    pub fn encode(&self, text: &str, special: Special) -> Result<Vec<u32>> {
+        let mut ids = Vec::new();
+        if special.add_bos.unwrap_or(self.add_bos()) {
+            ids.extend(self.bos());
+        }
+        self.encode_into(text, special.parse, &mut ids)?;
+        Ok(ids)
+    }
+
+    /// Appends `text`'s ids without a begin-of-text.
+    fn encode_into(&self, text: &str, parse: bool, ids: &mut Vec<u32>) -> Result<()> {
+        self.encode_restoring(text, parse, |piece| Ok(Cow::Borrowed(piece)), ids)
+    }
+
+    /// As [`Self::encode_into`]; `restore` maps what lies between special tokens before it is encoded as plain
+    /// text. This is how [`crate::chat`] keeps a message's text from being read as control tokens.
+    pub(crate) fn encode_restoring<'t>(
+        &self,
+        text: &'t str,
+        parse: bool,
+        restore: impl Fn(&'t str) -> Result<Cow<'t, str>>,
+        ids: &mut Vec<u32>,
+    ) -> Result<()> {
+        let specials = if parse { &self.specials } else { &self.user_defined };
+        let mut after_special = true;
+        specials.split(text, |part| {
+            match part {
+                Part::Token(id) => ids.push(id),
+                Part::Text(piece) if !parse => self.encode_plain(piece, after_special, ids)?,
+                Part::Text(piece) => {
+                    // What `restore` brings back may hold user-defined tokens.
+                    let piece = restore(piece)?;
+                    let mut after = after_special;
+                    self.user_defined.split(&piece, |part| {
+                        match part {
+                            Part::Token(id) => ids.push(id),
+                            Part::Text(piece) => self.encode_plain(piece, after, ids)?,
+                        }
+                        after = matches!(part, Part::Token(_));
+                        Ok(())
+                    })?;
+                }
+            }
+            after_special = matches!(part, Part::Token(_));
+            Ok(())
+        })
+    }
+
+    /// Text without special tokens.
+    fn encode_plain(&self, text: &str, after_special: bool, ids: &mut Vec<u32>) -> Result<()> {
+        match &self.method {
+            Method::ByteLevel(splitter) => bpe::encode(&self.model, splitter, text, ids),
+            Method::SentencePiece { space_prefix } => {
+                spm::encode(&self.model, text, *space_prefix && after_special, ids)
+            }
+        }
+    }
+
+    /// The bytes that a token adds to the text: a token may be part of a UTF-8 character, see
+    /// [`TextStream`]. Empty for control, unknown and unused tokens and for ids beyond the vocabulary.
+    pub fn bytes(&self, id: u32) -> &[u8] {
+        match self.vocabulary.kind(id) {
+            Some(Kind::Normal | Kind::UserDefined | Kind::Byte) => self.vocabulary.bytes(id),
+            _ => &[],
+        }
+    }
+
+    /// As [`Self::bytes`], with control tokens spelled out (`<|eot_id|>`) where `special` is set.
+    pub fn bytes_with(&self, id: u32, special: bool) -> &[u8] {
+        if special { self.vocabulary.bytes(id) } else { self.bytes(id) }
+    }
+
+    /// A token as the file stores it (`Ġthe`, `▁the`, `<0x0A>`).
+    pub fn token_text(&self, id: u32) -> Option<String> {
+        self.model.id_to_token(id)
+    }
+
+    /// The id of a token by its text as the file stores it.
+    pub fn token_id(&self, text: &str) -> Option<u32> {
+        self.model.token_to_id(text)
+    }
+
+    /// Turns ids into text; `special` spells control tokens out. Bytes that are no UTF-8 become U+FFFD. What
+    /// [`Self::encode`] of the `llama` kind put before the text, a space, is part of the result.
+    pub fn decode(&self, ids: &[u32], special: bool) -> String {
+        let mut bytes = Vec::new();
+        for &id in ids {
+            bytes.extend_from_slice(self.bytes_with(id, special));
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// A decoder for ids that come one at a time; it does not borrow the tokenizer.
+    pub fn stream(&self) -> TextStream {
+        TextStream::new()
+    }
+
+    /// Whether generation ends at this token: end of text, end of turn, or one named like them.
+    pub fn is_end(&self, id: u32) -> bool {
+        self.vocabulary.is_end(id)
+    }
+
+    /// Whether a token is a control token, which text never shows.
+    pub fn is_control(&self, id: u32) -> bool {
+        self.vocabulary.kind(id) == Some(Kind::Control)
+    }
+
+    /// The begin-of-text token.
+    pub fn bos(&self) -> Option<u32> {
+        self.vocabulary.bos
+    }
+
+    /// The end-of-text token.
+    pub fn eos(&self) -> Option<u32> {
+        self.vocabulary.eos
+    }
+
+    /// The end-of-turn token.
+    pub fn eot(&self) -> Option<u32> {
+        self.vocabulary.eot
+    }
+
+    /// Whether a prompt begins with begin-of-text unless the caller says otherwise.
+    pub fn add_bos(&self) -> bool {
+        self.vocabulary.add_bos
+    }
+
+    /// The texts of the control and unknown tokens, which only a template may write.
+    pub(crate) fn control_texts(&self) -> impl Iterator<Item = &str> {
+        let ids = self.specials.ids.iter().copied();
+        ids.filter(|&id| self.vocabulary.kind(id) != Some(Kind::UserDefined))
+            .filter_map(|id| std::str::from_utf8(self.vocabulary.bytes(id)).ok())
+    }
+}
+
+/// Bytes of all special tokens together. The automaton takes some 30 times as much; Llama 3 has 8 kB of them.
+const MAX_SPECIAL_BYTES: usize = 1 << 20;
+
+/// A stretch of text as [`Specials::split`] hands it out.
+#[derive(Clone, Copy)]
+enum Part<'t> {
+    Token(u32),
+    Text(&'t str),
+}
+
+impl Specials {
+    fn new(vocabulary: &Vocabulary, wanted: impl Fn(Kind) -> bool) -> Result<Self> {
+        let ids: Vec<u32> = (0..vocabulary.len())
+            .filter(|&id| vocabulary.kind(id).is_some_and(&wanted) && !vocabulary.bytes(id).is_empty())
+            .collect();
+        let bytes: usize = ids.iter().map(|&id| vocabulary.bytes(id).len()).sum();
+        if bytes > MAX_SPECIAL_BYTES {
+            return Err(bad(format!(
+                "{} special tokens have {bytes} bytes together, at most {MAX_SPECIAL_BYTES} are read",
+                ids.len()
+            )));
+        }
+        let automaton = if ids.is_empty() {
+            None
+        } else {
+            // The contiguous automaton: a dense one takes too much for a file with thousands of them.
+            let built = AhoCorasick::builder()
+                .match_kind(aho_corasick::MatchKind::LeftmostLongest)
+                .kind(Some(aho_corasick::AhoCorasickKind::ContiguousNFA))
+                .build(ids.iter().map(|&id| vocabulary.bytes(id)));
+            Some(built.map_err(|e| bad(format!("special tokens: {e}")))?)
+        };
+        Ok(Self { automaton, ids })
+    }
+
+    fn split<'t>(&self, text: &'t str, mut each: impl FnMut(Part<'t>) -> Result<()>) -> Result<()> {
+        let mut done = 0;
+        if let Some(automaton) = &self.automaton {
+            for found in automaton.find_iter(text) {
+                // Patterns are whole UTF-8 strings, so both ends lie between characters.
+                if let Some(before) = text.get(done..found.start()).filter(|t| !t.is_empty()) {
+                    each(Part::Text(before))?;
+                }
+                each(Part::Token(self.ids[found.pattern().as_usize()]))?;
+                done = found.end();
+            }
+        }
+        match text.get(done..) {
+            Some(rest) if !rest.is_empty() => each(Part::Text(rest)),
+            _ => Ok(()),
+        }
+    }
+}

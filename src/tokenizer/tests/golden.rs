@@ -1,0 +1,61 @@
+//! Against ids of bitnet.cpp's `llama_tokenize` (tests/golden), and the real stories model.
+
+use super::*;
+
+fn check(name: &str, pre: Option<&str>) {
+    let mut m = metadata(&format!("golden/{name}.gguf"));
+    if let Some(pre) = pre {
+        m.insert("tokenizer.ggml.pre", Value::String(pre.into()));
+    }
+    let t = Tokenizer::from_metadata(&m).unwrap();
+    let path = format!("{}/tests/golden/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let golden: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    for (field, id) in [("bos", t.bos()), ("eos", t.eos()), ("eot", t.eot())] {
+        assert_eq!(golden[field].as_u64(), id.map(u64::from), "{name} {field}");
+    }
+    let vectors = golden["tokenizer"]["vectors"].as_array().unwrap();
+    assert_eq!(vectors.len(), 40);
+    for vector in vectors {
+        let text = vector["text"].as_str().unwrap();
+        let parse = vector["parse_special"].as_bool().unwrap();
+        let ids: Vec<u32> = vector["ids"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect();
+        let found = t.encode(text, Special { add_bos: None, parse }).unwrap();
+        assert_eq!(found, ids, "{name}: {text:?}, special tokens parsed: {parse}");
+        let shown = t.decode(&ids[1..], true);
+        assert_eq!(shown, text, "{name}");
+    }
+}
+
+#[test]
+fn bitnet_cpp_default_splitter() {
+    check("A", Some("default"));
+    check("C", Some("default"));
+}
+
+#[test]
+fn bitnet_cpp_llama_splitter() {
+    check("B", None);
+}
+
+#[test]
+fn a_file_without_a_splitter_gets_llama_3_and_says_so() {
+    let t = Tokenizer::from_metadata(&metadata("golden/A.gguf")).unwrap();
+    assert!(t.notes()[0].contains("tokenizer.ggml.pre"));
+    // (Llama 3 keeps the space with the sign: [.., 220] before it is what the default splitter gives.)
+    let found = t.encode("= =", Special::PIECE).unwrap();
+    let mut m = metadata("golden/A.gguf");
+    m.insert("tokenizer.ggml.pre", Value::String("llama-bpe".into()));
+    assert_eq!(found, Tokenizer::from_metadata(&m).unwrap().encode("= =", Special::PIECE).unwrap());
+}
+
+#[test]
+fn stories_model() {
+    let t = Tokenizer::from_metadata(&metadata("models/stories5m-TQ2_0.gguf")).unwrap();
+    assert_eq!((t.vocabulary(), t.bos(), t.eos(), t.eot()), (1024, Some(1016), Some(1017), Some(1018)));
+    let text = "Once upon a time, there was a little dragon. 🐉";
+    let ids = t.encode(text, Special::TEXT).unwrap();
+    assert_eq!(ids[0], 1016);
+    assert!(ids.len() < text.len());
+    assert_eq!(t.decode(&ids, false), text);
+    assert!(t.is_end(1017) && t.is_end(1018) && !t.is_end(1016));
+}

@@ -1,0 +1,179 @@
+use super::*;
+use crate::gguf::{Array, Decoder, Event, Limits, Value};
+use proptest::prelude::*;
+use std::sync::LazyLock;
+
+mod golden;
+mod hostile;
+mod sentence_piece;
+
+/// The metadata of a file under `tests/`.
+pub(crate) fn metadata(path: &str) -> Metadata {
+    let path = format!("{}/tests/{path}", env!("CARGO_MANIFEST_DIR"));
+    let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
+    let mut decoder = Decoder::new(Limits::default());
+    let mut rest = &bytes[..];
+    loop {
+        let (used, event) = decoder.push(rest).unwrap();
+        rest = &rest[used..];
+        match event {
+            Event::Tensors => return decoder.metadata().clone(),
+            Event::NeedMore => panic!("{path} ends before its tensors"),
+            _ => {}
+        }
+    }
+}
+
+pub(crate) fn strings<'s>(items: impl IntoIterator<Item = &'s str>) -> Value {
+    Value::Array(Array::Strings(items.into_iter().collect()))
+}
+
+/// A small `gpt2` vocabulary: the 256 bytes, `he`, `ll`, `hell`, `hello` (in merges), `Ġworld` (in none), then
+/// begin-of-text, end-of-text, end-of-turn, and a user-defined `<tool>`.
+pub(crate) fn byte_level() -> Metadata {
+    let mut tokens: Vec<String> = (0..=255).map(|b| bpe::byte_char(b).to_string()).collect();
+    tokens.extend(["he", "ll", "hell", "hello", "Ġworld", "<|begin_of_text|>", "<|end_of_text|>"].map(String::from));
+    tokens.extend(["<|eot_id|>", "<tool>"].map(String::from));
+    let mut types = vec![1; 261];
+    types.extend([3, 3, 3, 4]);
+    let mut m = Metadata::new();
+    m.insert("tokenizer.ggml.model", Value::String("gpt2".into()));
+    m.insert("tokenizer.ggml.pre", Value::String("llama-bpe".into()));
+    m.insert("tokenizer.ggml.tokens", strings(tokens.iter().map(String::as_str)));
+    m.insert("tokenizer.ggml.token_type", Value::Array(Array::I32(types)));
+    m.insert("tokenizer.ggml.merges", strings(["h e", "l l", "he ll", "hell o"]));
+    m.insert("tokenizer.ggml.bos_token_id", Value::U32(261));
+    m.insert("tokenizer.ggml.eos_token_id", Value::U32(262));
+    m
+}
+
+#[test]
+fn special_strings_are_text_unless_asked() {
+    let t = Tokenizer::from_metadata(&byte_level()).unwrap();
+    assert_eq!((t.bos(), t.eos(), t.eot(), t.vocabulary()), (Some(261), Some(262), Some(263), 265));
+    assert_eq!(t.encode("hello<|eot_id|>", Special::PARSED).unwrap(), [261, 259, 263]);
+    let text = t.encode("hello<|eot_id|>", Special::TEXT).unwrap();
+    assert_eq!(text[..2], [261, 259]);
+    assert!(!text.contains(&263));
+    assert_eq!(t.decode(&text, false), "hello<|eot_id|>");
+    // user-defined tokens always are
+    assert_eq!(t.encode("<tool>hello", Special::PIECE).unwrap(), [264, 259]);
+    assert_eq!(t.encode("", Special::TEXT).unwrap(), [261]);
+    assert!(t.encode("", Special::PIECE).unwrap().is_empty());
+}
+
+#[test]
+fn ignore_merges_takes_a_whole_piece() {
+    let mut m = byte_level();
+    let llama = Tokenizer::from_metadata(&m).unwrap();
+    assert_eq!(llama.encode("hello world", Special::PIECE).unwrap(), [259, 260]);
+    m.insert("tokenizer.ggml.pre", Value::String("default".into()));
+    let default = Tokenizer::from_metadata(&m).unwrap();
+    assert_eq!(default.encode("hello world", Special::PIECE).unwrap().len(), 1 + " world".len());
+}
+
+#[test]
+fn begin_of_text_goes_first_by_the_file_or_by_its_splitter() {
+    let mut m = byte_level();
+    let adds = |m: &Metadata| Tokenizer::from_metadata(m).unwrap().add_bos();
+    assert!(adds(&m));
+    m.insert("tokenizer.ggml.pre", Value::String("default".into()));
+    assert!(!adds(&m));
+    m.insert("tokenizer.ggml.add_bos_token", Value::Bool(true));
+    assert!(adds(&m));
+    m.insert("tokenizer.ggml.pre", Value::String("llama-bpe".into()));
+    m.insert("tokenizer.ggml.add_bos_token", Value::Bool(false));
+    assert!(!adds(&m));
+}
+
+#[test]
+fn the_default_splitter_is_explained() {
+    let mut m = byte_level();
+    assert!(Tokenizer::from_metadata(&m).unwrap().notes().is_empty());
+    m.remove("tokenizer.ggml.pre");
+    let t = Tokenizer::from_metadata(&m).unwrap();
+    assert!(t.notes()[0].contains("tokenizer.ggml.pre=str:default"), "{:?}", t.notes());
+    m.insert("tokenizer.ggml.pre", Value::String("qwen2".into()));
+    let e = Tokenizer::from_metadata(&m).unwrap_err().to_string();
+    assert!(e.contains("qwen2") && e.contains("llama-bpe") && e.contains("default"), "{e}");
+}
+
+#[test]
+fn control_tokens_are_silent_and_end_tokens_end() {
+    let t = Tokenizer::from_metadata(&byte_level()).unwrap();
+    assert_eq!(t.decode(&[261, 259, 263, 9999], false), "hello");
+    assert_eq!(t.decode(&[261, 259, 263, 9999], true), "<|begin_of_text|>hello<|eot_id|>");
+    assert_eq!(t.bytes(263), b"");
+    assert_eq!(t.bytes(260), b" world");
+    assert_eq!(t.token_text(260).as_deref(), Some("Ġworld"));
+    let ends: Vec<u32> = (0..300).filter(|&id| t.is_end(id)).collect();
+    assert_eq!(ends, [262, 263]);
+}
+
+#[test]
+fn byte_alphabet_is_a_bijection() {
+    let mut seen = std::collections::HashSet::new();
+    for byte in 0..=255 {
+        assert_eq!(bpe::char_byte(bpe::byte_char(byte)), Some(byte));
+        assert!(seen.insert(bpe::byte_char(byte)));
+    }
+    assert_eq!((bpe::byte_char(b' '), bpe::byte_char(b'\n'), bpe::byte_char(0xad)), ('Ġ', 'Ċ', '\u{143}'));
+    assert_eq!(bpe::char_byte('\u{144}'), None);
+}
+
+#[test]
+fn long_runs_end() {
+    let t = Tokenizer::from_metadata(&byte_level()).unwrap();
+    for unit in ["a", " ", "\n", "é", "!", "1"] {
+        let text = unit.repeat(50_000);
+        let ids = t.encode(&text, Special::PIECE).unwrap();
+        assert_eq!(t.decode(&ids, false), text);
+    }
+}
+
+/// One tokenizer a splitter, for tests of many cases.
+static SPLITTERS: LazyLock<Vec<Tokenizer>> = LazyLock::new(|| {
+    let of = |name: &str| {
+        let mut m = byte_level();
+        m.insert("tokenizer.ggml.pre", Value::String(name.into()));
+        Tokenizer::from_metadata(&m).unwrap()
+    };
+    ["llama-bpe", "default", "gpt-2", "falcon3"].map(of).into()
+});
+
+proptest! {
+    /// Whatever the splitter and whatever the text: nothing is lost.
+    #[test]
+    fn decode_undoes_encode(text in any::<String>(), special in any::<bool>(), pre in 0..4usize) {
+        let t = &SPLITTERS[pre];
+        let ids = t.encode(&text, Special { add_bos: Some(special), parse: special }).unwrap();
+        prop_assert_eq!(t.decode(&ids, false), text);
+    }
+
+    /// Any ids, as a stream: the same text as at once, and never half a character.
+    #[test]
+    fn a_stream_equals_the_whole(ids in proptest::collection::vec(0u32..270, 0..60), special in any::<bool>()) {
+        let t = &SPLITTERS[0];
+        let mut stream = t.stream();
+        let mut text = String::new();
+        for &id in &ids {
+            text += &if special { stream.push_special(id, t) } else { stream.push(id, t) };
+        }
+        text += &stream.finish();
+        prop_assert_eq!(text, t.decode(&ids, special));
+    }
+
+    /// Text that comes token by token shows no U+FFFD that is not in it.
+    #[test]
+    fn a_stream_of_text_never_cuts_a_character(text in "[aé한😀 ]{0,20}") {
+        let t = &SPLITTERS[0];
+        let mut stream = t.stream();
+        let mut shown = String::new();
+        for id in t.encode(&text, Special::PIECE).unwrap() {
+            shown += &stream.push(id, t);
+            prop_assert!(text.starts_with(&shown));
+        }
+        prop_assert_eq!(shown, text);
+        prop_assert_eq!(stream.finish(), "");
+    }
+}
