@@ -1,0 +1,125 @@
+//! `b158 bench`: tokens a second, for prompt and generation, by number of threads.
+
+use super::Outcome;
+use super::load::{Model, backend, read};
+use b158::kernels::Compute;
+use b158::model::{KvType, State};
+use b158::threads::Pool;
+use clap::Args;
+use serde_json::json;
+use std::path::PathBuf;
+use std::time::Instant;
+
+#[derive(Args)]
+pub(crate) struct Bench {
+    /// The GGUF file.
+    #[arg(short = 'm', long = "model", value_name = "FILE")]
+    model: PathBuf,
+    /// Prompt tokens to read.
+    #[arg(short = 'p', long = "n-prompt", value_name = "N", default_value_t = 128)]
+    prompt: usize,
+    /// Tokens to generate.
+    #[arg(short = 'n', long = "n-gen", value_name = "N", default_value_t = 64)]
+    generate: usize,
+    /// Thread counts to measure, parted by commas.
+    #[arg(short = 't', long, value_name = "T,T", value_delimiter = ',', default_value = "1")]
+    threads: Vec<usize>,
+    /// Kernels [default: the fastest here].
+    #[arg(long, value_name = "NAME")]
+    backend: Option<String>,
+    /// Runs of each; the median counts.
+    #[arg(short = 'r', long, value_name = "N", default_value_t = 3)]
+    repetitions: usize,
+    /// Prompt tokens per pass.
+    #[arg(short = 'b', long = "batch-size", value_name = "N", default_value_t = 64)]
+    batch_size: usize,
+    /// Type of the KV cache: f16 or f32.
+    #[arg(long, value_name = "TYPE", default_value = "f16")]
+    kv_cache: KvType,
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Bench {
+    pub(crate) fn run(self) -> Outcome {
+        let compute = Compute { backend: backend(self.backend.as_deref())?, pool: Pool::default() };
+        let options = Model {
+            model: self.model.clone(),
+            threads: None,
+            backend: None,
+            override_kv: Vec::new(),
+            quiet: self.json,
+        };
+        let begun = Instant::now();
+        let mut model = read(&options, compute)?.model;
+        let load_seconds = begun.elapsed().as_secs_f64();
+        let context = self.prompt + self.generate;
+        let mut rows = Vec::new();
+        if !self.json {
+            println!("threads  prompt({}) tok/s  generation({}) tok/s", self.prompt, self.generate);
+        }
+        for &threads in &self.threads {
+            model.compute.pool = Pool::new(threads);
+            let mut state = State::new(&model, self.kv_cache, context, self.batch_size)?;
+            let (mut prompt, mut generation) = (Vec::new(), Vec::new());
+            for _ in 0..self.repetitions.max(1) {
+                state.cache.truncate(0);
+                // Any ids do: the work does not depend on them.
+                let ids: Vec<u32> = (0..context).map(|i| (i * 7919 % model.config.vocabulary) as u32).collect();
+                let (read, written) = ids.split_at(self.prompt);
+                let begun = Instant::now();
+                for batch in read.chunks(state.batch()) {
+                    state.begin(&model, batch)?;
+                    while !state.step(&model)? {}
+                }
+                prompt.push(self.prompt as f64 / begun.elapsed().as_secs_f64());
+                let begun = Instant::now();
+                for id in written {
+                    state.begin(&model, &[*id])?;
+                    while !state.step(&model)? {}
+                    state.last_logits(&model);
+                }
+                generation.push(self.generate as f64 / begun.elapsed().as_secs_f64());
+            }
+            let (prompt, generation) = (median(prompt), median(generation));
+            if !self.json {
+                println!("{:>7}  {prompt:>18.1}  {generation:>20.1}", model.compute.pool.threads());
+            }
+            rows.push(json!({
+                "threads": model.compute.pool.threads(),
+                "note": model.compute.pool.note(),
+                "promptTokensPerSecond": prompt,
+                "generationTokensPerSecond": generation,
+            }));
+        }
+        let all = json!({
+            "model": self.model.file_name().map(|name| name.to_string_lossy()),
+            "parameters": model.config.parameters(),
+            "weightBytes": model.weights.bytes(),
+            "backend": model.compute.backend.name(),
+            "kvCache": self.kv_cache.name(),
+            "promptTokens": self.prompt,
+            "generatedTokens": self.generate,
+            "repetitions": self.repetitions,
+            "loadSeconds": load_seconds,
+            "results": rows,
+        });
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(&all)?);
+        } else {
+            eprintln!(
+                "backend {}, {:.1} MB of weights, loaded in {load_seconds:.1} s, median of {} runs",
+                model.compute.backend.name(),
+                model.weights.bytes() as f64 / 1e6,
+                self.repetitions,
+            );
+        }
+        Ok(())
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

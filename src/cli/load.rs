@@ -1,0 +1,133 @@
+//! Loading a model file with a progress bar.
+
+use super::Outcome;
+use b158::kernels::{self, Backend, Compute};
+use b158::model::{KvType, Loaded, Loader, LoaderOptions};
+use b158::session::{Session, SessionOptions};
+use b158::threads::Pool;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::fs::File;
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Which model, on what.
+#[derive(Args, Clone)]
+pub(crate) struct Model {
+    /// The GGUF file; `-` reads standard input.
+    #[arg(short = 'm', long = "model", value_name = "FILE")]
+    pub(crate) model: PathBuf,
+    /// Threads [default: all processors].
+    #[arg(short = 't', long, value_name = "T")]
+    pub(crate) threads: Option<usize>,
+    /// Kernels: scalar, avx2, avx512, neon … [default: the fastest here].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) backend: Option<String>,
+    /// Change a metadata value: key=type:value, type int, float, bool or str. May be repeated.
+    #[arg(long = "override-kv", value_name = "K=T:V")]
+    pub(crate) override_kv: Vec<String>,
+    /// Say nothing on standard error but errors.
+    #[arg(short = 'q', long)]
+    pub(crate) quiet: bool,
+}
+
+/// How the context is held.
+#[derive(Args, Clone)]
+pub(crate) struct Context {
+    /// Tokens of context, prompt and answer [default: the model's, at most 4096].
+    #[arg(short = 'c', long = "ctx-size", value_name = "N")]
+    pub(crate) ctx_size: Option<usize>,
+    /// Type of the KV cache: f16 or f32.
+    #[arg(long, value_name = "TYPE", default_value = "f16")]
+    pub(crate) kv_cache: KvType,
+    /// Prompt tokens per pass; changes the speed, never the result.
+    #[arg(short = 'b', long = "batch-size", value_name = "N", default_value_t = 64)]
+    pub(crate) batch_size: usize,
+}
+
+impl Context {
+    pub(crate) fn session(&self, loaded: Arc<Loaded>) -> Outcome<Session> {
+        let options = SessionOptions { context: self.ctx_size, kv_type: self.kv_cache, batch: self.batch_size };
+        Ok(Session::new(loaded, options)?)
+    }
+}
+
+impl Model {
+    /// Threads asked for, or one a processor.
+    pub(crate) fn threads(&self) -> usize {
+        self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+    }
+
+    /// Loads the file and says on standard error what will compute it.
+    pub(crate) fn load(&self) -> Outcome<Arc<Loaded>> {
+        let backend = backend(self.backend.as_deref())?;
+        let compute = Compute { backend, pool: Pool::new(self.threads()) };
+        let threads = compute.pool.threads();
+        let loaded = Arc::new(read(self, compute)?);
+        if !self.quiet {
+            for note in &loaded.notes {
+                eprintln!("note: {note}");
+            }
+            let (config, weights) = (&loaded.model.config, &loaded.model.weights);
+            eprintln!(
+                "{}: {} layers, {:.1} M parameters, {:.1} MB of weights; backend {}, {threads} thread{}",
+                loaded.name.as_deref().unwrap_or(&config.architecture),
+                config.layers,
+                config.parameters() as f64 / 1e6,
+                weights.bytes() as f64 / 1e6,
+                backend.name(),
+                if threads == 1 { "" } else { "s" },
+            );
+        }
+        Ok(loaded)
+    }
+}
+
+/// The backend of that name, or the fastest.
+pub(crate) fn backend(name: Option<&str>) -> Outcome<Backend> {
+    Ok(match name {
+        Some(name) => kernels::by_name(name)?,
+        None => kernels::detect(),
+    })
+}
+
+/// Reads the file through the loader, a megabyte at a time.
+pub(crate) fn read(options: &Model, compute: Compute) -> Outcome<Loaded> {
+    let path = options.model.display();
+    let (mut file, size): (Box<dyn Read>, Option<u64>) = if options.model.as_os_str() == "-" {
+        (Box::new(std::io::stdin().lock()), None)
+    } else {
+        let file = File::open(&options.model).map_err(|e| format!("{path}: {e}"))?;
+        let size = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|m| m.len());
+        (Box::new(file), size)
+    };
+    let bar = bar(size, options.quiet, "loading");
+    let mut loader = Loader::new(compute, LoaderOptions { file_size: size, overrides: options.override_kv.clone() });
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let n = file.read(&mut buffer).map_err(|e| format!("{path}: {e}"))?;
+        if n == 0 {
+            break;
+        }
+        loader.push(&buffer[..n]).map_err(|e| format!("{path}: {e}"))?;
+        bar.inc(n as u64);
+        if let (None, Some(size)) = (bar.length(), loader.expected_size()) {
+            bar.set_length(size);
+        }
+    }
+    bar.finish_and_clear();
+    Ok(loader.finish().map_err(|e| format!("{path}: {e}"))?)
+}
+
+/// A bar of bytes on standard error; nothing where that is no terminal.
+pub(crate) fn bar(size: Option<u64>, quiet: bool, what: &'static str) -> ProgressBar {
+    let bar = match size {
+        _ if quiet => ProgressBar::hidden(),
+        Some(size) => ProgressBar::new(size),
+        None => ProgressBar::no_length(),
+    };
+    let style = "{msg} {bar:30} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
+    bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.with_message(what)
+}

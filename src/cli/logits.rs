@@ -1,0 +1,65 @@
+//! `b158 logits`: what the model thinks after each token, for comparison with other engines.
+
+use super::load::{Context, Model, bar};
+use super::{Outcome, parse_ids};
+use b158::model::State;
+use clap::Args;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub(crate) struct Logits {
+    #[command(flatten)]
+    model: Model,
+    #[command(flatten)]
+    context: Context,
+    /// The tokens, as ids; no begin-of-text token is added.
+    #[arg(long, value_name = "IDS")]
+    ids: String,
+    /// Where to write `[positions][vocabulary]` f32, little-endian.
+    #[arg(short = 'o', long, value_name = "FILE")]
+    output: PathBuf,
+}
+
+impl Logits {
+    pub(crate) fn run(self) -> Outcome {
+        let ids = parse_ids(&self.ids)?;
+        if ids.is_empty() {
+            return Err(b158::Error::EmptyPrompt.into());
+        }
+        let loaded = self.model.load()?;
+        let model = &loaded.model;
+        let context = self.context.ctx_size.unwrap_or(model.config.context_length.max(ids.len()));
+        // Said before the output file is touched.
+        let vocabulary = model.config.vocabulary as u32;
+        if let Some(&id) = ids.iter().find(|&&id| id >= vocabulary) {
+            return Err(b158::Error::BadToken { id, vocabulary }.into());
+        }
+        if ids.len() > context {
+            return Err(b158::Error::PromptTooLong { tokens: ids.len(), context }.into());
+        }
+        let mut state = State::new(model, self.context.kv_cache, context, self.context.batch_size)?;
+        let path = self.output.display();
+        let file = File::create(&self.output).map_err(|e| format!("{path}: {e}"))?;
+        let mut file = BufWriter::new(file);
+        let bytes = (ids.len() * model.config.vocabulary * 4) as u64;
+        let bar = bar(Some(bytes), self.model.quiet, "logits");
+        for batch in ids.chunks(state.batch()) {
+            state.begin(model, batch)?;
+            while !state.step(model)? {}
+            for row in 0..batch.len() {
+                for logit in state.logits(model, row) {
+                    file.write_all(&logit.to_le_bytes()).map_err(|e| format!("{path}: {e}"))?;
+                }
+                bar.inc(model.config.vocabulary as u64 * 4);
+            }
+        }
+        file.flush().map_err(|e| format!("{path}: {e}"))?;
+        bar.finish_and_clear();
+        if !self.model.quiet {
+            eprintln!("{} positions × {} logits in {path}", ids.len(), model.config.vocabulary);
+        }
+        Ok(())
+    }
+}
