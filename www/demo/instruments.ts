@@ -1,0 +1,58 @@
+import type { GenerationResult, ModelInfo, Stats } from "b158";
+import { Band } from "./band.js";
+import { byId, setText } from "./dom.js";
+import * as format from "./format.js";
+import { SpeedPlot } from "./plot.js";
+
+/** The numbers beside the text. */
+export class Instruments {
+  readonly #plot = new SpeedPlot(byId("plot", SVGSVGElement));
+  readonly #context = new Band(byId("context-band"), 1);
+  #contextLength = 0;
+  #kvCacheBytes = 0;
+  #frame = 0;
+
+  clear(info: ModelInfo | undefined): void {
+    this.#contextLength = info?.contextLength ?? 0;
+    this.#kvCacheBytes = info?.kvCacheBytes ?? 0;
+    this.begin();
+    setText("context-used", info ? `0 of ${format.count(info.contextLength)}` : "–");
+    this.#context.set(0);
+  }
+
+  begin(): void {
+    this.#plot.clear();
+    for (const id of ["speed", "prompt-speed", "first-token"]) setText(id, "–");
+  }
+
+  token(elapsedMs: number): void {
+    this.#plot.add(elapsedMs);
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.#plot.draw();
+      const now = this.#plot.now;
+      if (now !== undefined) setText("speed", format.rate(now));
+    });
+  }
+
+  end({ usage, timings }: GenerationResult): void {
+    cancelAnimationFrame(this.#frame);
+    this.#frame = 0;
+    this.#plot.draw();
+    if (timings.decodeTokensPerSecond > 0) setText("speed", format.rate(timings.decodeTokensPerSecond));
+    const fresh = usage.promptTokens - usage.cachedTokens;
+    const known = usage.cachedTokens > 0 ? `, ${format.count(usage.cachedTokens)} known` : "";
+    setText("prompt-speed", timings.prefillTokensPerSecond > 0 ? `${format.tokens(fresh)}${known}, ${format.rate(timings.prefillTokensPerSecond)}/s` : format.tokens(usage.promptTokens));
+    setText("first-token", timings.timeToFirstTokenMs > 0 ? format.milliseconds(timings.timeToFirstTokenMs) : "–");
+    // The last token of a full context has been said, but has no place in it.
+    const used = Math.min(usage.promptTokens + usage.completionTokens, this.#contextLength);
+    setText("context-used", `${format.count(used)} of ${format.count(this.#contextLength)}`);
+    this.#context.set(this.#contextLength > 0 ? used / this.#contextLength : 0);
+  }
+
+  memory(stats: Stats | undefined): void {
+    setText("memory", stats ? format.bytes(stats.wasmBytes) : "–");
+    setText("weights", stats ? format.bytes(stats.weightBytes) : "–");
+    setText("kv", stats ? `${format.bytes(stats.kvCacheBytes)} of ${format.bytes(this.#kvCacheBytes)}` : "–");
+  }
+}

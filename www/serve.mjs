@@ -1,0 +1,84 @@
+// A small static server with the headers the page wants: node serve.mjs [--port N] [--root DIR] [--file PATH]
+import { createServer } from "node:http";
+import { basename, dirname, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
+import sirv from "sirv";
+import { HEADERS } from "./headers.mjs";
+
+const TRIES = 20;
+
+/**
+ * Serves `root`, and `file` (a model that lies elsewhere) under `/local/`. A port in use makes it take the next one; port 0 is any free one.
+ * @param {{ port?: number, root: string, file?: string | undefined }} options
+ */
+export async function serve({ port = 0, root, file }) {
+  /** @param {import("node:http").ServerResponse} response */
+  const setHeaders = (response, path = "") => {
+    for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+    if (path.endsWith(".gguf")) response.setHeader("content-type", "application/octet-stream");
+  };
+  // `dev` reads the folder at each request instead of once at the start.
+  const page = sirv(resolve(root), { dev: true, etag: true, setHeaders });
+  const local = file === undefined ? undefined : sirv(dirname(resolve(file)), { dev: true, etag: true, setHeaders });
+  const localPath = file === undefined ? undefined : `/local/${basename(file)}`;
+
+  const server = createServer((request, response) => {
+    const missing = () => {
+      setHeaders(response);
+      response.writeHead(404, { "content-type": "text/plain" }).end("not found\n");
+    };
+    if (local && decodeURI(request.url?.split("?")[0] ?? "") === localPath) {
+      request.url = request.url?.replace("/local/", "/") ?? "/";
+      local(request, response, missing);
+    } else {
+      page(request, response, missing);
+    }
+  });
+  const taken = await listen(server, port);
+  const url = `http://localhost:${String(taken)}/`;
+  return {
+    url,
+    fileUrl: localPath === undefined ? undefined : new URL(encodeURI(localPath), url).href,
+    close: () => {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+/**
+ * @param {import("node:http").Server} server
+ * @param {number} wanted
+ * @returns {Promise<number>}
+ */
+async function listen(server, wanted) {
+  for (let port = wanted; ; port++) {
+    try {
+      return await new Promise((done, failed) => {
+        server.once("error", failed);
+        server.listen(port, "localhost", () => {
+          server.off("error", failed);
+          const address = server.address();
+          done(address !== null && typeof address === "object" ? address.port : port);
+        });
+      });
+    } catch (error) {
+      const inUse = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
+      if (!inUse || port >= wanted + TRIES) throw error;
+    }
+  }
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const { values } = parseArgs({
+    options: {
+      port: { type: "string", default: "8158" },
+      root: { type: "string", default: resolve(import.meta.dirname, "dist/demo") },
+      file: { type: "string" },
+    },
+  });
+  const { url, fileUrl } = await serve({ port: Number(values.port), root: values.root, file: values.file });
+  console.log(`b158 demo: ${url}`);
+  if (fileUrl !== undefined) console.log(`the file: ${fileUrl}`);
+}

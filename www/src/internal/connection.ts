@@ -1,0 +1,132 @@
+/** The page's side of one worker: what is under way, and what happens to it when the worker goes. */
+import { BitNetError } from "../public/errors.js";
+import type { GenerateOptions, Timings } from "../public/types.js";
+import { Deferred } from "./deferred.js";
+import type { GenerateRequest } from "./engine.js";
+import { GenerationStream } from "./generation.js";
+import type { CallName, Calls, FromWorker, ToWorker } from "./protocol.js";
+
+export class Connection {
+  /** Rejects when the worker is gone, with the reason; never resolves. */
+  readonly closed: Promise<never>;
+  /** Gets what belongs to loading. */
+  onLoadMessage: (message: FromWorker) => void = () => undefined;
+  lastTimings: Timings | undefined;
+
+  readonly #worker: Worker;
+  readonly #closed = new Deferred<never>();
+  #closedBy: { reason: unknown } | undefined;
+  #nextId = 1;
+  readonly #calls = new Map<number, Deferred<unknown>>();
+  readonly #generations = new Map<number, GenerationStream>();
+
+  constructor(worker: Worker) {
+    this.closed = this.#closed.promise;
+    this.#worker = worker;
+    worker.addEventListener("message", (event: MessageEvent<FromWorker>) => {
+      this.#receive(event.data);
+    });
+    worker.addEventListener("error", (event) => {
+      event.preventDefault();
+      this.#crash(event.message || "its script could not be loaded; see the console and the content security policy (worker-src)");
+    });
+    worker.addEventListener("messageerror", () => {
+      this.#crash("a message could not be read");
+    });
+  }
+
+  throwIfClosed(): void {
+    if (this.#closedBy) throw this.#closedBy.reason as Error;
+  }
+
+  send(message: ToWorker, transfer: Transferable[] = []): void {
+    if (!this.#closedBy) this.#worker.postMessage(message, transfer);
+  }
+
+  call<Name extends CallName>(name: Name, ...args: Calls[Name]["args"]): Promise<Calls[Name]["value"]> {
+    if (this.#closedBy) return Promise.reject(this.#closedBy.reason);
+    const id = this.#nextId++;
+    const pending = new Deferred<unknown>();
+    this.#calls.set(id, pending);
+    this.send({ type: "call", id, name, args } as ToWorker);
+    return pending.promise as Promise<Calls[Name]["value"]>;
+  }
+
+  generate(request: GenerateRequest, options: GenerateOptions): GenerationStream {
+    const id = this.#nextId++;
+    const { signal } = options;
+    const stream = new GenerationStream(() => {
+      this.send({ type: "cancel", id });
+    }, options.onPrefill);
+    if (this.#closedBy || signal?.aborted) {
+      stream.fail(this.#closedBy ? this.#closedBy.reason : signal?.reason);
+      return stream;
+    }
+    this.#generations.set(id, stream);
+    const abort = () => {
+      this.#generations.delete(id);
+      stream.cancel();
+      stream.fail(signal?.reason);
+    };
+    signal?.addEventListener("abort", abort, { once: true });
+    const forget = () => signal?.removeEventListener("abort", abort);
+    stream.result().then(forget, forget);
+    try {
+      this.send({ type: "generate", id, request });
+    } catch (cause) {
+      // An option that can't be cloned, such as a function.
+      this.#generations.delete(id);
+      stream.fail(new BitNetError("invalid-argument", `an option can't be sent to the worker: ${String(cause)}`, { cause }));
+    }
+    return stream;
+  }
+
+  /** Ends the worker; everything under way rejects with `reason`. The first reason stays. */
+  close(reason: unknown): void {
+    if (this.#closedBy) return;
+    this.#closedBy = { reason };
+    this.#worker.terminate();
+    for (const pending of this.#calls.values()) pending.reject(reason);
+    for (const stream of this.#generations.values()) stream.fail(reason);
+    this.#calls.clear();
+    this.#generations.clear();
+    this.#closed.reject(reason);
+  }
+
+  #crash(what: string): void {
+    this.close(new BitNetError("worker-crashed", `the worker has stopped: ${what}; load the model again`));
+  }
+
+  #receive(message: FromWorker): void {
+    switch (message.type) {
+      case "prefill":
+        this.#generations.get(message.id)?.prefill(message.done, message.total);
+        break;
+      case "tokens":
+        this.#generations.get(message.id)?.push(message.tokens);
+        break;
+      case "done":
+        this.lastTimings = message.done.timings;
+        this.#generations.get(message.id)?.finish(message.done);
+        this.#generations.delete(message.id);
+        break;
+      case "failed": {
+        const error = new BitNetError(message.error.code, message.error.message);
+        this.#generations.get(message.id)?.fail(error);
+        this.#generations.delete(message.id);
+        this.#calls.get(message.id)?.reject(error);
+        this.#calls.delete(message.id);
+        break;
+      }
+      case "value":
+        this.#calls.get(message.id)?.resolve(message.value);
+        this.#calls.delete(message.id);
+        break;
+      case "crashed":
+        this.#crash(message.message);
+        break;
+      default:
+        this.onLoadMessage(message);
+    }
+  }
+}

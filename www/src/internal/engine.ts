@@ -1,0 +1,79 @@
+/**
+ * What the WebAssembly module offers (src/web of the crate), as the worker uses it. The real module and the fake of
+ * `b158/testing` both have this shape. Every method may throw a JavaScript `Error` with a `code`.
+ */
+import type { ChatMessage, GenerationResult, ModelInfo, Timings, Usage } from "../public/types.js";
+
+export interface LoaderOptions {
+  fileSize?: number;
+  contextLength?: number;
+  kvCache?: "f16" | "f32";
+  overrides?: readonly string[];
+}
+
+export interface Loader {
+  push(chunk: Uint8Array): void;
+  /** Bytes of the whole file, known once its header has been read. */
+  expectedSize(): number | undefined;
+  /** Consumes the loader. */
+  finish(): Engine;
+  free(): void;
+}
+
+export interface GenerateRequest {
+  prompt?: string;
+  messages?: readonly ChatMessage[];
+  ids?: Uint32Array;
+  parseSpecial?: boolean;
+  maxTokens?: number;
+  temperature?: number;
+  topK?: number;
+  topP?: number;
+  minP?: number;
+  repeatPenalty?: number;
+  repeatLastN?: number;
+  presencePenalty?: number;
+  frequencyPenalty?: number;
+  seed?: number;
+  stop?: readonly string[];
+  logitBias?: Readonly<Record<number, number>>;
+}
+
+export type Step =
+  | { kind: "prefill"; done: number; total: number }
+  | { kind: "token"; id: number; text: string }
+  | { kind: "done"; finishReason: GenerationResult["finishReason"]; text: string; usage: Usage; timings: Timings };
+
+export interface MemoryUse {
+  wasmBytes: number;
+  weightBytes: number;
+  kvCacheBytes: number;
+}
+
+/** What Rust's `None` becomes on this side. */
+export type Nullable<T> = { [Key in keyof T]: T[Key] | null };
+
+export interface Engine {
+  info(): Nullable<ModelInfo>;
+  tokenize(text: string, parseSpecial: boolean): Uint32Array;
+  detokenize(ids: Uint32Array): string;
+  start(request: GenerateRequest): { promptTokens: number; cachedTokens: number };
+  /** A few milliseconds of work: part of the prompt, or one token. */
+  step(): Step;
+  /** The next `step()` is done, with `cancelled`. */
+  cancel(): void;
+  reset(): void;
+  memory(): MemoryUse;
+  free(): void;
+}
+
+/** A module that is ready to load a model. */
+export interface EngineModule {
+  createLoader(options: LoaderOptions): Loader;
+}
+
+/** The glue that wasm-bindgen writes with `--target web`. */
+export interface WasmGlue {
+  default(input: { module_or_path: URL | Response | string }): Promise<unknown>;
+  Loader: new (options: LoaderOptions) => Loader;
+}

@@ -1,0 +1,195 @@
+/** An engine in plain JavaScript that keeps the real one's promises about order, errors and repeatability, but knows no language. */
+import type { BitNetErrorCode } from "../public/errors.js";
+import type { ModelInfo } from "../public/types.js";
+import type { Engine, EngineModule, GenerateRequest, Loader, LoaderOptions, MemoryUse, Step } from "./engine.js";
+
+export interface FakeEngineOptions {
+  /** Words it speaks. */
+  vocabulary?: readonly string[];
+  contextLength?: number;
+  /** Tokens it says before it stops by itself. */
+  answerLength?: number;
+  /** Prompt tokens a step reads. */
+  prefillBatch?: number;
+}
+
+const WORDS = "the a little girl boy dog cat saw ran to and was very happy sad big red blue ball park tree mom said they played all day".split(" ");
+
+function codedError(code: BitNetErrorCode, message: string): Error {
+  return Object.assign(new Error(message), { code });
+}
+
+/** `ended` tells when the worker has been terminated: a real one stops by itself. */
+export function fakeEngineModule(options: FakeEngineOptions, ended: () => boolean): EngineModule {
+  return { createLoader: (loaderOptions) => new FakeLoader(options, loaderOptions, ended) };
+}
+
+class FakeLoader implements Loader {
+  #bytes = 0;
+  readonly #start: number[] = [];
+
+  constructor(
+    readonly fake: FakeEngineOptions,
+    readonly options: LoaderOptions,
+    readonly ended: () => boolean,
+  ) {}
+
+  push(chunk: Uint8Array): void {
+    this.#bytes += chunk.byteLength;
+    if (this.#start.length >= 4) return;
+    this.#start.push(...chunk.subarray(0, 4 - this.#start.length));
+    if (this.#start.length === 4 && String.fromCharCode(...this.#start) !== "GGUF") {
+      throw codedError("format", "not a GGUF file");
+    }
+  }
+
+  expectedSize(): number | undefined {
+    return this.options.fileSize;
+  }
+
+  finish(): Engine {
+    if (this.#start.length < 4) throw codedError("format", `the file ends at byte ${String(this.#bytes)}, inside magic`);
+    return new FakeEngine(this.fake, this.options, this.#bytes, this.ended);
+  }
+
+  free(): void {
+    // Nothing is held.
+  }
+}
+
+interface Run {
+  request: GenerateRequest;
+  prompt: number;
+  read: number;
+  said: number;
+  random: number;
+  began: number;
+  firstTokenAt: number;
+  cancelled: boolean;
+}
+
+class FakeEngine implements Engine {
+  readonly #words: string[];
+  readonly #ids: Map<string, number>;
+  readonly #info: ModelInfo;
+  #run: Run | undefined;
+
+  constructor(
+    readonly fake: FakeEngineOptions,
+    options: LoaderOptions,
+    weightBytes: number,
+    readonly ended: () => boolean,
+  ) {
+    this.#words = (fake.vocabulary ?? WORDS).map((word) => ` ${word}`);
+    this.#ids = new Map(this.#words.map((word, id) => [word, id]));
+    const contextLength = options.contextLength ?? fake.contextLength ?? 256;
+    const kvCache = options.kvCache ?? "f16";
+    this.#info = {
+      architecture: "fake",
+      name: "fake",
+      parameters: 4 * weightBytes,
+      layers: 1,
+      embedding: 1,
+      vocabulary: this.#words.length,
+      contextLength,
+      trainedContextLength: contextLength,
+      quantization: "TQ2_0",
+      weightBytes,
+      kvCacheBytes: contextLength * (kvCache === "f16" ? 2 : 4),
+      kvCache,
+      backend: "fake",
+      threads: 1,
+      whySingleThreaded: "it is a fake",
+      notes: (options.overrides ?? []).map((override) => `override ${override}`),
+    };
+  }
+
+  info(): ModelInfo {
+    return this.#info;
+  }
+
+  tokenize(text: string): Uint32Array {
+    const words = text.match(/\s?[^\s]+|\s/g) ?? [];
+    return Uint32Array.from(words, (word) => {
+      const id = this.#ids.get(word) ?? this.#words.push(word) - 1;
+      this.#ids.set(word, id);
+      return id;
+    });
+  }
+
+  detokenize(ids: Uint32Array): string {
+    return Array.from(ids, (id) => this.#words[id] ?? "").join("");
+  }
+
+  start(request: GenerateRequest): { promptTokens: number; cachedTokens: number } {
+    const text = request.prompt ?? request.messages?.map((message) => ` ${message.content}`).join("") ?? "";
+    const prompt = request.ids?.length ?? this.tokenize(text).length;
+    if (prompt > this.#info.contextLength) {
+      throw codedError("context-overflow", `the prompt has ${String(prompt)} tokens, the context ${String(this.#info.contextLength)}`);
+    }
+    if ((request.temperature ?? 0) < 0) throw codedError("invalid-argument", "temperature is below 0");
+    const random = request.temperature === 0 ? 1 : ((request.seed ?? 0) * 2654435761 + 1) >>> 0 || 1;
+    this.#run = { request, prompt, read: 0, said: 0, random, began: performance.now(), firstTokenAt: 0, cancelled: false };
+    return { promptTokens: prompt, cachedTokens: 0 };
+  }
+
+  step(): Step {
+    const run = this.#run;
+    if (!run) throw codedError("invalid-argument", "nothing has been started");
+    if (run.cancelled || this.ended()) return this.#done(run, "cancelled");
+    if (run.read < run.prompt) {
+      run.read = Math.min(run.prompt, run.read + (this.fake.prefillBatch ?? 16));
+      return { kind: "prefill", done: run.read, total: run.prompt };
+    }
+    if (run.said === (this.fake.answerLength ?? 100)) return this.#done(run, "stop");
+    if (run.said === run.request.maxTokens || run.prompt + run.said === this.#info.contextLength) return this.#done(run, "length");
+    if (run.said === 0) run.firstTokenAt = performance.now();
+    run.said++;
+    run.random ^= run.random << 13;
+    run.random ^= run.random >>> 17;
+    run.random = (run.random ^ (run.random << 5)) >>> 0;
+    const id = run.random % (this.fake.vocabulary ?? WORDS).length;
+    return { kind: "token", id, text: this.#words[id] ?? "" };
+  }
+
+  cancel(): void {
+    if (this.#run) this.#run.cancelled = true;
+  }
+
+  reset(): void {
+    this.#run = undefined;
+  }
+
+  memory(): MemoryUse {
+    const { weightBytes, kvCacheBytes } = this.#info;
+    return { wasmBytes: weightBytes + kvCacheBytes, weightBytes, kvCacheBytes };
+  }
+
+  free(): void {
+    this.#run = undefined;
+  }
+
+  #done(run: Run, finishReason: Extract<Step, { kind: "done" }>["finishReason"]): Step {
+    this.#run = undefined;
+    const end = performance.now();
+    const prefillMs = (run.firstTokenAt || end) - run.began;
+    const decodeMs = run.firstTokenAt ? end - run.firstTokenAt : 0;
+    return {
+      kind: "done",
+      finishReason,
+      text: "",
+      usage: { promptTokens: run.prompt, cachedTokens: 0, completionTokens: run.said },
+      timings: {
+        prefillMs,
+        decodeMs,
+        timeToFirstTokenMs: prefillMs,
+        prefillTokensPerSecond: rate(run.read, prefillMs),
+        decodeTokensPerSecond: rate(run.said, decodeMs),
+      },
+    };
+  }
+}
+
+function rate(tokens: number, ms: number): number {
+  return ms > 0 ? (tokens / ms) * 1000 : 0;
+}

@@ -1,0 +1,73 @@
+import type { Generation, GenerationResult, Token } from "../public/types.js";
+import { Deferred } from "./deferred.js";
+import type { Done } from "./protocol.js";
+
+/** Keeps the tokens, so that iterating late, twice, or beside `result()` loses none. */
+export class GenerationStream implements Generation {
+  readonly #sendCancel: () => void;
+  readonly #onPrefill: ((progress: { done: number; total: number }) => void) | undefined;
+  readonly #tokens: Token[] = [];
+  readonly #result = new Deferred<GenerationResult>();
+  #ended = false;
+  #change = new Deferred<void>();
+
+  constructor(sendCancel: () => void, onPrefill?: (progress: { done: number; total: number }) => void) {
+    this.#sendCancel = sendCancel;
+    this.#onPrefill = onPrefill;
+  }
+
+  result(): Promise<GenerationResult> {
+    return this.#result.promise;
+  }
+
+  cancel(): void {
+    if (!this.#ended) this.#sendCancel();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Token, void> {
+    let next = 0;
+    try {
+      for (;;) {
+        const token = this.#tokens[next];
+        if (token) {
+          next++;
+          yield token;
+        } else if (this.#ended) {
+          await this.#result.promise; // throws what ended it, if anything did
+          return;
+        } else {
+          await this.#change.promise;
+        }
+      }
+    } finally {
+      this.cancel(); // left by break, return or throw
+    }
+  }
+
+  prefill(done: number, total: number): void {
+    this.#onPrefill?.({ done, total });
+  }
+
+  push(tokens: readonly Token[]): void {
+    this.#tokens.push(...tokens);
+    this.#wake();
+  }
+
+  finish({ finishReason, usage, timings }: Done): void {
+    const text = this.#tokens.map((token) => token.text).join("");
+    this.#ended = true;
+    this.#result.resolve({ text, finishReason, usage, timings });
+    this.#wake();
+  }
+
+  fail(reason: unknown): void {
+    this.#ended = true;
+    this.#result.reject(reason);
+    this.#wake();
+  }
+
+  #wake(): void {
+    this.#change.resolve();
+    this.#change = new Deferred();
+  }
+}

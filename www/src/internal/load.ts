@@ -1,0 +1,181 @@
+/**
+ * From a source to a loaded model.
+ *
+ * The bytes go to the worker in a few buffers that are transferred there and back. A buffer that has not come back is the
+ * backpressure: the page stops reading, so at most `BUFFERS` × `BUFFER_BYTES` of the file are in flight, however fast the
+ * network and however slow the worker.
+ */
+import { BitNetError } from "../public/errors.js";
+import type { LoadOptions, ModelInfo, ModelSource } from "../public/types.js";
+import { Connection } from "./connection.js";
+import { Deferred } from "./deferred.js";
+import type { LoaderOptions } from "./engine.js";
+import { ProgressMeter } from "./progress.js";
+import type { FromWorker } from "./protocol.js";
+import { openSource, type OpenSource } from "./source.js";
+
+const BUFFER_BYTES = 1 << 20;
+const BUFFERS = 4;
+
+export interface Loaded {
+  connection: Connection;
+  info: ModelInfo;
+}
+
+export async function loadModel(source: ModelSource, options: LoadOptions): Promise<Loaded> {
+  const { signal } = options;
+  signal?.throwIfAborted();
+  const connection = new Connection(options.worker ?? startWorker(options.workerUrl));
+  const abort = () => {
+    connection.close(signal?.reason);
+  };
+  signal?.addEventListener("abort", abort, { once: true });
+  try {
+    return { connection, info: await new Load(connection, options).run(source) };
+  } catch (error) {
+    connection.close(error);
+    throw error;
+  } finally {
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+function startWorker(workerUrl: string | URL | undefined): Worker {
+  if (typeof Worker === "undefined") throw new BitNetError("unsupported-browser", "there are no web workers here; load the model in a browser's page");
+  if (workerUrl !== undefined) return new Worker(workerUrl, { type: "module" });
+  // Written exactly so: bundlers look for this form.
+  return new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+}
+
+class Load {
+  readonly #connection: Connection;
+  readonly #options: LoadOptions;
+  readonly #progress: ProgressMeter;
+  readonly #opened = new Deferred<void>();
+  readonly #loaded = new Deferred<ModelInfo>();
+  readonly #free = Array.from({ length: BUFFERS }, () => new ArrayBuffer(BUFFER_BYTES));
+  #bufferCameBack = new Deferred<void>();
+  #expectedSize: number | undefined;
+
+  constructor(connection: Connection, options: LoadOptions) {
+    this.#connection = connection;
+    this.#options = options;
+    this.#progress = new ProgressMeter(options.onProgress);
+    connection.onLoadMessage = (message) => {
+      this.#receive(message);
+    };
+  }
+
+  async run(source: ModelSource): Promise<ModelInfo> {
+    const { backend = "auto", wasmUrl, contextLength, kvCache, overrides } = this.#options;
+    this.#connection.send({ type: "open", backend, wasmUrl: wasmUrl && String(wasmUrl) });
+    // Engine and model are fetched at the same time.
+    const fetching = new AbortController();
+    this.#connection.closed.catch((reason: unknown) => {
+      fetching.abort(reason);
+    });
+    const opening = openSource(source, fetching.signal);
+    let opened: OpenSource;
+    try {
+      [opened] = await this.#orClosed(Promise.all([opening, this.#opened.promise]));
+    } catch (error) {
+      opening.then(({ stream }) => stream.cancel(error)).catch(() => undefined);
+      throw error;
+    }
+    const loaderOptions: LoaderOptions = {
+      ...(opened.fileSize !== undefined && { fileSize: opened.fileSize }),
+      ...(contextLength !== undefined && { contextLength }),
+      ...(kvCache !== undefined && { kvCache }),
+      ...(overrides !== undefined && { overrides }),
+    };
+    this.#connection.send({ type: "load", options: loaderOptions });
+
+    const bytes = await this.#pump(opened);
+    this.#progress.update("load", bytes, bytes);
+    this.#connection.send({ type: "finish" });
+    const info = await this.#orClosed(this.#loaded.promise);
+    this.#progress.update("ready", bytes, bytes);
+    return info;
+  }
+
+  /** Cuts the stream into full buffers and hands them over. The number of bytes that came. */
+  async #pump({ stream, total }: OpenSource): Promise<number> {
+    const reader = stream.getReader();
+    this.#connection.closed.catch((reason: unknown) => {
+      reader.cancel(reason).catch(() => undefined);
+      this.#bufferCameBack.reject(reason);
+    });
+    let loaded = 0;
+    let used = 0;
+    try {
+      let buffer = await this.#takeBuffer();
+      for (;;) {
+        const { done, value } = await reader.read().catch(brokenOff);
+        this.#connection.throwIfClosed();
+        if (done) break;
+        if (!(value instanceof Uint8Array)) throw new BitNetError("invalid-argument", "the stream must give Uint8Array chunks");
+        for (let offset = 0; offset < value.byteLength; ) {
+          const piece = value.subarray(offset, offset + BUFFER_BYTES - used);
+          new Uint8Array(buffer).set(piece, used);
+          used += piece.byteLength;
+          offset += piece.byteLength;
+          if (used === BUFFER_BYTES) {
+            this.#connection.send({ type: "chunk", buffer, length: used }, [buffer]);
+            buffer = await this.#takeBuffer();
+            used = 0;
+          }
+        }
+        loaded += value.byteLength;
+        this.#progress.update("download", loaded, this.#expectedSize ?? total);
+      }
+      if (used > 0) this.#connection.send({ type: "chunk", buffer, length: used }, [buffer]);
+    } catch (error) {
+      reader.cancel(error).catch(() => undefined);
+      throw error;
+    }
+    if (total !== undefined && loaded < total) {
+      throw new BitNetError("network", `the download broke off after ${String(loaded)} of ${String(total)} bytes; load again`);
+    }
+    return loaded;
+  }
+
+  async #takeBuffer(): Promise<ArrayBuffer> {
+    for (;;) {
+      const buffer = this.#free.pop();
+      if (buffer) return buffer;
+      await this.#bufferCameBack.promise;
+    }
+  }
+
+  #receive(message: FromWorker): void {
+    switch (message.type) {
+      case "engine-progress":
+        this.#progress.update("engine", message.loaded, message.total);
+        break;
+      case "opened":
+        this.#opened.resolve();
+        break;
+      case "taken":
+        this.#expectedSize = message.expectedSize;
+        this.#free.push(message.buffer);
+        this.#bufferCameBack.resolve();
+        this.#bufferCameBack = new Deferred();
+        break;
+      case "loaded":
+        this.#loaded.resolve(message.info);
+        break;
+      case "load-failed":
+        this.#connection.close(new BitNetError(message.error.code, message.error.message));
+    }
+  }
+
+  /** The value, unless the worker goes first. */
+  #orClosed<T>(promise: Promise<T>): Promise<T> {
+    return Promise.race([promise, this.#connection.closed]);
+  }
+}
+
+function brokenOff(cause: unknown): never {
+  if (cause instanceof DOMException && cause.name === "AbortError") throw cause;
+  throw new BitNetError("network", "the download broke off; check the connection and load again", { cause });
+}

@@ -1,0 +1,51 @@
+/** The messages between page and worker. */
+import type { BitNetErrorCode } from "../public/errors.js";
+import type { Backend, ModelInfo, Token } from "../public/types.js";
+import type { GenerateRequest, LoaderOptions, MemoryUse, Step } from "./engine.js";
+
+export interface PlainError {
+  code: BitNetErrorCode;
+  message: string;
+}
+
+export type Done = Extract<Step, { kind: "done" }> & { memory: MemoryUse };
+
+/** Calls that give one value back. */
+export interface Calls {
+  tokenize: { args: [text: string, parseSpecial: boolean]; value: Uint32Array };
+  detokenize: { args: [ids: Uint32Array]; value: string };
+  memory: { args: []; value: MemoryUse };
+  reset: { args: []; value: undefined };
+}
+export type CallName = keyof Calls;
+
+export type ToWorker =
+  | { type: "open"; backend: "auto" | Backend; wasmUrl: string | undefined }
+  | { type: "load"; options: LoaderOptions }
+  /** The first `length` bytes of `buffer`, which comes back in `taken`: a few buffers go round and are the backpressure. */
+  | { type: "chunk"; buffer: ArrayBuffer; length: number }
+  | { type: "finish" }
+  | { type: "generate"; id: number; request: GenerateRequest }
+  | { type: "cancel"; id: number }
+  | { [Name in CallName]: { type: "call"; id: number; name: Name; args: Calls[Name]["args"] } }[CallName];
+
+export type FromWorker =
+  | { type: "engine-progress"; loaded: number; total: number | undefined }
+  | { type: "opened" }
+  | { type: "taken"; buffer: ArrayBuffer; expectedSize: number | undefined }
+  | { type: "loaded"; info: ModelInfo }
+  /** Loading has failed; the worker is of no more use. */
+  | { type: "load-failed"; error: PlainError }
+  | { type: "prefill"; id: number; done: number; total: number }
+  | { type: "tokens"; id: number; tokens: Token[] }
+  | { type: "done"; id: number; done: Done }
+  | { type: "failed"; id: number; error: PlainError }
+  | { type: "value"; id: number; value: unknown }
+  /** A trap inside WebAssembly: its memory can't be trusted any more. */
+  | { type: "crashed"; message: string };
+
+/** The part of `Worker`, `MessagePort` and a worker's global scope that both sides need. */
+export interface Endpoint {
+  postMessage(message: unknown, transfer: Transferable[]): void;
+  addEventListener(type: "message", listener: (event: MessageEvent) => void): void;
+}

@@ -1,0 +1,77 @@
+import type { Connection } from "../internal/connection.js";
+import type { GenerateRequest } from "../internal/engine.js";
+import { loadModel } from "../internal/load.js";
+import { BitNetError } from "./errors.js";
+import type { GenerateOptions, Generation, LoadOptions, ModelInfo, ModelSource, Prompt, Stats } from "./types.js";
+
+/**
+ * A loaded model in a worker of its own.
+ *
+ * Generations run one after the other: a `generate()` while another runs waits for its turn. `tokenize`, `detokenize`
+ * and `stats` are answered in between, also during a generation.
+ */
+export class BitNet {
+  /** What was loaded, and how it runs. */
+  readonly info: ModelInfo;
+  readonly #connection: Connection;
+
+  private constructor(connection: Connection, info: ModelInfo) {
+    this.#connection = connection;
+    this.info = info;
+  }
+
+  /**
+   * Loads a GGUF file. It is read and repacked while it arrives, so that the memory needed is the packed model and a few
+   * megabytes, never a second copy of the file.
+   *
+   * @throws BitNetError with a `code`, or the reason of `options.signal`.
+   */
+  static async load(source: ModelSource, options: LoadOptions = {}): Promise<BitNet> {
+    const { connection, info } = await loadModel(source, options);
+    return new BitNet(connection, info);
+  }
+
+  /** Begins at once (or when those before it have ended), and streams the answer. Never throws: iteration and `result()` do. */
+  generate(prompt: Prompt, options: GenerateOptions = {}): Generation {
+    const { signal: _signal, onPrefill: _onPrefill, ...rest } = options;
+    // An option that is there but undefined counts as absent.
+    const given = Object.fromEntries(Object.entries<unknown>(rest).filter(([, value]) => value !== undefined));
+    return this.#connection.generate({ ...given, ...asRequest(prompt) }, options);
+  }
+
+  /** Ids of a text, without the begin-of-text token that `generate` puts before a text prompt. */
+  tokenize(text: string, options: { parseSpecial?: boolean } = {}): Promise<Uint32Array> {
+    return this.#connection.call("tokenize", text, options.parseSpecial ?? false);
+  }
+
+  /** The text of ids; special tokens by their names. */
+  detokenize(ids: Uint32Array | readonly number[]): Promise<string> {
+    return this.#connection.call("detokenize", Uint32Array.from(ids));
+  }
+
+  /** Forgets the KV cache once the generations before it have ended. Never needed for right results: only the part that still fits is reused. */
+  async reset(): Promise<void> {
+    await this.#connection.call("reset");
+  }
+
+  async stats(): Promise<Stats> {
+    const memory = await this.#connection.call("memory");
+    const timings = this.#connection.lastTimings;
+    return { ...memory, ...(timings && { timings }) };
+  }
+
+  /** Ends the worker and frees all its memory. What is under way rejects with the code `disposed`. */
+  dispose(): Promise<void> {
+    this.#connection.close(new BitNetError("disposed", "the model has been disposed of; load it again"));
+    return Promise.resolve();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+}
+
+function asRequest(prompt: Prompt): GenerateRequest {
+  if (typeof prompt === "string") return { prompt };
+  return prompt instanceof Uint32Array ? { ids: prompt } : { messages: prompt };
+}

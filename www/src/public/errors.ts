@@ -1,0 +1,36 @@
+/** What went wrong, for a program; the message says it for a person, with what to do. */
+export type BitNetErrorCode =
+  /** No WebAssembly SIMD, or not in this browser. */
+  | "unsupported-browser"
+  /** The address did not answer, answered with an error, or the download broke off. */
+  | "network"
+  /** The bytes are not a sound GGUF file. */
+  | "format"
+  /** A sound GGUF file of a model, type or version that this engine does not run. */
+  | "unsupported-model"
+  /** Model and KV cache do not fit the browser's memory. */
+  | "out-of-memory"
+  /** The prompt alone is longer than the context. */
+  | "context-overflow"
+  /** An option or argument has no sense. */
+  | "invalid-argument"
+  /** `dispose()` was called. */
+  | "disposed"
+  /** The worker is gone: load the model again. */
+  | "worker-crashed";
+
+/**
+ * The one error class of this package. Aborting is no error of its own: what an `AbortSignal` ends rejects with the
+ * signal's reason, a `DOMException` named `AbortError` by default.
+ */
+export class BitNetError extends Error {
+  override readonly name = "BitNetError";
+
+  constructor(
+    readonly code: BitNetErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}

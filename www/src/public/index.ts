@@ -1,0 +1,29 @@
+/**
+ * BitNet b1.58 in a browser tab.
+ *
+ * ```ts
+ * const model = await BitNet.load("model.gguf", { onProgress: (p) => console.log(p.phase, p.fraction) });
+ * for await (const token of model.generate("Once upon a time")) console.log(token.text);
+ * await model.dispose();
+ * ```
+ *
+ * @module
+ */
+export { BitNet } from "./bitnet.js";
+export { BitNetError, type BitNetErrorCode } from "./errors.js";
+export type {
+  Backend,
+  ChatMessage,
+  GenerateOptions,
+  Generation,
+  GenerationResult,
+  LoadOptions,
+  LoadProgress,
+  ModelInfo,
+  ModelSource,
+  Prompt,
+  Stats,
+  Timings,
+  Token,
+  Usage,
+} from "./types.js";

@@ -1,0 +1,38 @@
+/**
+ * A fake for the tests of programs that use this package: no WebAssembly, no download, no browser needed.
+ *
+ * ```ts
+ * const model = await BitNet.load(new Blob(["GGUF"]), { worker: fakeWorker({ answerLength: 5 }) });
+ * ```
+ *
+ * @module
+ */
+import { fakeEngineModule, type FakeEngineOptions } from "../internal/fake-engine.js";
+import { serveEngine } from "../internal/server.js";
+
+export type { FakeEngineOptions } from "../internal/fake-engine.js";
+
+/** Runs the package's own worker code, over an engine that says words of a fixed list, the same ones for the same seed. */
+export function fakeWorker(options: FakeEngineOptions = {}): Worker {
+  const { port1, port2 } = new MessageChannel();
+  let ended = false;
+  serveEngine(port2, () => Promise.resolve(fakeEngineModule(options, () => ended)));
+  port2.start();
+  port1.start();
+  const worker = new EventTarget();
+  port1.addEventListener("message", (event: MessageEvent<unknown>) => {
+    worker.dispatchEvent(new MessageEvent("message", { data: event.data }));
+  });
+  return Object.assign(worker, {
+    onmessage: null,
+    onmessageerror: null,
+    onerror: null,
+    postMessage: (message: unknown, transfer?: Transferable[] | StructuredSerializeOptions) => {
+      port1.postMessage(message, Array.isArray(transfer) ? transfer : (transfer?.transfer ?? []));
+    },
+    terminate: () => {
+      ended = true;
+      port1.close();
+    },
+  });
+}

@@ -1,0 +1,153 @@
+/** Where a model comes from. A `Request` or `Response` gives full control of headers and credentials. */
+export type ModelSource = string | URL | Request | Response | Blob | ReadableStream<Uint8Array>;
+
+/** `simd128` runs in every browser of today; `relaxed` is faster where relaxed SIMD exists. Both compute the same bits. */
+export type Backend = "simd128" | "relaxed";
+
+/** What loading is doing, at most ten times a second and once at the end of each phase. */
+export interface LoadProgress {
+  /** `engine`: the WebAssembly module; `download`: the model, read and repacked as it arrives; `load`: the last touches. */
+  readonly phase: "engine" | "download" | "load" | "ready";
+  /** Bytes so far in this phase. */
+  readonly loaded: number;
+  /** Bytes in all; absent while nobody knows (a stream, a compressed response). */
+  readonly total?: number;
+  /** 0 to 1; absent exactly when `total` is. */
+  readonly fraction?: number;
+  /** Bytes a second over the last seconds. */
+  readonly bytesPerSecond?: number;
+  /** Seconds until this phase ends, at that rate. */
+  readonly secondsLeft?: number;
+}
+
+export interface LoadOptions {
+  onProgress?: (progress: LoadProgress) => void;
+  /** Ends loading: the promise rejects with the signal's reason, the worker and its memory are gone. */
+  signal?: AbortSignal;
+  /** Tokens of context; the model's own by default. More context, more memory for the KV cache. */
+  contextLength?: number;
+  /** Numbers in the KV cache: `f16` (default) or `f32`, twice the memory. */
+  kvCache?: "f16" | "f32";
+  /** Metadata to replace, as llama.cpp spells it: `key=type:value` with the types `int`, `float`, `bool`, `str`; for example `tokenizer.ggml.pre=str:llama-bpe`. */
+  overrides?: readonly string[];
+  backend?: "auto" | Backend;
+  /** Address of the `.wasm` file, where the package's own is out of reach. It must be of the chosen `backend`. */
+  wasmUrl?: string | URL;
+  /** Address of `worker.js`, which must be of the page's own origin. */
+  workerUrl?: string | URL;
+  /** A ready worker, for example from `b158/testing`. `dispose()` terminates it. */
+  worker?: Worker;
+}
+
+/** What was loaded, and how it runs. */
+export interface ModelInfo {
+  readonly architecture: string;
+  readonly name?: string;
+  readonly parameters: number;
+  readonly layers: number;
+  readonly embedding: number;
+  readonly vocabulary: number;
+  /** Tokens that prompt and answer may have together. */
+  readonly contextLength: number;
+  /** Tokens of context the model was trained with. */
+  readonly trainedContextLength: number;
+  /** Block formats of the tensors, and how many there are of each: `42 × TQ2_0, 26 × F32`. */
+  readonly quantization: string;
+  readonly weightBytes: number;
+  /** Of the whole context; it grows up to that as the context fills. */
+  readonly kvCacheBytes: number;
+  readonly kvCache: "f16" | "f32";
+  readonly backend: string;
+  readonly threads: number;
+  /** Why it is one thread, if it is. */
+  readonly whySingleThreaded?: string;
+  /** What the loader had to decide by itself, in plain words. */
+  readonly notes: readonly string[];
+}
+
+export interface ChatMessage {
+  readonly role: "system" | "user" | "assistant";
+  readonly content: string;
+}
+
+/** Text to go on from, a talk to answer (the model's chat template is applied), or token ids as they are. */
+export type Prompt = string | readonly ChatMessage[] | Uint32Array;
+
+export interface GenerateOptions {
+  /** At most this many tokens; the rest of the context by default. */
+  maxTokens?: number;
+  /** 0 is greedy: always the likeliest token. */
+  temperature?: number;
+  topK?: number;
+  topP?: number;
+  minP?: number;
+  repeatPenalty?: number;
+  repeatLastN?: number;
+  presencePenalty?: number;
+  frequencyPenalty?: number;
+  /** The same seed, prompt and options give the same tokens, on every backend. */
+  seed?: number;
+  /** Generation ends before any of these; they are not part of the text. */
+  stop?: readonly string[];
+  /** Added to the logit of a token id. */
+  logitBias?: Readonly<Record<number, number>>;
+  /** Read special tokens such as `<|eot_id|>` in a text prompt as tokens. */
+  parseSpecial?: boolean;
+  /** Ends generation: iteration and `result()` reject with the signal's reason. The engine stays usable. */
+  signal?: AbortSignal;
+  /** While the prompt is read: tokens done, of all that are new to the KV cache. */
+  onPrefill?: (progress: { readonly done: number; readonly total: number }) => void;
+}
+
+export interface Token {
+  /** Absent for the last piece of text, which had been held back while a stop string was still possible. */
+  readonly id?: number;
+  /** Whole characters only; may be empty while a character is incomplete. */
+  readonly text: string;
+  /** Milliseconds since the worker began with this generation. */
+  readonly elapsedMs: number;
+}
+
+export interface Usage {
+  readonly promptTokens: number;
+  /** Of the prompt's tokens, those that were in the KV cache from the call before. */
+  readonly cachedTokens: number;
+  readonly completionTokens: number;
+}
+
+export interface Timings {
+  readonly prefillMs: number;
+  readonly decodeMs: number;
+  readonly timeToFirstTokenMs: number;
+  readonly prefillTokensPerSecond: number;
+  readonly decodeTokensPerSecond: number;
+}
+
+export interface GenerationResult {
+  readonly text: string;
+  /** `stop`: the model ended or a stop string came; `length`: `maxTokens` or the context's end; `cancelled`: `cancel()` or `break`. */
+  readonly finishReason: "stop" | "length" | "cancelled";
+  readonly usage: Usage;
+  readonly timings: Timings;
+}
+
+export interface Stats {
+  /** Size of the WebAssembly memory, which holds all that follows. */
+  readonly wasmBytes: number;
+  readonly weightBytes: number;
+  /** Of the KV cache as it is now. */
+  readonly kvCacheBytes: number;
+  /** Timings of the last generation that ended. */
+  readonly timings?: Timings;
+}
+
+/**
+ * A generation under way. Iterate it for tokens as they come; leaving the loop early cancels it.
+ * It runs whether or not anybody iterates.
+ */
+export interface Generation extends AsyncIterable<Token> {
+  /** Everything, at the end. Rejects as iteration does: with a `BitNetError`, or with the reason of the abort signal. */
+  result(): Promise<GenerationResult>;
+  /** Ends it within one token: iteration ends, `result()` resolves with what there is and `finishReason: "cancelled"`. */
+  cancel(): void;
+}

@@ -1,0 +1,45 @@
+// The demo page. It uses the library as any other program does, from the package's own exports.
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import sirv from "sirv";
+import { defineConfig, type Plugin } from "vite";
+import { CONTENT_SECURITY_POLICY, ISOLATION } from "./headers.mjs";
+
+const MODELS = resolve(import.meta.dirname, "../tests/models");
+const EMBEDDED = "stories5m-TQ2_0.gguf";
+
+function embeddedModel(): Plugin {
+  return {
+    name: "embedded-model",
+    configureServer(server) {
+      server.middlewares.use("/models", sirv(MODELS, { dev: true }));
+    },
+    async generateBundle() {
+      this.emitFile({ type: "asset", fileName: `models/${EMBEDDED}`, source: await readFile(resolve(MODELS, EMBEDDED)) });
+    },
+  };
+}
+
+/** Not in development, where Vite puts scripts and styles into the page. */
+function contentSecurityPolicy(): Plugin {
+  return {
+    name: "content-security-policy",
+    apply: "build",
+    transformIndexHtml: () => [{ tag: "meta", attrs: { "http-equiv": "Content-Security-Policy", content: CONTENT_SECURITY_POLICY }, injectTo: "head-prepend" }],
+  };
+}
+
+export default defineConfig({
+  root: "demo",
+  base: "./",
+  publicDir: false,
+  plugins: [embeddedModel(), contentSecurityPolicy()],
+  worker: { format: "es" },
+  server: { headers: ISOLATION },
+  build: {
+    outDir: "../dist/demo",
+    emptyOutDir: true,
+    assetsInlineLimit: 0, // data: addresses are not in the policy
+    modulePreload: { polyfill: false },
+  },
+});
