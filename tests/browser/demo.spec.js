@@ -1,0 +1,228 @@
+import { readFile } from "node:fs/promises";
+import { expect, shot, test } from "./demo.js";
+
+const MODEL = new URL("../models/stories5m-TQ2_0.gguf", import.meta.url).pathname;
+const LILY = "Once upon a time, there was a little girl named Lily.";
+const GREEDY = { temperature: 0, "repeat-penalty": 1, "max-tokens": 60 };
+
+test.describe("writing", () => {
+  test("loads the embedded model and streams text", async ({ demo, page }) => {
+    expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
+    await expect(demo.get("model-name")).toContainText("stories5m");
+    await expect(demo.get("model-facts")).toContainText("TQ2_0");
+
+    // Every length the text had on the screen: it must have grown there, not come at once.
+    await demo.output.evaluate((output) => {
+      window.lengths = [];
+      new MutationObserver(() => window.lengths.push(output.textContent.length)).observe(output, { subtree: true, childList: true, characterData: true });
+    });
+    const said = await demo.write(LILY, { seed: 7, "max-tokens": 120 });
+    expect((await page.evaluate(() => window.lengths)).length).toBeGreaterThan(3);
+
+    const { words, ids } = await page.evaluate(async (text) => {
+      const tokens = await window.b158.model.tokenize(text);
+      return { words: text.match(/[a-z]{2,}/gi).length, ids: tokens.length };
+    }, said);
+    expect(ids).toBeGreaterThan(20);
+    expect(words).toBeGreaterThan(10);
+    expect(said).not.toContain("\ufffd");
+
+    await expect(demo.get("speed")).toHaveText(/^[\d,.]+$/);
+    await expect(demo.get("prompt-speed")).toHaveText(/\d+ tokens.*\d\/s/);
+    await expect(demo.get("first-token")).toHaveText(/ms|s/);
+    await expect(demo.get("context-used")).toHaveText(/^\d+ of 256$/);
+    await expect(demo.get("backend")).toHaveText(/simd128|relaxed/);
+    await expect(demo.get("threads")).toHaveText(/^\d+$/);
+    await expect(demo.get("memory")).toHaveText(/MB/);
+    await expect(demo.get("plot").locator(".line")).toHaveAttribute("d", /^M.*L/);
+    await page.screenshot({ path: shot("light"), fullPage: true });
+  });
+
+  test("says the same for the same seed, and greedy is greedy", async ({ demo }) => {
+    const seeded = { temperature: 0.9, "max-tokens": 60, seed: 42 };
+    const first = await demo.write(LILY, seeded);
+    expect(await demo.write(LILY, seeded)).toBe(first);
+    expect(await demo.write(LILY, { ...seeded, seed: 43 })).not.toBe(first);
+    const greedy = await demo.write(LILY, { ...GREEDY, seed: 1 });
+    expect(await demo.write(LILY, { ...GREEDY, seed: 2 })).toBe(greedy);
+  });
+
+  test("says the same with either WebAssembly build", async ({ demo, page }) => {
+    const said = {};
+    for (const backend of ["simd128", "relaxed"]) {
+      await demo.openPicker();
+      await page.locator("details summary").click();
+      await demo.get("backend-choice").selectOption(backend);
+      await demo.get("load-embedded").click();
+      await expect(demo.get("backend")).toHaveText(new RegExp(backend));
+      said[backend] = await demo.write(LILY, GREEDY);
+      await page.reload();
+      await demo.ready();
+    }
+    expect(said.simd128.length).toBeGreaterThan(20);
+    expect(said.relaxed).toBe(said.simd128);
+  });
+
+  test("stops within a moment, and writes again", async ({ demo, page }) => {
+    await useLongContext(demo, page);
+    await demo.start(LILY, { ...GREEDY, "max-tokens": 100_000 });
+    await expect(demo.said).toHaveText(/\w+ \w+/);
+    await demo.stop();
+    await expect(demo.outcome).toHaveText(/Stopped/);
+    const stopped = await demo.said.textContent();
+    await page.waitForTimeout(300);
+    expect(await demo.said.textContent()).toBe(stopped);
+    await demo.ready();
+    expect((await demo.write(LILY, { ...GREEDY, "max-tokens": 25 })).length).toBeGreaterThan(20);
+  });
+
+  test("stops while a long prompt is read, with Escape too", async ({ demo, page }) => {
+    await useLongContext(demo, page);
+    const long = `${LILY} She had a red ball and a small dog. `.repeat(1500);
+    for (const stop of [() => demo.stop(), () => page.keyboard.press("Escape")]) {
+      await demo.start(long, GREEDY);
+      await expect(demo.outcome).toHaveText(/Reading the prompt/);
+      const asked = Date.now();
+      await stop();
+      await expect(demo.outcome).toHaveText(/Stopped · 0 tokens/);
+      expect(Date.now() - asked).toBeLessThan(1000);
+    }
+    expect((await demo.write(LILY, { ...GREEDY, "max-tokens": 25 })).length).toBeGreaterThan(20);
+  });
+
+  test("chats", async ({ demo, page }) => {
+    await demo.get("mode-chat").check({ force: true });
+    const first = await demo.write("Tell me a story about a cat.", { "max-tokens": 40, seed: 3 });
+    const second = await demo.write("What did the cat do?", { "max-tokens": 40 });
+    expect(first.length).toBeGreaterThan(0);
+    expect(second.length).toBeGreaterThan(0);
+    await expect(demo.output.locator(".turn")).toHaveCount(4);
+    await page.screenshot({ path: shot("chat"), fullPage: true });
+    await demo.get("clear").click();
+    await expect(demo.output.locator(".turn")).toHaveCount(0);
+  });
+
+  test("shows markup of people and models as text", async ({ demo }) => {
+    const markup = '<img src=x onerror="window.hacked = true"><b>bold</b>';
+    await demo.write(markup, { "max-tokens": 5 });
+    await expect(demo.output).toContainText(markup);
+    await expect(demo.output.locator("img, b")).toHaveCount(0);
+  });
+});
+
+test.describe("loading", () => {
+  test("opens a file from disk", async ({ demo }) => {
+    await demo.loadFile({ name: "mine.gguf", mimeType: "application/octet-stream", buffer: await readFile(MODEL) });
+    await expect(demo.get("model-name")).toHaveText(/mine|stories/);
+    await expect(demo.page.getByText("that this project trained")).toBeHidden();
+    expect((await demo.write(LILY, GREEDY)).length).toBeGreaterThan(20);
+  });
+
+  test("applies the context length and metadata overrides", async ({ demo, page }) => {
+    await demo.openPicker();
+    await page.locator("details summary").click();
+    await demo.get("context-length").fill("40");
+    await demo.get("overrides").fill("tokenizer.ggml.add_bos_token=bool:false\n");
+    await demo.get("load-embedded").click();
+    await expect(demo.get("model-facts")).toContainText("40 tokens");
+    await demo.write(LILY, { ...GREEDY, "max-tokens": 500 });
+    await expect(demo.outcome).toHaveText(/Ended at the limit/);
+    await expect(demo.get("context-used")).toHaveText("40 of 40");
+  });
+
+  test("says what is wrong with a file, and goes on with the model it has", async ({ demo, page }) => {
+    await demo.loadFile({ name: "garbage.gguf", mimeType: "application/octet-stream", buffer: Buffer.alloc(100_000, "garbage ") });
+    await expect(demo.get("load-error")).toHaveAttribute("data-code", "format");
+    await expect(demo.get("load-error")).toContainText("not a sound GGUF");
+    await page.screenshot({ path: shot("error"), fullPage: true });
+    const half = (await readFile(MODEL)).subarray(0, 1_000_000);
+    await demo.loadFile({ name: "half.gguf", mimeType: "application/octet-stream", buffer: half });
+    await expect(demo.get("load-error")).toHaveAttribute("data-code", "format");
+    expect((await demo.write(LILY, GREEDY)).length).toBeGreaterThan(20);
+  });
+
+  test("refuses a context the model can't have", async ({ demo, page }) => {
+    await demo.openPicker();
+    await page.locator("details summary").click();
+    await demo.get("context-length").fill("100000");
+    await demo.get("load-embedded").click();
+    await expect(demo.get("load-error")).toHaveAttribute("data-code", "invalid-argument");
+    await expect(demo.get("load-error")).toContainText("100000");
+  });
+
+  test.describe("an address without a file", () => {
+    test.use({ allowedOnConsole: [/404/] });
+    test("says so", async ({ demo, server }) => {
+      await demo.openPicker();
+      await demo.get("address").fill(`${server.url}nothing.gguf`);
+      await demo.get("load-address").click();
+      await expect(demo.get("load-error")).toHaveAttribute("data-code", "network");
+      await expect(demo.get("load-error")).toContainText("there is no such file");
+      expect((await demo.write(LILY, GREEDY)).length).toBeGreaterThan(20);
+    });
+  });
+
+  test("refuses a web page", async ({ demo, server }) => {
+    await demo.openPicker();
+    await demo.get("address").fill(server.url);
+    await demo.get("load-address").click();
+    await expect(demo.get("load-error")).toHaveAttribute("data-code", "format");
+    await expect(demo.get("load-error")).toContainText("web page");
+  });
+
+  test("shows progress of a slow download, and can be cancelled", async ({ demo, page, server }) => {
+    // As slow as 400 kB a second, from now on.
+    const session = await page.context().newCDPSession(page);
+    await session.send("Network.enable");
+    await session.send("Network.setCacheDisabled", { cacheDisabled: true });
+    await session.send("Network.emulateNetworkConditions", { offline: false, latency: 0, downloadThroughput: 400_000, uploadThroughput: -1 });
+    await demo.openPicker();
+    await demo.get("address").fill(`${server.url}models/stories5m-TQ2_0.gguf`);
+    await demo.get("load-address").click();
+    await expect(demo.get("load-text")).toHaveText(/[\d.]+ (kB|MB) of 1\.8 MB · [\d.]+ MB\/s · .*left/);
+    await expect(demo.page.getByRole("progressbar", { name: "Loading" })).toHaveAttribute("aria-valuenow", /^\d+$/);
+    await page.screenshot({ path: shot("loading"), fullPage: true });
+    await demo.get("load-cancel").click();
+    await expect(demo.get("loading")).toBeHidden();
+    await expect(demo.get("load-error")).toBeHidden();
+    expect((await demo.write(LILY, GREEDY)).length).toBeGreaterThan(20);
+  });
+});
+
+test.describe("appearance", () => {
+  test("dark", async ({ demo, page }) => {
+    await page.emulateMedia({ colorScheme: "dark" });
+    await demo.write(LILY, { seed: 7, "max-tokens": 120 });
+    const background = await page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+    expect(Math.max(...background.match(/\d+/g).slice(0, 3).map(Number))).toBeLessThan(60);
+    await page.screenshot({ path: shot("dark"), fullPage: true });
+  });
+
+  test("phone: nothing is wider than the screen", async ({ demo, page }) => {
+    await page.setViewportSize({ width: 360, height: 740 });
+    await demo.write(LILY, { seed: 7, "max-tokens": 120 });
+    await demo.openPicker();
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+    await demo.get("picker-toggle").click();
+    await page.screenshot({ path: shot("phone"), fullPage: true });
+  });
+
+  test("works by keyboard alone", async ({ demo, page }) => {
+    await demo.prompt.focus();
+    await page.keyboard.press("Enter");
+    await expect(demo.outcome).toHaveText(/Ended/);
+    await expect(demo.get("status")).toHaveText(/after \d+ tokens/);
+    await expect(demo.prompt).toBeFocused();
+  });
+});
+
+/** The small model says it was trained for 256 tokens; told otherwise it goes on, with nonsense, but for long. */
+async function useLongContext(demo, page) {
+  await demo.openPicker();
+  await page.locator("details summary").click();
+  await demo.get("overrides").fill("bitnet-b1.58.context_length=int:60000");
+  await demo.get("context-length").fill("60000");
+  await demo.get("load-embedded").click();
+  await expect(demo.get("model-facts")).toContainText("60,000 tokens");
+  await demo.ready();
+}

@@ -1,0 +1,65 @@
+// Loads a large GGUF in the demo page and prints what it took, as JSON:
+//   node measure-memory.mjs --file MODEL.gguf | --address URL  [--context N] [--backend simd128|relaxed] [--tokens 32] [--prompt-tokens 128]
+import { statSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { chromium } from "@playwright/test";
+import { serve } from "../../www/serve.mjs";
+import { ARGUMENTS } from "./chromium.js";
+
+const { values } = parseArgs({
+  options: {
+    file: { type: "string" },
+    address: { type: "string" },
+    context: { type: "string", default: "" },
+    backend: { type: "string", default: "auto" },
+    tokens: { type: "string", default: "32" },
+    "prompt-tokens": { type: "string", default: "128" },
+  },
+});
+if ((values.file === undefined) === (values.address === undefined)) throw new Error("give one of --file and --address");
+
+const server = await serve({ root: new URL("../../www/dist/demo/", import.meta.url).pathname, file: values.file });
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS });
+try {
+  const page = await browser.newPage();
+  page.setDefaultTimeout(20 * 60_000);
+  await page.goto(server.url);
+  await page.waitForFunction(() => window.b158?.model !== undefined);
+  const measured = await page.evaluate(
+    async ({ address, contextLength, backend, tokens, promptTokens }) => {
+      await window.b158.model.dispose();
+      const began = performance.now();
+      const model = await window.b158.BitNet.load(address, { backend, ...(contextLength && { contextLength }) });
+      const loadSeconds = (performance.now() - began) / 1000;
+      const prompt = Uint32Array.from({ length: promptTokens }, (_, index) => (index * 37) % Math.min(1000, model.info.vocabulary));
+      const { timings, usage } = await model.generate(prompt, { temperature: 0, maxTokens: tokens }).result();
+      // After the generation: wasm memory never shrinks, so this is the peak.
+      const { wasmBytes, weightBytes, kvCacheBytes } = await model.stats();
+      return {
+        backend: model.info.backend,
+        threads: model.info.threads,
+        contextLength: model.info.contextLength,
+        weightBytes,
+        kvCacheBytes,
+        wasmBytes,
+        overheadBytes: wasmBytes - weightBytes - kvCacheBytes,
+        loadSeconds,
+        completionTokens: usage.completionTokens,
+        tokensPerSecond: timings.decodeTokensPerSecond,
+        prefillTokensPerSecond: timings.prefillTokensPerSecond,
+      };
+    },
+    {
+      address: server.fileUrl ?? values.address,
+      contextLength: Number(values.context),
+      backend: values.backend,
+      tokens: Number(values.tokens),
+      promptTokens: Number(values["prompt-tokens"]),
+    },
+  );
+  const fileBytes = values.file === undefined ? undefined : statSync(values.file).size;
+  console.log(JSON.stringify({ fileBytes, ...measured }, undefined, 2));
+} finally {
+  await browser.close();
+  server.close();
+}

@@ -1,0 +1,205 @@
+//! The native program, as a person or a script uses it.
+#![cfg(all(feature = "cli", not(target_family = "wasm")))]
+
+mod common;
+
+use b158::kernels;
+use b158::model::KvType;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/models/stories5m-TQ2_0.gguf");
+const GOLDEN_A: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/A.gguf");
+const PROMPT: &str = "Once upon a time, there was a little girl named";
+/// What the model says to that at temperature 0.
+const STORY: &str = " Lily. She loved to play outside in the sun. One day, she saw a big, red ball.";
+
+fn b158(args: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_b158"))
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+/// Standard output of a run that succeeds.
+fn out(args: &[&str], input: &str) -> String {
+    let output = b158(args, input);
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Standard error of a run that fails, and says nothing on standard output.
+fn refusal(args: &[&str]) -> String {
+    let output = b158(args, "");
+    assert!(!output.status.success(), "{args:?} succeeded");
+    assert!(output.stdout.is_empty(), "{args:?}: {}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8(output.stderr).unwrap()
+}
+
+fn temporary(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+#[test]
+fn tells_the_same_story_on_every_backend_and_thread_count() {
+    let run =
+        |extra: &[&str]| out(&[&["run", "-m", MODEL, "-p", PROMPT, "--temp", "0", "-n", "25"], extra].concat(), "");
+    let story = run(&[]);
+    assert!(story.starts_with(STORY), "{story}");
+    for backend in kernels::available() {
+        assert_eq!(run(&["--backend", backend.name(), "-t", "1"]), story, "{}", backend.name());
+        assert_eq!(run(&["--backend", backend.name(), "-t", "3", "-b", "5"]), story, "{}", backend.name());
+    }
+    assert_eq!(run(&["--echo"]), format!("{PROMPT}{story}"));
+}
+
+#[test]
+fn a_seed_fixes_the_draw() {
+    let run =
+        |seed: &str| out(&["run", "-q", "-m", MODEL, "-p", PROMPT, "-n", "30", "--temp", "1", "--seed", seed], "");
+    assert_eq!(run("7"), run("7"));
+    assert_ne!(run("7"), run("8"));
+}
+
+#[test]
+fn standard_output_carries_the_result_alone() {
+    let args = ["run", "-m", MODEL, "-p", PROMPT, "-n", "4", "--temp", "0"];
+    let output = b158(&args, "");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), " Lily. She loved\n");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("backend") && said.contains("tok/s"), "{said}");
+    assert!(b158(&[&args[..], &["-q"]].concat(), "").stderr.is_empty());
+}
+
+#[test]
+fn ids_are_those_of_the_references() {
+    let golden: serde_json::Value = serde_json::from_str(include_str!("golden/A.json")).unwrap();
+    let list =
+        |v: &serde_json::Value| v.as_array().unwrap().iter().map(|id| id.to_string()).collect::<Vec<_>>().join(" ");
+    let entry = &golden["greedy"][0];
+    let args = ["run", "-m", GOLDEN_A, "--prompt-ids", &list(&entry["prompt"]), "-n", "32", "--temp", "0"];
+    let ids = out(&[&args[..], &["--kv-cache", "f32", "--ids", "--ignore-eos"]].concat(), "");
+    assert_eq!(ids.trim_end(), list(&entry["ids"]));
+}
+
+#[test]
+fn tokenizes_as_bitnet_cpp() {
+    let golden: serde_json::Value = serde_json::from_str(include_str!("golden/A.json")).unwrap();
+    let vectors = golden["tokenizer"]["vectors"].as_array().unwrap();
+    for vector in vectors.iter().step_by(5) {
+        let ids = vector["ids"].as_array().unwrap().iter().map(|id| id.to_string()).collect::<Vec<_>>().join(" ");
+        let mut args = vec!["tokenize", "-m", GOLDEN_A, "--override-kv", "tokenizer.ggml.pre=str:default"];
+        args.extend(vector["parse_special"].as_bool().unwrap().then_some("--parse-special"));
+        assert_eq!(out(&args, vector["text"].as_str().unwrap()).trim_end(), ids, "{}", vector["text"]);
+    }
+}
+
+#[test]
+fn logits_are_those_of_the_library() {
+    let path = temporary("logits.f32");
+    let ids = [504u32, 353, 59, 4, 197, 120, 367];
+    let text = ids.map(|id| id.to_string()).join(" ");
+    for (name, kind) in [("f32", KvType::F32), ("f16", KvType::F16)] {
+        out(&["logits", "-m", GOLDEN_A, "--ids", &text, "--kv-cache", name, "-o", path.to_str().unwrap()], "");
+        let written = std::fs::read(&path).unwrap();
+        let written: Vec<f32> = written.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        let loaded = common::load(common::A, kernels::detect(), 1, usize::MAX);
+        let expected = common::logits(&loaded, &ids, kind, 7);
+        assert_eq!(common::hash(&written), common::hash(&expected), "{name}");
+    }
+}
+
+#[test]
+fn inspect_shows_what_the_file_holds() {
+    let text = out(&["inspect", MODEL], "");
+    for part in ["general.architecture = \"bitnet-b1.58\"", "TQ2_0", "token_embd.weight", "GGUF v3"] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&out(&["inspect", "--json", MODEL], "")).unwrap();
+    assert_eq!(json["metadata"]["bitnet-b1.58.block_count"], 6);
+    assert_eq!(json["metadata"]["tokenizer.ggml.tokens"].as_array().unwrap().len(), 1024);
+    assert_eq!(json["size"].as_u64().unwrap(), std::fs::metadata(MODEL).unwrap().len());
+}
+
+#[test]
+fn every_type_and_architecture_loads_and_runs() {
+    let path = temporary("synthetic.gguf");
+    let file = path.to_str().unwrap();
+    let small = ["--layers", "1", "--vocabulary", "300", "--feed-forward", "512"];
+    let mut cases: Vec<Vec<&str>> = Vec::new();
+    for kind in ["I2_S", "TQ1_0", "TQ2_0", "F32", "F16", "BF16", "Q8_0", "Q6_K", "Q4_0"] {
+        cases.push(vec!["--type", kind]);
+    }
+    for kind in ["F32", "F16", "BF16", "Q8_0", "Q6_K", "Q4_0"] {
+        cases.push(vec!["--embedding-type", kind]);
+    }
+    for arch in ["bitnet", "bitnet-25"] {
+        cases.push(vec!["--arch", arch]);
+    }
+    // Not a multiple of 128: right for float products.
+    cases.push(vec!["--type", "F16", "--embedding", "160", "--context", "64"]);
+    for case in cases {
+        out(&[&["synth", "--preset", "tiny", "-o", file], &small[..], &case[..]].concat(), "");
+        let run = |extra: &[&str]| {
+            let args = ["run", "-q", "-m", file, "-p", "the cat", "-n", "8", "--temp", "0", "--ids", "--ignore-eos"];
+            out(&[&args[..], extra].concat(), "")
+        };
+        let ids = run(&[]);
+        assert_eq!(ids.split_whitespace().count(), 8, "{case:?}: {ids}");
+        assert_eq!(run(&["--backend", "scalar"]), ids, "{case:?}");
+    }
+}
+
+#[test]
+fn synthetic_models_are_always_the_same_bytes() {
+    let (a, b) = (temporary("synth-a.gguf"), temporary("synth-b.gguf"));
+    for (path, seed) in [(&a, "1"), (&b, "1")] {
+        out(&["synth", "--preset", "tiny", "--seed", seed, "-o", path.to_str().unwrap()], "");
+    }
+    assert_eq!(std::fs::read(&a).unwrap(), std::fs::read(&b).unwrap());
+    out(&["synth", "--preset", "tiny", "--seed", "2", "-o", b.to_str().unwrap()], "");
+    assert_ne!(std::fs::read(&a).unwrap(), std::fs::read(&b).unwrap());
+}
+
+#[test]
+fn refusals_say_what_and_where() {
+    let garbage = temporary("garbage.gguf");
+    std::fs::write(&garbage, "<!DOCTYPE html><title>404</title>").unwrap();
+    assert!(refusal(&["run", "-m", garbage.to_str().unwrap(), "-p", "x"]).contains("not a GGUF"));
+    assert!(refusal(&["run", "-m", "no-such-file.gguf", "-p", "x"]).contains("no-such-file.gguf"));
+    let half = temporary("half.gguf");
+    let whole = std::fs::read(MODEL).unwrap();
+    std::fs::write(&half, &whole[..whole.len() / 2]).unwrap();
+    let said = refusal(&["run", "-m", half.to_str().unwrap(), "-p", "x"]);
+    assert!(said.contains("cut short"), "{said}");
+    let said = refusal(&["run", "-m", MODEL, "-p", "x", "--backend", "abacus"]);
+    assert!(said.contains("abacus") && said.contains("scalar"), "{said}");
+    assert!(refusal(&["run", "-m", MODEL, "-p", "x", "--override-kv", "nonsense"]).contains("key=type:value"));
+    assert!(refusal(&["run", "-m", MODEL, "-p", "x", "--temp", "-1"]).contains("temperature"));
+    assert!(refusal(&["run", "-m", MODEL, "-p", &"word ".repeat(2000)]).contains("context"));
+    let unused = temporary("unused.f32");
+    let args = ["logits", "-m", MODEL, "--ids", "1 99999", "-o", unused.to_str().unwrap()];
+    assert!(refusal(&args).contains("99999"));
+    assert!(!unused.exists(), "a refusal leaves no file behind");
+}
+
+#[test]
+fn chat_answers_line_by_line() {
+    let said = out(&["chat", "-q", "-m", MODEL, "-n", "12", "--temp", "0"], "Tell me a story.\n");
+    assert!(said.trim().len() > 5, "{said}");
+}
+
+#[test]
+fn bench_prints_json() {
+    let text = out(&["bench", "-m", MODEL, "-p", "16", "-n", "4", "-t", "1,2", "-r", "1", "--json"], "");
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let rows = json["results"].as_array().unwrap();
+    assert_eq!(rows.len(), 2);
+    assert!(rows.iter().all(|row| row["generationTokensPerSecond"].as_f64().unwrap() > 0.0), "{text}");
+}

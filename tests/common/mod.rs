@@ -1,0 +1,54 @@
+//! What several test binaries need: the golden models, loaded and run.
+#![allow(dead_code)]
+
+use b158::kernels::{Backend, Compute};
+use b158::model::{KvType, Loaded, Loader, LoaderOptions, State};
+use b158::threads::Pool;
+
+pub(crate) const A: &[u8] = include_bytes!("../golden/A.gguf");
+pub(crate) const B: &[u8] = include_bytes!("../golden/B.gguf");
+pub(crate) const C: &[u8] = include_bytes!("../golden/C.gguf");
+pub(crate) const STORIES: &[u8] = include_bytes!("../models/stories5m-TQ2_0.gguf");
+
+/// Loads a file in chunks of `chunk` bytes.
+pub(crate) fn load(file: &[u8], backend: Backend, threads: usize, chunk: usize) -> Loaded {
+    let compute = Compute { backend, pool: Pool::new(threads) };
+    let mut loader = Loader::new(compute, LoaderOptions { file_size: Some(file.len() as u64), ..Default::default() });
+    for part in file.chunks(chunk) {
+        loader.push(part).unwrap();
+    }
+    loader.finish().unwrap()
+}
+
+/// Logits after every token, `[token][vocabulary]`, the text read `batch` tokens at a time.
+pub(crate) fn logits(loaded: &Loaded, ids: &[u32], kind: KvType, batch: usize) -> Vec<f32> {
+    let model = &loaded.model;
+    let mut state = State::new(model, kind, ids.len(), batch).unwrap();
+    let mut all = Vec::new();
+    for part in ids.chunks(batch) {
+        state.begin(model, part).unwrap();
+        while !state.step(model).unwrap() {}
+        for row in 0..part.len() {
+            all.extend_from_slice(state.logits(model, row));
+        }
+    }
+    all
+}
+
+/// FNV-1a over the bits of the values.
+pub(crate) fn hash(values: &[f32]) -> u64 {
+    values
+        .iter()
+        .flat_map(|v| v.to_bits().to_le_bytes())
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+}
+
+/// Index of the largest value, the first of equals.
+pub(crate) fn argmax(values: &[f32]) -> u32 {
+    values.iter().enumerate().fold(0, |best, (i, v)| if *v > values[best] { i } else { best }) as u32
+}
+
+/// A made-up token sequence.
+pub(crate) fn ids(vocabulary: usize, len: usize) -> Vec<u32> {
+    (0..len).map(|i| ((i * i * 31 + i * 7919 + 1) % vocabulary) as u32).collect()
+}

@@ -1,0 +1,160 @@
+//! Sessions: stopping, resuming, ends, and the reuse of what has been read.
+
+mod common;
+
+use b158::Error;
+use b158::kernels;
+use b158::model::Loaded;
+use b158::sampler::SamplerOptions;
+use b158::session::{FinishReason, GenerateOptions, Session, SessionOptions, Step, Summary};
+use b158::tokenizer::Special;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[cfg(target_family = "wasm")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+#[cfg(target_family = "wasm")]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
+
+const PROMPT: &str = "Once upon a time, there was a little girl named";
+
+fn stories() -> Arc<Loaded> {
+    Arc::new(common::load(common::STORIES, kernels::detect(), 1, usize::MAX))
+}
+
+fn session(loaded: &Arc<Loaded>, context: usize) -> Session {
+    Session::new(loaded.clone(), SessionOptions { context: Some(context), ..Default::default() }).unwrap()
+}
+
+fn greedy(max_tokens: usize) -> GenerateOptions {
+    GenerateOptions { max_tokens: Some(max_tokens), sampler: SamplerOptions::greedy(), ..Default::default() }
+}
+
+fn encode(loaded: &Loaded, text: &str) -> Vec<u32> {
+    loaded.tokenizer.encode(text, Special::PARSED).unwrap()
+}
+
+/// Runs to the end.
+fn finish(session: &mut Session) -> (String, Vec<u32>, Summary) {
+    let (mut text, mut ids) = (String::new(), Vec::new());
+    loop {
+        match session.step(Duration::ZERO).unwrap() {
+            Step::Prefill { done, total } => assert!(done <= total),
+            Step::Token { id, text: piece } => {
+                ids.push(id);
+                text += &piece;
+            }
+            Step::Done(summary) => return (text + &summary.text, ids, summary),
+        }
+    }
+}
+
+#[test]
+fn a_prompt_read_before_is_not_read_again() {
+    let loaded = stories();
+    let mut session = session(&loaded, 256);
+    let prompt = encode(&loaded, PROMPT);
+    assert_eq!(session.start(&prompt, greedy(20)).unwrap().cached_tokens, 0);
+    let (text, ids, _) = finish(&mut session);
+    assert!(text.starts_with(" Lily. She loved to play"), "{text}");
+
+    // The same prompt: all but its last token is there.
+    assert_eq!(session.start(&prompt, greedy(20)).unwrap().cached_tokens, prompt.len() - 1);
+    assert_eq!(finish(&mut session).1, ids);
+
+    // A continuation of the talk keeps prompt and answer but for the last token, which was never fed.
+    let longer = [&prompt[..], &ids[..], &encode(&loaded, " Then")[1..]].concat();
+    assert_eq!(session.start(&longer, greedy(20)).unwrap().cached_tokens, prompt.len() + ids.len() - 1);
+    let (_, with_cache, _) = finish(&mut session);
+    session.reset();
+    assert_eq!(session.start(&longer, greedy(20)).unwrap().cached_tokens, 0);
+    assert_eq!(finish(&mut session).1, with_cache);
+}
+
+#[test]
+fn cancelling_anywhere_leaves_a_session_that_answers_as_a_fresh_one() {
+    let loaded = stories();
+    let prompt = encode(&loaded, &PROMPT.repeat(12));
+    let mut fresh = session(&loaded, 256);
+    fresh.start(&prompt, greedy(12)).unwrap();
+    let (_, expected, _) = finish(&mut fresh);
+    let mut session = session(&loaded, 256);
+    for steps in 0..60 {
+        session.start(&prompt, greedy(12)).unwrap();
+        let mut ended = false;
+        for _ in 0..steps {
+            ended = matches!(session.step(Duration::ZERO).unwrap(), Step::Done(_));
+            if ended {
+                break;
+            }
+        }
+        if !ended {
+            session.cancel();
+            let Step::Done(summary) = session.step(Duration::ZERO).unwrap() else { panic!("not cancelled") };
+            assert_eq!(summary.finish_reason, FinishReason::Cancelled);
+        }
+        if steps % 2 == 0 {
+            session.reset();
+        }
+        session.start(&prompt, greedy(12)).unwrap();
+        assert_eq!(finish(&mut session).1, expected, "after {steps} steps");
+    }
+}
+
+#[test]
+fn the_end_of_the_context_is_a_reason_to_finish() {
+    let loaded = stories();
+    let prompt = encode(&loaded, PROMPT);
+    let mut session = session(&loaded, prompt.len() + 5);
+    session.start(&prompt, GenerateOptions { max_tokens: None, ignore_end: true, ..greedy(0) }).unwrap();
+    let (_, ids, summary) = finish(&mut session);
+    assert_eq!((ids.len(), summary.finish_reason), (5, FinishReason::Length));
+    session.start(&vec![1; prompt.len() + 5], greedy(1)).unwrap();
+    assert_eq!(finish(&mut session).2.usage.completion_tokens, 0, "no place is left");
+    session.start(&prompt, greedy(3)).unwrap();
+    assert_eq!(finish(&mut session).2.usage.completion_tokens, 3);
+}
+
+#[test]
+fn prompts_that_cannot_be_are_errors_and_change_nothing() {
+    let loaded = stories();
+    let mut session = session(&loaded, 16);
+    assert_eq!(session.start(&[], greedy(1)), Err(Error::EmptyPrompt));
+    assert_eq!(session.start(&[0; 17], greedy(1)), Err(Error::PromptTooLong { tokens: 17, context: 16 }));
+    assert_eq!(session.start(&[1024], greedy(1)), Err(Error::BadToken { id: 1024, vocabulary: 1024 }));
+    let bad = SamplerOptions { temperature: f32::NAN, ..Default::default() };
+    let outcome = session.start(&[1], GenerateOptions { sampler: bad, ..Default::default() });
+    assert!(matches!(outcome, Err(Error::BadOption { option: "temperature", .. })), "{outcome:?}");
+    assert_eq!(session.step(Duration::ZERO), Err(Error::NotStarted));
+    session.start(&[1, 2], greedy(2)).unwrap();
+    assert_eq!(finish(&mut session).1.len(), 2);
+    assert!(Session::new(loaded.clone(), SessionOptions { context: Some(0), ..Default::default() }).is_err());
+    assert!(Session::new(loaded, SessionOptions { context: Some(257), ..Default::default() }).is_err());
+}
+
+#[test]
+fn stop_strings_end_the_text_before_them() {
+    let loaded = stories();
+    let mut session = session(&loaded, 256);
+    let prompt = encode(&loaded, PROMPT);
+    session.start(&prompt, GenerateOptions { stop: vec!["outside".into(), "zebra".into()], ..greedy(60) }).unwrap();
+    let (text, _, summary) = finish(&mut session);
+    assert_eq!((text.as_str(), summary.finish_reason), (" Lily. She loved to play ", FinishReason::Stop));
+    // One that never comes withholds nothing for good.
+    session.start(&prompt, GenerateOptions { stop: vec![" Lily. She hated".into()], ..greedy(4) }).unwrap();
+    assert_eq!(finish(&mut session).0, " Lily. She loved");
+}
+
+#[test]
+fn end_of_text_ends_and_can_be_ignored() {
+    let loaded = stories();
+    let end = loaded.tokenizer.eos().unwrap();
+    let mut session = session(&loaded, 64);
+    let bias = SamplerOptions { logit_bias: vec![(end, 1000.0)], ..SamplerOptions::greedy() };
+    let options = GenerateOptions { sampler: bias, max_tokens: Some(3), ..Default::default() };
+    session.start(&[1, 2, 3], options.clone()).unwrap();
+    let (text, ids, summary) = finish(&mut session);
+    assert_eq!((text.as_str(), ids.len(), summary.finish_reason), ("", 0, FinishReason::Stop));
+    session.start(&[1, 2, 3], GenerateOptions { ignore_end: true, ..options }).unwrap();
+    assert_eq!(finish(&mut session).1, [end; 3]);
+}
