@@ -1,0 +1,436 @@
+#!/usr/bin/env bash
+# The one entry to this repository: ./build.sh help
+set -Eeuo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+# ---- versions, all pinned here ----------------------------------------------------------------------------------
+RUST_MINIMUM=1.95        # edition 2024 and the intrinsics in src/kernels
+NODE_MINIMUM=20
+WASM_BINDGEN=0.2.129     # Cargo.toml pins the same: the program and the crate must be of one version
+WASM_PACK=0.15.1
+BINARYEN=132.0.0         # wasm-opt
+
+# ---- places -----------------------------------------------------------------------------------------------------
+CACHE=$PWD/.cache
+TARGET=${CARGO_TARGET_DIR:-$PWD/target}
+WASM=wasm32-unknown-unknown
+MODEL=${B158_MODEL:-tests/models/stories5m-TQ2_0.gguf}
+PORT=8158
+FLAVOURS=(simd128 relaxed)
+WASM_RUSTFLAGS="-Ctarget-feature=+simd128 -Clink-arg=-zstack-size=1048576 -Clink-arg=--max-memory=4294967296"
+# What rustc 1.95 emits for wasm32. Anything beyond it is an error: an engine refuses a whole module for one opcode.
+WASM_OPT_FEATURES=(--mvp-features --enable-simd --enable-bulk-memory --enable-bulk-memory-opt --enable-nontrapping-float-to-int
+    --enable-sign-ext --enable-mutable-globals --enable-multivalue --enable-reference-types --enable-call-indirect-overlong)
+
+usage() {
+    cat <<END
+usage: ./build.sh COMMAND
+
+  demo [PORT]          set up what is missing, build the wasm modules and the page, serve them on localhost:$PORT
+  run "PROMPT" [ARGS]  the same model natively in the terminal; ARGS go to 'b158 run' (-n 100, -m FILE, ...)
+  test [--all] [STAGE ...]
+                       every test, those in a browser too (installs Chromium with apt if it is missing)
+                       --all adds other processors: aarch64 with and without dotprod and x86-64 without AVX2 (QEMU), i686
+                       STAGE: only these of native wasm page browser processors
+  lint                 shellcheck, rustfmt, clippy, rustdoc: warnings are errors (tsc and eslint: test page)
+  bench                criterion, then tokens per second of the small model
+  setup                only set up: wasm target, wasm-bindgen, wasm-opt, npm packages
+  build                wasm modules, page (www/dist/demo) and the native program (target/release/b158)
+  serve [PORT] [--file GGUF]
+                       only serve what is built, and a model from disk under /local/
+  clean [--all]        remove the wasm modules and the page; --all: native builds, downloads and tools too
+
+environment
+  B158_TOOLCHAIN       where std for wasm32 comes from: rustup (rustup target add) or debian (built from Debian's source
+                       package, .ci/rust-std.sh). Unset: what is installed, else rustup, else debian
+  B158_MODEL           GGUF file of 'run' and 'bench' ($MODEL)
+END
+}
+
+# ---- what is printed --------------------------------------------------------------------------------------------
+ADVICE=
+if [ -t 2 ]; then BOLD=$'\033[1m' PLAIN=$'\033[0m'; else BOLD='' PLAIN=''; fi
+say() { printf '%s==>%s [%4ds] %s\n' "$BOLD" "$PLAIN" "$SECONDS" "$*" >&2; }
+note() { printf '    %s\n' "$*" >&2; }
+# step WHAT ADVICE: says what comes, and keeps what to do if it fails
+step() {
+    say "$1"
+    ADVICE=${2:-}
+}
+fail() {
+    trap - ERR
+    printf '\n%sbuild.sh stopped:%s %s\n' "$BOLD" "$PLAIN" "$1" >&2
+    shift
+    for line in "$@"; do note "$line"; done
+    exit 1
+}
+on_error() {
+    local status=$? command=$BASH_COMMAND
+    trap - ERR
+    [ "$BASH_SUBSHELL" = 0 ] || exit "$status"
+    fail "'$command' ended with $status (line $1)" "${ADVICE:-the reason is in the lines above}"
+}
+trap 'on_error $LINENO' ERR
+
+# ---- what must be there -----------------------------------------------------------------------------------------
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# at_least MINIMUM VERSION
+at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
+
+need_rust() {
+    { has cargo && has rustc; } || fail "Rust is not installed" "install Rust $RUST_MINIMUM or newer from https://rustup.rs, then run this again"
+    local version
+    version=$(rustc --version | cut -d' ' -f2)
+    at_least "$RUST_MINIMUM" "$version" || fail "rustc is $version, $RUST_MINIMUM or newer is needed" "run: rustup update stable"
+    has cc || fail "there is no C linker (cc), which Rust needs" "Debian, Ubuntu: apt-get install gcc libc6-dev"
+}
+
+need_node() {
+    { has node && has npm; } || fail "Node.js is not installed" "install Node.js $NODE_MINIMUM or newer with npm from https://nodejs.org, then run this again"
+    local version
+    version=$(node --version)
+    at_least "$NODE_MINIMUM" "${version#v}" || fail "Node.js is $version, $NODE_MINIMUM or newer is needed" "see https://nodejs.org"
+}
+
+# apt_install WHAT_FOR PACKAGE ...
+apt_install() {
+    local why=$1 sudo=()
+    shift
+    has apt-get || fail "$why: not installed, and this machine has no apt" "install by hand what Debian calls: $*"
+    if [ "$(id -u)" != 0 ]; then
+        has sudo || fail "$why: not installed, and this user may not install it" "as root: apt-get install --no-install-recommends $*"
+        sudo=(sudo)
+    fi
+    step "installing with apt, $why: $*" "install by hand: apt-get install --no-install-recommends $*"
+    local apt=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=400 -o Dpkg::Use-Pty=0)
+    # One archive of several that does not answer is no reason to stop: the install says whether it mattered.
+    "${apt[@]}" update >&2 </dev/null || note "apt-get update had errors; going on with the lists there are"
+    "${apt[@]}" install -y --no-install-recommends "$@" >&2 </dev/null
+}
+
+need_chromium() {
+    if ! has chromedriver || ! { has chromium || has google-chrome; }; then
+        apt_install "a browser and its driver for the tests" chromium chromium-driver
+    fi
+    CHROMIUM=$(command -v chromium || command -v google-chrome)
+    export CHROMIUM
+}
+
+# ---- Rust's std for a target ------------------------------------------------------------------------------------
+# rust_target TARGET: makes sure that std for it is there; TARGET_PATH is what its commands need first on PATH, with a colon
+rust_target() {
+    local target=$1
+    TARGET_PATH=
+    case ${B158_TOOLCHAIN:-} in
+    '' | rustup)
+        if compgen -G "$(rustc --print target-libdir --target "$target")/libstd-*.rlib" >/dev/null; then return 0; fi
+        step "adding the Rust target $target" "with rustup's server out of reach: B158_TOOLCHAIN=debian ./build.sh ..."
+        if has rustup && RUSTUP_MAX_RETRIES=0 timeout 300 rustup target add "$target" >&2; then return 0; fi
+        [ "${B158_TOOLCHAIN:-}" != rustup ] || fail "rustup could not add $target" "$ADVICE"
+        ;;
+    debian) ;;
+    *) fail "B158_TOOLCHAIN is '$B158_TOOLCHAIN'" "it may be rustup, debian or unset" ;;
+    esac
+    ADVICE="std for $target is built from Debian's source package by .ci/rust-std.sh: Debian's archive and crates.io must be reachable"
+    .ci/rust-std.sh "$target"
+    TARGET_PATH=$CACHE/sysroot/$target/bin:
+}
+
+# ---- tools in .cache --------------------------------------------------------------------------------------------
+# cargo_tool CRATE VERSION PROGRAM: built unoptimised, which takes a third of the time
+cargo_tool() {
+    if [ "$("$3" --version 2>/dev/null | cut -d' ' -f2)" = "$2" ]; then return 0; fi
+    step "building $1 $2 (once, a minute or two)" "crates.io must be reachable; what cargo said is above"
+    CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_DEBUG=false CARGO_PROFILE_RELEASE_CODEGEN_UNITS=256 \
+        cargo install --locked "$1" --version "$2" --root "$CACHE/tools" --target-dir "$CACHE/build/tools" >&2
+}
+
+# npm_install FOLDER [npm's arguments]: as the lock file says, and not again while it stays the same
+npm_install() {
+    local folder=$1 stamp=$1/node_modules/.installed wanted
+    [ -e "$folder/package-lock.json" ] || fail "$folder/package-lock.json is missing" "it belongs to the repository: git status"
+    wanted=$(node --version && cksum <"$folder/package-lock.json")
+    if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return 0; fi
+    step "npm packages of $folder" "the npm registry must be reachable; what npm said is above"
+    PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm --prefix "$folder" ci --no-audit --no-fund >&2 </dev/null
+    echo "$wanted" >"$stamp"
+}
+
+setup_wasm() {
+    need_rust
+    need_node
+    grep -q "wasm-bindgen.*\"=$WASM_BINDGEN\"" Cargo.toml || fail "Cargo.toml does not pin wasm-bindgen =$WASM_BINDGEN" "make it the version at the top of build.sh"
+    rust_target $WASM
+    WASM_PATH=$TARGET_PATH
+    cargo_tool wasm-bindgen-cli $WASM_BINDGEN wasm-bindgen
+    local binaryen=$CACHE/tools/binaryen-$BINARYEN
+    WASM_OPT=$binaryen/node_modules/binaryen/bin/wasm-opt
+    if [ ! -e "$WASM_OPT" ]; then
+        step "wasm-opt (binaryen $BINARYEN)" "the npm registry must be reachable"
+        mkdir -p "$binaryen"
+        npm --prefix "$binaryen" install --no-audit --no-fund --loglevel=error "binaryen@$BINARYEN" >&2 </dev/null
+    fi
+}
+
+setup() {
+    setup_wasm
+    npm_install www
+}
+
+# ---- building ---------------------------------------------------------------------------------------------------
+# fresh NAME INPUTS: true if NAME was last made from exactly these inputs (done_with NAME INPUTS keeps them)
+fresh() { [ "$(cat "$CACHE/stamps/$1" 2>/dev/null)" = "$2" ]; }
+done_with() {
+    mkdir -p "$CACHE/stamps"
+    printf '%s\n' "$2" >"$CACHE/stamps/$1"
+}
+sums() { find "$@" \( -name node_modules -o -name dist \) -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 cksum; }
+
+# wasm_env FLAVOUR COMMAND ...: with std for wasm32 and the flavour's instructions. A cdylib's file name has no hash as a rule, and
+# cargo would take one flavour's for the other's: __CARGO_DEFAULT_LIB_METADATA gives it one.
+wasm_env() {
+    local wrapper=()
+    [ "$1" != relaxed ] || wrapper=(RUSTC_WORKSPACE_WRAPPER="$PWD/.ci/relaxed-rustc.sh")
+    shift
+    env PATH="$WASM_PATH$PATH" CARGO_TARGET_DIR="$TARGET/wasm" __CARGO_DEFAULT_LIB_METADATA=b158 RUSTFLAGS="$WASM_RUSTFLAGS" "${wrapper[@]}" "$@"
+}
+
+# One wasm module: www/wasm/FLAVOUR/b158_bg.wasm and its JavaScript.
+build_module() {
+    local flavour=$1 module=$TARGET/wasm/$WASM/wasm/b158.wasm out=www/wasm/$1 inputs
+    step "wasm module $flavour" "what rustc said is above"
+    wasm_env "$flavour" cargo rustc --lib --crate-type cdylib --profile wasm --target $WASM >&2
+    inputs="$(cksum <"$module") $WASM_BINDGEN $BINARYEN ${WASM_OPT_FEATURES[*]}"
+    if [ -e "$out/b158_bg.wasm" ] && fresh "module-$flavour" "$inputs"; then return 0; fi
+    step "wasm-bindgen and wasm-opt for $flavour" "what the tool said is above"
+    rm -rf "$out"
+    wasm-bindgen --target web --out-dir "$out" --out-name b158 "$module"
+    local features=("${WASM_OPT_FEATURES[@]}")
+    [ "$flavour" != relaxed ] || features+=(--enable-relaxed-simd)
+    # The features section goes: it would let an opcode pass that the flags above do not allow.
+    "$WASM_OPT" "${features[@]}" -O3 --strip-target-features "$out/b158_bg.wasm" -o "$out/b158.opt"
+    mv "$out/b158.opt" "$out/b158_bg.wasm"
+    done_with "module-$flavour" "$inputs"
+    note "$out/b158_bg.wasm: $(($(wc -c <"$out/b158_bg.wasm") / 1024)) KiB, $(gzip -9c "$out/b158_bg.wasm" | wc -c | awk '{ print int($1 / 1024) }') KiB with gzip"
+}
+
+build_modules() {
+    setup_wasm
+    local flavour
+    for flavour in "${FLAVOURS[@]}"; do build_module "$flavour"; done
+    if fresh relaxed-check "$(cat "$CACHE"/stamps/module-*)"; then return 0; fi
+    step "no relaxed opcode in the base module" "a relaxed intrinsic must stand under cfg(target_feature = \"relaxed-simd\")"
+    .ci/check-relaxed.sh www/wasm/simd128/b158_bg.wasm www/wasm/relaxed/b158_bg.wasm "$WASM_OPT" "${WASM_OPT_FEATURES[@]}"
+    done_with relaxed-check "$(cat "$CACHE"/stamps/module-*)"
+}
+
+build_page() {
+    build_modules
+    npm_install www
+    local inputs
+    inputs=$(sums www tests/models)
+    if [ -e www/dist/demo/index.html ] && fresh page "$inputs"; then return 0; fi
+    step "the page" "npm --prefix www run build"
+    npm --prefix www run build >&2 </dev/null
+    done_with page "$inputs"
+}
+
+build_native() {
+    need_rust
+    step "the native program" "what rustc said is above"
+    cargo build --release --features cli --bin b158 >&2 </dev/null
+}
+
+serve() {
+    [ -e www/dist/demo/index.html ] || fail "there is nothing to serve yet" "run: ./build.sh demo"
+    need_node
+    exec node www/serve.mjs --port "${1:-$PORT}" --root www/dist/demo "${@:2}"
+}
+
+need_model() { [ -e "$MODEL" ] || fail "there is no model $MODEL" "name one: B158_MODEL=FILE ./build.sh ..."; }
+
+run() {
+    [ $# -gt 0 ] || fail "run needs a prompt" 'for example: ./build.sh run "Once upon a time"'
+    local prompt=$1 model=(-m "$MODEL") argument
+    shift
+    for argument in "$@"; do
+        case $argument in -m | -m?* | --model | --model=*) model=() ;; esac
+    done
+    [ ${#model[@]} = 0 ] || need_model
+    build_native
+    exec "$TARGET/release/b158" run "${model[@]}" -p "$prompt" "$@"
+}
+
+bench() {
+    build_native
+    need_model
+    step "cargo bench" "what cargo said is above"
+    cargo bench --features cli
+    step "tokens per second" "what b158 said is above"
+    "$TARGET/release/b158" bench -m "$MODEL"
+}
+
+# ---- tests ------------------------------------------------------------------------------------------------------
+SUMMARY=()
+# stage NAME FUNCTION: times it for the table at the end
+stage() {
+    local name=$1 start=$SECONDS
+    shift
+    CURRENT_STAGE=$name
+    "$@"
+    CURRENT_STAGE=
+    SUMMARY+=("$(printf '%-52s %5ds  passed' "$name" $((SECONDS - start)))")
+}
+summary() {
+    local status=$?
+    [ -z "${CURRENT_STAGE:-}" ] || SUMMARY+=("$(printf '%-52s         FAILED' "$CURRENT_STAGE")")
+    [ ${#SUMMARY[@]} = 0 ] || { printf '\n' && printf '%s\n' "${SUMMARY[@]}"; } >&2
+    exit $status
+}
+
+test_native() {
+    need_rust
+    step "native tests" "one test again: cargo test --features cli NAME -- --nocapture"
+    cargo test --features cli </dev/null
+}
+
+test_wasm() {
+    need_chromium
+    setup_wasm
+    cargo_tool wasm-pack $WASM_PACK wasm-pack
+    step "tests in headless Chromium, $1" "a browser that does not start: see webdriver.json and try: chromium --headless --no-sandbox --dump-dom about:blank"
+    WASM_BINDGEN_TEST_TIMEOUT=300 wasm_env "$1" wasm-pack test --headless --chrome --mode no-install -- --lib --test '*' </dev/null | tee "$CACHE/wasm-tests.log"
+    # Tests that are left out count as passed there.
+    if grep -q 'so skipping' "$CACHE/wasm-tests.log" || ! grep -q 'test result: ok. [1-9]' "$CACHE/wasm-tests.log"; then
+        fail "tests did not run in the browser" "they bear #[wasm_bindgen_test], and their crate says wasm_bindgen_test_configure!(run_in_browser)"
+    fi
+}
+
+test_page() {
+    need_node
+    build_modules
+    npm_install www
+    step "tsc, eslint and unit tests of the page" "again: npm --prefix www run check"
+    npm --prefix www run check </dev/null
+}
+
+test_browser() {
+    need_chromium
+    build_page
+    npm_install tests/browser
+    step "the demo in Chromium" "again: npm --prefix tests/browser test; its screenshots and traces are in tests/browser/results"
+    npm --prefix tests/browser test </dev/null
+}
+
+run_tests() {
+    local all=0 only=() argument flavour
+    for argument in "$@"; do
+        case $argument in
+        --all) all=1 ;;
+        native | wasm | page | browser | processors) only+=("$argument") ;;
+        *) fail "test does not know '$argument'" "it knows --all, native, wasm, page, browser and processors" ;;
+        esac
+    done
+    [ ${#only[@]} -gt 0 ] || only=(native wasm page browser)
+    [ $all = 0 ] || only+=(processors)
+    trap summary EXIT
+    for argument in "${only[@]}"; do
+        case $argument in
+        native) stage "native: cargo test" test_native ;;
+        wasm) for flavour in "${FLAVOURS[@]}"; do stage "wasm $flavour: wasm-pack test in Chromium" test_wasm "$flavour"; done ;;
+        page) stage "page: npm run check" test_page ;;
+        browser) stage "browser: Playwright with the demo in Chromium" test_browser ;;
+        processors) test_processors ;;
+        esac
+    done
+}
+
+# The library's tests on processors this machine is not. On the way each std comes from rust_target.
+test_processors() {
+    need_rust
+    [ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] || fail "the tests on other processors are made for Linux on x86-64"
+    { has qemu-aarch64-static && has aarch64-linux-gnu-gcc; } || apt_install "QEMU and a linker for aarch64" qemu-user-static gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+    stage "aarch64 with dotprod and i8mm (QEMU -cpu max)" library_tests aarch64-unknown-linux-gnu aarch64-linux-gnu-gcc "qemu-aarch64-static -cpu max -L /usr/aarch64-linux-gnu"
+    stage "aarch64 with neither (QEMU -cpu cortex-a53)" library_tests aarch64-unknown-linux-gnu aarch64-linux-gnu-gcc "qemu-aarch64-static -cpu cortex-a53 -L /usr/aarch64-linux-gnu"
+    stage "x86-64 without AVX2 (QEMU -cpu Nehalem)" library_tests x86_64-unknown-linux-gnu cc "qemu-x86_64-static -cpu Nehalem"
+    # gcc-multilib shuts the aarch64 compiler out; the numbered one does not.
+    echo 'int main(void) { return 0; }' | cc -m32 -x c - -o /dev/null 2>/dev/null || apt_install "32-bit libraries" "gcc-$(cc -dumpversion | cut -d. -f1)-multilib"
+    stage "i686: 32-bit usize" library_tests i686-unknown-linux-gnu cc ""
+}
+
+# library_tests TARGET LINKER RUNNER: the library, the references and the pinned bits
+library_tests() {
+    local upper
+    upper=$(echo "$1" | tr 'a-z-' 'A-Z_')
+    # The host's own target needs no std and no folder of its own.
+    local target=(--target "$1")
+    export "CARGO_TARGET_${upper}_LINKER=$2" # std's own build needs it too
+    if [ "$1" = "$(rustc -vV | sed -n 's/^host: //p')" ]; then target=() TARGET_PATH=; else rust_target "$1"; fi
+    step "tests for $1 ${3:+under $3}" "what cargo said is above"
+    local run=(env PATH="$TARGET_PATH$PATH" ${3:+"CARGO_TARGET_${upper}_RUNNER=$3"} cargo test "${target[@]}")
+    "${run[@]}" --lib --test golden </dev/null
+    # Of the bit-identity matrix what differs between processors; the rest takes long under emulation.
+    "${run[@]}" --test identity every_backend_has_the_pinned_bits </dev/null
+}
+
+lint() {
+    need_rust
+    has shellcheck || apt_install "the linter of shell scripts" shellcheck
+    step "shellcheck" "each code is explained at https://www.shellcheck.net/wiki/"
+    shellcheck build.sh .ci/run .ci/*.sh
+    step "rustfmt" "run: cargo fmt"
+    cargo fmt --check
+    step "clippy, native" "the lines above say what to change"
+    cargo clippy --features cli --all-targets -- -D warnings
+    step "rustdoc" "the lines above say what to change"
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --features cli --document-private-items
+    setup_wasm
+    step "clippy, wasm32" "the lines above say what to change"
+    wasm_env simd128 cargo clippy --lib --target $WASM -- -D warnings
+    # clippy takes the wrapper's place, so the instructions are named to it.
+    wasm_env simd128 cargo clippy --lib --target $WASM -- -D warnings -Ctarget-feature=+relaxed-simd
+}
+
+clean() {
+    local remove=(www/dist www/wasm "$TARGET/wasm" "$CACHE/build" "$CACHE/stamps") path
+    [ "${1:-}" != --all ] || remove+=("$PWD/target" "$CACHE" www/node_modules tests/browser/node_modules)
+    for path in "${remove[@]}"; do
+        [ -e "$path" ] || continue
+        say "removing $path ($(du -sh "$path" | cut -f1))"
+        rm -rf "$path"
+    done
+}
+
+# ---- commands ---------------------------------------------------------------------------------------------------
+# Tools of the pinned versions come before those of the system.
+export PATH=$CACHE/tools/bin:$PATH
+
+command=${1:-help}
+[ $# = 0 ] || shift
+case $command in
+demo)
+    build_page
+    serve "$@"
+    ;;
+run) run "$@" ;;
+test) run_tests "$@" ;;
+lint) lint ;;
+bench) bench ;;
+setup)
+    setup
+    say "set up"
+    ;;
+build)
+    build_page
+    build_native
+    say "built: www/dist/demo and $TARGET/release/b158"
+    ;;
+serve) serve "$@" ;;
+clean) clean "$@" ;;
+help | -h | --help) usage ;;
+*)
+    usage >&2
+    fail "there is no command '$command'"
+    ;;
+esac
