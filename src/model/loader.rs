@@ -8,7 +8,7 @@ use crate::gguf::{Decoder, Event, Limits, TensorInfo, TensorType};
 use crate::kernels::{Compute, DenseMatrix};
 use crate::tokenizer::Tokenizer;
 use crate::{Error, Result};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What a caller may set before the first byte.
 #[derive(Debug, Default, Clone)]
@@ -156,6 +156,7 @@ impl Loader {
     fn check_tensors(&mut self) -> Result<()> {
         let Some((config, ..)) = &self.text else { return Ok(()) };
         let mut wanted: HashMap<String, Vec<u64>> = HashMap::new();
+        let mut scales = HashSet::new();
         let (e, f, kv) = (config.embedding as u64, config.feed_forward as u64, config.kv_width() as u64);
         wanted.insert(EMBEDDING.into(), vec![e, config.vocabulary as u64]);
         wanted.insert(OUTPUT_NORM.into(), vec![e]);
@@ -173,6 +174,9 @@ impl Loader {
                 ("ffn_up", vec![e, f]),
                 ("ffn_down", vec![f, e]),
             ] {
+                if dims.len() == 2 {
+                    scales.insert(format!("blk.{i}.{name}.scale"));
+                }
                 wanted.insert(format!("blk.{i}.{name}.weight"), dims);
             }
         }
@@ -180,7 +184,7 @@ impl Loader {
             let expected = match wanted.remove(&info.name) {
                 Some(dims) => dims,
                 None if info.name == ROPE_FREQS => vec![config.head_dim as u64 / 2],
-                None if info.name.ends_with(".scale") => vec![1],
+                None if scales.contains(&info.name) => vec![1],
                 None if info.name == "output.weight" => {
                     self.notes.push("output.weight is ignored: a BitNet's output head is its token embedding".into());
                     continue;

@@ -112,23 +112,25 @@ impl DenseSink {
     fn push(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         self.bytes.extend_from_slice(bytes);
         let new = &self.bytes[self.checked..];
-        let (finite, size) = match self.kind {
-            TensorType::F16 => (all::<2>(new, |b| u16::from_le_bytes(b) & 0x7c00 != 0x7c00), 2),
-            TensorType::BF16 => (all::<2>(new, |b| u16::from_le_bytes(b) & 0x7f80 != 0x7f80), 2),
-            TensorType::F32 => (all::<4>(new, |b| u32::from_le_bytes(b) & 0x7f80_0000 != 0x7f80_0000), 4),
-            _ => (true, 1),
+        let (wrong, size) = match self.kind {
+            TensorType::F16 => (first::<2>(new, |b| u16::from_le_bytes(b) & 0x7c00 == 0x7c00), 2),
+            TensorType::BF16 => (first::<2>(new, |b| u16::from_le_bytes(b) & 0x7f80 == 0x7f80), 2),
+            TensorType::F32 => (first::<4>(new, |b| u32::from_le_bytes(b) & 0x7f80_0000 == 0x7f80_0000), 4),
+            _ => (None, 1),
         };
-        if !finite {
-            return Err(bad(name, format!("infinity or NaN after element {}", self.checked / size)));
+        if let Some(index) = wrong {
+            return Err(bad(name, format!("element {} is infinity or NaN", self.checked / size + index)));
         }
         self.checked = self.bytes.len() - self.bytes.len() % size;
         Ok(())
     }
 }
 
-/// Whether every whole element passes; without a branch, so that the compiler takes many at a time.
-fn all<const N: usize>(bytes: &[u8], passes: impl Fn([u8; N]) -> bool) -> bool {
-    bytes.as_chunks().0.iter().fold(true, |so_far, &element| so_far & passes(element))
+/// The first whole element that is wrong. All are looked at without a branch, so that the compiler takes many at a time.
+fn first<const N: usize>(bytes: &[u8], wrong: impl Fn([u8; N]) -> bool) -> Option<usize> {
+    let elements = bytes.as_chunks().0;
+    let any = elements.iter().fold(false, |so_far, &element| so_far | wrong(element));
+    if any { elements.iter().position(|&element| wrong(element)) } else { None }
 }
 
 /// I2_S: two bits a weight over the whole tensor in blocks of 32 bytes, then as many that hold the scale.

@@ -1,0 +1,264 @@
+//! Files that differ from a right one in one thing: what is refused, and what each variant of the format means.
+
+mod common;
+
+use b158::Error;
+use b158::blocks::{i2_s, tq1_0, tq2_0};
+use b158::gguf::{Decoder, Event, Limits, Metadata, TensorDeclaration, TensorType, Value, Writer};
+use b158::kernels::Compute;
+use b158::model::{KvType, Linear, Loaded, Loader, LoaderOptions};
+use common::*;
+use half::f16;
+
+#[cfg(target_family = "wasm")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+#[cfg(target_family = "wasm")]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
+
+/// A file taken apart.
+struct Parts {
+    metadata: Metadata,
+    tensors: Vec<(TensorDeclaration, Vec<u8>)>,
+}
+
+impl Parts {
+    /// Golden model C: one layer of 512.
+    fn new() -> Parts {
+        let mut decoder = Decoder::new(Limits::default());
+        let (mut rest, mut data) = (C, Vec::<Vec<u8>>::new());
+        loop {
+            let (taken, event) = decoder.push(rest).unwrap();
+            rest = &rest[taken..];
+            match event {
+                Event::TensorData { offset: 0, bytes, .. } => data.push(bytes.to_vec()),
+                Event::TensorData { bytes, .. } => data.last_mut().unwrap().extend_from_slice(bytes),
+                Event::End => break,
+                _ => {}
+            }
+        }
+        let declare = |t: &b158::gguf::TensorInfo| TensorDeclaration {
+            name: t.name.clone(),
+            dims: t.dims.clone(),
+            kind: t.kind,
+        };
+        let tensors = decoder.tensors().iter().map(declare).zip(data).collect();
+        Parts { metadata: decoder.metadata().clone(), tensors }
+    }
+
+    fn tensor(&mut self, name: &str) -> &mut (TensorDeclaration, Vec<u8>) {
+        self.tensors.iter_mut().find(|(t, _)| t.name == name).unwrap()
+    }
+
+    fn add(&mut self, name: &str, dims: &[u64], values: &[f32]) {
+        let declaration = TensorDeclaration { name: name.into(), dims: dims.to_vec(), kind: TensorType::F32 };
+        self.tensors.push((declaration, values.iter().flat_map(|v| v.to_le_bytes()).collect()));
+    }
+
+    /// Moves the scale of an I2_S tensor.
+    fn scale(&mut self, name: &str, change: impl Fn(f32) -> f32) {
+        let bytes = &mut self.tensor(name).1;
+        let tail: &mut [u8; i2_s::BYTES] = bytes.last_chunk_mut().unwrap();
+        *tail = i2_s::tail(change(i2_s::scale(tail)));
+    }
+
+    /// Codes of an I2_S tensor, and its scale.
+    fn codes(&mut self, name: &str) -> (Vec<u8>, f32) {
+        let blocks = self.tensor(name).1.as_chunks::<{ i2_s::BYTES }>().0;
+        let (tail, blocks) = blocks.split_last().unwrap();
+        let mut codes = vec![0; blocks.len() * i2_s::BLOCK];
+        for (block, codes) in blocks.iter().zip(codes.as_chunks_mut().0) {
+            assert!(i2_s::decode(block, codes));
+        }
+        (codes, i2_s::scale(tail))
+    }
+
+    fn file(&self) -> Vec<u8> {
+        let declarations: Vec<_> = self.tensors.iter().map(|(t, _)| t.clone()).collect();
+        let mut writer = Writer::new(Vec::new(), &self.metadata, &declarations).unwrap();
+        self.tensors.iter().for_each(|(_, bytes)| writer.write_tensor_data(bytes).unwrap());
+        writer.finish().unwrap()
+    }
+
+    fn load(&self) -> Result<Loaded, Error> {
+        push(&self.file(), usize::MAX, &[])
+    }
+
+    /// The one error, whatever the chunks.
+    fn refusal(&self) -> Error {
+        let file = self.file();
+        let whole = push(&file, usize::MAX, &[]).err().expect("the file is refused");
+        for chunk in [7, 4096] {
+            assert_eq!(push(&file, chunk, &[]).err().as_ref(), Some(&whole), "chunks of {chunk}");
+        }
+        whole
+    }
+
+    fn hash(&self) -> u64 {
+        hash_of(&self.load().unwrap())
+    }
+}
+
+fn push(file: &[u8], chunk: usize, overrides: &[&str]) -> Result<Loaded, Error> {
+    let overrides = overrides.iter().map(|&text| text.to_owned()).collect();
+    let options = LoaderOptions { file_size: Some(file.len() as u64), overrides };
+    let mut loader = Loader::new(Compute::default(), options);
+    for part in file.chunks(chunk) {
+        if let Err(error) = loader.push(part) {
+            assert_eq!(loader.push(b"more").as_ref(), Err(&error), "an error stays");
+            return Err(error);
+        }
+    }
+    loader.finish()
+}
+
+fn hash_of(loaded: &Loaded) -> u64 {
+    hash(&logits(loaded, &ids(loaded.model.config.vocabulary, 9), KvType::F32, 9))
+}
+
+#[test]
+fn a_file_written_again_is_the_same_model() {
+    assert_eq!(Parts::new().hash(), hash_of(&push(C, 4096, &[]).unwrap()));
+}
+
+#[test]
+fn tensors_that_the_graph_needs_must_be_there_in_their_shape() {
+    for name in ["token_embd.weight", "output_norm.weight", "blk.0.ffn_sub_norm.weight", "blk.0.attn_k.weight"] {
+        let mut parts = Parts::new();
+        parts.tensors.retain(|(t, _)| t.name != name);
+        assert_eq!(parts.refusal(), Error::MissingTensor { name: name.into() });
+    }
+    let mut parts = Parts::new();
+    let name = "blk.0.ffn_down.weight";
+    let dims = &mut parts.tensor(name).0.dims;
+    let expected = dims.clone();
+    dims.reverse();
+    let found = dims.clone();
+    assert_eq!(parts.refusal(), Error::WrongShape { name: name.into(), found, expected });
+}
+
+#[test]
+fn tensors_without_a_place_are_refused_and_a_head_of_its_own_is_ignored_aloud() {
+    for name in ["blk.0.attn_q.bias", "blk.1.attn_norm.weight", "blk.0.attn_norm.scale"] {
+        let mut parts = Parts::new();
+        parts.add(name, &[1], &[1.0]);
+        assert_eq!(parts.refusal(), Error::UnknownTensor { name: name.into() });
+    }
+    let mut parts = Parts::new();
+    parts.add("output.weight", &[1], &[1.0]);
+    let loaded = parts.load().unwrap();
+    assert!(loaded.notes.iter().any(|note| note.contains("output.weight is ignored")), "{:?}", loaded.notes);
+    assert_eq!(hash_of(&loaded), Parts::new().hash());
+}
+
+#[test]
+fn scales_and_codes_that_no_writer_produces_are_refused() {
+    let name = "blk.0.ffn_up.weight";
+    for scale in [0.0, -0.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut parts = Parts::new();
+        parts.scale(name, |_| scale);
+        let Error::BadTensorData { name: found, reason } = parts.refusal() else { panic!("scale {scale}") };
+        assert!(found == name && reason.contains("scale"), "{found}: {reason}");
+    }
+    let mut parts = Parts::new();
+    parts.tensor(name).1[1000] = 0b11 << 4;
+    let Error::BadTensorData { reason, .. } = parts.refusal() else { panic!("a code 3") };
+    assert!(reason.contains("code 3") && reason.contains("3968..4096"), "{reason}");
+}
+
+#[test]
+fn floats_that_are_not_finite_are_refused() {
+    for (name, bytes) in [("token_embd.weight", &[0x00, 0x7c][..]), ("blk.0.attn_norm.weight", &[0, 0, 0xc0, 0x7f])] {
+        let mut parts = Parts::new();
+        parts.tensor(name).1[8..8 + bytes.len()].copy_from_slice(bytes);
+        assert!(matches!(parts.refusal(), Error::BadTensorData { name: found, .. } if found == name));
+    }
+}
+
+#[test]
+fn tq_blocks_of_one_scale_are_a_matrix_of_one_scale() {
+    let name = "blk.0.attn_output.weight";
+    let mut expected = Parts::new();
+    expected.scale(name, |scale| f16::from_f32(scale).to_f32());
+    let expected = expected.hash();
+    for kind in [TensorType::TQ1_0, TensorType::TQ2_0] {
+        let encode = |parts: &mut Parts, scale: &dyn Fn(usize, f16) -> f16| {
+            let (codes, one) = parts.codes(name);
+            let one = f16::from_f32(one);
+            let blocks = codes.as_chunks::<256>().0.iter().enumerate();
+            let bytes = match kind {
+                TensorType::TQ1_0 => blocks.flat_map(|(i, codes)| tq1_0::encode(codes, scale(i, one))).collect(),
+                _ => blocks.flat_map(|(i, codes)| tq2_0::encode(codes, scale(i, one))).collect(),
+            };
+            let tensor = parts.tensor(name);
+            (tensor.0.kind, tensor.1) = (kind, bytes);
+        };
+        let bytes = |loaded: &Loaded| match &loaded.model.weights.layers[0].attn_output.linear {
+            Linear::Ternary(matrix) => matrix.bytes(),
+            Linear::Dense(_) => panic!("{kind} is ternary"),
+        };
+        let mut parts = Parts::new();
+        encode(&mut parts, &|_, one| one);
+        let loaded = parts.load().unwrap();
+        assert_eq!((hash_of(&loaded), bytes(&loaded)), (expected, 512 * 512 / 4), "{kind}");
+
+        // One block of another scale, and each has its own: 4 bytes more for each.
+        let mut parts = Parts::new();
+        encode(&mut parts, &|i, one| if i == 700 { one + one } else { one });
+        let loaded = parts.load().unwrap();
+        assert_eq!(bytes(&loaded), 512 * 512 / 4 + 512 * 512 / 256 * 4, "{kind}");
+        assert_ne!(hash_of(&loaded), expected, "{kind}");
+    }
+}
+
+#[test]
+fn a_scale_beside_a_matrix_multiplies_it() {
+    let mut beside = Parts::new();
+    beside.add("blk.0.attn_v.scale", &[1], &[0.25]);
+    let mut inside = Parts::new();
+    // A power of two, so that not a bit depends on where it is multiplied.
+    inside.scale("blk.0.attn_v.weight", |scale| 0.25 * scale);
+    assert_eq!(beside.hash(), inside.hash());
+    assert_ne!(beside.hash(), Parts::new().hash());
+}
+
+#[test]
+fn arch_bitnet_has_silu_unless_the_file_says_otherwise() {
+    let renamed = || {
+        let mut parts = Parts::new();
+        let entries: Vec<_> = parts.metadata.iter().map(|(k, v)| (k.to_owned(), v.clone())).collect();
+        parts.metadata = Metadata::new();
+        for (key, value) in entries {
+            parts.metadata.insert(key.replace("bitnet-b1.58.", "bitnet."), value);
+        }
+        parts.metadata.insert("general.architecture", Value::String("bitnet".into()));
+        parts
+    };
+    assert_ne!(renamed().hash(), Parts::new().hash());
+    let mut relu2 = renamed();
+    relu2.metadata.insert("bitnet.hidden_activation", Value::String("relu2".into()));
+    assert_eq!(relu2.hash(), Parts::new().hash());
+}
+
+#[test]
+fn overrides_change_what_the_file_says() {
+    let plain = hash_of(&push(C, usize::MAX, &[]).unwrap());
+    let same = "bitnet-b1.58.rope.freq_base=float:500000";
+    let loaded = push(C, usize::MAX, &[same]).unwrap();
+    assert_eq!(hash_of(&loaded), plain);
+    assert!(loaded.notes.iter().any(|note| note.contains(same)), "{:?}", loaded.notes);
+    for text in ["rope.freq_base=float:10000", "attention.layer_norm_rms_epsilon=float:0.01"] {
+        assert_ne!(hash_of(&push(C, usize::MAX, &[&format!("bitnet-b1.58.{text}")]).unwrap()), plain, "{text}");
+    }
+    assert!(matches!(push(C, usize::MAX, &["nonsense"]), Err(Error::BadOverride { .. })));
+    let contradiction = push(C, usize::MAX, &["bitnet-b1.58.attention.head_count=int:3"]);
+    assert!(matches!(contradiction, Err(Error::BadValue { .. })));
+}
+
+#[test]
+fn a_file_that_ends_early_says_inside_what() {
+    let mut loader = Loader::new(Compute::default(), LoaderOptions::default());
+    loader.push(&C[..C.len() - 100]).unwrap();
+    assert_eq!(loader.expected_size(), Some(C.len() as u64));
+    let Err(Error::Truncated { field, offset }) = loader.finish() else { panic!("it is whole?") };
+    assert!(field.contains("tensor `") && offset == C.len() as u64 - 100, "{field} at {offset}");
+}
