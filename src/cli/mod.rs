@@ -7,6 +7,7 @@ mod inspect;
 mod interrupt;
 mod load;
 mod logits;
+mod perplexity;
 mod synth;
 mod synth_tokenizer;
 mod tokenize;
@@ -33,6 +34,8 @@ enum Command {
     Tokenize(tokenize::Tokenize),
     /// Write the logits of every position, raw little-endian f32.
     Logits(logits::Logits),
+    /// Score how well a model expects a text.
+    Perplexity(perplexity::Perplexity),
     /// Show a file's metadata and tensors.
     Inspect(inspect::Inspect),
     /// Make a synthetic model of any shape and type, always the same bytes.
@@ -48,6 +51,7 @@ impl Cli {
             Command::Chat(command) => command.run(),
             Command::Tokenize(command) => command.run(),
             Command::Logits(command) => command.run(),
+            Command::Perplexity(command) => command.run(),
             Command::Inspect(command) => command.run(),
             Command::Synth(command) => command.run(),
             Command::Bench(command) => command.run(),
