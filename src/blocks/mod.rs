@@ -27,44 +27,41 @@ use crate::{Error, Result};
 /// # Errors
 /// [`Error::BadTensorData`], with the format as the name, if `bytes` is not what `out.len()` values take, or if an I2_S
 /// row holds a code 3.
+#[inline(always)]
 pub fn decode_row(kind: TensorType, bytes: &[u8], out: &mut [f32]) -> Result<()> {
     let bad = |reason: String| Error::BadTensorData { name: format!("row of {kind}"), reason };
     let blocks = out.len() as u64 / kind.block();
     if !(out.len() as u64).is_multiple_of(kind.block()) || bytes.len() as u64 != blocks * kind.block_bytes() {
         return Err(bad(format!("{} bytes do not hold {} values", bytes.len(), out.len())));
     }
+    // A macro, since a function handed over as a value stays a call: its loops would miss the caller's instruction set.
+    macro_rules! each {
+        ($decode:path) => {
+            for (bytes, out) in bytes.as_chunks().0.iter().zip(out.as_chunks_mut().0) {
+                $decode(bytes, out);
+            }
+        };
+    }
     match kind {
         TensorType::F32 => float::decode_f32(bytes, out),
         TensorType::F16 => float::decode_f16(bytes, out),
         TensorType::BF16 => float::decode_bf16(bytes, out),
-        TensorType::Q8_0 => each(bytes, out, q8_0::decode),
-        TensorType::Q4_0 => each(bytes, out, q4_0::decode),
-        TensorType::Q6_K => each(bytes, out, q6_k::decode),
-        TensorType::TQ1_0 => each(bytes, out, tq1_0::values),
-        TensorType::TQ2_0 => each(bytes, out, tq2_0::values),
+        TensorType::Q8_0 => each!(q8_0::decode),
+        TensorType::Q4_0 => each!(q4_0::decode),
+        TensorType::Q6_K => each!(q6_k::decode),
+        TensorType::TQ1_0 => each!(tq1_0::values),
+        TensorType::TQ2_0 => each!(tq2_0::values),
         TensorType::I2S => {
-            let mut ternary = true;
-            each(bytes, out, |bytes: &[u8; i2_s::BYTES], out: &mut [f32; i2_s::BLOCK]| {
-                let mut codes = [0; i2_s::BLOCK];
-                ternary &= i2_s::decode(bytes, &mut codes);
+            let mut codes = [0; i2_s::BLOCK];
+            for (bytes, out) in bytes.as_chunks().0.iter().zip(out.as_chunks_mut::<{ i2_s::BLOCK }>().0) {
+                if !i2_s::decode(bytes, &mut codes) {
+                    return Err(bad("a code is 3".to_owned()));
+                }
                 for (out, code) in out.iter_mut().zip(codes) {
                     *out = f32::from(code) - 1.0;
                 }
-            });
-            if !ternary {
-                return Err(bad("a code is 3".to_owned()));
             }
         }
     }
     Ok(())
-}
-
-fn each<const B: usize, const V: usize>(
-    bytes: &[u8],
-    out: &mut [f32],
-    mut decode: impl FnMut(&[u8; B], &mut [f32; V]),
-) {
-    for (bytes, out) in bytes.as_chunks().0.iter().zip(out.as_chunks_mut().0) {
-        decode(bytes, out);
-    }
 }

@@ -11,6 +11,7 @@ pub const BLOCK: usize = 32;
 pub const BYTES: usize = 18;
 
 /// The block's weights.
+#[inline(always)]
 pub fn decode(bytes: &[u8; BYTES], out: &mut [f32; BLOCK]) {
     let d = f16_to_f32(u16::from_le_bytes([bytes[0], bytes[1]]));
     let (low, high) = out.split_at_mut(BLOCK / 2);

@@ -11,22 +11,27 @@ pub const BLOCK: usize = 256;
 pub const BYTES: usize = 210;
 
 /// The block's weights.
+#[inline(always)]
 pub fn decode(bytes: &[u8; BYTES], out: &mut [f32; BLOCK]) {
+    let (low, rest) = bytes.as_chunks::<64>().0.split_at(2);
+    let (high, scales) = (rest[0].as_chunks::<32>().0, &bytes[192..208]);
     let d = f16_to_f32(u16::from_le_bytes([bytes[208], bytes[209]]));
-    for (half, out) in out.as_chunks_mut::<128>().0.iter_mut().enumerate() {
-        let low = &bytes[64 * half..][..64];
-        let high = &bytes[128 + 32 * half..][..32];
-        let scales = &bytes[192 + 8 * half..][..8];
-        // Four quarters of 32 elements: where the nibble lies, and which bit pair.
-        for (quarter, out) in out.as_chunks_mut::<32>().0.iter_mut().enumerate() {
-            let low = &low[32 * (quarter & 1)..][..32];
-            for (l, out) in out.iter_mut().enumerate() {
-                let nibble = low[l] >> (4 * (quarter >> 1)) & 15;
-                let q = nibble | (high[l] >> (2 * quarter) & 3) << 4;
-                let scale = scales[2 * quarter + l / 16] as i8;
-                *out = d * f32::from(scale) * (f32::from(q) - 32.0);
-            }
+    // Integers first, then floats: loops this simple become vector instructions.
+    let mut q = [0; BLOCK];
+    for ((low, high), q) in low.iter().zip(high).zip(q.as_chunks_mut::<128>().0) {
+        for l in 0..32 {
+            q[l] = low[l] & 15 | (high[l] & 3) << 4;
+            q[l + 32] = low[l + 32] & 15 | (high[l] >> 2 & 3) << 4;
+            q[l + 64] = low[l] >> 4 | (high[l] >> 4 & 3) << 4;
+            q[l + 96] = low[l + 32] >> 4 | high[l] >> 6 << 4;
         }
+    }
+    let mut factors = [0.0; BLOCK];
+    for (factors, &scale) in factors.as_chunks_mut::<16>().0.iter_mut().zip(scales) {
+        *factors = [d * f32::from(scale as i8); 16];
+    }
+    for l in 0..BLOCK {
+        out[l] = factors[l] * (f32::from(q[l]) - 32.0);
     }
 }
 

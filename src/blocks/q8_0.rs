@@ -10,6 +10,7 @@ pub const BLOCK: usize = 32;
 pub const BYTES: usize = 34;
 
 /// The block's weights.
+#[inline(always)]
 pub fn decode(bytes: &[u8; BYTES], out: &mut [f32; BLOCK]) {
     let d = f16_to_f32(u16::from_le_bytes([bytes[0], bytes[1]]));
     for (out, &q) in out.iter_mut().zip(&bytes[2..]) {

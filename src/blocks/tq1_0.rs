@@ -35,6 +35,7 @@ pub fn decode(bytes: &[u8; BYTES], codes: &mut [u8; BLOCK]) -> Option<f16> {
 }
 
 /// Dequantises as the reference does.
+#[inline(always)]
 pub fn values(bytes: &[u8; BYTES], out: &mut [f32; BLOCK]) {
     let mut codes = [0; BLOCK];
     let d = decode(bytes, &mut codes).map_or(0.0, |d| f16_to_f32(d.to_bits()));

@@ -33,6 +33,7 @@ pub fn decode(bytes: &[u8; BYTES], codes: &mut [u8; BLOCK]) -> Option<f16> {
 }
 
 /// Dequantises as the reference does: a code 3 becomes 2·d.
+#[inline(always)]
 pub fn values(bytes: &[u8; BYTES], out: &mut [f32; BLOCK]) {
     let mut codes = [0; BLOCK];
     let d = f16_to_f32(unpack(bytes, &mut codes).to_bits());

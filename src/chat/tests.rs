@@ -51,10 +51,11 @@ fn the_published_template_is_known_to_be_wrong() {
 }
 
 #[test]
-fn the_stories_model_has_none() {
-    let m = metadata("models/stories5m-TQ2_0.gguf");
+fn the_story_model_brings_the_one_of_its_kind() {
+    let m = metadata("models/stories-I2_S.gguf");
     let tokenizer = Tokenizer::from_metadata(&m).unwrap();
     let template = Template::from_metadata(&m, &tokenizer);
+    assert_eq!(template.source(), Source::File, "{:?}", template.notes());
     let ids = template.encode(&tokenizer, &[Message::new("user", "Hello")], true).unwrap();
     assert_eq!((ids[0], ids.iter().filter(|&&id| id == 1018).count()), (1016, 1));
     assert_eq!(tokenizer.decode(&ids, true), "<|begin_of_text|>User: Hello<|eot_id|>Assistant: ");

@@ -4,9 +4,8 @@
 //! [`Kernels::dot`], whatever the format. F32, F16 and BF16 are read in place, the others decoded
 //! in pieces onto the stack.
 
-use super::generic::{LANES, Lanes, fold};
+use super::generic::{self, LANES, Lanes, fold};
 use super::{Compute, Kernels};
-use crate::blocks::decode_row;
 use crate::gguf::TensorType;
 use crate::{Error, Result};
 
@@ -73,7 +72,7 @@ impl DenseMatrix {
     /// Decodes row `i` into `out[cols]`.
     pub fn row(&self, i: usize, out: &mut [f32]) {
         assert_eq!(out.len(), self.cols, "length of a row");
-        decode(self.kind, self.row_bytes(i), out);
+        generic::decode_blocks(self.kind, self.row_bytes(i), out);
     }
 
     fn row_bytes(&self, i: usize) -> &[u8] {
@@ -125,16 +124,11 @@ fn dot_blocks(backend: &dyn Kernels, w: &DenseMatrix, bytes: &[u8], x: &[f32], l
     for (i, bytes) in bytes.chunks(piece_bytes).enumerate() {
         let columns = i * PIECE..w.cols.min((i + 1) * PIECE);
         let piece = &mut piece[..columns.len()];
-        decode(w.kind, bytes, piece);
+        backend.decode_blocks(w.kind, bytes, piece);
         for (lanes, x) in lanes.iter_mut().zip(x.chunks_exact(w.cols)) {
             backend.dot_piece(lanes, piece, &x[columns.clone()]);
         }
     }
-}
-
-/// Decodes whole blocks. Cannot fail: `new` has compared the sizes, and every bit pattern of these formats is a value.
-fn decode(kind: TensorType, bytes: &[u8], out: &mut [f32]) {
-    decode_row(kind, bytes, out).expect("whole blocks of a format that holds any bits");
 }
 
 /// A row's little-endian bytes as numbers, where they are aligned (they are, with every allocator seen; the general

@@ -6,6 +6,8 @@
 //! maximum instructions of different processors treat NaN and -0 in different ways.
 
 use super::half::{HALVES, Narrow, Widen};
+use crate::blocks::decode_row;
+use crate::gguf::TensorType;
 
 /// Lanes of a dot product.
 pub const LANES: usize = 32;
@@ -155,6 +157,12 @@ pub(super) unsafe fn f32_to_f16<H: Narrow>(x: &[f32], out: &mut [u16]) {
     // SAFETY: the caller's promise.
     let last = unsafe { H::narrow(&padded(x_tail)) };
     out_tail.copy_from_slice(&last[..x_tail.len()]);
+}
+
+/// Cannot fail: a [`DenseMatrix`](super::DenseMatrix) is whole blocks of a format in which every bit pattern is a value.
+#[inline(always)]
+pub(super) fn decode_blocks(kind: TensorType, bytes: &[u8], out: &mut [f32]) {
+    decode_row(kind, bytes, out).expect("whole blocks of a format that holds any bits");
 }
 
 // ── quantisation ─────────────────────────────────────────────────────────────────────────────
@@ -319,6 +327,11 @@ macro_rules! float_pieces {
             silu_mul(gate: &mut [f32], up: &[f32]) { silu_mul }
             add(y: &mut [f32], x: &[f32]) { add }
             rope(x: &mut [f32], cos: &[f32], sin: &[f32]) { rope }
+        }
+    };
+    (@blocks [$($feature:meta)?]) => {
+        $crate::kernels::generic::float_pieces! { @one [$($feature)?]
+            decode_blocks(kind: $crate::gguf::TensorType, bytes: &[u8], out: &mut [f32]) { decode_blocks }
         }
     };
     (@each $feature:tt $($name:ident($($arg:ident: $type:ty),*) $(-> $result:ty)? { $($body:tt)+ })*) => {

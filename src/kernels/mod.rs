@@ -45,6 +45,7 @@ pub use generic::{LANES, Lanes};
 pub use layout::{MAX_COLS, TernaryMatrix, TernaryPacker};
 pub use ternary::{Tile, ternary_matmul};
 
+use crate::gguf::TensorType;
 use crate::threads::Pool;
 use crate::{Error, Result};
 
@@ -90,6 +91,8 @@ pub trait Kernels: sealed::Sealed + Send + Sync + std::fmt::Debug {
     fn add_scaled(&self, y: &mut [f32], p: f32, v: &[f32]);
 
     // ── conversions ──────────────────────────────────────────────────────────────────────────
+    /// Decodes whole blocks of a storage format; `bytes` must be what `out.len()` values of `kind` take.
+    fn decode_blocks(&self, kind: TensorType, bytes: &[u8], out: &mut [f32]);
     /// Widens f16, exactly.
     fn f16_to_f32(&self, h: &[u16], out: &mut [f32]);
     /// Narrows to f16, rounding to nearest even.

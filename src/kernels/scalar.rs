@@ -23,6 +23,7 @@ impl Kernels for Scalar {
     }
 
     float_pieces!([], Portable);
+    float_pieces!(@blocks []);
 }
 
 impl Dots for Scalar {

@@ -30,6 +30,7 @@ impl Kernels for Neon {
     }
 
     float_pieces!([target_feature(enable = "neon")], Fcvt);
+    float_pieces!(@blocks [target_feature(enable = "neon")]);
 }
 
 /// Columns until the 16-bit sums are widened: 16 products of at most 8·128 a lane stay within 2^14.

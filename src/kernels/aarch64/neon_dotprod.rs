@@ -31,6 +31,7 @@ impl Kernels for NeonDotprod {
     }
 
     float_pieces!([target_feature(enable = "neon,dotprod")], Fcvt);
+    float_pieces!(@blocks [target_feature(enable = "neon,dotprod")]);
 }
 
 /// sum + the products of 16 bytes, four to a lane. Assembly, because Rust's intrinsic for it is not stable.

@@ -28,6 +28,7 @@ impl Kernels for Relaxed {
     }
 
     float_pieces!([], Half, FiniteHalf);
+    float_pieces!(@blocks []);
 }
 
 impl Dots for Relaxed {

@@ -29,6 +29,7 @@ impl Kernels for Simd128 {
     }
 
     float_pieces!([], Half, FiniteHalf);
+    float_pieces!(@blocks []);
 }
 
 impl Dots for Simd128 {

@@ -30,6 +30,7 @@ impl Kernels for Avx2 {
     }
 
     float_pieces!([target_feature(enable = "avx2,f16c")], F16c);
+    float_pieces!(@blocks [target_feature(enable = "avx2,f16c")]);
 }
 
 /// Columns until the 16-bit sums are widened: 16 steps of two products of at most 8·128 reach -2^15 and no further.

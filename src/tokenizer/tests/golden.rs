@@ -50,7 +50,7 @@ fn a_file_without_a_splitter_gets_llama_3_and_says_so() {
 
 #[test]
 fn stories_model() {
-    let t = Tokenizer::from_metadata(&metadata("models/stories5m-TQ2_0.gguf")).unwrap();
+    let t = Tokenizer::from_metadata(&metadata("models/stories-I2_S.gguf")).unwrap();
     assert_eq!((t.vocabulary(), t.bos(), t.eos(), t.eot()), (1024, Some(1016), Some(1017), Some(1018)));
     let text = "Once upon a time, there was a little dragon. 🐉";
     let ids = t.encode(text, Special::TEXT).unwrap();
