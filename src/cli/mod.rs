@@ -11,6 +11,7 @@ mod perplexity;
 mod synth;
 mod synth_tokenizer;
 mod tokenize;
+mod verify;
 
 use clap::{Parser, Subcommand};
 
@@ -38,6 +39,8 @@ enum Command {
     Perplexity(perplexity::Perplexity),
     /// Show a file's metadata and tensors.
     Inspect(inspect::Inspect),
+    /// Ask ten prompts, and tell whether the answers are text.
+    Verify(verify::Verify),
     /// Make a synthetic model of any shape and type, always the same bytes.
     Synth(synth::Synth),
     /// Measure prompt reading and generation.
@@ -53,6 +56,7 @@ impl Cli {
             Command::Logits(command) => command.run(),
             Command::Perplexity(command) => command.run(),
             Command::Inspect(command) => command.run(),
+            Command::Verify(command) => command.run(),
             Command::Synth(command) => command.run(),
             Command::Bench(command) => command.run(),
         }

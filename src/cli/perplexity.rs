@@ -166,7 +166,9 @@ mod tests {
         // Probabilities 3/4 and 1/4, met as often.
         let logits = [3f32.ln(), 0.0];
         let mut score = Score::default();
-        [0, 0, 0, 1].map(|id| score.add(nll(&logits, id)));
+        for id in [0, 0, 0, 1] {
+            score.add(nll(&logits, id));
+        }
         let nats = -(0.75 * 0.75f64.ln() + 0.25 * 0.25f64.ln());
         assert!((score.nats() - nats).abs() < 1e-6, "{} is not {nats}", score.nats());
         // Deviation ln 3 · √(3/16) over √3 degrees of freedom.
