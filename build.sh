@@ -14,7 +14,7 @@ BINARYEN=132.0.0         # wasm-opt
 CACHE=$PWD/.cache
 TARGET=${CARGO_TARGET_DIR:-$PWD/target}
 WASM=wasm32-unknown-unknown
-MODEL=${B158_MODEL:-tests/models/stories5m-TQ2_0.gguf}
+MODEL=${B158_MODEL:-tests/models/stories-I2_S.gguf}
 PORT=8158
 FLAVOURS=(simd128 relaxed)
 WASM_RUSTFLAGS="-Ctarget-feature=+simd128 -Clink-arg=-zstack-size=1048576 -Clink-arg=--max-memory=4294967296"

@@ -36,11 +36,8 @@ impl Parts {
                 _ => {}
             }
         }
-        let declare = |t: &b158::gguf::TensorInfo| TensorDeclaration {
-            name: t.name.clone(),
-            dims: t.dims.clone(),
-            kind: t.kind,
-        };
+        let declare =
+            |t: &b158::gguf::TensorInfo| TensorDeclaration { name: t.name.clone(), dims: t.dims.clone(), kind: t.kind };
         let tensors = decoder.tensors().iter().map(declare).zip(data).collect();
         Parts { metadata: decoder.metadata().clone(), tensors }
     }

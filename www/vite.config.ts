@@ -6,7 +6,7 @@ import { defineConfig, type Plugin } from "vite";
 import { CONTENT_SECURITY_POLICY, ISOLATION } from "./headers.mjs";
 
 const MODELS = resolve(import.meta.dirname, "../tests/models");
-const EMBEDDED = "stories5m-TQ2_0.gguf";
+const EMBEDDED = "stories-I2_S.gguf";
 
 function embeddedModel(): Plugin {
   return {

@@ -4,7 +4,7 @@ import { announce, byId, setText } from "./dom.js";
 import { isIntended, showError } from "./errors.js";
 import * as format from "./format.js";
 
-const EMBEDDED = "./models/stories5m-TQ2_0.gguf";
+const EMBEDDED = "./models/stories-I2_S.gguf";
 /** Two models at once are fine up to here; above, the old one goes before the new one comes. */
 const KEEP_WHILE_LOADING_BYTES = 100e6;
 
@@ -54,7 +54,7 @@ export class ModelPanel {
   }
 
   loadEmbedded(): Promise<void> {
-    return this.load(EMBEDDED, "stories5m", true);
+    return this.load(EMBEDDED, "b158 stories", true);
   }
 
   async load(source: ModelSource, name: string, embedded = false): Promise<void> {

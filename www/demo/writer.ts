@@ -16,7 +16,7 @@ const SAMPLES: Record<Mode, readonly string[]> = {
     "Tom's red balloon flew away.",
     "A small bird could not find its nest.",
   ],
-  chat: ["Tell me a story about a cat.", "What did the little girl find in the park?", "Why was the dog happy?"],
+  chat: ["Tell me a story about a brave cat named Momo.", "Who are you?", "What color is the sky?", "My name is Ida. What is my name?"],
 };
 
 const LABELS: Record<Mode, { prompt: string; run: string; keys: string }> = {
@@ -175,7 +175,7 @@ export class Writer {
 
   #hint(): string {
     if (this.#mode === "story") return "The story will appear here.";
-    return this.#state.embedded ? "The talk will appear here. This small model has only ever read stories: expect one, whatever you ask." : "The talk will appear here.";
+    return this.#state.embedded ? "The talk will appear here. This small model knows stories and what a small child knows, no more." : "The talk will appear here.";
   }
 
   async #copy(): Promise<void> {

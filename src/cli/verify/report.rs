@@ -45,9 +45,9 @@ pub(super) fn html(all: &Value) -> String {
     let mut rows = String::new();
     for p in prompts(all) {
         let verdict = string(p, "verdict");
-        let _ = write!(
+        let _ = writeln!(
             rows,
-            "<section><h2>{}</h2><p class=\"said\"><b>{}</b>{}</p><p class=\"{}\">{}: {}</p><p class=\"facts\">{} tokens at {:.1} tok/s, prompt of {} at {:.1} tok/s, first token after {:.0} ms{}</p></section>\n",
+            "<section><h2>{}</h2><p class=\"said\"><b>{}</b>{}</p><p class=\"{}\">{}: {}</p><p class=\"facts\">{} tokens at {:.1} tok/s, prompt of {} at {:.1} tok/s, first token after {:.0} ms{}</p></section>",
             escape(string(p, "prompt")),
             escape(string(p, "prompt")),
             escape(string(p, "text")),
