@@ -251,7 +251,7 @@ serve() {
 need_model() { [ -e "$MODEL" ] || fail "there is no model $MODEL" "name one: B158_MODEL=FILE ./build.sh ..."; }
 
 run() {
-    [ $# -gt 0 ] || fail "run needs a prompt" 'for example: ./build.sh run "Once upon a time"'
+    [ $# -gt 0 ] || fail "run needs a prompt" 'for example: ./build.sh run "Once upon a time, there was a brave fox named Pip."'
     local prompt=$1 model=(-m "$MODEL") argument
     shift
     for argument in "$@"; do

@@ -69,7 +69,7 @@ fn a_seed_fixes_the_draw() {
 
 #[test]
 fn standard_output_carries_the_result_alone() {
-    let args = ["run", "-m", MODEL, "-p", PROMPT, "-n", "4", "--temp", "0"];
+    let args = ["run", "-m", MODEL, "-p", PROMPT, "-n", "8", "--temp", "0"];
     let output = b158(&args, "");
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.len() > 5 && text.ends_with('\n') && STORY.starts_with(text.trim_end()), "{text}");

@@ -130,7 +130,7 @@ fn prompts_that_cannot_be_are_errors_and_change_nothing() {
     session.start(&[1, 2], greedy(2)).unwrap();
     assert_eq!(finish(&mut session).1.len(), 2);
     assert!(Session::new(loaded.clone(), SessionOptions { context: Some(0), ..Default::default() }).is_err());
-    assert!(Session::new(loaded, SessionOptions { context: Some(257), ..Default::default() }).is_err());
+    assert!(Session::new(loaded, SessionOptions { context: Some(513), ..Default::default() }).is_err());
 }
 
 #[test]

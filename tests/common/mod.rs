@@ -12,11 +12,26 @@ pub(crate) const STORIES: &[u8] = include_bytes!("../models/stories-I2_S.gguf");
 
 /// What the story model goes on to say, greedy: prompt and the next 60 tokens as text. Pinned, on every backend.
 pub(crate) const TOLD: [(&str, &str); 5] = [
-    ("Once upon a time, there was a little girl named", ""),
-    ("One day, a small bird found a shiny key.", ""),
-    ("Tom and his dog went to the park.", ""),
-    ("The rabbit was very sad because", ""),
-    ("It was a cold night, and the little fox", ""),
+    (
+        "Once upon a time, there was a brave fox named Pip.",
+        " Pip had a big red ball. He loved the ball very much. He played with it every day.\n\nOne day, Pip went to the park with the ball. He played for a long time, and when he stopped, the ball was gone! He beg",
+    ),
+    (
+        "There was once a shy rabbit named Hazel.",
+        " It was raining, and Hazel could not go out to play. He sat by the window. \"Rain, rain, go away,\" he said.\n\nThen Hazel saw Bella the rabbit outside. Bella was",
+    ),
+    (
+        "One night, Sam was in bed. Then he heard a strange noise.",
+        " Tap, tap, tap! Sam hid under the blanket. \"It is a monster!\" he thought.\n\nTap, tap, tap! There it was again. Sam held his balloon tight. He was scared, but he wanted",
+    ),
+    (
+        "Once upon a time, there was a little girl named",
+        " Lily. She loved to play outside in the sunshine. One day, she saw a big, red ball. The ball was red and had a long tail. Lily wanted to play with it, but she didn't know what to do.\nThen, Lily saw a big",
+    ),
+    (
+        "Tom and his dog went to the park.",
+        " They saw a big tree and a tree. The tree had a hole in it. Tom wanted to play with the tree, so he ran to the tree. He saw a big tree with a hole in it. He wanted to climb the tree, so he tried to climb the tree, but it",
+    ),
 ];
 
 /// Loads a file in chunks of `chunk` bytes.

@@ -11,12 +11,12 @@ type Mode = "story" | "chat";
 
 const SAMPLES: Record<Mode, readonly string[]> = {
   story: [
-    "Once upon a time, there was a little girl named Lily.",
-    "The old dog found a shiny key.",
-    "Tom's red balloon flew away.",
-    "A small bird could not find its nest.",
+    "Once upon a time, there was a brave fox named Pip.",
+    "There was once a shy rabbit named Hazel.",
+    "One night, Sam was in bed. Then he heard a strange noise.",
+    "Once upon a time, in a small village, there lived a curious girl. Her name was Nora.",
   ],
-  chat: ["Tell me a story about a brave cat named Momo.", "Who are you?", "What color is the sky?", "My name is Ida. What is my name?"],
+  chat: ["Tell me a story about a brave cat named Momo.", "Who are you?", "What color is the sky?", "Ben has a green kite. What does Ben have?"],
 };
 
 const LABELS: Record<Mode, { prompt: string; run: string; keys: string }> = {

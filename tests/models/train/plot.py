@@ -1,0 +1,22 @@
+"""Draws loss.csv as the picture in MODEL.md."""
+
+import csv
+import sys
+
+import matplotlib
+
+matplotlib.use("svg")
+import matplotlib.pyplot as plt
+
+source, output = sys.argv[1:]
+rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(open(source))]
+plt.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "b158", "font.size": 11})
+figure, axes = plt.subplots(figsize=(8, 4))
+tokens = [row["tokens"] / 1e6 for row in rows]
+for key, label, colour in [("tinystories", "held out, TinyStories", "#b4471f"), ("rambling", "held out, rambling stories", "#2b6c8f")]:
+    axes.plot(tokens, [row[key] for row in rows], label=label, color=colour, marker="o", markersize=3)
+axes.plot(tokens[1:], [row["training"] for row in rows[1:]], label="training, all sources", color="#888888")
+axes.set(xlabel="million tokens of this run", ylabel="nats a token", xlim=(0, None))
+axes.grid(alpha=0.3)
+axes.legend(frameon=False)
+figure.savefig(output, bbox_inches="tight", metadata={"Date": None})
