@@ -4,6 +4,7 @@ use super::measures::Measures;
 use crate::cli::Outcome;
 use crate::cli::load::Context;
 use b158::model::{Loaded, State};
+use b158::sampler::{Sampler, SamplerOptions};
 use b158::tokenizer::Special;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -47,13 +48,16 @@ pub(super) fn answer(loaded: &Loaded, context: &Context, prompt: &str, most: usi
         prefill: Duration::ZERO,
         decode: Vec::new(),
     };
+    let mut sampler = Sampler::new(SamplerOptions::greedy(), model.config.vocabulary as u32)?;
     while answer.ids.len() < most && state.cache.len() < limit {
         let begun_token = Instant::now();
         if let Some(&id) = answer.ids.last() {
             state.begin(model, &[id])?;
             while !state.step(model)? {}
         }
-        let (id, log_probability, entropy) = choose(state.last_logits(model));
+        let logits = state.last_logits(model);
+        let id = sampler.sample(logits, &[]);
+        let (log_probability, entropy) = doubt(logits, id);
         match answer.ids.is_empty() {
             true => answer.prefill = begun.elapsed(),
             false => answer.decode.push(begun_token.elapsed()),
@@ -70,23 +74,18 @@ pub(super) fn answer(loaded: &Loaded, context: &Context, prompt: &str, most: usi
     Ok(answer)
 }
 
-/// The likeliest token (the first of equal ones), ln of its probability, and the entropy of all.
-fn choose(logits: &[f32]) -> (u32, f64, f64) {
-    let mut best = (0u32, f32::NEG_INFINITY);
-    for (id, &logit) in (0u32..).zip(logits) {
-        if logit > best.1 {
-            best = (id, logit);
-        }
-    }
+/// ln of the probability of the likeliest token, `id`, and the entropy of all.
+fn doubt(logits: &[f32], id: u32) -> (f64, f64) {
+    let most = logits[id as usize];
     let (mut total, mut weighted) = (0.0, 0.0);
     for &logit in logits {
-        let x = f64::from(logit - best.1);
+        let x = f64::from(logit - most);
         let share = x.exp();
         total += share;
         // A token that is ruled out has no share, and infinity times nothing is no number.
         weighted += if share > 0.0 { x * share } else { 0.0 };
     }
-    (best.0, -total.ln(), total.ln() - weighted / total)
+    (-total.ln(), total.ln() - weighted / total)
 }
 
 /// What the same prompt gave in another run's metrics.json.
@@ -133,9 +132,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_of_the_likeliest_is_chosen() {
-        let (id, log_probability, entropy) = choose(&[1.0, 4.0, 4.0, f32::NEG_INFINITY]);
-        assert_eq!(id, 1);
+    fn doubt_is_that_of_the_softmax() {
+        let (log_probability, entropy) = doubt(&[1.0, 4.0, 4.0, f32::NEG_INFINITY], 1);
         // Two of probability p and one of p·e⁻³.
         let p = 1.0 / (2.0 + (-3f64).exp());
         assert!((log_probability - p.ln()).abs() < 1e-12);
