@@ -141,3 +141,16 @@ class BitNet(nn.Module):
     def loss(self, ids):
         """Mean cross-entropy of each next token, in nats."""
         return F.cross_entropy(self(ids[:, :-1]).flatten(0, 1), ids[:, 1:].flatten())
+
+
+def load(path, layers=None, **settings):
+    """A checkpoint as a model of as many layers as it has, or of more: a layer that is added leaves the residual stream as it is,
+    since the gains of its sub-norms begin at zero, and so the larger model begins as good as the smaller."""
+    state = torch.load(path, weights_only=True)
+    had = 1 + max(int(name.split(".")[1]) for name in state if name.startswith("blk."))
+    model = BitNet(Config(layers=layers or had, **settings))
+    for block in model.blk[had:]:
+        nn.init.zeros_(block.attn_sub_norm.weight)
+        nn.init.zeros_(block.ffn_sub_norm.weight)
+    model.load_state_dict({**model.state_dict(), **state})
+    return model

@@ -2,23 +2,32 @@
 
 Muon on the ternary matrices, AdamW on the rest; the learning rate rises over 30 steps and falls linearly to zero. The best
 checkpoint by held-out loss is kept as best.pt, and the newest as last.pt.
+
+With --teacher (one or more, CHECKPOINT:SHARE) the old text is distilled: what the student has to say of each next token is mostly the
+mean of the teachers' distributions, which is harder to know by heart than the text.
 """
 
 import argparse
 import csv
+import json
 import random
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 import corpus
-from model import BitNet, Config
+from model import BitNet, Config, load
 
-# Share of each source in the tokens. Rambling text is many-sided but teaches to ramble; TinyStories are few, and are soon known by heart.
-SHARES = {"tinystories": 0.30, "rambling": 0.30, "grammar": 0.24, "answers": 0.16}
+# Share of each source in the tokens. Rambling text is many-sided but teaches to ramble; TinyStories are few, and are soon known by
+# heart; what an earlier model imagined never ends, and is worth its teacher's judgement only.
+OLD = {"tinystories": 0.30, "rambling": 0.30, "imagined": 0.40}
+OWN = {"grammar": 0.60, "answers": 0.40}
+# Of every eight windows, how many are old text; and the teachers' part of its loss.
+OLD_WINDOWS, TEACHING = 5, 0.8
 LLAMA_3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 SPECIAL = [corpus.BOS, corpus.EOS, corpus.EOT] + [f"<|reserved_special_token_{i}|>" for i in range(5)]
 
@@ -39,8 +48,9 @@ def train_tokenizer(texts, size):
 class Stream:
     """Windows of packed documents, a few hundred thousand tokens made at a time."""
 
-    def __init__(self, texts, tokenizer, length, rng, tokens=200_000):
-        self.texts, self.tokenizer, self.length, self.rng, self.tokens = texts, tokenizer, length, rng, tokens
+    def __init__(self, shares, texts, tokenizer, length, rng, tokens=100_000):
+        self.shares = {source: share for source, share in shares.items() if texts is None or source in texts}
+        self.texts, self.tokenizer, self.length, self.rng, self.tokens = texts or {}, tokenizer, length, rng, tokens
         self.windows = []
 
     def batch(self, count):
@@ -51,8 +61,8 @@ class Stream:
 
     def make(self):
         documents = []
-        for source, share in SHARES.items():
-            left = self.tokens * share
+        for source, share in self.shares.items():
+            left = self.tokens * share / sum(self.shares.values())
             while left > 0:
                 documents.append(corpus.encode(corpus.document(source, self.texts.get(source), self.rng), self.tokenizer))
                 left -= len(documents[-1])
@@ -60,6 +70,11 @@ class Stream:
         ids = np.fromiter((i for d in documents for i in d), np.uint16)
         n = self.length + 1
         return list(ids[: len(ids) // n * n].reshape(-1, n))
+
+
+def fresh(tokenizer, length, count=16):
+    """Windows of new documents of our own sources, always the same ones."""
+    return {source: Stream({source: 1}, None, tokenizer, length, random.Random(99), count * (length + 1)).batch(count) for source in OWN}
 
 
 def held_out(texts, tokenizer, length):
@@ -80,6 +95,26 @@ def evaluate(model, sets, count=16):
     return losses
 
 
+class Lesson(torch.nn.Module):
+    """The loss of a batch: its first windows are old text, for which the teachers speak too."""
+
+    def __init__(self, student, teachers):
+        super().__init__()
+        self.student, self.teachers = student, teachers
+
+    def forward(self, ids, old):
+        logits, next_ids = self.student(ids[:, :-1]), ids[:, 1:]
+        if not self.teachers:
+            return F.cross_entropy(logits.flatten(0, 1), next_ids.flatten())
+        with torch.no_grad():
+            opinion = sum(share * teacher(ids[:old, :-1]).softmax(-1) for teacher, share in self.teachers)
+        own = F.cross_entropy(logits[old:].flatten(0, 1), next_ids[old:].flatten())
+        text = F.cross_entropy(logits[:old].flatten(0, 1), next_ids[:old].flatten())
+        taught = F.cross_entropy(logits[:old].flatten(0, 1), opinion.flatten(0, 1))
+        share = old / len(ids)
+        return share * (TEACHING * taught + (1 - TEACHING) * text) + (1 - share) * own
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", help="folder with the files that corpus.py names")
@@ -90,22 +125,31 @@ def main():
     parser.add_argument("--lr-rest", type=float, default=0.004, help="AdamW's, for embedding and norms")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--resume", type=Path, help="a checkpoint to go on from")
+    parser.add_argument("--layers", type=int, help="more layers than the checkpoint to go on from has")
+    parser.add_argument("--teacher", nargs="*", default=[], metavar="CHECKPOINT:SHARE")
+    parser.add_argument("--imagined", type=Path, help="stories that imagine.py wrote")
     options = parser.parse_args()
 
     torch.set_num_threads(2)
     torch.manual_seed(options.seed)
     options.out.mkdir(parents=True, exist_ok=True)
     train, held = corpus.split(options.corpus)
-    config = Config()
+    model = load(options.resume, options.layers) if options.resume else BitNet(Config())
+    config = model.config
     # On the held-out text too: a tokenizer learns no stories, and so did the earlier model's.
     tokenizer = train_tokenizer([t for part in (held, train) for texts in part.values() for t in texts], config.vocabulary)
     tokenizer.save(str(options.out / "tokenizer.json"))
-    stream = Stream(train, tokenizer, config.context, random.Random(options.seed))
     sets = held_out(held, tokenizer, 256)
+    weight = {source: ids.numel() for source, ids in sets.items()}
+    sets |= fresh(tokenizer, config.context)
+    if options.imagined:
+        train["imagined"] = [corpus.clean(json.loads(line)["t"]) for line in options.imagined.open()]
+    old_text = Stream(OLD, train, tokenizer, config.context, random.Random(options.seed))
+    own_text = Stream(OWN, None, tokenizer, config.context, random.Random(options.seed + 1))
+    old = round(options.batch * OLD_WINDOWS / 8)
+    batch = lambda: torch.cat((old_text.batch(old), own_text.batch(options.batch - old)))
+    teachers = [(load(path).requires_grad_(False), float(share)) for path, _, share in (t.rpartition(":") for t in options.teacher)]
 
-    model = BitNet(config)
-    if options.resume:
-        model.load_state_dict(torch.load(options.resume, weights_only=True))
     ternary = [p for n, p in model.named_parameters() if n.startswith("blk.") and p.dim() == 2]
     rest = [p for n, p in model.named_parameters() if not (n.startswith("blk.") and p.dim() == 2)]
     optimizers = [
@@ -115,8 +159,8 @@ def main():
     rates = [o.param_groups[0]["lr"] for o in optimizers]
     print(f"{sum(p.numel() for p in ternary) / 1e6:.2f} M ternary weights, {sum(p.numel() for p in rest) / 1e6:.2f} M others; held out before: {evaluate(model, sets)}", flush=True)
 
-    compiled = torch.compile(model.loss, dynamic=False)
-    compiled(stream.batch(options.batch)).backward()
+    compiled = torch.compile(Lesson(model, teachers), dynamic=False)
+    compiled(batch(), old).backward()
     model.zero_grad()
     log = csv.writer((options.out / "loss.csv").open("a", buffering=1))
     log.writerow(["step", "tokens", "seconds", "training", *sets])
@@ -126,10 +170,12 @@ def main():
         if progress >= next_evaluation or progress >= 1:
             losses = evaluate(model, sets)
             log.writerow([step, tokens, round(time.monotonic() - begun), f"{mean or 0:.4f}", *(f"{v:.4f}" for v in losses.values())])
-            print(f"{progress:4.0%} step {step}, {tokens / 1e6:.2f} M tokens, training {mean or 0:.3f}, held out {losses}", flush=True)
+            print(f"{progress:4.0%} step {step}, {tokens / 1e6:.2f} M tokens, training {mean or 0:.3f}, held out { {s: round(v, 4) for s, v in losses.items()} }", flush=True)
             torch.save(model.state_dict(), options.out / "last.pt")
-            if sum(losses.values()) < best:
-                best = sum(losses.values())
+            # A mean over tokens of the old text, and the same again of our own.
+            mean_held = sum(losses[s] * n for s, n in weight.items()) / sum(weight.values())
+            if mean_held + sum(losses[s] for s in OWN) / 2 < best:
+                best = mean_held + sum(losses[s] for s in OWN) / 2
                 torch.save(model.state_dict(), options.out / "best.pt")
             next_evaluation += 1 / 24
         if progress >= 1:
@@ -138,7 +184,7 @@ def main():
         for optimizer, full in zip(optimizers, rates):
             for group in optimizer.param_groups:
                 group["lr"] = full * rate
-        loss = compiled(stream.batch(options.batch))
+        loss = compiled(batch(), old)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(rest, 1.0)
         for optimizer in optimizers:
