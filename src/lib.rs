@@ -13,6 +13,7 @@
 //! - [`threads`] hands the kernels' work out in small pieces.
 //! - [`model`] is the transformer: configuration, weights, attention, feed-forward, KV cache.
 //! - [`tokenizer`], [`chat`], [`sampler`] and [`session`] make text out of it.
+//! - [`verify`] tells whether that text makes sense.
 //!
 //! The same GGUF, prompt, seed and options give the same logits, bit for bit, on every backend, with any
 //! number of threads and any chunking of the download or the prompt.
@@ -29,6 +30,7 @@ pub mod sampler;
 pub mod session;
 pub mod threads;
 pub mod tokenizer;
+pub mod verify;
 #[cfg(target_family = "wasm")]
 pub mod web;
 

@@ -315,5 +315,31 @@ fn greatest(logits: &[f32]) -> u32 {
     best.0
 }
 
+/// What the model thinks of a token that was chosen: after bias and penalties, before anything is cut off or tempered.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Doubt {
+    /// ln of the token's probability.
+    pub log_probability: f64,
+    /// Entropy of the distribution, in nats.
+    pub entropy: f64,
+}
+
+impl Doubt {
+    /// Over all of `logits`, in their order: equal on every platform.
+    pub fn of(logits: &[f32], id: u32) -> Self {
+        let most = logits[greatest(logits) as usize];
+        let (mut total, mut weighted) = (0.0, 0.0);
+        for &logit in logits {
+            let x = f64::from(logit - most);
+            let share = libm::exp(x);
+            total += share;
+            // A token that is ruled out has no share, and infinity times nothing is no number.
+            weighted += if share > 0.0 { x * share } else { 0.0 };
+        }
+        let ln_total = libm::log(total);
+        Self { log_probability: f64::from(logits[id as usize] - most) - ln_total, entropy: ln_total - weighted / total }
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@
 //! cache already holds of the next prompt is not computed again.
 
 use crate::model::{KvType, Loaded, Model, State};
-use crate::sampler::{Sampler, SamplerOptions};
+use crate::sampler::{Doubt, Sampler, SamplerOptions};
 use crate::tokenizer::{StopStrings, TextStream};
 use crate::{Error, Result};
 use std::sync::Arc;
@@ -39,6 +39,9 @@ pub struct GenerateOptions {
     pub stop: Vec<String>,
     /// Go on past the end-of-text and end-of-turn tokens.
     pub ignore_end: bool,
+    /// Say of each token how probable it was and how much the model doubted: an exponential for each token of the
+    /// vocabulary.
+    pub doubts: bool,
 }
 
 /// What a step did.
@@ -57,13 +60,15 @@ pub enum Step {
         id: u32,
         /// Text that is complete with it; empty inside a character or a possible stop string.
         text: String,
+        /// What the model thought of it, if that was asked for.
+        doubt: Option<Doubt>,
     },
     /// Generation has ended.
     Done(Summary),
 }
 
 /// Why generation ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FinishReason {
     /// An end token or a stop string.
@@ -75,7 +80,7 @@ pub enum FinishReason {
 }
 
 /// Counts of a finished generation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Usage {
     /// Tokens of the prompt.
@@ -87,7 +92,7 @@ pub struct Usage {
 }
 
 /// Times of a finished generation.
-#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Timings {
     /// Reading the prompt, to its last token's logits, in milliseconds.
@@ -131,6 +136,7 @@ struct Run {
     stream: TextStream,
     max_tokens: usize,
     ignore_end: bool,
+    doubts: bool,
     usage: Usage,
     /// A pass has begun and has layers to go.
     in_pass: bool,
@@ -209,6 +215,7 @@ impl Session {
             stream: self.loaded.tokenizer.stream(),
             max_tokens: options.max_tokens.unwrap_or(usize::MAX),
             ignore_end: options.ignore_end,
+            doubts: options.doubts,
             usage,
             in_pass: false,
             finish: (options.max_tokens == Some(0) || prompt.len() == self.context()).then_some(FinishReason::Length),
@@ -267,6 +274,7 @@ impl Session {
         if loaded.tokenizer.is_end(id) && !run.ignore_end {
             return Ok(Step::Done(run.summary(FinishReason::Stop)));
         }
+        let doubt = run.doubts.then(|| Doubt::of(logits, id));
         self.tokens.push(id);
         run.usage.completion_tokens += 1;
         let (text, hit) = run.stop.push(&run.stream.push(id, &loaded.tokenizer));
@@ -276,7 +284,7 @@ impl Session {
         } else if run.usage.completion_tokens >= run.max_tokens || self.tokens.len() == self.context() {
             run.finish = Some(FinishReason::Length);
         }
-        Ok(Step::Token { id, text })
+        Ok(Step::Token { id, text, doubt })
     }
 
     /// Layers of the pass under way or the next one; true when it is complete.

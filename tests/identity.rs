@@ -1,6 +1,7 @@
 //! The same bits everywhere: every backend of this build, any number of threads, any chunking of file and prompt.
 //!
-//! The hashes are pinned, so that the same file, run natively and in a browser, compares machines too.
+//! The hashes are pinned, so that the same file, run natively, under emulation and in browsers, compares machines too;
+//! `./build.sh test --all` prints them as a table.
 
 mod common;
 
@@ -29,40 +30,79 @@ const LENGTH: usize = 70;
 #[test]
 fn every_backend_has_the_pinned_bits() {
     let mut wrong = Vec::new();
-    for (name, file, kind, pinned) in PINNED {
-        for backend in kernels::available() {
+    for backend in kernels::available() {
+        let mut said = format!("bits {}", backend.name());
+        for (name, file, kind, pinned) in PINNED {
             let loaded = load(file, backend, 1, 1 << 16);
             let ids = ids(loaded.model.config.vocabulary, LENGTH);
             let hash = hash(&logits(&loaded, &ids, kind, 32));
             if hash != pinned {
                 wrong.push(format!("{name} {} {}: {hash:#018x}, pinned {pinned:#018x}", kind.name(), backend.name()));
             }
+            said += &format!(" {name}.{}={hash:016x}", kind.name());
         }
+        // build.sh gathers these lines from every machine into one table.
+        say(&said);
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
+fn say(text: &str) {
+    #[cfg(target_family = "wasm")]
+    wasm_bindgen_test::console_log!("{text}");
+    #[cfg(not(target_family = "wasm"))]
+    println!("{text}");
+}
+
+/// One thread in a browser is all there is: what other numbers do there is in `threads/single.rs`.
 #[test]
 fn threads_change_no_bit() {
-    for backend in kernels::available() {
-        let one = load(A, backend, 1, usize::MAX);
-        let ids = ids(one.model.config.vocabulary, LENGTH);
-        let expected = hash(&logits(&one, &ids, KvType::F16, 32));
-        for threads in [2, 3, 8] {
-            let many = load(A, backend, threads, usize::MAX);
-            assert_eq!(hash(&logits(&many, &ids, KvType::F16, 32)), expected, "{} × {threads}", backend.name());
+    for (name, file, kind, pinned) in PINNED {
+        for backend in kernels::available() {
+            for threads in [2, 3, 8] {
+                let many = load(file, backend, threads, usize::MAX);
+                let ids = ids(many.model.config.vocabulary, LENGTH);
+                let found = hash(&logits(&many, &ids, kind, 32));
+                assert_eq!(found, pinned, "{name} {} {} × {threads}", kind.name(), backend.name());
+            }
+        }
+    }
+}
+
+const MODELS: [(&str, &[u8]); 3] = [("A", A), ("B", B), ("C", C)];
+/// Tokens of the longest prompt.
+const LONG: usize = 300;
+
+/// A prompt read whole is a matrix of that many rows: every size of the kernels' blocks and their tails. What follows a token
+/// never changes what was computed for it, so a shorter prompt is the beginning of a longer one.
+#[test]
+fn prompts_of_any_length_have_the_same_bits() {
+    for (name, file) in MODELS {
+        let scalar = load(file, kernels::by_name("scalar").unwrap(), 1, usize::MAX);
+        let ids = ids(scalar.model.config.vocabulary, LONG);
+        let expected = logits(&scalar, &ids, KvType::F16, 1);
+        let width = scalar.model.config.vocabulary;
+        for backend in kernels::available() {
+            let loaded = load(file, backend, 1, usize::MAX);
+            for length in [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 63, 65, 127, LONG] {
+                let found = logits(&loaded, &ids[..length], KvType::F16, length);
+                assert_eq!(hash(&found), hash(&expected[..length * width]), "{name} {}: {length} tokens", backend.name());
+            }
         }
     }
 }
 
 #[test]
 fn chunks_of_the_prompt_change_no_bit() {
-    for backend in kernels::available() {
-        let loaded = load(B, backend, 1, usize::MAX);
-        let ids = ids(loaded.model.config.vocabulary, 300);
-        let expected = hash(&logits(&loaded, &ids, KvType::F16, 300));
-        for batch in [1, 2, 3, 5, 31, 64, 257] {
-            assert_eq!(hash(&logits(&loaded, &ids, KvType::F16, batch)), expected, "{} by {batch}", backend.name());
+    for (name, file) in MODELS {
+        for backend in kernels::available() {
+            let loaded = load(file, backend, 2, usize::MAX);
+            let ids = ids(loaded.model.config.vocabulary, LONG);
+            let expected = hash(&logits(&loaded, &ids, KvType::F16, LONG));
+            for batch in [1, 2, 3, 5, 31, 64, 257] {
+                let found = hash(&logits(&loaded, &ids, KvType::F16, batch));
+                assert_eq!(found, expected, "{name} {} by {batch}", backend.name());
+            }
         }
     }
 }

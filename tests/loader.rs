@@ -97,7 +97,7 @@ impl Parts {
 
 fn push(file: &[u8], chunk: usize, overrides: &[&str]) -> Result<Loaded, Error> {
     let overrides = overrides.iter().map(|&text| text.to_owned()).collect();
-    let options = LoaderOptions { file_size: Some(file.len() as u64), overrides };
+    let options = LoaderOptions { file_size: Some(file.len() as u64), overrides, hash: true };
     let mut loader = Loader::new(Compute::default(), options);
     for part in file.chunks(chunk) {
         if let Err(error) = loader.push(part) {

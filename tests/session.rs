@@ -41,7 +41,7 @@ fn finish(session: &mut Session) -> (String, Vec<u32>, Summary) {
     loop {
         match session.step(Duration::ZERO).unwrap() {
             Step::Prefill { done, total } => assert!(done <= total),
-            Step::Token { id, text: piece } => {
+            Step::Token { id, text: piece, doubt: None } => {
                 ids.push(id);
                 text += &piece;
             }

@@ -50,6 +50,7 @@ impl Bench {
             backend: None,
             override_kv: Vec::new(),
             quiet: self.json,
+            hash: false,
         };
         let begun = Instant::now();
         let mut model = read(&options, compute)?.model;

@@ -72,6 +72,7 @@ impl Sampling {
             },
             stop: self.stop.clone(),
             ignore_end: self.ignore_eos,
+            doubts: false,
         })
     }
 }
@@ -162,7 +163,7 @@ pub(crate) fn stream(session: &mut Session, mut token: impl FnMut(u32, &str) -> 
         }
         match session.step(Duration::from_millis(20))? {
             Step::Prefill { .. } => {}
-            Step::Token { id, text } => token(id, &text)?,
+            Step::Token { id, text, .. } => token(id, &text)?,
             Step::Done(summary) => return Ok(summary),
         }
     }

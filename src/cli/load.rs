@@ -30,6 +30,9 @@ pub(crate) struct Model {
     /// Say nothing on standard error but errors.
     #[arg(short = 'q', long)]
     pub(crate) quiet: bool,
+    /// Take the file's SHA-256.
+    #[arg(skip)]
+    pub(crate) hash: bool,
 }
 
 /// How the context is held.
@@ -103,7 +106,8 @@ pub(crate) fn read(options: &Model, compute: Compute) -> Outcome<Loaded> {
         (Box::new(file), size)
     };
     let bar = bar(size, options.quiet, "loading");
-    let mut loader = Loader::new(compute, LoaderOptions { file_size: size, overrides: options.override_kv.clone() });
+    let settings = LoaderOptions { file_size: size, overrides: options.override_kv.clone(), hash: options.hash };
+    let mut loader = Loader::new(compute, settings);
     let mut buffer = vec![0; 1 << 20];
     loop {
         let n = file.read(&mut buffer).map_err(|e| format!("{path}: {e}"))?;

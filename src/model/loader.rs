@@ -8,6 +8,7 @@ use crate::gguf::{Decoder, Event, Limits, TensorInfo, TensorType};
 use crate::kernels::{Compute, DenseMatrix};
 use crate::tokenizer::Tokenizer;
 use crate::{Error, Result};
+use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
 
 /// What a caller may set before the first byte.
@@ -17,6 +18,8 @@ pub struct LoaderOptions {
     pub file_size: Option<u64>,
     /// Metadata overrides, `key=type:value` as llama.cpp spells them.
     pub overrides: Vec<String>,
+    /// Take the file's SHA-256 on the way.
+    pub hash: bool,
 }
 
 /// Everything that a file gives.
@@ -33,6 +36,8 @@ pub struct Loaded {
     pub name: Option<String>,
     /// Types of the matrices, with how many tensors have each.
     pub types: Vec<(TensorType, usize)>,
+    /// SHA-256 of the file in hexadecimal, if that was asked for.
+    pub sha256: Option<String>,
 }
 
 /// The parser's sink: push chunks of the file, then [`finish`](Self::finish).
@@ -48,6 +53,7 @@ pub struct Loader {
     current: Option<TensorSink>,
     tensors: HashMap<String, Tensor>,
     types: Vec<(TensorType, usize)>,
+    hasher: Option<Sha256>,
     failed: Option<Error>,
 }
 
@@ -64,6 +70,7 @@ impl Loader {
             current: None,
             tensors: HashMap::new(),
             types: Vec::new(),
+            hasher: options.hash.then(Sha256::new),
             failed: None,
         }
     }
@@ -85,6 +92,9 @@ impl Loader {
     pub fn push(&mut self, mut bytes: &[u8]) -> Result<()> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
+        }
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(bytes);
         }
         loop {
             match self.advance(bytes) {
@@ -244,7 +254,8 @@ impl Loader {
             layers,
         };
         let model = Model { config, weights, compute: self.compute };
-        Ok(Loaded { model, tokenizer, template, notes, name: self.name, types: self.types })
+        let sha256 = self.hasher.map(|hasher| hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+        Ok(Loaded { model, tokenizer, template, notes, name: self.name, types: self.types, sha256 })
     }
 }
 

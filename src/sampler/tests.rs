@@ -200,3 +200,14 @@ proptest! {
         prop_assert_eq!(&kept[..], &sorted[..kept.len()]);
     }
 }
+
+#[test]
+fn doubt_is_that_of_the_softmax() {
+    let doubt = Doubt::of(&[1.0, 4.0, 4.0, f32::NEG_INFINITY], 1);
+    // Two of probability p and one of p·e⁻³.
+    let p = 1.0 / (2.0 + (-3f64).exp());
+    let q = p * (-3f64).exp();
+    assert!((doubt.log_probability - p.ln()).abs() < 1e-12);
+    assert!((doubt.entropy + 2.0 * p * p.ln() + q * q.ln()).abs() < 1e-9, "{doubt:?}");
+    assert!((Doubt::of(&[1.0, 4.0, 4.0], 0).log_probability - q.ln()).abs() < 1e-12);
+}

@@ -5,6 +5,7 @@ use crate::chat::Message;
 use crate::sampler::SamplerOptions;
 use crate::session::{FinishReason, GenerateOptions, Session, Step, Timings, Usage};
 use crate::tokenizer::Special;
+use crate::verify::{About, Answer, PROMPTS, Report};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -52,6 +53,7 @@ struct Request {
     presence_penalty: Option<f32>,
     frequency_penalty: Option<f32>,
     seed: Option<f64>,
+    log_probabilities: bool,
     stop: Vec<String>,
     /// Token ids are the object's keys, so they come as strings.
     logit_bias: BTreeMap<String, f32>,
@@ -61,7 +63,7 @@ struct Request {
 #[serde(tag = "kind", rename_all = "lowercase", rename_all_fields = "camelCase")]
 enum Event<'a> {
     Prefill { done: usize, total: usize },
-    Token { id: u32, text: &'a str },
+    Token { id: u32, text: &'a str, log_probability: Option<f64>, entropy: Option<f64> },
     Done { finish_reason: FinishReason, text: &'a str, usage: Usage, timings: Timings },
 }
 
@@ -71,6 +73,13 @@ struct Memory {
     wasm_bytes: u64,
     weight_bytes: u64,
     kv_cache_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct WrittenReport<'a> {
+    metrics: &'a Report,
+    text: String,
+    html: String,
 }
 
 /// A model ready to write.
@@ -126,6 +135,7 @@ impl Request {
             },
             stop: self.stop,
             ignore_end: false,
+            doubts: self.log_probabilities,
         })
     }
 }
@@ -182,7 +192,12 @@ impl Engine {
     pub fn step(&mut self) -> Result<JsValue, JsValue> {
         match self.session.step(BUDGET).map_err(|error| throw(&error))? {
             Step::Prefill { done, total } => object(&Event::Prefill { done, total }),
-            Step::Token { id, text } => object(&Event::Token { id, text: &text }),
+            Step::Token { id, text, doubt } => object(&Event::Token {
+                id,
+                text: &text,
+                log_probability: doubt.map(|d| d.log_probability),
+                entropy: doubt.map(|d| d.entropy),
+            }),
             Step::Done(s) => object(&Event::Done {
                 finish_reason: s.finish_reason,
                 text: &s.text,
@@ -200,6 +215,20 @@ impl Engine {
     /// Forgets the conversation.
     pub fn reset(&mut self) {
         self.session.reset();
+    }
+
+    /// The prompts of `crate::verify`.
+    #[wasm_bindgen(js_name = verifyPrompts)]
+    pub fn verify_prompts(&self) -> Vec<String> {
+        PROMPTS.map(str::to_owned).to_vec()
+    }
+
+    /// What `crate::verify` makes of greedy answers: `{ metrics, text, html }`.
+    pub fn report(&self, answers: JsValue, about: JsValue) -> Result<JsValue, JsValue> {
+        let answers: Vec<Answer> = options(answers)?;
+        let about: About = options(about)?;
+        let report = Report::new(self.session.loaded(), self.session.state().cache.kind().name(), about, &answers);
+        object(&WrittenReport { text: report.text(), html: report.html(), metrics: &report })
     }
 
     /// Memory in use, in bytes.

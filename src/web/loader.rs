@@ -35,7 +35,7 @@ impl Loader {
             Some(name) => name.parse().map_err(|error| throw(&error))?,
         };
         let file_size = settings.file_size.filter(|size| *size >= 1.0).map(|size| size as u64);
-        let options = LoaderOptions { file_size, overrides: settings.overrides };
+        let options = LoaderOptions { file_size, overrides: settings.overrides, hash: true };
         Ok(Loader {
             loader: model::Loader::new(Compute::default(), options),
             session: SessionOptions { context: settings.context_length, kv_type, batch: 0 },

@@ -10,6 +10,8 @@ const KEEP_WHILE_LOADING_BYTES = 100e6;
 
 export interface ModelState {
   model: BitNet | undefined;
+  /** Name of its file. */
+  file: string;
   /** It is the page's own small story model. */
   embedded: boolean;
   /** Another one, or the first one, is on its way. */
@@ -23,6 +25,7 @@ export class ModelPanel {
   /** At the page's upper edge, there as soon as a model is there. */
   readonly #weave = new Band(byId("weave"), 2);
   #embedded = false;
+  #file = "";
   #model: BitNet | undefined;
   #loading: AbortController | undefined;
 
@@ -75,6 +78,7 @@ export class ModelPanel {
           if (this.#loading === loading) this.#showProgress(name, progress);
         },
       });
+      this.#file = embedded ? lastPart(EMBEDDED) : name;
       await this.#replace(model, embedded);
       this.#describe(model, model.info.name ?? name);
       this.#openPicker(false);
@@ -91,7 +95,7 @@ export class ModelPanel {
   }
 
   #tell(): void {
-    this.#onChange({ model: this.#model, embedded: this.#embedded, loading: this.#loading !== undefined });
+    this.#onChange({ model: this.#model, file: this.#file, embedded: this.#embedded, loading: this.#loading !== undefined });
   }
 
   async #replace(model: BitNet | undefined, embedded: boolean): Promise<void> {

@@ -37,7 +37,7 @@ export class Writer {
   readonly #page = new Page(byId("output"));
   readonly #instruments = new Instruments();
   #mode: Mode = "story";
-  #state: ModelState = { model: undefined, embedded: false, loading: true };
+  #state: ModelState = { model: undefined, file: "", embedded: false, loading: true };
   #generation: Generation | undefined;
   #talk: ChatMessage[] = [];
 

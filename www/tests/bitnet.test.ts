@@ -236,3 +236,33 @@ describe("the rest", () => {
     expect((await generation.result()).usage.completionTokens).toBe(50);
   });
 });
+
+describe("verify", () => {
+  it("asks each prompt and says how far it is", async () => {
+    const model = await load({ answerLength: 3 });
+    const seen: number[] = [];
+    const report = await model.verify({ file: "m.gguf", onProgress: ({ index, count, tokens }) => seen.push(100 * index + 10 * count + tokens) });
+    expect(seen).toEqual([20, 21, 22, 23, 120, 121, 122, 123]);
+    expect(report.metrics.model.file).toBe("m.gguf");
+    expect(report.metrics.maxTokens).toBe(500);
+    expect(report.metrics.prompts).toHaveLength(2);
+    for (const { ids, measures } of report.metrics.prompts) {
+      expect(ids).toHaveLength(3);
+      expect(measures.meanLogProbability).toBeCloseTo(-measures.meanEntropy);
+    }
+    expect((await model.verify({ prompts: ["other"], maxTokens: 2 })).metrics.prompts[0]).toMatchObject({ prompt: "other", generatedTokens: 2 });
+  });
+
+  it("stops at a signal, and the model goes on", async () => {
+    const model = await load({ answerLength: 1000 });
+    const stop = new AbortController();
+    const verified = model.verify({ signal: stop.signal, onProgress: ({ tokens }) => { if (tokens > 2) stop.abort(); } });
+    await expect(verified).rejects.toThrow("abort");
+    expect(await text(model.generate("the", { maxTokens: 2 }))).not.toBe("");
+  });
+
+  it("says nothing of probabilities that was not asked for", async () => {
+    const model = await load();
+    for await (const token of model.generate("the", { maxTokens: 2 })) expect(token).not.toHaveProperty("entropy");
+  });
+});

@@ -2,7 +2,7 @@
  * What the WebAssembly module offers (src/web of the crate), as the worker uses it. The real module and the fake of
  * `b158/testing` both have this shape. Every method may throw a JavaScript `Error` with a `code`.
  */
-import type { ChatMessage, GenerationResult, ModelInfo, Timings, Usage } from "../public/types.js";
+import type { ChatMessage, GenerationResult, ModelInfo, Timings, Usage, VerifyReport } from "../public/types.js";
 
 export interface LoaderOptions {
   fileSize?: number;
@@ -37,11 +37,29 @@ export interface GenerateRequest {
   seed?: number;
   stop?: readonly string[];
   logitBias?: Readonly<Record<number, number>>;
+  logProbabilities?: boolean;
+}
+
+/** A greedy answer, as `src/verify` of the crate takes it. */
+export interface Answer extends GenerationResult {
+  prompt: string;
+  ids: number[];
+  logProbabilities: number[];
+  entropies: number[];
+}
+
+/** What a report needs besides model and answers. */
+export interface About {
+  file?: string;
+  os: string;
+  processor: string;
+  maxTokens: number;
+  reference?: unknown;
 }
 
 export type Step =
   | { kind: "prefill"; done: number; total: number }
-  | { kind: "token"; id: number; text: string }
+  | { kind: "token"; id: number; text: string; logProbability?: number | null; entropy?: number | null }
   | { kind: "done"; finishReason: GenerationResult["finishReason"]; text: string; usage: Usage; timings: Timings };
 
 export interface MemoryUse {
@@ -64,6 +82,8 @@ export interface Engine {
   cancel(): void;
   reset(): void;
   memory(): MemoryUse;
+  verifyPrompts(): string[];
+  report(answers: readonly Answer[], about: About): VerifyReport;
   free(): void;
 }
 

@@ -1,7 +1,7 @@
 /** An engine in plain JavaScript that keeps the real one's promises about order, errors and repeatability, but knows no language. */
 import type { BitNetErrorCode } from "../public/errors.js";
-import type { ModelInfo } from "../public/types.js";
-import type { Engine, EngineModule, GenerateRequest, Loader, LoaderOptions, MemoryUse, Step } from "./engine.js";
+import type { ModelInfo, VerifyReport } from "../public/types.js";
+import type { About, Answer, Engine, EngineModule, GenerateRequest, Loader, LoaderOptions, MemoryUse, Step } from "./engine.js";
 
 export interface FakeEngineOptions {
   /** Words it speaks. */
@@ -149,7 +149,10 @@ class FakeEngine implements Engine {
     run.random ^= run.random >>> 17;
     run.random = (run.random ^ (run.random << 5)) >>> 0;
     const id = run.random % (this.fake.vocabulary ?? WORDS).length;
-    return { kind: "token", id, text: this.#words[id] ?? "" };
+    // Every word is as likely as any other.
+    const entropy = Math.log(this.#words.length);
+    const doubt = run.request.logProbabilities ? { logProbability: -entropy, entropy } : {};
+    return { kind: "token", id, text: this.#words[id] ?? "", ...doubt };
   }
 
   cancel(): void {
@@ -163,6 +166,39 @@ class FakeEngine implements Engine {
   memory(): MemoryUse {
     const { weightBytes, kvCacheBytes } = this.#info;
     return { wasmBytes: weightBytes + kvCacheBytes, weightBytes, kvCacheBytes };
+  }
+
+  verifyPrompts(): string[] {
+    return ["the dog", "the cat"];
+  }
+
+  report(answers: readonly Answer[], about: About): VerifyReport {
+    const { architecture, parameters, kvCache } = this.#info;
+    const prompts = answers.map(({ prompt, text, ids, entropies, logProbabilities, finishReason, usage, timings }) => ({
+      prompt,
+      text,
+      ids,
+      verdict: "salad" as const,
+      why: "it is a fake",
+      measures: {
+        repeatedFourGrams: 0,
+        ownWords: null,
+        meanEntropy: mean(entropies),
+        meanLogProbability: mean(logProbabilities),
+      },
+      ended: finishReason === "stop",
+      promptTokens: usage.promptTokens,
+      generatedTokens: usage.completionTokens,
+      timeToFirstTokenMs: timings.timeToFirstTokenMs,
+      promptTokensPerSecond: timings.prefillTokensPerSecond,
+      generationTokensPerSecond: timings.decodeTokensPerSecond,
+      reference: null,
+      published: null,
+    }));
+    const text = prompts.map((entry) => entry.prompt + entry.text).join("\n");
+    const model = { file: about.file ?? null, sha256: null, name: "fake", architecture, parameters };
+    const machine = { os: about.os, processor: about.processor, backend: "fake", threads: 1, program: "fake" };
+    return { metrics: { model, machine, kvCache, maxTokens: about.maxTokens, notes: [], prompts }, text, html: "<!doctype html>" };
   }
 
   free(): void {
@@ -188,6 +224,10 @@ class FakeEngine implements Engine {
       },
     };
   }
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0) / Math.max(1, values.length);
 }
 
 function rate(tokens: number, ms: number): number {

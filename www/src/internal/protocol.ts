@@ -1,7 +1,7 @@
 /** The messages between page and worker. */
 import type { BitNetErrorCode } from "../public/errors.js";
-import type { Backend, ModelInfo, Token } from "../public/types.js";
-import type { GenerateRequest, LoaderOptions, MemoryUse, Step } from "./engine.js";
+import type { Backend, ModelInfo, Token, VerifyReport } from "../public/types.js";
+import type { About, Answer, GenerateRequest, LoaderOptions, MemoryUse, Step } from "./engine.js";
 
 export interface PlainError {
   code: BitNetErrorCode;
@@ -16,6 +16,8 @@ export interface Calls {
   detokenize: { args: [ids: Uint32Array]; value: string };
   memory: { args: []; value: MemoryUse };
   reset: { args: []; value: undefined };
+  verifyPrompts: { args: []; value: string[] };
+  report: { args: [answers: readonly Answer[], about: About]; value: VerifyReport };
 }
 export type CallName = keyof Calls;
 

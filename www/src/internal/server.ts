@@ -150,7 +150,9 @@ class Server {
       if (step.kind === "prefill") {
         prefill = step;
       } else if (step.kind === "token") {
-        tokens.push({ id: step.id, text: step.text, elapsedMs: now - began });
+        const { id, text, logProbability, entropy } = step;
+        const doubt = typeof logProbability === "number" && typeof entropy === "number" ? { logProbability, entropy } : {};
+        tokens.push({ id, text, elapsedMs: now - began, ...doubt });
       } else {
         if (step.text !== "") tokens.push({ text: step.text, elapsedMs: now - began });
         flush();
@@ -213,6 +215,10 @@ function answer(engine: Engine, call: Extract<ToWorker, { type: "call" }>): unkn
       return engine.detokenize(...call.args);
     case "memory":
       return engine.memory();
+    case "verifyPrompts":
+      return engine.verifyPrompts();
+    case "report":
+      return engine.report(...call.args);
     case "reset":
       engine.reset();
       return undefined;

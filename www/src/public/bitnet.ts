@@ -1,8 +1,9 @@
 import type { Connection } from "../internal/connection.js";
 import type { GenerateRequest } from "../internal/engine.js";
 import { loadModel } from "../internal/load.js";
+import { verify } from "../internal/verify.js";
 import { BitNetError } from "./errors.js";
-import type { GenerateOptions, Generation, LoadOptions, ModelInfo, ModelSource, Prompt, Stats } from "./types.js";
+import type { GenerateOptions, Generation, LoadOptions, ModelInfo, ModelSource, Prompt, Stats, VerifyOptions, VerifyReport } from "./types.js";
 
 /**
  * A loaded model in a worker of its own.
@@ -52,6 +53,14 @@ export class BitNet {
   /** Forgets the KV cache once the generations before it have ended. Never needed for right results: only the part that still fits is reused. */
   async reset(): Promise<void> {
     await this.#connection.call("reset");
+  }
+
+  /**
+   * Asks ten prompts, greedy, and tells whether the answers are text, loops or word salad; the same report as `b158 verify` of the
+   * native program, so that two machines compare.
+   */
+  verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+    return verify(this, this.#connection, options);
   }
 
   async stats(): Promise<Stats> {

@@ -26,4 +26,8 @@ export type {
   Timings,
   Token,
   Usage,
+  VerifyEntry,
+  VerifyOptions,
+  VerifyProgress,
+  VerifyReport,
 } from "./types.js";

@@ -93,6 +93,8 @@ export interface GenerateOptions {
   logitBias?: Readonly<Record<number, number>>;
   /** Read special tokens such as `<|eot_id|>` in a text prompt as tokens. */
   parseSpecial?: boolean;
+  /** Say of each token how probable it was and how much the model doubted: an exponential for each token of the vocabulary. */
+  logProbabilities?: boolean;
   /** Ends generation: iteration and `result()` reject with the signal's reason. The engine stays usable. */
   signal?: AbortSignal;
   /** While the prompt is read: tokens done, of all that are new to the KV cache. */
@@ -106,6 +108,10 @@ export interface Token {
   readonly text: string;
   /** Milliseconds since the worker began with this generation. */
   readonly elapsedMs: number;
+  /** ln of its probability after bias and penalties, before anything is cut off or tempered; with `logProbabilities`. */
+  readonly logProbability?: number;
+  /** Entropy of the same distribution, in nats; with `logProbabilities`. */
+  readonly entropy?: number;
 }
 
 export interface Usage {
@@ -150,4 +156,67 @@ export interface Generation extends AsyncIterable<Token> {
   result(): Promise<GenerationResult>;
   /** Ends it within one token: iteration ends, `result()` resolves with what there is and `finishReason: "cancelled"`. */
   cancel(): void;
+}
+
+export interface VerifyOptions {
+  /** Instead of the ten built in. */
+  prompts?: readonly string[];
+  /** Of each answer, 500 by default. */
+  maxTokens?: number;
+  /** The `metrics` of another run, from here or from `b158 verify`, to compare with. */
+  reference?: unknown;
+  /** Name of the model's file, for the report. */
+  file?: string;
+  signal?: AbortSignal;
+  onProgress?: (progress: VerifyProgress) => void;
+}
+
+export interface VerifyProgress {
+  readonly prompt: string;
+  /** Of this prompt, from 0. */
+  readonly index: number;
+  readonly count: number;
+  /** Tokens of this answer so far, of `maxTokens` at most. */
+  readonly tokens: number;
+  readonly maxTokens: number;
+}
+
+/** What one prompt gave, as metrics.json has it. */
+export interface VerifyEntry {
+  readonly prompt: string;
+  readonly text: string;
+  readonly ids: readonly number[];
+  readonly verdict: "text" | "loop" | "salad" | "empty";
+  /** The verdict's reason, for a person. */
+  readonly why: string;
+  readonly measures: {
+    readonly repeatedFourGrams: number;
+    readonly ownWords: number | null;
+    readonly meanEntropy: number;
+    readonly meanLogProbability: number;
+  };
+  readonly ended: boolean;
+  readonly promptTokens: number;
+  readonly generatedTokens: number;
+  readonly timeToFirstTokenMs: number;
+  readonly promptTokensPerSecond: number;
+  readonly generationTokensPerSecond: number;
+  readonly reference: { readonly same: boolean; readonly partsAtToken: number | null } | null;
+  readonly published: { readonly same: boolean; readonly agreeingWords: number; readonly words: number } | null;
+}
+
+export interface VerifyReport {
+  /** metrics.json. */
+  readonly metrics: {
+    readonly model: { readonly file: string | null; readonly sha256: string | null; readonly name: string | null; readonly architecture: string; readonly parameters: number };
+    readonly machine: { readonly os: string; readonly processor: string; readonly backend: string; readonly threads: number; readonly program: string };
+    readonly kvCache: string;
+    readonly maxTokens: number;
+    readonly notes: readonly string[];
+    readonly prompts: readonly VerifyEntry[];
+  };
+  /** results.txt. */
+  readonly text: string;
+  /** report.html: a page that stands by itself, without scripts. */
+  readonly html: string;
 }

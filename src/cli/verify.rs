@@ -1,0 +1,131 @@
+//! `b158 verify`: ten prompts, greedy, and a report on whether the answers are text; see [`b158::verify`].
+
+use super::load::{Context, Model};
+use super::{Outcome, interrupt};
+use b158::session::{FinishReason, Session, Step};
+use b158::tokenizer::Special;
+use b158::verify::{About, Answer, MAX_TOKENS, PROMPTS, Report, Run, options};
+use clap::Args;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+#[derive(Args)]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    model: Model,
+    #[command(flatten)]
+    context: Context,
+    /// Prompts, one a line, instead of the ten built in.
+    #[arg(long, value_name = "FILE")]
+    prompts: Option<PathBuf>,
+    /// metrics.json of another run to compare with.
+    #[arg(long, value_name = "FILE")]
+    reference: Option<PathBuf>,
+    /// Folder for results.txt, metrics.json and report.html; made if it is missing.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Tokens to generate for each prompt at most.
+    #[arg(short = 'n', long = "predict", value_name = "N", default_value_t = MAX_TOKENS)]
+    predict: usize,
+}
+
+impl Verify {
+    pub(crate) fn run(mut self) -> Outcome {
+        let prompts = match &self.prompts {
+            None => PROMPTS.map(str::to_owned).to_vec(),
+            Some(path) => read(path)?.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect(),
+        };
+        if prompts.is_empty() {
+            return Err("there are no prompts in the file".into());
+        }
+        let reference: Option<Run> = match &self.reference {
+            None => None,
+            Some(path) => Some(serde_json::from_str(&read(path)?).map_err(|e| format!("{}: {e}", path.display()))?),
+        };
+        std::fs::create_dir_all(&self.out).map_err(|e| format!("{}: {e}", self.out.display()))?;
+
+        interrupt::listen();
+        self.model.hash = true;
+        let loaded = self.model.load()?;
+        let mut session = self.context.session(loaded.clone())?;
+        let mut answers = Vec::new();
+        for (i, prompt) in prompts.iter().enumerate() {
+            if !self.model.quiet {
+                eprintln!("{} of {}: {prompt}", i + 1, prompts.len());
+            }
+            answers.push(answer(&mut session, prompt, self.predict)?);
+        }
+        let about = About {
+            file: self.model.model.file_name().map(|name| name.to_string_lossy().into_owned()),
+            os: std::env::consts::OS.to_owned(),
+            processor: processor(),
+            max_tokens: self.predict,
+            reference,
+        };
+        let report = Report::new(&loaded, self.context.kv_cache.name(), about, &answers);
+        for (name, text) in [
+            ("results.txt", report.text()),
+            ("metrics.json", serde_json::to_string_pretty(&report)? + "\n"),
+            ("report.html", report.html()),
+        ] {
+            let path = self.out.join(name);
+            std::fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display()))?;
+        }
+        print!("{}", report.summary());
+        if !self.model.quiet {
+            eprintln!("results.txt, metrics.json and report.html are in {}", self.out.display());
+        }
+        match report.bad() {
+            0 => Ok(()),
+            bad => Err(format!("{bad} of {} answers are no text: see report.html", prompts.len()).into()),
+        }
+    }
+}
+
+/// One prompt's greedy answer, in an emptied session, so that its times are its own.
+fn answer(session: &mut Session, prompt: &str, max_tokens: usize) -> Outcome<Answer> {
+    let ids = session.loaded().tokenizer.encode(prompt, Special::TEXT)?;
+    session.reset();
+    session.start(&ids, options(max_tokens))?;
+    let (mut ids, mut said, mut log_probabilities, mut entropies) = (Vec::new(), String::new(), Vec::new(), Vec::new());
+    loop {
+        if interrupt::take() {
+            session.cancel();
+        }
+        match session.step(Duration::from_millis(20))? {
+            Step::Prefill { .. } => {}
+            Step::Token { id, text, doubt } => {
+                ids.push(id);
+                said += &text;
+                log_probabilities.extend(doubt.map(|d| d.log_probability));
+                entropies.extend(doubt.map(|d| d.entropy));
+            }
+            Step::Done(summary) if summary.finish_reason == FinishReason::Cancelled => return Err("stopped".into()),
+            Step::Done(summary) => {
+                return Ok(Answer {
+                    prompt: prompt.to_owned(),
+                    text: said + &summary.text,
+                    ids,
+                    log_probabilities,
+                    entropies,
+                    finish_reason: summary.finish_reason,
+                    usage: summary.usage,
+                    timings: summary.timings,
+                });
+            }
+        }
+    }
+}
+
+fn read(path: &Path) -> Outcome<String> {
+    Ok(std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?)
+}
+
+/// The processor's name where Linux tells it, and its architecture.
+fn processor() -> String {
+    let name = std::fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
+        let line = text.lines().find(|line| line.starts_with("model name"))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    });
+    name.map_or(std::env::consts::ARCH.to_owned(), |name| format!("{name} ({})", std::env::consts::ARCH))
+}

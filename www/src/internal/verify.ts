@@ -1,0 +1,35 @@
+/** Drives the ten prompts of `src/verify` of the crate, which says what the answers are worth. */
+import type { BitNet } from "../public/bitnet.js";
+import type { VerifyOptions, VerifyReport } from "../public/types.js";
+import type { Connection } from "./connection.js";
+import type { Answer } from "./engine.js";
+
+const MAX_TOKENS = 500;
+
+export async function verify(model: BitNet, connection: Connection, options: VerifyOptions): Promise<VerifyReport> {
+  const { maxTokens = MAX_TOKENS, reference, file, signal, onProgress } = options;
+  signal?.throwIfAborted();
+  const prompts = options.prompts ?? (await connection.call("verifyPrompts"));
+  const answers: Answer[] = [];
+  for (const [index, prompt] of prompts.entries()) {
+    await model.reset(); // so that the times are those of a whole prompt
+    const ids: number[] = [];
+    const logProbabilities: number[] = [];
+    const entropies: number[] = [];
+    const tell = () => onProgress?.({ prompt, index, count: prompts.length, tokens: ids.length, maxTokens });
+    tell();
+    const generation = model.generate(prompt, { temperature: 0, maxTokens, logProbabilities: true, ...(signal && { signal }) });
+    for await (const token of generation) {
+      if (token.id === undefined) continue;
+      ids.push(token.id);
+      if (token.logProbability !== undefined) logProbabilities.push(token.logProbability);
+      if (token.entropy !== undefined) entropies.push(token.entropy);
+      tell();
+    }
+    answers.push({ ...(await generation.result()), prompt, ids, logProbabilities, entropies });
+  }
+  // Absent in Node.js before 21.
+  const { userAgent, hardwareConcurrency } = (globalThis as { navigator?: Navigator }).navigator ?? { userAgent: "no browser", hardwareConcurrency: 0 };
+  const about = { os: userAgent, processor: `wasm32, ${String(hardwareConcurrency)} logical processors`, maxTokens };
+  return connection.call("report", answers, { ...about, ...(file !== undefined && { file }), ...(reference !== undefined && { reference }) });
+}
