@@ -9,6 +9,7 @@ NODE_MINIMUM=20
 WASM_BINDGEN=0.2.129     # Cargo.toml pins the same: the program and the crate must be of one version
 WASM_PACK=0.15.1
 BINARYEN=132.0.0         # wasm-opt
+GECKODRIVER=0.37.1       # drives Firefox in 'test browsers'
 
 # ---- places -----------------------------------------------------------------------------------------------------
 CACHE=$PWD/.cache
@@ -30,8 +31,9 @@ usage: ./build.sh COMMAND
   run "PROMPT" [ARGS]  the same model natively in the terminal; ARGS go to 'b158 run' (-n 100, -m FILE, ...)
   test [--all] [STAGE ...]
                        every test, those in a browser too (installs Chromium with apt if it is missing)
-                       --all adds other processors: aarch64 with and without dotprod and x86-64 without AVX2 (QEMU), i686
-                       STAGE: only these of native wasm page browser processors
+                       --all adds the wasm tests in Firefox and WebKitGTK, and other processors: aarch64 with and without
+                       dotprod and x86-64 without AVX2 (QEMU), i686. At the end it prints which backend gave which bits
+                       STAGE: only these of native wasm page browser browsers processors
   lint                 shellcheck, rustfmt, clippy, rustdoc: warnings are errors (tsc and eslint: test page)
   bench                criterion, then tokens per second of the small model
   setup                only set up: wasm target, wasm-bindgen, wasm-opt, npm packages
@@ -115,6 +117,21 @@ need_chromium() {
     fi
     CHROMIUM=$(command -v chromium || command -v google-chrome)
     export CHROMIUM
+}
+
+need_firefox() {
+    has firefox || has firefox-esr || apt_install "Firefox for the tests" firefox-esr
+    cargo_tool geckodriver $GECKODRIVER geckodriver
+}
+
+# WebKitGTK's driver stays up until this script ends; WEBKIT_DRIVER is its address
+need_webkit() {
+    [ -z "${WEBKIT_DRIVER:-}" ] || return 0
+    { has WebKitWebDriver && has xvfb-run; } || apt_install "WebKitGTK for the tests" webkit2gtk-driver xvfb xauth
+    local port=4459
+    xvfb-run --auto-servernum WebKitWebDriver --port=$port >"$CACHE/webkit-driver.log" 2>&1 </dev/null &
+    WEBKIT_PID=$!
+    WEBKIT_DRIVER=http://127.0.0.1:$port/
 }
 
 # ---- Rust's std for a target ------------------------------------------------------------------------------------
@@ -284,27 +301,87 @@ stage() {
 }
 summary() {
     local status=$?
+    [ -z "${WEBKIT_PID:-}" ] || kill "$WEBKIT_PID" 2>/dev/null || true
     [ -z "${CURRENT_STAGE:-}" ] || SUMMARY+=("$(printf '%-52s         FAILED' "$CURRENT_STAGE")")
     [ ${#SUMMARY[@]} = 0 ] || { printf '\n' && printf '%s\n' "${SUMMARY[@]}"; } >&2
+    bits_table >&2
     exit $status
+}
+
+# What tests/identity.rs says of each backend, from every machine of this run: 'WHERE|bits BACKEND MODEL.CACHE=HASH ...'
+BITS=()
+# gather_bits WHERE FILE
+gather_bits() {
+    local line
+    while read -r line; do BITS+=("$1|$line"); done < <(grep -o 'bits [a-z0-9_]* A\.f32=.*' "$2")
+}
+bits_table() {
+    [ ${#BITS[@]} -gt 0 ] || return 0
+    printf '\nFirst 8 digits of the hash of the logits of 70 positions, f16 KV cache; the tests compare all 16, and those of the f32 cache.\n'
+    printf '| backend | where | A | B | C | stories |\n|---|---|---|---|---|---|\n'
+    printf '%s\n' "${BITS[@]}" | sed -E 's/^(.*)\|bits ([^ ]+)/\2|\1/' | awk -F'|' '{
+        split($2, parts, " A\\.f32="); row = "| " $1 " | " parts[1] " |"
+        n = split($2, fields, " ")
+        for (i = 1; i <= n; i++) if (fields[i] ~ /\.f16=/) { sub(/.*=/, "", fields[i]); row = row " " substr(fields[i], 1, 8) " |" }
+        print row
+    }'
 }
 
 test_native() {
     need_rust
     step "native tests" "one test again: cargo test --features cli NAME -- --nocapture"
-    cargo test --features cli </dev/null
+    # The pinned bits apart, for what they print.
+    local pinned=every_backend_has_the_pinned_bits
+    cargo test --features cli -- --skip $pinned </dev/null
+    cargo test --features cli --test identity -- --nocapture $pinned </dev/null | tee "$CACHE/bits.log"
+    gather_bits "$(rustc -vV | sed -n 's/^host: //p')" "$CACHE/bits.log"
 }
 
+# test_wasm FLAVOUR BROWSER
 test_wasm() {
-    need_chromium
+    local flavour=$1 browser=$2 tester=(wasm-pack test --headless --mode no-install) log=$CACHE/wasm-tests.log
     setup_wasm
-    cargo_tool wasm-pack $WASM_PACK wasm-pack
-    step "tests in headless Chromium, $1" "a browser that does not start: see webdriver.json and try: chromium --headless --no-sandbox --dump-dom about:blank"
-    WASM_BINDGEN_TEST_TIMEOUT=300 wasm_env "$1" wasm-pack test --headless --chrome --mode no-install -- --lib --test '*' </dev/null | tee "$CACHE/wasm-tests.log"
+    case $browser in
+    chromium)
+        need_chromium
+        tester+=(--chrome --)
+        ;;
+    firefox)
+        need_firefox
+        tester+=(--firefox --)
+        ;;
+    webkit)
+        # Driven as Safari is: wasm-pack does not know it.
+        need_webkit
+        tester=(env SAFARIDRIVER_REMOTE="$WEBKIT_DRIVER" CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=wasm-bindgen-test-runner
+            cargo test --target "$WASM")
+        ;;
+    esac
+    [ "$browser" = webkit ] || cargo_tool wasm-pack $WASM_PACK wasm-pack
+    step "tests in $browser, $flavour" "a browser that does not start: see $(webdriver_json "$browser") and start it by hand"
+    WASM_BINDGEN_TEST_WEBDRIVER_JSON=$(webdriver_json "$browser") WASM_BINDGEN_TEST_TIMEOUT=600 \
+        wasm_env "$flavour" "${tester[@]}" --lib --test '*' -- --nocapture </dev/null | tee "$log"
     # Tests that are left out count as passed there.
-    if grep -q 'so skipping' "$CACHE/wasm-tests.log" || ! grep -q 'test result: ok. [1-9]' "$CACHE/wasm-tests.log"; then
+    if grep -q 'so skipping' "$log" || ! grep -q 'test result: ok. [1-9]' "$log"; then
         fail "tests did not run in the browser" "they bear #[wasm_bindgen_test], and their crate says wasm_bindgen_test_configure!(run_in_browser)"
     fi
+    gather_bits "$browser" "$log"
+}
+
+# Each driver refuses the words of the others.
+webdriver_json() {
+    case $1 in
+    chromium) echo "$PWD/webdriver.json" ;;
+    *) echo "$PWD/tests/browser/webdriver/$1.json" ;;
+    esac
+}
+
+# The library's tests in the browsers that most people have besides Chromium.
+test_browsers() {
+    local flavour
+    for flavour in "${FLAVOURS[@]}"; do stage "wasm $flavour: wasm-pack test in Firefox" test_wasm "$flavour" firefox; done
+    # WebKit takes no relaxed opcode: the plain build is what runs there.
+    stage "wasm simd128: the same tests in WebKitGTK" test_wasm simd128 webkit
 }
 
 test_page() {
@@ -328,19 +405,20 @@ run_tests() {
     for argument in "$@"; do
         case $argument in
         --all) all=1 ;;
-        native | wasm | page | browser | processors) only+=("$argument") ;;
-        *) fail "test does not know '$argument'" "it knows --all, native, wasm, page, browser and processors" ;;
+        native | wasm | page | browser | browsers | processors) only+=("$argument") ;;
+        *) fail "test does not know '$argument'" "it knows --all, native, wasm, page, browser, browsers and processors" ;;
         esac
     done
     [ ${#only[@]} -gt 0 ] || only=(native wasm page browser)
-    [ $all = 0 ] || only+=(processors)
+    [ $all = 0 ] || only+=(browsers processors)
     trap summary EXIT
     for argument in "${only[@]}"; do
         case $argument in
         native) stage "native: cargo test" test_native ;;
-        wasm) for flavour in "${FLAVOURS[@]}"; do stage "wasm $flavour: wasm-pack test in Chromium" test_wasm "$flavour"; done ;;
+        wasm) for flavour in "${FLAVOURS[@]}"; do stage "wasm $flavour: wasm-pack test in Chromium" test_wasm "$flavour" chromium; done ;;
         page) stage "page: npm run check" test_page ;;
         browser) stage "browser: Playwright with the demo in Chromium" test_browser ;;
+        browsers) test_browsers ;;
         processors) test_processors ;;
         esac
     done
@@ -371,7 +449,8 @@ library_tests() {
     local run=(env PATH="$TARGET_PATH$PATH" ${3:+"CARGO_TARGET_${upper}_RUNNER=$3"} cargo test "${target[@]}")
     "${run[@]}" --lib --test golden </dev/null
     # Of the bit-identity matrix what differs between processors; the rest takes long under emulation.
-    "${run[@]}" --test identity every_backend_has_the_pinned_bits </dev/null
+    "${run[@]}" --test identity -- --nocapture every_backend_has_the_pinned_bits </dev/null | tee "$CACHE/bits.log"
+    gather_bits "$1 ${3:+under ${3%% *} ${3#* }}" "$CACHE/bits.log"
 }
 
 lint() {
