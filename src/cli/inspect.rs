@@ -1,6 +1,6 @@
-//! `b158 inspect`: what a file holds, from its header alone.
+//! `b158 inspect`: what a file holds, from its header alone; with `--check` from its bytes.
 
-use super::Outcome;
+use super::{Outcome, check};
 use b158::gguf::{Array, Decoder, Event, Limits, Value};
 use clap::Args;
 use serde_json::json;
@@ -15,6 +15,10 @@ pub(crate) struct Inspect {
     /// Print JSON, arrays whole.
     #[arg(long)]
     json: bool,
+    /// Read the whole file and check its I2_S tensors instead: damage, and the 64-weight groups that ARM builds of
+    /// bitnet.cpp write since November 2025. Fails if it finds either.
+    #[arg(long)]
+    check: bool,
 }
 
 /// Elements of an array that a person is shown.
@@ -22,6 +26,9 @@ const SHOWN: usize = 4;
 
 impl Inspect {
     pub(crate) fn run(self) -> Outcome {
+        if self.check {
+            return check::run(&self.file, self.json);
+        }
         let decoder = header(&self.file, &[])?;
         if self.json { print_json(&decoder) } else { print_text(&decoder) }
     }

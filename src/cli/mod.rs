@@ -2,6 +2,7 @@
 
 mod bench;
 mod chat;
+mod check;
 mod generate;
 mod inspect;
 mod interrupt;
@@ -37,7 +38,7 @@ enum Command {
     Logits(logits::Logits),
     /// Score how well a model expects a text.
     Perplexity(perplexity::Perplexity),
-    /// Show a file's metadata and tensors.
+    /// Show a file's metadata and tensors, or check its I2_S tensors.
     Inspect(inspect::Inspect),
     /// Ask ten prompts, and tell whether the answers are text.
     Verify(verify::Verify),
