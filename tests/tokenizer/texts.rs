@@ -129,7 +129,7 @@ fn contractions() -> Vec<Text> {
     let text = |apostrophe: &&str| {
         let around = |end: &&str| {
             format!(
-                "he{apostrophe}{end} {apostrophe}{end}x It{apostrophe}{end}{apostrophe}{end}\n1{apostrophe}{end}. {apostrophe}{end}"
+                "he{apostrophe}{end} he{apostrophe}{end}x {apostrophe}{end}x It{apostrophe}{end}{apostrophe}{end}\n1{apostrophe}{end}. {apostrophe}{end}"
             )
         };
         (format!("contractions with {apostrophe}"), endings.iter().map(around).collect())

@@ -8,6 +8,8 @@ use std::io::Write;
 use std::path::PathBuf;
 
 const CONTROL: i32 = 3;
+/// U+017F, alone and before an x, in GPT-2's alphabet.
+const LONG_S: [&str; 2] = ["Å¿", "Å¿x"];
 
 pub(crate) struct Vocabulary {
     pub(crate) name: &'static str,
@@ -46,7 +48,7 @@ impl Vocabulary {
     /// Llama-3's, if it is installed.
     pub(crate) fn full_size() -> Option<Self> {
         let path = full_size_file()?;
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("vocabulary {}: {e}", path.display()));
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
         let base = json["model"]["vocab"].as_object().unwrap();
         let added = json["added_tokens"].as_array().unwrap();
@@ -65,13 +67,17 @@ impl Vocabulary {
     }
 
     /// A golden model's. Its few merges are those of its training; in their place come all that its tokens allow,
-    /// which is what merging by rank means.
+    /// which is what merging by rank means. And two tokens more: whether `'s` matches the long s shows in the ids only
+    /// where a token begins with that letter. Llama-3's vocabulary has none.
     pub(crate) fn of_gguf(name: &'static str, file: &[u8]) -> Self {
         let m = read(file);
-        let tokens: Vec<String> =
+        let mut tokens: Vec<String> =
             m.require_strings("tokenizer.ggml.tokens").unwrap().iter().map(String::from).collect();
         let types = m.i32s("tokenizer.ggml.token_type").unwrap().unwrap();
-        let control: Vec<bool> = types.iter().map(|&t| t == CONTROL).collect();
+        let mut control: Vec<bool> = types.iter().map(|&t| t == CONTROL).collect();
+        let plain = control.iter().position(|&control| control).unwrap();
+        tokens.splice(plain..plain, LONG_S.map(String::from));
+        control.splice(plain..plain, LONG_S.map(|_| false));
         let merges = merges_by_rank(&tokens, &control);
         let ids = || tokens.iter().enumerate().zip(&control);
         let vocab: serde_json::Map<_, _> =
