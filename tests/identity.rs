@@ -86,7 +86,12 @@ fn prompts_of_any_length_have_the_same_bits() {
             let loaded = load(file, backend, 1, usize::MAX);
             for length in [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 63, 65, 127, LONG] {
                 let found = logits(&loaded, &ids[..length], KvType::F16, length);
-                assert_eq!(hash(&found), hash(&expected[..length * width]), "{name} {}: {length} tokens", backend.name());
+                assert_eq!(
+                    hash(&found),
+                    hash(&expected[..length * width]),
+                    "{name} {}: {length} tokens",
+                    backend.name()
+                );
             }
         }
     }

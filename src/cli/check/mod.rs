@@ -38,7 +38,7 @@
 //! four 237; of single layers cut to 128 channels 75 of 108.
 //!
 //! **Not seen**: a layout in a model without signal (random or hardly trained weights, a hundred channels or so); a third
-//! layout, as the four interleaved rows of x86 builds without `ACT_PARALLEL`, which fits neither reading (z 0.3 to 2.0 on
+//! layout, as the four interleaved rows of x86 builds without `ACT_PARALLEL`, which fits neither reading (z −0.6 to 2.0 on
 //! the three) and so cannot be told; weights permuted in attention or gate and up alone, since one writer writes a whole
 //! file. The published 2B-4T file was not at hand: its 30 layers of 6912 channels give the statistic 45 times the
 //! channels, but how strong their signal is has not been measured.
