@@ -15,6 +15,7 @@ struct Options {
     context_length: Option<usize>,
     kv_cache: Option<String>,
     overrides: Vec<String>,
+    hash: bool,
 }
 
 /// A model on its way in.
@@ -26,7 +27,7 @@ pub struct Loader {
 
 #[wasm_bindgen]
 impl Loader {
-    /// `{ fileSize?, contextLength?, kvCache?: "f16" | "f32", overrides?: ["key=type:value"] }`
+    /// `{ fileSize?, contextLength?, kvCache?: "f16" | "f32", overrides?: ["key=type:value"], hash?: boolean }`
     #[wasm_bindgen(constructor)]
     pub fn new(settings: JsValue) -> Result<Loader, JsValue> {
         let settings: Options = options(settings)?;
@@ -35,7 +36,7 @@ impl Loader {
             Some(name) => name.parse().map_err(|error| throw(&error))?,
         };
         let file_size = settings.file_size.filter(|size| *size >= 1.0).map(|size| size as u64);
-        let options = LoaderOptions { file_size, overrides: settings.overrides, hash: true };
+        let options = LoaderOptions { file_size, overrides: settings.overrides, hash: settings.hash };
         Ok(Loader {
             loader: model::Loader::new(Compute::default(), options),
             session: SessionOptions { context: settings.context_length, kv_type, batch: 0 },

@@ -73,6 +73,7 @@ export class ModelPanel {
     try {
       const model = await BitNet.load(source, {
         ...advanced(),
+        hash: true, // for the ten prompts' report; 0.4 GB/s, mostly behind the network
         signal: loading.signal,
         onProgress: (progress) => {
           if (this.#loading === loading) this.#showProgress(name, progress);

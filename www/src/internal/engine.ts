@@ -9,6 +9,7 @@ export interface LoaderOptions {
   contextLength?: number;
   kvCache?: "f16" | "f32";
   overrides?: readonly string[];
+  hash?: boolean;
 }
 
 export interface Loader {

@@ -30,6 +30,8 @@ export interface LoadOptions {
   kvCache?: "f16" | "f32";
   /** Metadata to replace, as llama.cpp spells it: `key=type:value` with the types `int`, `float`, `bool`, `str`; for example `tokenizer.ggml.pre=str:llama-bpe`. */
   overrides?: readonly string[];
+  /** Take the file's SHA-256 on the way, for `verify()`: it names the file, and the official one is held against what was published of it. */
+  hash?: boolean;
   backend?: "auto" | Backend;
   /** Address of the `.wasm` file, where the package's own is out of reach. It must be of the chosen `backend`. */
   wasmUrl?: string | URL;
