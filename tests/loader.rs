@@ -5,7 +5,7 @@ mod common;
 use b158::Error;
 use b158::blocks::{i2_s, tq1_0, tq2_0};
 use b158::gguf::{Decoder, Event, Limits, Metadata, TensorDeclaration, TensorType, Value, Writer};
-use b158::kernels::Compute;
+use b158::kernels::{self, Compute};
 use b158::model::{KvType, Linear, Loaded, Loader, LoaderOptions};
 use common::*;
 use half::f16;
@@ -97,7 +97,7 @@ impl Parts {
 
 fn push(file: &[u8], chunk: usize, overrides: &[&str]) -> Result<Loaded, Error> {
     let overrides = overrides.iter().map(|&text| text.to_owned()).collect();
-    let options = LoaderOptions { file_size: Some(file.len() as u64), overrides, hash: true };
+    let options = LoaderOptions { file_size: Some(file.len() as u64), overrides, hash: true, q8_embedding: false };
     let mut loader = Loader::new(Compute::default(), options);
     for part in file.chunks(chunk) {
         if let Err(error) = loader.push(part) {
@@ -258,4 +258,58 @@ fn a_file_that_ends_early_says_inside_what() {
     assert_eq!(loader.expected_size(), Some(C.len() as u64));
     let Err(Error::Truncated { field, offset }) = loader.finish() else { panic!("it is whole?") };
     assert!(field.contains("tensor `") && offset == C.len() as u64 - 100, "{field} at {offset}");
+}
+
+#[test]
+fn the_files_hash_is_taken_on_the_way_whatever_the_chunks() {
+    use sha2::{Digest, Sha256};
+    let expected: String = Sha256::digest(C).iter().map(|byte| format!("{byte:02x}")).collect();
+    for chunk in [1000, usize::MAX] {
+        assert_eq!(push(C, chunk, &[]).unwrap().sha256.as_ref(), Some(&expected));
+    }
+    assert_eq!(load(C, kernels::detect(), 1, usize::MAX).sha256, None, "nobody asked");
+}
+
+fn with_8_bit_embedding(file: &[u8], chunk: usize) -> Result<Loaded, Error> {
+    let options = LoaderOptions { file_size: Some(file.len() as u64), q8_embedding: true, ..Default::default() };
+    let mut loader = Loader::new(Compute::default(), options);
+    file.chunks(chunk).try_for_each(|part| loader.push(part))?;
+    loader.finish()
+}
+
+#[test]
+fn an_embedding_in_8_bits_is_near_the_files_and_the_same_from_any_chunks() {
+    let (exact, narrow) = (push(STORIES, usize::MAX, &[]).unwrap(), with_8_bit_embedding(STORIES, usize::MAX).unwrap());
+    let embedding = |loaded: &Loaded| loaded.model.weights.token_embd.clone();
+    let (a, b) = (embedding(&exact), embedding(&narrow));
+    assert_eq!((b.kind(), b.bytes()), (TensorType::Q8_0, a.bytes() * 17 / 32));
+    let (mut wide, mut near) = (vec![0.0; a.cols()], vec![0.0; a.cols()]);
+    for row in 0..a.rows() {
+        a.row(row, &mut wide);
+        b.row(row, &mut near);
+        for (wide, near) in wide.chunks(32).zip(near.chunks(32)) {
+            let most = wide.iter().fold(0f32, |most, w| most.max(w.abs()));
+            // Half a step, and the scale's rounding to f16 at the largest.
+            let bound = most * (0.5 / 127.0 + 1.0 / 2048.0) + 1e-7;
+            assert!(wide.iter().zip(near).all(|(w, n)| (w - n).abs() <= bound), "row {row}");
+        }
+    }
+    assert!(narrow.notes.iter().any(|note| note.contains("Q8_0")));
+    let expected = hash_of(&narrow);
+    for chunk in [7, 65, 4096] {
+        assert_eq!(hash_of(&with_8_bit_embedding(STORIES, chunk).unwrap()), expected, "chunks of {chunk}");
+    }
+}
+
+#[test]
+fn an_embedding_in_8_bits_refuses_what_one_in_floats_refuses() {
+    let mut parts = Parts::new();
+    let (info, bytes) = parts.tensors.iter_mut().find(|(t, _)| t.name == "token_embd.weight").unwrap();
+    assert_eq!(info.kind, TensorType::F16);
+    bytes[2 * 1000..][..2].copy_from_slice(&0x7c00u16.to_le_bytes());
+    let file = parts.file();
+    for chunk in [7, usize::MAX] {
+        let refusal = with_8_bit_embedding(&file, chunk).err().unwrap();
+        assert_eq!(refusal, push(&file, usize::MAX, &[]).err().unwrap());
+    }
 }

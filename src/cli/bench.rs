@@ -1,7 +1,7 @@
 //! `b158 bench`: tokens a second, for prompt and generation, by number of threads.
 
 use super::Outcome;
-use super::load::{Model, backend, read};
+use super::load::{EmbeddingType, Model, backend, read};
 use b158::kernels::Compute;
 use b158::model::{KvType, State};
 use b158::threads::Pool;
@@ -36,6 +36,9 @@ pub(crate) struct Bench {
     /// Type of the KV cache: f16 or f32.
     #[arg(long, value_name = "TYPE", default_value = "f16")]
     kv_cache: KvType,
+    /// Hold the token embedding in this type [default: as in the file].
+    #[arg(long, value_name = "TYPE")]
+    token_embedding_type: Option<EmbeddingType>,
     /// Print JSON instead of a table.
     #[arg(long)]
     json: bool,
@@ -50,6 +53,7 @@ impl Bench {
             backend: None,
             override_kv: Vec::new(),
             quiet: self.json,
+            token_embedding_type: self.token_embedding_type,
             hash: false,
         };
         let begun = Instant::now();

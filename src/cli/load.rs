@@ -5,7 +5,7 @@ use b158::kernels::{self, Backend, Compute};
 use b158::model::{KvType, Loaded, Loader, LoaderOptions};
 use b158::session::{Session, SessionOptions};
 use b158::threads::Pool;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fs::File;
 use std::io::Read;
@@ -27,12 +27,24 @@ pub(crate) struct Model {
     /// Change a metadata value: key=type:value, type int, float, bool or str. May be repeated.
     #[arg(long = "override-kv", value_name = "K=T:V")]
     pub(crate) override_kv: Vec<String>,
+    /// Hold the token embedding, which is the output head too, in this type: half the memory and half the head's bytes a token
+    /// for logits that are a little off [default: as in the file].
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) token_embedding_type: Option<EmbeddingType>,
     /// Say nothing on standard error but errors.
     #[arg(short = 'q', long)]
     pub(crate) quiet: bool,
     /// Take the file's SHA-256.
     #[arg(skip)]
     pub(crate) hash: bool,
+}
+
+/// What an embedding can be narrowed to.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EmbeddingType {
+    /// 8 bits a weight and a scale for 32.
+    #[value(name = "q8_0")]
+    Q8_0,
 }
 
 /// How the context is held.
@@ -106,7 +118,12 @@ pub(crate) fn read(options: &Model, compute: Compute) -> Outcome<Loaded> {
         (Box::new(file), size)
     };
     let bar = bar(size, options.quiet, "loading");
-    let settings = LoaderOptions { file_size: size, overrides: options.override_kv.clone(), hash: options.hash };
+    let settings = LoaderOptions {
+        file_size: size,
+        overrides: options.override_kv.clone(),
+        hash: options.hash,
+        q8_embedding: options.token_embedding_type.is_some(),
+    };
     let mut loader = Loader::new(compute, settings);
     let mut buffer = vec![0; 1 << 20];
     loop {

@@ -6,7 +6,7 @@
 //! maximum instructions of different processors treat NaN and -0 in different ways.
 
 use super::half::{HALVES, Narrow, Widen};
-use crate::blocks::decode_row;
+use crate::blocks::{decode_row, q8_0};
 use crate::gguf::TensorType;
 
 /// Lanes of a dot product.
@@ -75,6 +75,24 @@ unsafe fn step_16_bit<W: Widen>(sums: &mut Lanes, a: &[u16; LANES], b: &[f32; LA
         }
     }
 }
+
+/// A block of Q8_0 is one turn of the lanes.
+#[inline(always)]
+pub(super) fn dot_q8_0(a: &[[u8; q8_0::BYTES]], b: &[f32]) -> f32 {
+    let (b, tail) = b.as_chunks::<LANES>();
+    assert!(a.len() == b.len() && tail.is_empty(), "lengths of a dot product");
+    let mut sums = [0.0; LANES];
+    for (block, b) in a.iter().zip(b) {
+        let mut weights = [0.0; LANES];
+        q8_0::decode(block, &mut weights);
+        for l in 0..LANES {
+            sums[l] += weights[l] * b[l];
+        }
+    }
+    fold(&sums)
+}
+
+const _: () = assert!(q8_0::BLOCK == LANES);
 
 /// The last piece of a slice, filled up with zeros: one way of adding for every length.
 #[inline(always)]
@@ -332,6 +350,9 @@ macro_rules! float_pieces {
     (@blocks [$($feature:meta)?]) => {
         $crate::kernels::generic::float_pieces! { @one [$($feature)?]
             decode_blocks(kind: $crate::gguf::TensorType, bytes: &[u8], out: &mut [f32]) { decode_blocks }
+        }
+        $crate::kernels::generic::float_pieces! { @one [$($feature)?]
+            dot_q8_0(a: &[[u8; $crate::blocks::q8_0::BYTES]], b: &[f32]) -> f32 { dot_q8_0 }
         }
     };
     (@each $feature:tt $($name:ident($($arg:ident: $type:ty),*) $(-> $result:ty)? { $($body:tt)+ })*) => {

@@ -45,6 +45,7 @@ pub use generic::{LANES, Lanes};
 pub use layout::{MAX_COLS, TernaryMatrix, TernaryPacker};
 pub use ternary::{Tile, ternary_matmul};
 
+use crate::blocks::q8_0;
 use crate::gguf::TensorType;
 use crate::threads::Pool;
 use crate::{Error, Result};
@@ -85,6 +86,8 @@ pub trait Kernels: sealed::Sealed + Send + Sync + std::fmt::Debug {
     fn dot_f16(&self, a: &[u16], b: &[f32]) -> f32;
     /// The same with `a` in bf16.
     fn dot_bf16(&self, a: &[u16], b: &[f32]) -> f32;
+    /// The same with `a` in Q8_0.
+    fn dot_q8_0(&self, a: &[[u8; q8_0::BYTES]], b: &[f32]) -> f32;
     /// Adds Σ a·b to the lanes of a dot product in pieces; every piece but the last is a multiple of [`LANES`] long.
     fn dot_piece(&self, lanes: &mut Lanes, a: &[f32], b: &[f32]);
     /// y += p·v.

@@ -1,6 +1,6 @@
 //! One tensor's bytes, in chunks of any size, into the form that the graph reads.
 
-use crate::blocks::{self, BlockReader, i2_s, tq1_0, tq2_0};
+use crate::blocks::{self, BlockReader, i2_s, q8_0, tq1_0, tq2_0};
 use crate::gguf::{TensorInfo, TensorType};
 use crate::kernels::{DenseMatrix, TernaryMatrix, TernaryPacker};
 use crate::{Error, Result, error::try_zeroed};
@@ -17,6 +17,7 @@ pub(crate) enum Tensor {
 pub(crate) enum TensorSink {
     Floats(FloatSink),
     Dense(DenseSink),
+    Q8(Q8Sink),
     I2S(I2SSink),
     Tq1(TqSink<{ tq1_0::BYTES }>),
     Tq2(TqSink<{ tq2_0::BYTES }>),
@@ -34,6 +35,20 @@ impl TensorSink {
         let (rows, cols) = shape(info)?;
         let bytes = reserve(size(info.size)?, &info.name)?;
         Ok(TensorSink::Dense(DenseSink { kind: info.kind, rows, cols, bytes, checked: 0 }))
+    }
+
+    /// A sink for a float matrix that is to be held in Q8_0.
+    pub(crate) fn narrowed(info: &TensorInfo) -> Result<Self> {
+        let (rows, cols) = shape(info)?;
+        let elements = size(info.elements())?;
+        let piece = q8_0::BLOCK * info.kind.block_bytes() as usize;
+        Ok(TensorSink::Q8(Q8Sink {
+            kind: info.kind,
+            rows,
+            cols,
+            pieces: BlockReader::new(piece)?,
+            bytes: reserve(elements / q8_0::BLOCK * q8_0::BYTES, &info.name)?,
+        }))
     }
 
     /// A sink for the matrix of a linear layer: ternary types are repacked, others stay dense.
@@ -60,6 +75,7 @@ impl TensorSink {
         match self {
             TensorSink::Floats(sink) => sink.bytes.extend_from_slice(bytes),
             TensorSink::Dense(sink) => return sink.push(name, bytes),
+            TensorSink::Q8(sink) => return sink.push(name, bytes),
             TensorSink::I2S(sink) => return sink.push(name, bytes),
             TensorSink::Tq1(sink) => return sink.push(name, bytes),
             TensorSink::Tq2(sink) => return sink.push(name, bytes),
@@ -73,6 +89,9 @@ impl TensorSink {
             TensorSink::Floats(sink) => sink.finish(name),
             TensorSink::Dense(DenseSink { kind, rows, cols, bytes, .. }) => {
                 Ok(Tensor::Dense(DenseMatrix::new(kind, rows, cols, bytes)?))
+            }
+            TensorSink::Q8(Q8Sink { rows, cols, bytes, .. }) => {
+                Ok(Tensor::Dense(DenseMatrix::new(TensorType::Q8_0, rows, cols, bytes)?))
             }
             TensorSink::I2S(sink) => sink.finish(name),
             TensorSink::Tq1(sink) => sink.finish(),
@@ -123,6 +142,35 @@ impl DenseSink {
         }
         self.checked = self.bytes.len() - self.bytes.len() % size;
         Ok(())
+    }
+}
+
+/// Floats that are held in Q8_0: half the memory of f16, each weight within 1/254 of the largest of its 32 (and the f16
+/// rounding of their scale).
+pub(crate) struct Q8Sink {
+    kind: TensorType,
+    rows: usize,
+    cols: usize,
+    pieces: BlockReader,
+    bytes: Vec<u8>,
+}
+
+impl Q8Sink {
+    fn push(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        let Self { kind, pieces, bytes: held, .. } = self;
+        let piece = q8_0::BLOCK * kind.block_bytes() as usize;
+        pieces.push(bytes, |whole| {
+            let mut values = [0.0; q8_0::BLOCK];
+            for piece in whole.chunks_exact(piece) {
+                blocks::decode_row(*kind, piece, &mut values)?;
+                if let Some(i) = values.iter().position(|v| !v.is_finite()) {
+                    let index = held.len() / q8_0::BYTES * q8_0::BLOCK + i;
+                    return Err(bad(name, format!("element {index} is infinity or NaN")));
+                }
+                held.extend_from_slice(&q8_0::encode(&values));
+            }
+            Ok(())
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Takes a model's bytes as they come from the network.
 
 use super::{Engine, options, throw};
+use crate::Error;
 use crate::kernels::Compute;
 use crate::model::{self, KvType, LoaderOptions};
 use crate::session::{Session, SessionOptions};
@@ -16,6 +17,8 @@ struct Options {
     kv_cache: Option<String>,
     overrides: Vec<String>,
     hash: bool,
+    /// `q8_0`; as in the file where absent.
+    token_embedding: Option<String>,
 }
 
 /// A model on its way in.
@@ -27,7 +30,7 @@ pub struct Loader {
 
 #[wasm_bindgen]
 impl Loader {
-    /// `{ fileSize?, contextLength?, kvCache?: "f16" | "f32", overrides?: ["key=type:value"], hash?: boolean }`
+    /// `{ fileSize?, contextLength?, kvCache?: "f16" | "f32", overrides?: ["key=type:value"], hash?: boolean, tokenEmbedding?: "file" | "q8_0" }`
     #[wasm_bindgen(constructor)]
     pub fn new(settings: JsValue) -> Result<Loader, JsValue> {
         let settings: Options = options(settings)?;
@@ -35,8 +38,16 @@ impl Loader {
             None => KvType::default(),
             Some(name) => name.parse().map_err(|error| throw(&error))?,
         };
+        let q8_embedding = match settings.token_embedding.as_deref() {
+            None | Some("file") => false,
+            Some("q8_0") => true,
+            Some(other) => {
+                let reason = "it is `file` or `q8_0`";
+                return Err(throw(&Error::BadOption { option: "tokenEmbedding", value: other.to_owned(), reason }));
+            }
+        };
         let file_size = settings.file_size.filter(|size| *size >= 1.0).map(|size| size as u64);
-        let options = LoaderOptions { file_size, overrides: settings.overrides, hash: settings.hash };
+        let options = LoaderOptions { file_size, overrides: settings.overrides, hash: settings.hash, q8_embedding };
         Ok(Loader {
             loader: model::Loader::new(Compute::default(), options),
             session: SessionOptions { context: settings.context_length, kv_type, batch: 0 },

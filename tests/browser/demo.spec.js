@@ -47,6 +47,18 @@ test.describe("writing", () => {
     expect(await demo.write(PIP, { ...GREEDY, seed: 2 })).toBe(greedy);
   });
 
+  test("holds the embedding in 8 bits where asked, and says so", async ({ demo, page }) => {
+    const memory = () => page.evaluate(async () => (await window.b158.model.stats()).weightBytes);
+    const asInTheFile = await memory();
+    await demo.openPicker();
+    await page.locator("details summary").click();
+    await demo.get("embedding").selectOption("q8_0");
+    await demo.get("load-embedded").click();
+    await expect(demo.get("notes")).toContainText("held in Q8_0");
+    expect(asInTheFile - (await memory())).toBe(1024 * 256 * 2 - (1024 * 256 * 34) / 32);
+    expect(await demo.write(PIP, GREEDY)).toMatch(/[a-z]{3}/);
+  });
+
   test("says the same with either WebAssembly build", async ({ demo, page }) => {
     const said = {};
     for (const backend of ["simd128", "relaxed"]) {

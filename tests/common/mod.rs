@@ -36,8 +36,13 @@ pub(crate) const TOLD: [(&str, &str); 5] = [
 
 /// Loads a file in chunks of `chunk` bytes.
 pub(crate) fn load(file: &[u8], backend: Backend, threads: usize, chunk: usize) -> Loaded {
-    let compute = Compute { backend, pool: Pool::new(threads) };
-    let mut loader = Loader::new(compute, LoaderOptions { file_size: Some(file.len() as u64), ..Default::default() });
+    let options = LoaderOptions { file_size: Some(file.len() as u64), ..Default::default() };
+    load_with(file, Compute { backend, pool: Pool::new(threads) }, options, chunk)
+}
+
+/// Loads a file with options.
+pub(crate) fn load_with(file: &[u8], compute: Compute, options: LoaderOptions, chunk: usize) -> Loaded {
+    let mut loader = Loader::new(compute, options);
     for part in file.chunks(chunk) {
         loader.push(part).unwrap();
     }

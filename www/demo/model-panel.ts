@@ -178,6 +178,7 @@ function advanced(): LoadOptions {
     .filter((line) => line !== "");
   return {
     kvCache: byId("kv-cache", HTMLSelectElement).value as "f16" | "f32",
+    tokenEmbedding: byId("embedding", HTMLSelectElement).value as "file" | "q8_0",
     backend: byId("backend", HTMLSelectElement).value as "auto" | "simd128" | "relaxed",
     ...(Number.isFinite(contextLength) && { contextLength }),
     ...(overrides.length > 0 && { overrides }),

@@ -10,6 +10,7 @@ export interface LoaderOptions {
   kvCache?: "f16" | "f32";
   overrides?: readonly string[];
   hash?: boolean;
+  tokenEmbedding?: "file" | "q8_0";
 }
 
 export interface Loader {

@@ -67,7 +67,7 @@ class Load {
   }
 
   async run(source: ModelSource): Promise<ModelInfo> {
-    const { backend = "auto", wasmUrl, contextLength, kvCache, overrides, hash } = this.#options;
+    const { backend = "auto", wasmUrl, contextLength, kvCache, overrides, hash, tokenEmbedding } = this.#options;
     this.#connection.send({ type: "open", backend, wasmUrl: wasmUrl && String(wasmUrl) });
     // Engine and model are fetched at the same time.
     const fetching = new AbortController();
@@ -88,6 +88,7 @@ class Load {
       ...(kvCache !== undefined && { kvCache }),
       ...(overrides !== undefined && { overrides }),
       ...(hash !== undefined && { hash }),
+      ...(tokenEmbedding !== undefined && { tokenEmbedding }),
     };
     this.#connection.send({ type: "load", options: loaderOptions });
 

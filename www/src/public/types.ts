@@ -32,6 +32,11 @@ export interface LoadOptions {
   overrides?: readonly string[];
   /** Take the file's SHA-256 on the way, for `verify()`: it names the file, and the official one is held against what was published of it. */
   hash?: boolean;
+  /**
+   * How the token embedding is held, which is the output head too: as in the `file` (default), or in `q8_0` where the file has
+   * floats, which halves its memory and the head's bytes a token, for logits that are a little off.
+   */
+  tokenEmbedding?: "file" | "q8_0";
   backend?: "auto" | Backend;
   /** Address of the `.wasm` file, where the package's own is out of reach. It must be of the chosen `backend`. */
   wasmUrl?: string | URL;
