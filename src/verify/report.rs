@@ -1,6 +1,6 @@
 //! The three ways of saying what was found: plain text, a line a prompt, a page with a plot.
 
-use super::{Entry, Report, Verdict};
+use super::{Entry, Measures, Report, Verdict};
 use std::fmt::Write;
 
 impl Report {
@@ -42,7 +42,8 @@ impl Report {
             let _ = writeln!(
                 rows,
                 "<section><h2>{}</h2><p class=\"said\"><b>{}</b>{}</p><p class=\"{}\">{}: {}</p>\
-                 <p class=\"facts\">{} tokens at {:.1} tok/s, prompt of {} at {:.1} tok/s, first token after {:.0} ms{}</p></section>",
+                 <p class=\"facts\">{} tokens at {:.1} tok/s, prompt of {} at {:.1} tok/s, first token after {:.0} ms; \
+                 {}{}</p></section>",
                 escape(&p.prompt),
                 escape(&p.prompt),
                 escape(&p.text),
@@ -54,6 +55,7 @@ impl Report {
                 p.prompt_tokens,
                 p.prompt_tokens_per_second,
                 p.time_to_first_token_ms,
+                measured(&p.measures),
                 escape(&compared(p)),
             );
         }
@@ -132,6 +134,17 @@ h2{font-size:1.1rem;margin-bottom:0}.said{white-space:pre-wrap;font-family:Georg
 @media(prefers-color-scheme:dark){.good{color:#5fc9a0}.bad{color:#ff8a5c}}\
 .facts{opacity:.7;font-size:.9rem;margin-top:0}svg{width:100%;height:auto}svg text{font:11px system-ui,sans-serif;fill:currentColor}";
 
+/// The measures behind a verdict.
+fn measured(m: &Measures) -> String {
+    let words = m.own_words.map_or(String::new(), |share| format!(", {:.0} % words of the vocabulary", 100.0 * share));
+    format!(
+        "{:.0} % of the four-token runs repeated, {:.2} nats of entropy, mean log-probability {:.2}{words}",
+        100.0 * m.repeated_four_grams,
+        m.mean_entropy,
+        m.mean_log_probability,
+    )
+}
+
 /// What comparisons with another run and with published answers gave.
 fn compared(p: &Entry) -> String {
     let mut said = String::new();
@@ -160,7 +173,7 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Machine, Measures, ModelFacts, PublishedComparison};
+    use super::super::{Machine, ModelFacts, PublishedComparison};
     use super::*;
 
     fn report(entry: Entry) -> Report {
@@ -204,7 +217,7 @@ mod tests {
         let report = report(entry());
         let page = report.html();
         assert!(!page.contains("<script>") && !page.contains("<img>") && !page.contains("<b>,"));
-        assert!(page.contains("&lt;script&gt;") && page.contains("<circle"));
+        assert!(page.contains("&lt;script&gt;") && page.contains("<circle") && page.contains("0.00 nats of entropy"));
         assert!(report.text().contains("\"&<img>"));
     }
 
