@@ -129,7 +129,8 @@ need_webkit() {
     [ -z "${WEBKIT_DRIVER:-}" ] || return 0
     { has WebKitWebDriver && has xvfb-run; } || apt_install "WebKitGTK for the tests" webkit2gtk-driver xvfb xauth
     local port=4459
-    xvfb-run --auto-servernum WebKitWebDriver --port=$port >"$CACHE/webkit-driver.log" 2>&1 </dev/null &
+    # A session of its own, so that the X server goes with it.
+    setsid xvfb-run --auto-servernum WebKitWebDriver --port=$port >"$CACHE/webkit-driver.log" 2>&1 </dev/null &
     WEBKIT_PID=$!
     WEBKIT_DRIVER=http://127.0.0.1:$port/
 }
@@ -301,7 +302,7 @@ stage() {
 }
 summary() {
     local status=$?
-    [ -z "${WEBKIT_PID:-}" ] || kill "$WEBKIT_PID" 2>/dev/null || true
+    [ -z "${WEBKIT_PID:-}" ] || kill -- "-$WEBKIT_PID" 2>/dev/null || true
     [ -z "${CURRENT_STAGE:-}" ] || SUMMARY+=("$(printf '%-52s         FAILED' "$CURRENT_STAGE")")
     [ ${#SUMMARY[@]} = 0 ] || { printf '\n' && printf '%s\n' "${SUMMARY[@]}"; } >&2
     bits_table >&2

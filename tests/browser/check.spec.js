@@ -40,6 +40,11 @@ test.describe("the ten prompts", () => {
 
     await demo.get("check-results").scrollIntoViewIfNeeded();
     await page.screenshot({ path: shot("check"), fullPage: true });
+    await page.setViewportSize({ width: 390, height: 844 });
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
+    await page.emulateMedia({ colorScheme: "dark" });
+    await demo.get("check-plot").scrollIntoViewIfNeeded();
+    await page.screenshot({ path: shot("check-phone-dark") });
   });
 
   test("are compared with another run, of the command line too", async ({ demo, page }, testInfo) => {

@@ -13,10 +13,17 @@ rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(open(sou
 plt.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "b158", "font.size": 11})
 figure, axes = plt.subplots(figsize=(8, 4))
 tokens = [row["tokens"] / 1e6 for row in rows]
-for key, label, colour in [("tinystories", "held out, TinyStories", "#b4471f"), ("rambling", "held out, rambling stories", "#2b6c8f")]:
+for key, label, colour in [
+    ("tinystories", "TinyStories, held out", "#b4471f"),
+    ("rambling", "rambling stories, held out", "#2b6c8f"),
+    ("answers", "answers, fresh ones", "#c79a00"),
+    ("grammar", "grammar's stories, fresh ones", "#1c7a5a"),
+]:
     axes.plot(tokens, [row[key] for row in rows], label=label, color=colour, marker="o", markersize=3)
-axes.plot(tokens[1:], [row["training"] for row in rows[1:]], label="training, all sources", color="#888888")
-axes.set(xlabel="million tokens of this run", ylabel="nats a token", xlim=(0, None))
+    # Where the model that it grew from stands.
+    if key in ("tinystories", "rambling"):
+        axes.axhline(rows[0][key], color=colour, linestyle=":", linewidth=1)
+axes.set(xlabel="million tokens of this run", ylabel="nats a token", xlim=(0, None), ylim=(0, 2.6))
 axes.grid(alpha=0.3)
 axes.legend(frameon=False)
 figure.savefig(output, bbox_inches="tight", metadata={"Date": None})
