@@ -1,5 +1,6 @@
 // Loads a large GGUF in the demo page and prints what it took, as JSON:
-//   node measure-memory.mjs --file MODEL.gguf | --address URL  [--context N] [--backend simd128|relaxed] [--tokens 32] [--prompt-tokens 128]
+//   node measure-memory.mjs --file MODEL.gguf | --address URL  [--context N] [--backend simd128|relaxed] [--tokens 32]
+//     [--prompt-tokens 128] [--token-embedding q8_0]
 import { statSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { chromium } from "@playwright/test";
@@ -13,6 +14,7 @@ const { values } = parseArgs({
     context: { type: "string", default: "" },
     backend: { type: "string", default: "auto" },
     tokens: { type: "string", default: "32" },
+    "token-embedding": { type: "string", default: "file" },
     "prompt-tokens": { type: "string", default: "128" },
   },
 });
@@ -26,10 +28,10 @@ try {
   await page.goto(server.url);
   await page.waitForFunction(() => window.b158?.model !== undefined);
   const measured = await page.evaluate(
-    async ({ address, contextLength, backend, tokens, promptTokens }) => {
+    async ({ address, contextLength, backend, tokens, promptTokens, tokenEmbedding }) => {
       await window.b158.model.dispose();
       const began = performance.now();
-      const model = await window.b158.BitNet.load(address, { backend, ...(contextLength && { contextLength }) });
+      const model = await window.b158.BitNet.load(address, { backend, tokenEmbedding, ...(contextLength && { contextLength }) });
       const loadSeconds = (performance.now() - began) / 1000;
       const prompt = Uint32Array.from({ length: promptTokens }, (_, index) => (index * 37) % Math.min(1000, model.info.vocabulary));
       const { timings, usage } = await model.generate(prompt, { temperature: 0, maxTokens: tokens }).result();
@@ -55,6 +57,7 @@ try {
       backend: values.backend,
       tokens: Number(values.tokens),
       promptTokens: Number(values["prompt-tokens"]),
+      tokenEmbedding: values["token-embedding"],
     },
   );
   const fileBytes = values.file === undefined ? undefined : statSync(values.file).size;
