@@ -123,7 +123,7 @@ fn inspect_shows_what_the_file_holds() {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
     let json: serde_json::Value = serde_json::from_str(&out(&["inspect", "--json", MODEL], "")).unwrap();
-    assert_eq!(json["metadata"]["bitnet-b1.58.block_count"], 6);
+    assert_eq!(json["metadata"]["bitnet-b1.58.block_count"], 8);
     assert_eq!(json["metadata"]["tokenizer.ggml.tokens"].as_array().unwrap().len(), 1024);
     assert_eq!(json["size"].as_u64().unwrap(), std::fs::metadata(MODEL).unwrap().len());
 }

@@ -14,23 +14,23 @@ pub(crate) const STORIES: &[u8] = include_bytes!("../models/stories-I2_S.gguf");
 pub(crate) const TOLD: [(&str, &str); 5] = [
     (
         "Once upon a time, there was a brave fox named Pip.",
-        " Pip had a big red ball. He loved the ball very much. He played with it every day.\n\nOne day, Pip went to the park with the ball. He played for a long time, and when he stopped, the ball was gone! He beg",
+        " Pip had a big fox. He loved to play with his friends, the birds, and the birds. One day, Pip went for a walk in the park. He saw a big tree and wanted to climb it. Pip was scared, but",
     ),
     (
         "There was once a shy rabbit named Hazel.",
-        " It was raining, and Hazel could not go out to play. He sat by the window. \"Rain, rain, go away,\" he said.\n\nThen Hazel saw Bella the rabbit outside. Bella was",
+        " Hazel could run very fast. One day, there was a big race in the valley. Hazel wanted to win the red ring, which was the prize.\n\nAll the animals stood in a lin",
     ),
     (
         "One night, Sam was in bed. Then he heard a strange noise.",
-        " Tap, tap, tap! Sam hid under the blanket. \"It is a monster!\" he thought.\n\nTap, tap, tap! There it was again. Sam held his balloon tight. He was scared, but he wanted",
+        " Tap, tap, tap! Sam hid under the blanket. \"It is a monster!\" he thought.\n\nTap, tap, tap! There it was again. Sam held his hat tight. He was scared, but he",
     ),
     (
         "Once upon a time, there was a little girl named",
-        " Lily. She loved to play outside in the sunshine. One day, she saw a big, red ball. The ball was red and had a long tail. Lily wanted to play with it, but she didn't know what to do.\nThen, Lily saw a big",
+        " Lily. She loved to play outside in the sun. One day, she saw a big, red ball. The ball was very high and had a long tail. Lily wanted to play with it, but the ball was too high for her.\nLily wanted to play with the ball. She said",
     ),
     (
         "Tom and his dog went to the park.",
-        " They saw a big tree and a tree. The tree had a hole in it. Tom wanted to play with the tree, so he ran to the tree. He saw a big tree with a hole in it. He wanted to climb the tree, so he tried to climb the tree, but it",
+        " They saw a big dog. The dog was big and had a big dog. Tom wanted to play with the dog, but he was too scared. He wanted to play with the dog.\nTom said, \"No, I want to play with you. I want to play with you.\" They played",
     ),
 ];
 

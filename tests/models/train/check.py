@@ -16,7 +16,7 @@ import torch
 from tokenizers import Tokenizer
 
 import corpus
-from model import BitNet, Config
+from model import load
 
 TEXTS = [
     [corpus.BOS, "Once upon a time, there was a little girl named Lily. She had a red ball and a small dog."],
@@ -47,10 +47,8 @@ def main():
     parser.add_argument("--vectors", type=Path, help="where to write PATH.json and PATH.f32")
     options = parser.parse_args()
     tokenizer = Tokenizer.from_file(options.tokenizer)
-    model = BitNet(Config(dtype=torch.float32))
-    weights = torch.load(options.checkpoint, weights_only=True)
-    weights["token_embd.weight"] = weights["token_embd.weight"].half().float()  # as the file has it
-    model.load_state_dict(weights)
+    model = load(options.checkpoint, dtype=torch.float32).requires_grad_(False)
+    model.token_embd.weight.copy_(model.token_embd.weight.half())  # as the file has it
     bos = tokenizer.token_to_id(corpus.BOS)
 
     vectors, rows = [], []
@@ -75,7 +73,7 @@ def main():
             Path(folder, "held.txt").write_text(text)
             bytes_per_token = len(text.encode()) / len(tokenizer.encode(text).ids)
             ids = [bos] + tokenizer.encode(text).ids
-            theirs, tokens = perplexity(model, ids, Config.context, bos)
+            theirs, tokens = perplexity(model, ids, model.config.context, bos)
             ours = json.loads(b158(options.program, "perplexity", "-q", "--json", "-m", options.gguf, "-f", f"{folder}/held.txt", "--kv-cache", "f32"))
             print(f"{source}: perplexity {math.exp(theirs):.4f} in PyTorch, {ours['perplexity']:.4f} ± {ours['error']:.4f} in b158 over {tokens} and {ours['scoredTokens']} tokens; "
                   f"{ours['natsPerToken']:.4f} nats a token, {ours['natsPerToken'] / bytes_per_token:.4f} a byte")

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 import corpus
-from model import Config
+from model import load
 
 I2_S = 36
 NAME = "b158 stories"
@@ -38,8 +38,8 @@ def main():
     parser.add_argument("tokenizer", help="tokenizer.json")
     parser.add_argument("output")
     options = parser.parse_args()
-    weights = torch.load(options.checkpoint, weights_only=True)
-    c = Config()
+    model = load(options.checkpoint)
+    weights, c = model.state_dict(), model.config
 
     w = gguf.GGUFWriter(options.output, "bitnet-b1.58")
     w.add_name(NAME)

@@ -2,7 +2,7 @@
 
 The corpora that reach this project are either few (TinyStories slices) or ramble (stories by a smaller model). These stories
 are neither great nor many-sided, but who wants what, where things are and how it ends stays true from the first sentence to
-the last, and that is what a model of five million weights does not pick up from rambling text.
+the last, and that is what a model of a few million weights does not pick up from rambling text.
 
 A plot is a list of paragraphs; `[a|b]` is a choice, `{name}` a slot. `story(rng)` gives a request, the story, and questions
 about it with their answers.
