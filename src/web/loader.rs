@@ -1,9 +1,10 @@
 //! Takes a model's bytes as they come from the network.
 
 use super::{Engine, options, throw};
-use crate::kernels::Compute;
+use crate::kernels::{self, Compute};
 use crate::model::{self, KvType, LoaderOptions};
 use crate::session::{Session, SessionOptions};
+use crate::threads::Pool;
 use serde::Deserialize;
 use std::sync::Arc;
 use wasm_bindgen::prelude::*;
@@ -15,6 +16,7 @@ struct Options {
     context_length: Option<usize>,
     kv_cache: Option<String>,
     overrides: Vec<String>,
+    threads: usize,
 }
 
 /// A model on its way in.
@@ -26,7 +28,8 @@ pub struct Loader {
 
 #[wasm_bindgen]
 impl Loader {
-    /// `{ fileSize?, contextLength?, kvCache?: "f16" | "f32", overrides?: ["key=type:value"] }`
+    /// `{ fileSize?, contextLength?, kvCache?: "f16" | "f32", overrides?: ["key=type:value"], threads?: number }`. More threads than one are those
+    /// of the workers that have joined the pool before.
     #[wasm_bindgen(constructor)]
     pub fn new(settings: JsValue) -> Result<Loader, JsValue> {
         let settings: Options = options(settings)?;
@@ -36,8 +39,9 @@ impl Loader {
         };
         let file_size = settings.file_size.filter(|size| *size >= 1.0).map(|size| size as u64);
         let options = LoaderOptions { file_size, overrides: settings.overrides, hash: true };
+        let compute = Compute { backend: kernels::detect(), pool: Pool::new(settings.threads) };
         Ok(Loader {
-            loader: model::Loader::new(Compute::default(), options),
+            loader: model::Loader::new(compute, options),
             session: SessionOptions { context: settings.context_length, kv_type, batch: 0 },
         })
     }
