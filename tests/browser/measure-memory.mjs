@@ -1,5 +1,5 @@
 // Loads a large GGUF in the demo page and prints what it took, as JSON:
-//   node measure-memory.mjs --file MODEL.gguf | --address URL  [--context N] [--backend simd128|relaxed] [--tokens 32] [--prompt-tokens 128]
+//   node measure-memory.mjs --file MODEL.gguf | --address URL  [--context N] [--backend simd128|relaxed] [--threads N] [--tokens 32] [--prompt-tokens 128]
 import { statSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { chromium } from "@playwright/test";
@@ -12,6 +12,7 @@ const { values } = parseArgs({
     address: { type: "string" },
     context: { type: "string", default: "" },
     backend: { type: "string", default: "auto" },
+    threads: { type: "string", default: "auto" },
     tokens: { type: "string", default: "32" },
     "prompt-tokens": { type: "string", default: "128" },
   },
@@ -26,10 +27,10 @@ try {
   await page.goto(server.url);
   await page.waitForFunction(() => window.b158?.model !== undefined);
   const measured = await page.evaluate(
-    async ({ address, contextLength, backend, tokens, promptTokens }) => {
+    async ({ address, contextLength, backend, threads, tokens, promptTokens }) => {
       await window.b158.model.dispose();
       const began = performance.now();
-      const model = await window.b158.BitNet.load(address, { backend, ...(contextLength && { contextLength }) });
+      const model = await window.b158.BitNet.load(address, { backend, threads, ...(contextLength && { contextLength }) });
       const loadSeconds = (performance.now() - began) / 1000;
       const prompt = Uint32Array.from({ length: promptTokens }, (_, index) => (index * 37) % Math.min(1000, model.info.vocabulary));
       const { timings, usage } = await model.generate(prompt, { temperature: 0, maxTokens: tokens }).result();
@@ -53,6 +54,7 @@ try {
       address: server.fileUrl ?? values.address,
       contextLength: Number(values.context),
       backend: values.backend,
+      threads: values.threads === "auto" ? "auto" : Number(values.threads),
       tokens: Number(values.tokens),
       promptTokens: Number(values["prompt-tokens"]),
     },

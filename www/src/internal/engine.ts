@@ -101,7 +101,7 @@ export interface WasmGlue {
   default(input: { module_or_path: WebAssembly.Module; memory?: WebAssembly.Memory; thread_stack_size?: number }): Promise<{ memory: WebAssembly.Memory }>;
   Loader: new (options: LoaderOptions) => Loader;
   /** Only in the builds with threads, as is the next. False: too late. */
-  joinPool?: () => boolean;
+  joinPool?: (() => boolean) | undefined;
   /** Never returns. */
-  workInPool?: () => void;
+  workInPool?: (() => void) | undefined;
 }

@@ -1,13 +1,13 @@
 /** A worker's life as a thread of an engine in another worker: same module, same memory. It never reads a second message. */
 import { BUILDS } from "./builds.js";
 import type { WasmGlue } from "./engine.js";
-import type { Endpoint, FromHelper, Help, ToHelper } from "./protocol.js";
+import type { Endpoint, FromHelper, Help, ToHelper, ToWorker } from "./protocol.js";
 
 /** As much as the engine's own thread has. This one has no guard below it, so it may not be short. */
 const STACK_BYTES = 1 << 20;
 
 export function serveHelper(port: Endpoint, end: () => void): void {
-  port.addEventListener("message", (event: MessageEvent<ToHelper>) => {
+  port.addEventListener("message", (event: MessageEvent<ToHelper | ToWorker>) => {
     if (event.data.type === "help") void help(port, event.data.help, end);
   });
 }

@@ -19,24 +19,23 @@ export interface WasmOptions {
 export async function loadWasm(options: WasmOptions): Promise<EngineModule> {
   const { wasmUrl, onProgress } = options;
   const backend = await chooseBackend(options.backend);
-  let { count, why } = await chooseThreads(options.threads);
+  const { count, why } = await chooseThreads(options.threads);
   if (wasmUrl !== undefined) {
     // Which kind of module it is, the file decides.
     const module = await compile(wasmUrl, onProgress);
     const shared = WebAssembly.Module.imports(module).some(({ kind }) => kind === "memory");
     return shared ? threaded(backend, module, count, why, options) : single(backend, module, why ?? "the module of wasmUrl is for one thread");
   }
-  if (count > 1) {
-    try {
-      const module = await compile(BUILDS[`${backend}-threads`].url(), onProgress);
-      return await threaded(backend, module, count, undefined, options);
-    } catch (error) {
-      // What WebAssembly.Memory throws where there is no address space.
-      if (!(error instanceof RangeError)) throw error;
-      why = `the browser gave no shared memory (${error.message})`;
-    }
+  const plain = async (why: string | undefined) => single(backend, await compile(BUILDS[backend].url(), onProgress), why);
+  if (count === 1) return plain(why);
+  const module = await compile(BUILDS[`${backend}-threads`].url(), onProgress);
+  try {
+    return await threaded(backend, module, count, undefined, options);
+  } catch (error) {
+    // What WebAssembly.Memory throws where there is no address space.
+    if (!(error instanceof RangeError)) throw error;
+    return plain(`the browser gave no shared memory (${error.message})`);
   }
-  return single(backend, await compile(BUILDS[backend].url(), onProgress), why);
 }
 
 async function single(backend: Backend, module: WebAssembly.Module, why: string | undefined): Promise<EngineModule> {
