@@ -54,7 +54,7 @@ fn say(text: &str) {
     println!("{text}");
 }
 
-/// One thread in a browser is all there is: what other numbers do there is in `threads/single.rs`.
+/// The page of the wasm tests has one thread. Those of a tab are compared in `tests/browser/threads.spec.js`.
 #[test]
 fn threads_change_no_bit() {
     for (name, file, kind, pinned) in PINNED {
