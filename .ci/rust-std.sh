@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds Rust's standard library for a target from its source, Debian's package of it where rustup's is not there: for a
-# machine that reaches Debian and crates.io but not rustup's server, and for a std that rustup does not have. No nightly compiler, nothing installed outside .cache/.
+# Builds Rust's standard library for a target from its source: for a machine that reaches Debian and crates.io but not
+# rustup's server, and for a std that rustup does not have. No nightly compiler, nothing installed outside .cache/.
 #
 #   .ci/rust-std.sh TARGET [threads]     e.g. .ci/rust-std.sh wasm32-unknown-unknown
 #
