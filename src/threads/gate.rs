@@ -9,8 +9,9 @@ use std::sync::{Condvar, Mutex, PoisonError};
 /// How often a waiting thread looks at the gate before it yields or sleeps: some tens of microseconds. WebAssembly has no
 /// pause instruction that would stretch a look.
 const SPINS: u32 = if cfg!(target_family = "wasm") { 40_000 } else { 2_000 };
-/// How often the caller lets others run before it sleeps until the last worker leaves. In WebAssembly that does nothing.
-const YIELDS: u32 = if cfg!(target_family = "wasm") { 1 } else { 200 };
+/// How often the caller lets others run before it sleeps until the last worker leaves: some milliseconds, since beside a busy
+/// program sleeping at once cost 7 % of a prompt's speed. In WebAssembly a yield does nothing.
+const YIELDS: u32 = if cfg!(target_family = "wasm") { 1 } else { 20_000 };
 /// State bit: a job is open and may be joined.
 const OPEN: u64 = 1 << 63;
 /// State bit: the pool is being dropped.
