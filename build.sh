@@ -17,8 +17,13 @@ TARGET=${CARGO_TARGET_DIR:-$PWD/target}
 WASM=wasm32-unknown-unknown
 MODEL=${B158_MODEL:-tests/models/stories-I2_S.gguf}
 PORT=8158
-FLAVOURS=(simd128 relaxed)
+FLAVOURS=(simd128 relaxed simd128-threads relaxed-threads)
+# In the wasm tests, whose pages have one thread each: the fourth would show nothing that these do not.
+TESTED_FLAVOURS=(simd128 relaxed relaxed-threads)
 WASM_RUSTFLAGS="-Ctarget-feature=+simd128 -Clink-arg=-zstack-size=1048576 -Clink-arg=--max-memory=4294967296"
+# Memory shared by web workers: every one of them makes an instance with thread-local storage of its own.
+THREADS_RUSTFLAGS="$WASM_RUSTFLAGS -Ctarget-feature=+atomics,+bulk-memory,+mutable-globals -Clink-arg=--shared-memory -Clink-arg=--import-memory
+    -Clink-arg=--export=__wasm_init_tls -Clink-arg=--export=__tls_size -Clink-arg=--export=__tls_align -Clink-arg=--export=__tls_base"
 # What rustc 1.95 emits for wasm32. Anything beyond it is an error: an engine refuses a whole module for one opcode.
 WASM_OPT_FEATURES=(--mvp-features --enable-simd --enable-bulk-memory --enable-bulk-memory-opt --enable-nontrapping-float-to-int
     --enable-sign-ext --enable-mutable-globals --enable-multivalue --enable-reference-types --enable-call-indirect-overlong)
@@ -44,7 +49,8 @@ usage: ./build.sh COMMAND
 
 environment
   B158_TOOLCHAIN       where std for wasm32 comes from: rustup (rustup target add) or debian (built from Debian's source
-                       package, .ci/rust-std.sh). Unset: what is installed, else rustup, else debian
+                       package, .ci/rust-std.sh). Unset: what is installed, else rustup, else debian. The std for threads nobody
+                       distributes: it is built from rustup's component rust-src, or from Debian's package
   B158_MODEL           GGUF file of 'run' and 'bench' ($MODEL)
 END
 }
@@ -136,10 +142,14 @@ need_webkit() {
 }
 
 # ---- Rust's std for a target ------------------------------------------------------------------------------------
-# rust_target TARGET: makes sure that std for it is there; TARGET_PATH is what its commands need first on PATH, with a colon
+# rust_target TARGET [threads]: makes sure that std for it is there; TARGET_PATH is what its commands need first on PATH, with a colon
 rust_target() {
     local target=$1
     TARGET_PATH=
+    if [ "${2:-}" = threads ]; then
+        rust_threads "$target"
+        return
+    fi
     case ${B158_TOOLCHAIN:-} in
     '' | rustup)
         if compgen -G "$(rustc --print target-libdir --target "$target")/libstd-*.rlib" >/dev/null; then return 0; fi
@@ -153,6 +163,26 @@ rust_target() {
     ADVICE="std for $target is built from Debian's source package by .ci/rust-std.sh: Debian's archive and crates.io must be reachable"
     .ci/rust-std.sh "$target"
     TARGET_PATH=$CACHE/sysroot/$target/bin:
+}
+
+# The std with atomics is built in any case: B158_TOOLCHAIN says from whose source.
+rust_threads() {
+    local source=any library
+    library=$(rustc --print sysroot)/lib/rustlib/src/rust/library/sysroot/Cargo.toml
+    case ${B158_TOOLCHAIN:-} in
+    '' | rustup)
+        if [ ! -e "$library" ] && has rustup; then
+            step "adding the source of Rust's std" "with rustup's server out of reach: B158_TOOLCHAIN=debian ./build.sh ..."
+            RUSTUP_MAX_RETRIES=0 timeout 300 rustup component add rust-src >&2 || note "rustup could not add rust-src"
+        fi
+        if [ "${B158_TOOLCHAIN:-}" = rustup ]; then source=rustup; fi
+        ;;
+    debian) [ ! -e "$library" ] || source=rust-src ;;
+    *) fail "B158_TOOLCHAIN is '$B158_TOOLCHAIN'" "it may be rustup, debian or unset" ;;
+    esac
+    ADVICE="std with threads is built by .ci/rust-std.sh from rustup's rust-src or Debian's source package: one of them and crates.io must be reachable"
+    if [ $source = any ]; then .ci/rust-std.sh "$1" threads; else B158_STD_SOURCE=$source .ci/rust-std.sh "$1" threads; fi
+    TARGET_PATH=$CACHE/sysroot/$1-threads/bin:
 }
 
 # ---- tools in .cache --------------------------------------------------------------------------------------------
@@ -181,6 +211,8 @@ setup_wasm() {
     grep -q "wasm-bindgen.*\"=$WASM_BINDGEN\"" Cargo.toml || fail "Cargo.toml does not pin wasm-bindgen =$WASM_BINDGEN" "make it the version at the top of build.sh"
     rust_target $WASM
     WASM_PATH=$TARGET_PATH
+    rust_target $WASM threads
+    THREADS_PATH=$TARGET_PATH
     cargo_tool wasm-bindgen-cli $WASM_BINDGEN wasm-bindgen
     local binaryen=$CACHE/tools/binaryen-$BINARYEN
     WASM_OPT=$binaryen/node_modules/binaryen/bin/wasm-opt
@@ -206,26 +238,36 @@ done_with() {
 sums() { find "$@" \( -name node_modules -o -name dist \) -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 cksum; }
 
 # wasm_env FLAVOUR COMMAND ...: with std for wasm32 and the flavour's instructions. A cdylib's file name has no hash as a rule, and
-# cargo would take one flavour's for the other's: __CARGO_DEFAULT_LIB_METADATA gives it one.
+# cargo would take one flavour's for the other's: __CARGO_DEFAULT_LIB_METADATA gives it one. RUSTC_BOOTSTRAP makes
+# cfg(target_feature = "atomics") visible, which stable rustc hides.
 wasm_env() {
-    local wrapper=()
-    [ "$1" != relaxed ] || wrapper=(RUSTC_WORKSPACE_WRAPPER="$PWD/.ci/relaxed-rustc.sh")
+    local settings=(PATH="$WASM_PATH$PATH" CARGO_TARGET_DIR="$TARGET/wasm" RUSTFLAGS="$WASM_RUSTFLAGS")
+    case $1 in
+    *-threads) settings=(PATH="$THREADS_PATH$PATH" CARGO_TARGET_DIR="$TARGET/wasm-threads" RUSTFLAGS="$THREADS_RUSTFLAGS" RUSTC_BOOTSTRAP=1) ;;
+    esac
+    case $1 in
+    relaxed*) settings+=(RUSTC_WORKSPACE_WRAPPER="$PWD/.ci/relaxed-rustc.sh") ;;
+    esac
     shift
-    env PATH="$WASM_PATH$PATH" CARGO_TARGET_DIR="$TARGET/wasm" __CARGO_DEFAULT_LIB_METADATA=b158 RUSTFLAGS="$WASM_RUSTFLAGS" "${wrapper[@]}" "$@"
+    env __CARGO_DEFAULT_LIB_METADATA=b158 "${settings[@]}" "$@"
 }
 
 # One wasm module: www/wasm/FLAVOUR/b158_bg.wasm and its JavaScript.
 build_module() {
-    local flavour=$1 module=$TARGET/wasm/$WASM/wasm/b158.wasm out=www/wasm/$1 inputs
+    local flavour=$1 module=$TARGET/wasm/$WASM/wasm/b158.wasm out=www/wasm/$1 features=("${WASM_OPT_FEATURES[@]}") inputs
+    case $flavour in
+    *-threads) module=$TARGET/wasm-threads/$WASM/wasm/b158.wasm features+=(--enable-threads) ;;
+    esac
+    case $flavour in
+    relaxed*) features+=(--enable-relaxed-simd) ;;
+    esac
     step "wasm module $flavour" "what rustc said is above"
     wasm_env "$flavour" cargo rustc --lib --crate-type cdylib --profile wasm --target $WASM >&2
-    inputs="$(cksum <"$module") $WASM_BINDGEN $BINARYEN ${WASM_OPT_FEATURES[*]}"
+    inputs="$(cksum <"$module") $WASM_BINDGEN $BINARYEN ${features[*]}"
     if [ -e "$out/b158_bg.wasm" ] && fresh "module-$flavour" "$inputs"; then return 0; fi
     step "wasm-bindgen and wasm-opt for $flavour" "what the tool said is above"
     rm -rf "$out"
     wasm-bindgen --target web --out-dir "$out" --out-name b158 "$module"
-    local features=("${WASM_OPT_FEATURES[@]}")
-    [ "$flavour" != relaxed ] || features+=(--enable-relaxed-simd)
     # The features section goes: it would let an opcode pass that the flags above do not allow.
     "$WASM_OPT" "${features[@]}" -O3 --strip-target-features "$out/b158_bg.wasm" -o "$out/b158.opt"
     mv "$out/b158.opt" "$out/b158_bg.wasm"
@@ -238,8 +280,9 @@ build_modules() {
     local flavour
     for flavour in "${FLAVOURS[@]}"; do build_module "$flavour"; done
     if fresh relaxed-check "$(cat "$CACHE"/stamps/module-*)"; then return 0; fi
-    step "no relaxed opcode in the base module" "a relaxed intrinsic must stand under cfg(target_feature = \"relaxed-simd\")"
+    step "no relaxed opcode in the simd128 modules" "a relaxed intrinsic must stand under cfg(target_feature = \"relaxed-simd\")"
     .ci/check-relaxed.sh www/wasm/simd128/b158_bg.wasm www/wasm/relaxed/b158_bg.wasm "$WASM_OPT" "${WASM_OPT_FEATURES[@]}"
+    .ci/check-relaxed.sh www/wasm/simd128-threads/b158_bg.wasm www/wasm/relaxed-threads/b158_bg.wasm "$WASM_OPT" "${WASM_OPT_FEATURES[@]}" --enable-threads
     done_with relaxed-check "$(cat "$CACHE"/stamps/module-*)"
 }
 
@@ -385,7 +428,7 @@ webdriver_json() {
 # The library's tests in the browsers that most people have besides Chromium.
 test_browsers() {
     local flavour
-    for flavour in "${FLAVOURS[@]}"; do stage "wasm $flavour: wasm-pack test in Firefox" test_wasm "$flavour" firefox; done
+    for flavour in "${TESTED_FLAVOURS[@]}"; do stage "wasm $flavour: wasm-pack test in Firefox" test_wasm "$flavour" firefox; done
     # WebKit takes no relaxed opcode: the plain build is what runs there.
     stage "wasm simd128: the same tests in WebKitGTK" test_wasm simd128 webkit
 }
@@ -421,7 +464,7 @@ run_tests() {
     for argument in "${only[@]}"; do
         case $argument in
         native) stage "native: cargo test" test_native ;;
-        wasm) for flavour in "${FLAVOURS[@]}"; do stage "wasm $flavour: wasm-pack test in Chromium" test_wasm "$flavour" chromium; done ;;
+        wasm) for flavour in "${TESTED_FLAVOURS[@]}"; do stage "wasm $flavour: wasm-pack test in Chromium" test_wasm "$flavour" chromium; done ;;
         page) stage "page: npm run check" test_page ;;
         browser) stage "browser: Playwright with the demo in Chromium" test_browser ;;
         browsers) test_browsers ;;
@@ -473,12 +516,13 @@ lint() {
     setup_wasm
     step "clippy, wasm32" "the lines above say what to change"
     wasm_env simd128 cargo clippy --lib --target $WASM -- -D warnings
+    wasm_env simd128-threads cargo clippy --lib --target $WASM -- -D warnings
     # clippy takes the wrapper's place, so the instructions are named to it.
     wasm_env simd128 cargo clippy --lib --target $WASM -- -D warnings -Ctarget-feature=+relaxed-simd
 }
 
 clean() {
-    local remove=(www/dist www/wasm "$TARGET/wasm" "$CACHE/build" "$CACHE/stamps") path
+    local remove=(www/dist www/wasm "$TARGET/wasm" "$TARGET/wasm-threads" "$CACHE/build" "$CACHE/stamps") path
     [ "${1:-}" != --all ] || remove+=("$PWD/target" "$CACHE" www/node_modules tests/browser/node_modules tests/tokenizer/node_modules)
     for path in "${remove[@]}"; do
         [ -e "$path" ] || continue

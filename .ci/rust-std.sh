@@ -1,20 +1,23 @@
 #!/usr/bin/env bash
-# Builds Rust's standard library for a target from Debian's source packages, for a machine that reaches
-# Debian and crates.io but not rustup's server. No nightly compiler, nothing installed outside .cache/.
+# Builds Rust's standard library for a target from its source: for a machine that reaches Debian and crates.io but not
+# rustup's server, and for a std that rustup does not have. No nightly compiler, nothing installed outside .cache/.
 #
-#   .ci/rust-std.sh TARGET      e.g. .ci/rust-std.sh wasm32-unknown-unknown
+#   .ci/rust-std.sh TARGET [threads]     e.g. .ci/rust-std.sh wasm32-unknown-unknown
 #
-# Leaves .cache/sysroot/TARGET: lib/rustlib/TARGET/lib/*.rlib, and bin/rustc and bin/cargo, which are
+# Leaves .cache/sysroot/TARGET[-threads]: lib/rustlib/TARGET/lib/*.rlib, and bin/rustc and bin/cargo, which are
 # the plain tools with that sysroot. Put that bin first on PATH and everything builds as usual.
-# The source is one of two (B158_STD_SOURCE forces one):
+# With 'threads' (wasm32) std has atomics: its locks wait in shared memory. Nobody distributes that one.
+# The source is one of three (B158_STD_SOURCE forces one):
+#   rustup      rustup's component rust-src, where it is installed: no Debian needed
 #   rust-src    the library source of exactly the installed rustc's version
 #   rustc-web   Debian's own compiler for browsers with its source, where no such rust-src is left in the archive
 set -euo pipefail
 
-target=${1:?usage: .ci/rust-std.sh TARGET}
+target=${1:?usage: .ci/rust-std.sh TARGET [threads]}
+kind=${2:-}
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${B158_CACHE:-$root/.cache}
-sysroot=$cache/sysroot/$target
+sysroot=$cache/sysroot/$target${kind:+-$kind}
 mirror=${B158_DEBIAN_MIRROR:-http://deb.debian.org}
 
 say() { printf '==> %s\n' "$*" >&2; }
@@ -29,6 +32,11 @@ wasm32-*)
     rustflags="-Cembed-bitcode=yes -Zforce-unstable-if-unmarked"
     features="panic-unwind backtrace" panic=unwind ;;
 esac
+case $kind-$target in
+-*) ;;
+threads-wasm32-*) rustflags+=" -Ctarget-feature=+atomics,+bulk-memory,+mutable-globals,+simd128" ;;
+*) die "'$kind' is no kind of std for $target" ;;
+esac
 
 toolchain=$(env -u RUSTC rustc --print sysroot)
 version=$("$toolchain/bin/rustc" --version | cut -d' ' -f2)
@@ -38,13 +46,15 @@ host=$("$toolchain/bin/rustc" -vV | sed -n 's/^host: //p')
 stamp="$version $target $toolchain ${B158_STD_SOURCE:-any} $(cksum <"${BASH_SOURCE[0]}")"
 [ "$(cat "$sysroot/stamp" 2>/dev/null)" != "$stamp" ] || exit 0
 
-for tool in apt-get apt-cache dpkg-deb; do
-    command -v $tool >/dev/null || die "$tool is missing: this way needs Debian or a relative of it.
-    Elsewhere give rustc the target itself: rustup target add $target"
-done
-
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-[ -e $keyring ] || die "$keyring is missing: apt-get install debian-archive-keyring"
+need_debian() {
+    local tool
+    for tool in apt-get apt-cache dpkg-deb; do
+        command -v $tool >/dev/null || die "$tool is missing: this way needs Debian or a relative of it.
+    Elsewhere rustup has what is needed: rustup target add $target; rustup component add rust-src"
+    done
+    [ -e $keyring ] || die "$keyring is missing: apt-get install debian-archive-keyring"
+}
 
 # apt with its own sources and lists, so that the system's are left alone: apt_in SUITE COMMAND ...
 apt_in() {
@@ -93,8 +103,20 @@ unpack_library() {
 }
 
 # Sets: library (the source), compiler (the rustc for it), host_rustlib (the host's std for that compiler).
+use_rustup() {
+    local source=$toolchain/lib/rustlib/src/rust/library
+    [ -f "$source/sysroot/Cargo.toml" ] || return 1
+    # A copy, for cargo writes there.
+    library=$cache/rust-src/rustup-$version/library
+    rm -rf "$library" && mkdir -p "${library%/library}"
+    cp -r "$source" "$library"
+    compiler=$toolchain/bin/rustc
+    host_rustlib=$toolchain/lib/rustlib/$host
+}
+
 use_rust_src() {
     local suite found deb
+    need_debian
     for suite in trixie-backports forky sid; do
         found=$(version_in "$suite" rust-src "$version+") || continue
         [ -n "$found" ] && break
@@ -109,6 +131,7 @@ use_rust_src() {
 }
 
 use_rustc_web() {
+    need_debian
     local suite=bookworm-security found upstream package deb dir=$cache/rustc-web
     found=$(version_in "$suite" rustc-web) || return 1
     [ -n "$found" ] || { say "Debian's $suite has no rustc-web"; return 1; }
@@ -156,14 +179,15 @@ $2"
 }
 
 case ${B158_STD_SOURCE:-any} in
+rustup) use_rustup ;;
 rust-src) use_rust_src ;;
 rustc-web) use_rustc_web ;;
-any) use_rust_src || use_rustc_web ;;
-*) die "B158_STD_SOURCE is '$B158_STD_SOURCE': rust-src or rustc-web" ;;
-esac || die "no source of std found for rustc $version in Debian's archive"
+any) use_rustup || use_rust_src || use_rustc_web ;;
+*) die "B158_STD_SOURCE is '$B158_STD_SOURCE': rustup, rust-src or rustc-web" ;;
+esac || die "no source of std found for rustc $version, neither rustup's rust-src nor in Debian's archive"
 
-say "building std for $target from Debian's source with rustc $("$compiler" --version | cut -d' ' -f2)"
-build=$cache/build/std-$target
+say "building std for $target${kind:+ with $kind} from $library with rustc $("$compiler" --version | cut -d' ' -f2)"
+build=$cache/build/std-$target${kind:+-$kind}
 upper=$(echo "$target" | tr 'a-z-' 'A-Z_')
 (
     cd "$library"

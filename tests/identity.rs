@@ -55,7 +55,6 @@ fn say(text: &str) {
     println!("{text}");
 }
 
-/// One thread in a browser is all there is: what other numbers do there is in `threads/single.rs`.
 /// The story model with its embedding held in Q8_0, f16 KV cache.
 const PINNED_Q8: u64 = 0xa86a_997c_bbe7_20f0;
 
@@ -70,6 +69,7 @@ fn every_backend_has_the_pinned_bits_with_an_8_bit_embedding() {
     }
 }
 
+/// The page of the wasm tests has one thread. Those of a tab are compared in `tests/browser/threads.spec.js`.
 #[test]
 fn threads_change_no_bit() {
     for (name, file, kind, pinned) in PINNED {

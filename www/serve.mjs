@@ -4,18 +4,20 @@ import { basename, dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import sirv from "sirv";
-import { HEADERS } from "./headers.mjs";
+import { HEADERS, ISOLATION } from "./headers.mjs";
 
 const TRIES = 20;
 
 /**
  * Serves `root`, and `file` (a model that lies elsewhere) under `/local/`. A port in use makes it take the next one; port 0 is any free one.
- * @param {{ port?: number, root: string, file?: string | undefined }} options
+ * Not `isolated`, it leaves out the headers that shared memory needs.
+ * @param {{ port?: number, root: string, file?: string | undefined, isolated?: boolean }} options
  */
-export async function serve({ port = 0, root, file }) {
+export async function serve({ port = 0, root, file, isolated = true }) {
+  const headers = Object.entries(HEADERS).filter(([name]) => isolated || !(name in ISOLATION));
   /** @param {import("node:http").ServerResponse} response */
   const setHeaders = (response, path = "") => {
-    for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+    for (const [name, value] of headers) response.setHeader(name, value);
     if (path.endsWith(".gguf")) response.setHeader("content-type", "application/octet-stream");
   };
   // `dev` reads the folder at each request instead of once at the start.

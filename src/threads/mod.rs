@@ -8,13 +8,31 @@
 //! Where there are no threads (wasm without shared memory) the pool has one, and runs the tasks in order.
 #![allow(unsafe_code)]
 
+#[cfg(any(not(target_family = "wasm"), target_feature = "atomics"))]
+mod gate;
 #[cfg_attr(not(target_family = "wasm"), path = "native.rs")]
-#[cfg_attr(target_family = "wasm", path = "single.rs")]
+#[cfg_attr(all(target_family = "wasm", target_feature = "atomics"), path = "shared_memory.rs")]
+#[cfg_attr(all(target_family = "wasm", not(target_feature = "atomics")), path = "single.rs")]
 mod pool;
 mod split;
 
 pub use pool::Pool;
+#[cfg(all(target_family = "wasm", target_feature = "atomics"))]
+pub(crate) use pool::{join, work};
 pub use split::Columns;
+
+impl Default for Pool {
+    /// A pool of the calling thread alone.
+    fn default() -> Self {
+        Pool::new(1)
+    }
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool").field("threads", &self.threads()).field("note", &self.note()).finish()
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -41,6 +41,22 @@ fn sleeping_workers_wake() {
 }
 
 #[test]
+fn the_caller_sleeps_until_a_slow_worker_has_left() {
+    let pool = Pool::new(3);
+    let caller = std::thread::current().id();
+    let total = AtomicUsize::new(0);
+    for _ in 0..5 {
+        pool.run(6, &|_| {
+            // Far longer than anybody spins or yields.
+            let ms = if std::thread::current().id() == caller { 1 } else { 40 };
+            std::thread::sleep(std::time::Duration::from_millis(ms));
+            total.fetch_add(1, Relaxed);
+        });
+    }
+    assert_eq!(total.load(Relaxed), 30);
+}
+
+#[test]
 fn chunks_and_columns_cover_the_slice_once() {
     let pool = Pool::new(4);
     let mut data = vec![0u32; 1003];

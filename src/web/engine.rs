@@ -32,7 +32,6 @@ struct Info<'a> {
     kv_cache: &'static str,
     backend: &'static str,
     threads: usize,
-    why_single_threaded: Option<&'a str>,
     notes: &'a [String],
 }
 
@@ -162,7 +161,6 @@ impl Engine {
             kv_cache: cache.kind().name(),
             backend: compute.backend.name(),
             threads: compute.pool.threads(),
-            why_single_threaded: compute.pool.note(),
             notes: &loaded.notes,
         })
     }

@@ -2,9 +2,10 @@
 
 use super::{Engine, options, throw};
 use crate::Error;
-use crate::kernels::Compute;
+use crate::kernels::{self, Compute};
 use crate::model::{self, KvType, LoaderOptions};
 use crate::session::{Session, SessionOptions};
+use crate::threads::Pool;
 use serde::Deserialize;
 use std::sync::Arc;
 use wasm_bindgen::prelude::*;
@@ -19,6 +20,7 @@ struct Options {
     hash: bool,
     /// `q8_0`; as in the file where absent.
     token_embedding: Option<String>,
+    threads: usize,
 }
 
 /// A model on its way in.
@@ -30,7 +32,9 @@ pub struct Loader {
 
 #[wasm_bindgen]
 impl Loader {
-    /// `{ fileSize?, contextLength?, kvCache?: "f16" | "f32", overrides?: ["key=type:value"], hash?: boolean, tokenEmbedding?: "file" | "q8_0" }`
+    /// `{ fileSize?, contextLength?, kvCache?: "f16" | "f32", overrides?: ["key=type:value"], hash?: boolean,
+    /// tokenEmbedding?: "file" | "q8_0", threads?: number }`. More threads than one are those of the workers that have joined
+    /// the pool before.
     #[wasm_bindgen(constructor)]
     pub fn new(settings: JsValue) -> Result<Loader, JsValue> {
         let settings: Options = options(settings)?;
@@ -48,8 +52,9 @@ impl Loader {
         };
         let file_size = settings.file_size.filter(|size| *size >= 1.0).map(|size| size as u64);
         let options = LoaderOptions { file_size, overrides: settings.overrides, hash: settings.hash, q8_embedding };
+        let compute = Compute { backend: kernels::detect(), pool: Pool::new(settings.threads) };
         Ok(Loader {
-            loader: model::Loader::new(Compute::default(), options),
+            loader: model::Loader::new(compute, options),
             session: SessionOptions { context: settings.context_length, kv_type, batch: 0 },
         })
     }

@@ -26,6 +26,20 @@ pub fn backends() -> Vec<String> {
     kernels::available().iter().map(|backend| backend.name().to_owned()).collect()
 }
 
+/// Counts the calling web worker into the pool of threads, which shares this module's memory. False: it has come too late.
+#[cfg(target_feature = "atomics")]
+#[wasm_bindgen(js_name = joinPool)]
+pub fn join_pool() -> bool {
+    crate::threads::join()
+}
+
+/// What a web worker does that has joined the pool: it takes tasks, and never returns.
+#[cfg(target_feature = "atomics")]
+#[wasm_bindgen(js_name = workInPool)]
+pub fn work_in_pool() {
+    crate::threads::work();
+}
+
 /// A JavaScript `Error` with the message and the code.
 fn throw(error: &crate::Error) -> JsValue {
     thrown(&error.to_string(), error.code())

@@ -2,7 +2,7 @@
 import { test as base, expect } from "@playwright/test";
 import { serve } from "../../www/serve.mjs";
 
-const DEMO = new URL("../../www/dist/demo/", import.meta.url).pathname;
+export const DEMO = new URL("../../www/dist/demo/", import.meta.url).pathname;
 
 export const test = base.extend({
   server: [

@@ -1,5 +1,5 @@
 // Loads a large GGUF in the demo page and prints what it took, as JSON:
-//   node measure-memory.mjs --file MODEL.gguf | --address URL  [--context N] [--backend simd128|relaxed] [--tokens 32]
+//   node measure-memory.mjs --file MODEL.gguf | --address URL  [--context N] [--backend simd128|relaxed] [--threads N] [--tokens 32]
 //     [--prompt-tokens 128] [--token-embedding q8_0]
 import { statSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -13,6 +13,7 @@ const { values } = parseArgs({
     address: { type: "string" },
     context: { type: "string", default: "" },
     backend: { type: "string", default: "auto" },
+    threads: { type: "string", default: "auto" },
     tokens: { type: "string", default: "32" },
     "token-embedding": { type: "string", default: "file" },
     "prompt-tokens": { type: "string", default: "128" },
@@ -28,10 +29,10 @@ try {
   await page.goto(server.url);
   await page.waitForFunction(() => window.b158?.model !== undefined);
   const measured = await page.evaluate(
-    async ({ address, contextLength, backend, tokens, promptTokens, tokenEmbedding }) => {
+    async ({ address, contextLength, backend, threads, tokens, promptTokens, tokenEmbedding }) => {
       await window.b158.model.dispose();
       const began = performance.now();
-      const model = await window.b158.BitNet.load(address, { backend, tokenEmbedding, ...(contextLength && { contextLength }) });
+      const model = await window.b158.BitNet.load(address, { backend, threads, tokenEmbedding, ...(contextLength && { contextLength }) });
       const loadSeconds = (performance.now() - began) / 1000;
       const prompt = Uint32Array.from({ length: promptTokens }, (_, index) => (index * 37) % Math.min(1000, model.info.vocabulary));
       const { timings, usage } = await model.generate(prompt, { temperature: 0, maxTokens: tokens }).result();
@@ -55,6 +56,7 @@ try {
       address: server.fileUrl ?? values.address,
       contextLength: Number(values.context),
       backend: values.backend,
+      threads: values.threads === "auto" ? "auto" : Number(values.threads),
       tokens: Number(values.tokens),
       promptTokens: Number(values["prompt-tokens"]),
       tokenEmbedding: values["token-embedding"],

@@ -128,10 +128,9 @@ export class ModelPanel {
     const facts = [format.parameters(info.parameters), mostTensors(info.quantization), `${format.bytes(info.weightBytes)} of weights`, `context of ${format.tokens(info.contextLength)}`];
     setText("model-facts", facts.join(" · "));
     const notes = byId("notes");
-    const notesToShow = info.notes.filter((note) => note !== info.whySingleThreaded);
-    notes.hidden = notesToShow.length === 0;
+    notes.hidden = info.notes.length === 0;
     notes.replaceChildren(
-      ...notesToShow.map((note) => {
+      ...info.notes.map((note) => {
         const item = document.createElement("li");
         item.textContent = note;
         return item;
@@ -172,6 +171,7 @@ export class ModelPanel {
 
 function advanced(): LoadOptions {
   const contextLength = byId("context-length", HTMLInputElement).valueAsNumber;
+  const threads = byId("thread-count", HTMLInputElement).valueAsNumber;
   const overrides = byId("overrides", HTMLTextAreaElement)
     .value.split("\n")
     .map((line) => line.trim())
@@ -180,6 +180,7 @@ function advanced(): LoadOptions {
     kvCache: byId("kv-cache", HTMLSelectElement).value as "f16" | "f32",
     tokenEmbedding: byId("embedding", HTMLSelectElement).value as "file" | "q8_0",
     backend: byId("backend", HTMLSelectElement).value as "auto" | "simd128" | "relaxed",
+    ...(Number.isFinite(threads) && { threads }),
     ...(Number.isFinite(contextLength) && { contextLength }),
     ...(overrides.length > 0 && { overrides }),
   };

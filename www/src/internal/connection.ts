@@ -14,6 +14,7 @@ export class Connection {
   lastTimings: Timings | undefined;
 
   readonly #worker: Worker;
+  readonly #helpers: Worker[] = [];
   readonly #closed = new Deferred<never>();
   #closedBy: { reason: unknown } | undefined;
   #nextId = 1;
@@ -28,10 +29,10 @@ export class Connection {
     });
     worker.addEventListener("error", (event) => {
       event.preventDefault();
-      this.#crash(event.message || "its script could not be loaded; see the console and the content security policy (worker-src)");
+      this.crash(event.message || "its script could not be loaded; see the console and the content security policy (worker-src)");
     });
     worker.addEventListener("messageerror", () => {
-      this.#crash("a message could not be read");
+      this.crash("a message could not be read");
     });
   }
 
@@ -86,6 +87,7 @@ export class Connection {
     if (this.#closedBy) return;
     this.#closedBy = { reason };
     this.#worker.terminate();
+    for (const helper of this.#helpers) helper.terminate();
     for (const pending of this.#calls.values()) pending.reject(reason);
     for (const stream of this.#generations.values()) stream.fail(reason);
     this.#calls.clear();
@@ -93,7 +95,13 @@ export class Connection {
     this.#closed.reject(reason);
   }
 
-  #crash(what: string): void {
+  /** A thread of the engine, which ends with it. */
+  adopt(helper: Worker): void {
+    if (this.#closedBy) helper.terminate();
+    else this.#helpers.push(helper);
+  }
+
+  crash(what: string): void {
     this.close(new BitNetError("worker-crashed", `the worker has stopped: ${what}; load the model again`));
   }
 
@@ -123,7 +131,7 @@ export class Connection {
         this.#calls.delete(message.id);
         break;
       case "crashed":
-        this.#crash(message.message);
+        this.crash(message.message);
         break;
       default:
         this.onLoadMessage(message);

@@ -11,6 +11,7 @@ export interface LoaderOptions {
   overrides?: readonly string[];
   hash?: boolean;
   tokenEmbedding?: "file" | "q8_0";
+  threads?: number;
 }
 
 export interface Loader {
@@ -92,10 +93,17 @@ export interface Engine {
 /** A module that is ready to load a model. */
 export interface EngineModule {
   createLoader(options: LoaderOptions): Loader;
+  /** How many there should be, and why they are fewer, or one. */
+  threads?: { wanted: number; why: string | undefined };
 }
 
 /** The glue that wasm-bindgen writes with `--target web`. */
 export interface WasmGlue {
-  default(input: { module_or_path: URL | Response | string }): Promise<unknown>;
+  /** Without `memory` it makes one. */
+  default(input: { module_or_path: WebAssembly.Module; memory?: WebAssembly.Memory; thread_stack_size?: number }): Promise<{ memory: WebAssembly.Memory }>;
   Loader: new (options: LoaderOptions) => Loader;
+  /** Only in the builds with threads, as is the next. False: too late. */
+  joinPool?: (() => boolean) | undefined;
+  /** Never returns. */
+  workInPool?: (() => void) | undefined;
 }

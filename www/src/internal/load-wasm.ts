@@ -1,54 +1,58 @@
-/**
- * Picks the WebAssembly build and fetches it.
- *
- * An engine validates a module as a whole, so relaxed opcodes live in a build of their own. One literal `import` and one
- * literal `new URL` for each, since bundlers match the syntax.
- */
+/** Picks the WebAssembly build, fetches it, and gets threads for it. */
 import { relaxedSimd, simd } from "wasm-feature-detect";
 import { BitNetError } from "../public/errors.js";
 import type { Backend } from "../public/types.js";
-import type { EngineModule, WasmGlue } from "./engine.js";
-
-interface Build {
-  glue: () => Promise<WasmGlue>;
-  url: () => URL;
-}
-
-const BUILDS: Record<Backend, Build> = {
-  simd128: {
-    glue: () => import("../../wasm/simd128/b158.js"),
-    url: () => new URL("../../wasm/simd128/b158_bg.wasm", import.meta.url),
-  },
-  relaxed: {
-    glue: () => import("../../wasm/relaxed/b158.js"),
-    url: () => new URL("../../wasm/relaxed/b158_bg.wasm", import.meta.url),
-  },
-};
+import { BUILDS } from "./builds.js";
+import type { EngineModule } from "./engine.js";
+import type { Help } from "./protocol.js";
+import { chooseThreads } from "./threads.js";
 
 export interface WasmOptions {
   backend: "auto" | Backend;
   wasmUrl: string | undefined;
+  threads: "auto" | number;
   onProgress: (loaded: number, total: number | undefined) => void;
+  /** Resolves when all helpers that come have joined; with the reason where some have not. */
+  startHelpers: (count: number, help: Help) => Promise<string | undefined>;
 }
 
-export async function loadWasm({ backend, wasmUrl, onProgress }: WasmOptions): Promise<EngineModule> {
-  const build = BUILDS[await choose(backend)];
-  const glue = await build.glue();
-  const url = wasmUrl ?? build.url();
-  let response: Response;
+export async function loadWasm(options: WasmOptions): Promise<EngineModule> {
+  const { wasmUrl, onProgress } = options;
+  const backend = await chooseBackend(options.backend);
+  const { count, why } = await chooseThreads(options.threads);
+  if (wasmUrl !== undefined) {
+    // Which kind of module it is, the file decides.
+    const module = await compile(wasmUrl, onProgress);
+    const shared = WebAssembly.Module.imports(module).some(({ kind }) => kind === "memory");
+    return shared ? threaded(backend, module, count, why, options) : single(backend, module, why ?? "the module of wasmUrl is for one thread");
+  }
+  const plain = async (why: string | undefined) => single(backend, await compile(BUILDS[backend].url(), onProgress), why);
+  if (count === 1) return plain(why);
+  const module = await compile(BUILDS[`${backend}-threads`].url(), onProgress);
   try {
-    response = await fetch(url);
-  } catch (cause) {
-    throw new BitNetError("network", `the engine at ${String(url)} could not be fetched; check the connection and reload`, { cause });
+    return await threaded(backend, module, count, undefined, options);
+  } catch (error) {
+    // What WebAssembly.Memory throws where there is no address space.
+    if (!(error instanceof RangeError)) throw error;
+    return plain(`the browser gave no shared memory (${error.message})`);
   }
-  if (!response.ok) {
-    throw new BitNetError("network", `the engine at ${String(url)} answered ${String(response.status)}; check that the server has the wasm folder`);
-  }
-  await glue.default({ module_or_path: counted(response, onProgress) });
-  return { createLoader: (options) => new glue.Loader(options) };
 }
 
-async function choose(backend: "auto" | Backend): Promise<Backend> {
+async function single(backend: Backend, module: WebAssembly.Module, why: string | undefined): Promise<EngineModule> {
+  const glue = await BUILDS[backend].glue();
+  await glue.default({ module_or_path: module });
+  return { createLoader: (options) => new glue.Loader(options), threads: { wanted: 1, why } };
+}
+
+async function threaded(backend: Backend, module: WebAssembly.Module, count: number, why: string | undefined, options: WasmOptions): Promise<EngineModule> {
+  const flavour = `${backend}-threads` as const;
+  const glue = await BUILDS[flavour].glue();
+  const { memory } = await glue.default({ module_or_path: module });
+  if (count > 1) why = await options.startHelpers(count - 1, { flavour, module, memory });
+  return { createLoader: (loaderOptions) => new glue.Loader({ ...loaderOptions, threads: count }), threads: { wanted: count, why } };
+}
+
+async function chooseBackend(backend: "auto" | Backend): Promise<Backend> {
   if (!(await simd())) {
     throw new BitNetError("unsupported-browser", "this browser has no WebAssembly SIMD; use a Chrome, Firefox or Safari (16.4 or newer) of recent years");
   }
@@ -59,9 +63,23 @@ async function choose(backend: "auto" | Backend): Promise<Backend> {
   return backend;
 }
 
+async function compile(url: string | URL, onProgress: WasmOptions["onProgress"]): Promise<WebAssembly.Module> {
+  let response: Response;
+  try {
+    response = await fetch(url);
+  } catch (cause) {
+    throw new BitNetError("network", `the engine at ${String(url)} could not be fetched; check the connection and reload`, { cause });
+  }
+  if (!response.ok) {
+    throw new BitNetError("network", `the engine at ${String(url)} answered ${String(response.status)}; check that the server has the wasm folder`);
+  }
+  return WebAssembly.compileStreaming(counted(response, onProgress));
+}
+
 /** The same response, but it reports as it is read. Its length is known only where it was not compressed on the way. */
 function counted(response: Response, onProgress: WasmOptions["onProgress"]): Response {
-  if (!response.body) return response;
+  const headers = { "content-type": "application/wasm" };
+  if (!response.body) return new Response(response.body, { headers });
   const length = Number(response.headers.get("content-length"));
   const total = length > 0 && !response.headers.has("content-encoding") ? length : undefined;
   let loaded = 0;
@@ -72,5 +90,5 @@ function counted(response: Response, onProgress: WasmOptions["onProgress"]): Res
       controller.enqueue(chunk);
     },
   });
-  return new Response(response.body.pipeThrough(counter), { headers: { "content-type": "application/wasm" } });
+  return new Response(response.body.pipeThrough(counter), { headers });
 }

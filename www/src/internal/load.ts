@@ -10,12 +10,14 @@ import type { LoadOptions, ModelInfo, ModelSource } from "../public/types.js";
 import { Connection } from "./connection.js";
 import { Deferred } from "./deferred.js";
 import type { LoaderOptions } from "./engine.js";
+import { startHelpers } from "./helpers.js";
 import { ProgressMeter } from "./progress.js";
 import type { FromWorker } from "./protocol.js";
 import { openSource, type OpenSource } from "./source.js";
 
 const BUFFER_BYTES = 1 << 20;
 const BUFFERS = 4;
+const MOST_THREADS = 64;
 
 export interface Loaded {
   connection: Connection;
@@ -25,7 +27,8 @@ export interface Loaded {
 export async function loadModel(source: ModelSource, options: LoadOptions): Promise<Loaded> {
   const { signal } = options;
   signal?.throwIfAborted();
-  const connection = new Connection(options.worker ?? startWorker(options.workerUrl));
+  checkThreads(options.threads ?? "auto");
+  const connection = new Connection(typeof options.worker === "object" ? options.worker : startWorker(options));
   const abort = () => {
     connection.close(signal?.reason);
   };
@@ -40,7 +43,14 @@ export async function loadModel(source: ModelSource, options: LoadOptions): Prom
   }
 }
 
-function startWorker(workerUrl: string | URL | undefined): Worker {
+function checkThreads(threads: unknown): void {
+  if (threads === "auto" || (Number.isInteger(threads) && Number(threads) >= 1 && Number(threads) <= MOST_THREADS)) return;
+  throw new BitNetError("invalid-argument", `threads is ${String(threads)}; it may be "auto" or a whole number from 1 to ${String(MOST_THREADS)}`);
+}
+
+/** The engine's worker, or one for a further thread. */
+function startWorker({ worker, workerUrl }: LoadOptions): Worker {
+  if (typeof worker === "function") return worker();
   if (typeof Worker === "undefined") throw new BitNetError("unsupported-browser", "there are no web workers here; load the model in a browser's page");
   if (workerUrl !== undefined) return new Worker(workerUrl, { type: "module" });
   // Written exactly so: bundlers look for this form.
@@ -67,8 +77,8 @@ class Load {
   }
 
   async run(source: ModelSource): Promise<ModelInfo> {
-    const { backend = "auto", wasmUrl, contextLength, kvCache, overrides, hash, tokenEmbedding } = this.#options;
-    this.#connection.send({ type: "open", backend, wasmUrl: wasmUrl && String(wasmUrl) });
+    const { backend = "auto", threads = "auto", wasmUrl, contextLength, kvCache, overrides, hash, tokenEmbedding } = this.#options;
+    this.#connection.send({ type: "open", backend, wasmUrl: wasmUrl && String(wasmUrl), threads });
     // Engine and model are fetched at the same time.
     const fetching = new AbortController();
     this.#connection.closed.catch((reason: unknown) => {
@@ -154,6 +164,9 @@ class Load {
       case "engine-progress":
         this.#progress.update("engine", message.loaded, message.total);
         break;
+      case "start-helpers":
+        void this.#startHelpers(message);
+        break;
       case "opened":
         this.#opened.resolve();
         break;
@@ -169,6 +182,19 @@ class Load {
       case "load-failed":
         this.#connection.close(new BitNetError(message.error.code, message.error.message));
     }
+  }
+
+  async #startHelpers({ count, help }: Extract<FromWorker, { type: "start-helpers" }>): Promise<void> {
+    const why = await startHelpers(count, help, {
+      createWorker: () => startWorker(this.#options),
+      adopt: (worker) => {
+        this.#connection.adopt(worker);
+      },
+      crash: (what) => {
+        this.#connection.crash(what);
+      },
+    });
+    this.#connection.send({ type: "helpers-started", why });
   }
 
   /** The value, unless the worker goes first. */

@@ -1,6 +1,7 @@
 /** The messages between page and worker. */
 import type { BitNetErrorCode } from "../public/errors.js";
 import type { Backend, ModelInfo, Token, VerifyReport } from "../public/types.js";
+import type { Flavour } from "./builds.js";
 import type { About, Answer, GenerateRequest, LoaderOptions, MemoryUse, Step } from "./engine.js";
 
 export interface PlainError {
@@ -22,7 +23,9 @@ export interface Calls {
 export type CallName = keyof Calls;
 
 export type ToWorker =
-  | { type: "open"; backend: "auto" | Backend; wasmUrl: string | undefined }
+  | { type: "open"; backend: "auto" | Backend; wasmUrl: string | undefined; threads: "auto" | number }
+  /** Those that came have joined; why others have not. */
+  | { type: "helpers-started"; why: string | undefined }
   | { type: "load"; options: LoaderOptions }
   /** The first `length` bytes of `buffer`, which comes back in `taken`: a few buffers go round and are the backpressure. */
   | { type: "chunk"; buffer: ArrayBuffer; length: number }
@@ -33,6 +36,7 @@ export type ToWorker =
 
 export type FromWorker =
   | { type: "engine-progress"; loaded: number; total: number | undefined }
+  | { type: "start-helpers"; count: number; help: Help }
   | { type: "opened" }
   | { type: "taken"; buffer: ArrayBuffer; expectedSize: number | undefined }
   | { type: "loaded"; info: ModelInfo }
@@ -44,6 +48,24 @@ export type FromWorker =
   | { type: "failed"; id: number; error: PlainError }
   | { type: "value"; id: number; value: unknown }
   /** A trap inside WebAssembly: its memory can't be trusted any more. */
+  | { type: "crashed"; message: string };
+
+/** What a worker needs to become a thread of an engine. */
+export interface Help {
+  flavour: Flavour;
+  module: WebAssembly.Module;
+  memory: WebAssembly.Memory;
+}
+
+export interface ToHelper {
+  type: "help";
+  help: Help;
+}
+
+export type FromHelper =
+  | { type: "joined" }
+  | { type: "failed"; message: string }
+  /** A trap inside WebAssembly. */
   | { type: "crashed"; message: string };
 
 /** The part of `Worker`, `MessagePort` and a worker's global scope that both sides need. */

@@ -5,7 +5,8 @@
  * that a cancel is seen within one token, while the prompt is read as well.
  */
 import { BitNetError, type BitNetErrorCode } from "../public/errors.js";
-import type { Token } from "../public/types.js";
+import type { ModelInfo, Token } from "../public/types.js";
+import { Deferred } from "./deferred.js";
 import type { Engine, EngineModule, GenerateRequest, Loader, Nullable, Step } from "./engine.js";
 import type { WasmOptions } from "./load-wasm.js";
 import type { Endpoint, FromWorker, PlainError, ToWorker } from "./protocol.js";
@@ -28,6 +29,7 @@ class Server {
   #module: EngineModule | undefined;
   #loader: Loader | undefined;
   #engine: Engine | undefined;
+  readonly #helpersStarted = new Deferred<string | undefined>();
   #jobs: Job[] = [];
   #running: Job | undefined;
 
@@ -52,6 +54,9 @@ class Server {
           this.#report(error, (plain) => ({ type: "load-failed", error: plain }));
         }
         break;
+      case "helpers-started":
+        this.#helpersStarted.resolve(message.why);
+        break;
       case "generate": {
         const { id, request } = message;
         this.#enqueue({ id, run: (engine) => this.#generate(engine, id, request) });
@@ -75,11 +80,15 @@ class Server {
   async #load(message: Extract<ToWorker, { type: "open" | "load" | "chunk" | "finish" }>): Promise<void> {
     switch (message.type) {
       case "open": {
-        const { backend, wasmUrl } = message;
+        const { backend, wasmUrl, threads } = message;
         const onProgress = (loaded: number, total: number | undefined) => {
           this.#post({ type: "engine-progress", loaded, total });
         };
-        this.#module = await this.#loadModule({ backend, wasmUrl, onProgress });
+        const startHelpers: WasmOptions["startHelpers"] = (count, help) => {
+          this.#post({ type: "start-helpers", count, help });
+          return this.#helpersStarted.promise;
+        };
+        this.#module = await this.#loadModule({ backend, wasmUrl, threads, onProgress, startHelpers });
         this.#post({ type: "opened" });
         break;
       }
@@ -99,7 +108,7 @@ class Server {
         if (!loader) break;
         this.#loader = undefined; // finish() consumes it, also when it fails
         this.#engine = loader.finish();
-        this.#post({ type: "loaded", info: withoutNulls(this.#engine.info()) });
+        this.#post({ type: "loaded", info: withThreads(withoutNulls(this.#engine.info()), this.#module?.threads) });
       }
     }
   }
@@ -201,6 +210,14 @@ class Server {
   #post(message: FromWorker, transfer: Transferable[] = []): void {
     this.#port.postMessage(message, transfer);
   }
+}
+
+/** Adds why there are no more threads: the engine itself can't know. */
+function withThreads(info: ModelInfo, threads: EngineModule["threads"]): ModelInfo {
+  if (threads?.why === undefined) return info;
+  if (info.threads === 1) return { ...info, whySingleThreaded: threads.why };
+  if (info.threads >= threads.wanted) return info;
+  return { ...info, notes: [...info.notes, `${String(info.threads)} threads instead of ${String(threads.wanted)}: ${threads.why}`] };
 }
 
 function withoutNulls<T>(fields: Nullable<T>): T {

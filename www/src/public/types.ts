@@ -38,12 +38,20 @@ export interface LoadOptions {
    */
   tokenEmbedding?: "file" | "q8_0";
   backend?: "auto" | Backend;
-  /** Address of the `.wasm` file, where the package's own is out of reach. It must be of the chosen `backend`. */
+  /**
+   * Threads that compute, the engine's own among them. `auto`, the default: as many as `navigator.hardwareConcurrency` says, 8 at most.
+   * More than one need a page that is cross-origin isolated; `ModelInfo` tells how many there are and why not more. They change no bit.
+   */
+  threads?: "auto" | number;
+  /** Address of the `.wasm` file, where the package's own is out of reach. It must be of the chosen `backend`; with threads or without. */
   wasmUrl?: string | URL;
   /** Address of `worker.js`, which must be of the page's own origin. */
   workerUrl?: string | URL;
-  /** A ready worker, for example from `b158/testing`. `dispose()` terminates it. */
-  worker?: Worker;
+  /**
+   * A ready worker, for example from `b158/testing`; or a function that makes one of `b158/worker`, which is called for the engine and
+   * for each further thread. `dispose()` terminates them.
+   */
+  worker?: Worker | (() => Worker);
 }
 
 /** What was loaded, and how it runs. */

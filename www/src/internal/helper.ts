@@ -1,0 +1,37 @@
+/** A worker's life as a thread of an engine in another worker: same module, same memory. It never reads a second message. */
+import { BUILDS } from "./builds.js";
+import type { WasmGlue } from "./engine.js";
+import type { Endpoint, FromHelper, Help, ToHelper, ToWorker } from "./protocol.js";
+
+/** As much as the engine's own thread has. This one has no guard below it, so it may not be short. */
+const STACK_BYTES = 1 << 20;
+
+export function serveHelper(port: Endpoint, end: () => void): void {
+  port.addEventListener("message", (event: MessageEvent<ToHelper | ToWorker>) => {
+    if (event.data.type === "help") void help(port, event.data.help, end);
+  });
+}
+
+async function help(port: Endpoint, { flavour, module, memory }: Help, end: () => void): Promise<void> {
+  const post = (message: FromHelper) => {
+    port.postMessage(message, []);
+  };
+  let glue: WasmGlue;
+  try {
+    glue = await BUILDS[flavour].glue();
+    await glue.default({ module_or_path: module, memory, thread_stack_size: STACK_BYTES });
+  } catch (error) {
+    post({ type: "failed", message: String(error) });
+    return;
+  }
+  if (!glue.joinPool?.()) {
+    end();
+    return;
+  }
+  post({ type: "joined" });
+  try {
+    glue.workInPool?.();
+  } catch (error) {
+    post({ type: "crashed", message: String(error) });
+  }
+}
