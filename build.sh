@@ -357,7 +357,7 @@ BITS=()
 # gather_bits WHERE FILE
 gather_bits() {
     local line
-    while read -r line; do BITS+=("$1|$line"); done < <(grep -o 'bits [a-z0-9_]* A\.f32=.*' "$2")
+    while read -r line; do BITS+=("$1|$line"); done < <(grep -o 'bits [a-z0-9_-]* A\.f32=.*' "$2")
 }
 bits_table() {
     [ ${#BITS[@]} -gt 0 ] || return 0
