@@ -197,7 +197,7 @@ test.describe("loading", () => {
     await demo.openPicker();
     await demo.get("address").fill(`${server.url}models/stories-I2_S.gguf`);
     await demo.get("load-address").click();
-    await expect(demo.get("load-text")).toHaveText(/[\d.]+ (kB|MB) of 1\.8 MB · [\d.]+ MB\/s · .*left/);
+    await expect(demo.get("load-text")).toHaveText(/[\d.]+ (kB|MB) of 2\.2 MB · [\d.]+ MB\/s · .*left/);
     await expect(demo.page.getByRole("progressbar", { name: "Loading" })).toHaveAttribute("aria-valuenow", /^\d+$/);
     await page.screenshot({ path: shot("loading"), fullPage: true });
     await demo.get("load-cancel").click();
