@@ -27,8 +27,8 @@ pub(crate) struct Model {
     /// Change a metadata value: key=type:value, type int, float, bool or str. May be repeated.
     #[arg(long = "override-kv", value_name = "K=T:V")]
     pub(crate) override_kv: Vec<String>,
-    /// Hold the token embedding, which is the output head too, in this type: half the memory and half the head's bytes a token
-    /// for logits that are a little off [default: as in the file].
+    /// Hold the token embedding, which is the output head too, in this type: about half the memory of f16, at
+    /// the speed benches/README.md tells, for logits that are a little off [default: as in the file].
     #[arg(long, value_name = "TYPE")]
     pub(crate) token_embedding_type: Option<EmbeddingType>,
     /// Say nothing on standard error but errors.

@@ -20,8 +20,8 @@ pub struct LoaderOptions {
     pub overrides: Vec<String>,
     /// Take the file's SHA-256 on the way.
     pub hash: bool,
-    /// Hold the token embedding, which is the output head too, in Q8_0 where the file has it in floats: half the memory of f16
-    /// and half the bytes of the head's share of a token, for logits that are a little off.
+    /// Hold the token embedding, which is the output head too, in Q8_0 where the file has it in floats: about half the memory of
+    /// f16, for logits that are a little off. Not faster: benches/README.md.
     pub q8_embedding: bool,
 }
 

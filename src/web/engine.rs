@@ -5,7 +5,7 @@ use crate::chat::Message;
 use crate::sampler::SamplerOptions;
 use crate::session::{FinishReason, GenerateOptions, Session, Step, Timings, Usage};
 use crate::tokenizer::Special;
-use crate::verify::{About, Answer, PROMPTS, Report};
+use crate::verify::{About, Answer, MAX_TOKENS, PROMPTS, Report};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -72,6 +72,13 @@ struct Memory {
     wasm_bytes: u64,
     weight_bytes: u64,
     kv_cache_bytes: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct VerifyDefaults {
+    prompts: [&'static str; PROMPTS.len()],
+    max_tokens: usize,
 }
 
 #[derive(Serialize)]
@@ -215,10 +222,10 @@ impl Engine {
         self.session.reset();
     }
 
-    /// The prompts of `crate::verify`.
-    #[wasm_bindgen(js_name = verifyPrompts)]
-    pub fn verify_prompts(&self) -> Vec<String> {
-        PROMPTS.map(str::to_owned).to_vec()
+    /// What `crate::verify` asks where nothing else is said: `{ prompts, maxTokens }`.
+    #[wasm_bindgen(js_name = verifyDefaults)]
+    pub fn verify_defaults(&self) -> Result<JsValue, JsValue> {
+        object(&VerifyDefaults { prompts: PROMPTS, max_tokens: MAX_TOKENS })
     }
 
     /// What `crate::verify` makes of greedy answers: `{ metrics, text, html }`.

@@ -3,9 +3,7 @@
 //     [--prompt-tokens 128] [--token-embedding q8_0]
 import { statSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { chromium } from "@playwright/test";
-import { serve } from "../../www/serve.mjs";
-import { ARGUMENTS } from "./chromium.js";
+import { inDemo } from "./measure.js";
 
 const { values } = parseArgs({
   options: {
@@ -21,16 +19,9 @@ const { values } = parseArgs({
 });
 if ((values.file === undefined) === (values.address === undefined)) throw new Error("give one of --file and --address");
 
-const server = await serve({ root: new URL("../../www/dist/demo/", import.meta.url).pathname, file: values.file });
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS });
-try {
-  const page = await browser.newPage();
-  page.setDefaultTimeout(20 * 60_000);
-  await page.goto(server.url);
-  await page.waitForFunction(() => window.b158?.model !== undefined);
-  const measured = await page.evaluate(
+const measured = await inDemo(values.file, (page, fileUrl) =>
+  page.evaluate(
     async ({ address, contextLength, backend, threads, tokens, promptTokens, tokenEmbedding }) => {
-      await window.b158.model.dispose();
       const began = performance.now();
       const model = await window.b158.BitNet.load(address, { backend, threads, tokenEmbedding, ...(contextLength && { contextLength }) });
       const loadSeconds = (performance.now() - began) / 1000;
@@ -53,7 +44,7 @@ try {
       };
     },
     {
-      address: server.fileUrl ?? values.address,
+      address: fileUrl ?? values.address,
       contextLength: Number(values.context),
       backend: values.backend,
       threads: values.threads === "auto" ? "auto" : Number(values.threads),
@@ -61,10 +52,7 @@ try {
       promptTokens: Number(values["prompt-tokens"]),
       tokenEmbedding: values["token-embedding"],
     },
-  );
-  const fileBytes = values.file === undefined ? undefined : statSync(values.file).size;
-  console.log(JSON.stringify({ fileBytes, ...measured }, undefined, 2));
-} finally {
-  await browser.close();
-  server.close();
-}
+  ),
+);
+const fileBytes = values.file === undefined ? undefined : statSync(values.file).size;
+console.log(JSON.stringify({ fileBytes, ...measured }, undefined, 2));

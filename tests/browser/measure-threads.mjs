@@ -1,9 +1,7 @@
 // Prompt and generation speed of a large GGUF with several numbers of threads, alternating in one tab, as medians and ratios to the first:
 //   node measure-threads.mjs --file MODEL.gguf  [--threads 1,2] [--rounds 5] [--backend simd128|relaxed] [--tokens 32] [--prompt-tokens 128]
 import { parseArgs } from "node:util";
-import { chromium } from "@playwright/test";
-import { serve } from "../../www/serve.mjs";
-import { ARGUMENTS } from "./chromium.js";
+import { inDemo } from "./measure.js";
 
 const { values } = parseArgs({
   options: {
@@ -17,16 +15,9 @@ const { values } = parseArgs({
 });
 if (values.file === undefined) throw new Error("give a model: --file MODEL.gguf");
 
-const server = await serve({ root: new URL("../../www/dist/demo/", import.meta.url).pathname, file: values.file });
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS });
-try {
-  const page = await browser.newPage();
-  page.setDefaultTimeout(20 * 60_000);
-  await page.goto(server.url);
-  await page.waitForFunction(() => window.b158?.model !== undefined);
-  const runs = await page.evaluate(
+const runs = await inDemo(values.file, (page, fileUrl) =>
+  page.evaluate(
     async ({ address, counts, rounds, backend, tokens, promptTokens }) => {
-      await window.b158.model.dispose();
       // A model for each number, all loaded at once, so that the machine's moods fall on all of them alike.
       const models = [];
       for (const threads of counts) models.push(await window.b158.BitNet.load(address, { backend, threads }));
@@ -44,20 +35,17 @@ try {
       return runs;
     },
     {
-      address: server.fileUrl,
+      address: fileUrl,
       counts: values.threads.split(",").map(Number),
       rounds: Number(values.rounds),
       backend: values.backend,
       tokens: Number(values.tokens),
       promptTokens: Number(values["prompt-tokens"]),
     },
-  );
-  const median = (numbers) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1];
-  for (const { backend, threads, prompt, generation } of runs) {
-    const ratio = (now, first) => `${median(now).toFixed(2)} tok/s (× ${(median(now) / median(first)).toFixed(2)}; ${now.map((n) => n.toFixed(2)).join(" ")})`;
-    console.log(`${backend}, ${threads} threads: prompt ${ratio(prompt, runs[0].prompt)}, generation ${ratio(generation, runs[0].generation)}`);
-  }
-} finally {
-  await browser.close();
-  server.close();
+  ),
+);
+const median = (numbers) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1];
+for (const { backend, threads, prompt, generation } of runs) {
+  const ratio = (now, first) => `${median(now).toFixed(2)} tok/s (× ${(median(now) / median(first)).toFixed(2)}; ${now.map((n) => n.toFixed(2)).join(" ")})`;
+  console.log(`${backend}, ${threads} threads: prompt ${ratio(prompt, runs[0].prompt)}, generation ${ratio(generation, runs[0].generation)}`);
 }

@@ -46,7 +46,7 @@ def train_tokenizer(texts, size):
 
 
 class Stream:
-    """Windows of packed documents, a few hundred thousand tokens made at a time."""
+    """Windows of packed documents, some hundred thousand tokens made at a time."""
 
     def __init__(self, shares, texts, tokenizer, length, rng, tokens=100_000):
         self.shares = {source: share for source, share in shares.items() if texts is None or source in texts}

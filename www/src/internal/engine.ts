@@ -43,6 +43,12 @@ export interface GenerateRequest {
   logProbabilities?: boolean;
 }
 
+/** What is asked where nothing else is said. */
+export interface VerifyDefaults {
+  prompts: string[];
+  maxTokens: number;
+}
+
 /** A greedy answer, as `src/verify` of the crate takes it. */
 export interface Answer extends GenerationResult {
   prompt: string;
@@ -85,7 +91,7 @@ export interface Engine {
   cancel(): void;
   reset(): void;
   memory(): MemoryUse;
-  verifyPrompts(): string[];
+  verifyDefaults(): VerifyDefaults;
   report(answers: readonly Answer[], about: About): VerifyReport;
   free(): void;
 }

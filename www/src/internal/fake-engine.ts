@@ -1,7 +1,7 @@
 /** An engine in plain JavaScript that keeps the real one's promises about order, errors and repeatability, but knows no language. */
 import type { BitNetErrorCode } from "../public/errors.js";
 import type { ModelInfo, VerifyReport } from "../public/types.js";
-import type { About, Answer, Engine, EngineModule, GenerateRequest, Loader, LoaderOptions, MemoryUse, Step } from "./engine.js";
+import type { About, Answer, Engine, EngineModule, GenerateRequest, Loader, LoaderOptions, MemoryUse, Step, VerifyDefaults } from "./engine.js";
 
 export interface FakeEngineOptions {
   /** Words it speaks. */
@@ -168,8 +168,8 @@ class FakeEngine implements Engine {
     return { wasmBytes: weightBytes + kvCacheBytes, weightBytes, kvCacheBytes };
   }
 
-  verifyPrompts(): string[] {
-    return ["the dog", "the cat"];
+  verifyDefaults(): VerifyDefaults {
+    return { prompts: ["the dog", "the cat"], maxTokens: 500 };
   }
 
   report(answers: readonly Answer[], about: About): VerifyReport {

@@ -2,7 +2,7 @@
 import type { BitNetErrorCode } from "../public/errors.js";
 import type { Backend, ModelInfo, Token, VerifyReport } from "../public/types.js";
 import type { Flavour } from "./builds.js";
-import type { About, Answer, GenerateRequest, LoaderOptions, MemoryUse, Step } from "./engine.js";
+import type { About, Answer, GenerateRequest, LoaderOptions, MemoryUse, Step, VerifyDefaults } from "./engine.js";
 
 export interface PlainError {
   code: BitNetErrorCode;
@@ -17,7 +17,7 @@ export interface Calls {
   detokenize: { args: [ids: Uint32Array]; value: string };
   memory: { args: []; value: MemoryUse };
   reset: { args: []; value: undefined };
-  verifyPrompts: { args: []; value: string[] };
+  verifyDefaults: { args: []; value: VerifyDefaults };
   report: { args: [answers: readonly Answer[], about: About]; value: VerifyReport };
 }
 export type CallName = keyof Calls;

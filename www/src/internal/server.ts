@@ -232,8 +232,8 @@ function answer(engine: Engine, call: Extract<ToWorker, { type: "call" }>): unkn
       return engine.detokenize(...call.args);
     case "memory":
       return engine.memory();
-    case "verifyPrompts":
-      return engine.verifyPrompts();
+    case "verifyDefaults":
+      return engine.verifyDefaults();
     case "report":
       return engine.report(...call.args);
     case "reset":

@@ -4,12 +4,11 @@ import type { VerifyOptions, VerifyReport } from "../public/types.js";
 import type { Connection } from "./connection.js";
 import type { Answer } from "./engine.js";
 
-const MAX_TOKENS = 500;
-
 export async function verify(model: BitNet, connection: Connection, options: VerifyOptions): Promise<VerifyReport> {
-  const { maxTokens = MAX_TOKENS, reference, file, signal, onProgress } = options;
+  const { reference, file, signal, onProgress } = options;
   signal?.throwIfAborted();
-  const prompts = options.prompts ?? (await connection.call("verifyPrompts"));
+  const defaults = await connection.call("verifyDefaults");
+  const { prompts = defaults.prompts, maxTokens = defaults.maxTokens } = options;
   const answers: Answer[] = [];
   for (const [index, prompt] of prompts.entries()) {
     await model.reset(); // so that the times are those of a whole prompt

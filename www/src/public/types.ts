@@ -34,7 +34,7 @@ export interface LoadOptions {
   hash?: boolean;
   /**
    * How the token embedding is held, which is the output head too: as in the `file` (default), or in `q8_0` where the file has
-   * floats, which halves its memory and the head's bytes a token, for logits that are a little off.
+   * floats, which takes about half the memory of F16 and is no faster, for logits that are a little off.
    */
   tokenEmbedding?: "file" | "q8_0";
   backend?: "auto" | Backend;
