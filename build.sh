@@ -188,7 +188,7 @@ rust_threads() {
 # ---- tools in .cache --------------------------------------------------------------------------------------------
 # cargo_tool CRATE VERSION PROGRAM: built unoptimised, which takes a third of the time
 cargo_tool() {
-    if [ "$("$3" --version 2>/dev/null | cut -d' ' -f2)" = "$2" ]; then return 0; fi
+    if [ "$("$3" --version 2>/dev/null | head -n 1 | cut -d' ' -f2)" = "$2" ]; then return 0; fi
     step "building $1 $2 (once, a minute or two)" "crates.io must be reachable; what cargo said is above"
     CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_DEBUG=false CARGO_PROFILE_RELEASE_CODEGEN_UNITS=256 \
         cargo install --locked "$1" --version "$2" --root "$CACHE/tools" --target-dir "$CACHE/build/tools" >&2
