@@ -6,7 +6,7 @@
 mod common;
 
 use b158::kernels::{self, Backend, Compute};
-use b158::model::{KvType, LoaderOptions};
+use b158::model::{EmbeddingType, KvType, LoaderOptions};
 use b158::threads::Pool;
 use common::*;
 
@@ -55,17 +55,17 @@ fn say(text: &str) {
     println!("{text}");
 }
 
-/// The story model with its embedding held in Q8_0, f16 KV cache.
-const PINNED_Q8: u64 = 0xa86a_997c_bbe7_20f0;
+/// The story model with its embedding held in 8 bits, f16 KV cache.
+const PINNED_INT8: u64 = 0x48ac_2a01_0787_3630;
 
 #[test]
 fn every_backend_has_the_pinned_bits_with_an_8_bit_embedding() {
     for backend in kernels::available() {
         let compute = Compute { backend, pool: Pool::new(2) };
-        let loaded = load_with(STORIES, compute, LoaderOptions { q8_embedding: true, ..Default::default() }, 4097);
+        let loaded = load_with(STORIES, compute, LoaderOptions { embedding: EmbeddingType::Int8, ..Default::default() }, 4097);
         let ids = ids(loaded.model.config.vocabulary, LENGTH);
         let found = hash(&logits(&loaded, &ids, KvType::F16, 32));
-        assert_eq!(found, PINNED_Q8, "{}: {found:#018x}", backend.name());
+        assert_eq!(found, PINNED_INT8, "{}: {found:#018x}", backend.name());
     }
 }
 

@@ -6,7 +6,7 @@ use b158::Error;
 use b158::blocks::{i2_s, tq1_0, tq2_0};
 use b158::gguf::{Decoder, Event, Limits, Metadata, TensorDeclaration, TensorType, Value, Writer};
 use b158::kernels::{self, Compute};
-use b158::model::{KvType, Linear, Loaded, Loader, LoaderOptions};
+use b158::model::{EmbeddingType, KvType, Linear, Loaded, Loader, LoaderOptions};
 use common::*;
 use half::f16;
 
@@ -97,7 +97,7 @@ impl Parts {
 
 fn push(file: &[u8], chunk: usize, overrides: &[&str]) -> Result<Loaded, Error> {
     let overrides = overrides.iter().map(|&text| text.to_owned()).collect();
-    let options = LoaderOptions { file_size: Some(file.len() as u64), overrides, hash: true, q8_embedding: false };
+    let options = LoaderOptions { file_size: Some(file.len() as u64), overrides, hash: true, ..Default::default() };
     let mut loader = Loader::new(Compute::default(), options);
     for part in file.chunks(chunk) {
         if let Err(error) = loader.push(part) {
@@ -271,7 +271,7 @@ fn the_files_hash_is_taken_on_the_way_whatever_the_chunks() {
 }
 
 fn with_8_bit_embedding(file: &[u8], chunk: usize) -> Result<Loaded, Error> {
-    let options = LoaderOptions { file_size: Some(file.len() as u64), q8_embedding: true, ..Default::default() };
+    let options = LoaderOptions { file_size: Some(file.len() as u64), embedding: EmbeddingType::Int8, ..Default::default() };
     let mut loader = Loader::new(Compute::default(), options);
     file.chunks(chunk).try_for_each(|part| loader.push(part))?;
     loader.finish()
@@ -280,21 +280,20 @@ fn with_8_bit_embedding(file: &[u8], chunk: usize) -> Result<Loaded, Error> {
 #[test]
 fn an_embedding_in_8_bits_is_near_the_files_and_the_same_from_any_chunks() {
     let (exact, narrow) = (push(STORIES, usize::MAX, &[]).unwrap(), with_8_bit_embedding(STORIES, usize::MAX).unwrap());
-    let embedding = |loaded: &Loaded| loaded.model.weights.token_embd.clone();
-    let (a, b) = (embedding(&exact), embedding(&narrow));
-    assert_eq!((b.kind(), b.bytes()), (TensorType::Q8_0, a.bytes() * 17 / 32));
-    let (mut wide, mut near) = (vec![0.0; a.cols()], vec![0.0; a.cols()]);
-    for row in 0..a.rows() {
+    let (a, b) = (&exact.model.weights.token_embd, &narrow.model.weights.token_embd);
+    assert_eq!((a.type_name(), b.type_name()), ("F16", "int8"));
+    let (rows, cols) = (exact.model.config.vocabulary, exact.model.config.embedding);
+    assert_eq!(b.bytes(), (rows * (cols + 8)) as u64);
+    let (mut wide, mut near) = (vec![0.0; cols], vec![0.0; cols]);
+    for row in 0..rows {
         a.row(row, &mut wide);
         b.row(row, &mut near);
-        for (wide, near) in wide.chunks(32).zip(near.chunks(32)) {
-            let most = wide.iter().fold(0f32, |most, w| most.max(w.abs()));
-            // Half a step, and the scale's rounding to f16 at the largest.
-            let bound = most * (0.5 / 127.0 + 1.0 / 2048.0) + 1e-7;
-            assert!(wide.iter().zip(near).all(|(w, n)| (w - n).abs() <= bound), "row {row}");
-        }
+        let most = wide.iter().fold(0f32, |most, w| most.max(w.abs()));
+        // Half a step.
+        assert!(wide.iter().zip(&near).all(|(w, n)| (w - n).abs() <= most / 253.9), "row {row}");
     }
-    assert!(narrow.notes.iter().any(|note| note.contains("Q8_0")));
+    assert!(narrow.notes.iter().any(|note| note.contains("8 bits")));
+    assert!(!exact.notes.iter().any(|note| note.contains("8 bits")), "a small one stays as it is");
     let expected = hash_of(&narrow);
     for chunk in [7, 65, 4096] {
         assert_eq!(hash_of(&with_8_bit_embedding(STORIES, chunk).unwrap()), expected, "chunks of {chunk}");

@@ -1,9 +1,9 @@
 //! `b158 bench`: tokens a second, for prompt and generation, by number of threads.
 
 use super::Outcome;
-use super::load::{EmbeddingType, Model, backend, read};
+use super::load::{Model, backend, read};
 use b158::kernels::Compute;
-use b158::model::{KvType, State};
+use b158::model::{EmbeddingType, KvType, State};
 use b158::threads::Pool;
 use clap::Args;
 use serde_json::json;
@@ -36,7 +36,7 @@ pub(crate) struct Bench {
     /// Type of the KV cache: f16 or f32.
     #[arg(long, value_name = "TYPE", default_value = "f16")]
     kv_cache: KvType,
-    /// Hold the token embedding in this type [default: as in the file].
+    /// How the token embedding is held: auto, file or int8 [default: auto].
     #[arg(long, value_name = "TYPE")]
     token_embedding_type: Option<EmbeddingType>,
     /// Print JSON instead of a table.
@@ -103,6 +103,7 @@ impl Bench {
             "parameters": model.config.parameters(),
             "weightBytes": model.weights.bytes(),
             "backend": model.compute.backend.name(),
+            "tokenEmbedding": model.weights.token_embd.type_name(),
             "kvCache": self.kv_cache.name(),
             "promptTokens": self.prompt,
             "generatedTokens": self.generate,

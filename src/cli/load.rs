@@ -2,10 +2,10 @@
 
 use super::Outcome;
 use b158::kernels::{self, Backend, Compute};
-use b158::model::{KvType, Loaded, Loader, LoaderOptions};
+use b158::model::{EmbeddingType, KvType, Loaded, Loader, LoaderOptions};
 use b158::session::{Session, SessionOptions};
 use b158::threads::Pool;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fs::File;
 use std::io::Read;
@@ -27,8 +27,8 @@ pub(crate) struct Model {
     /// Change a metadata value: key=type:value, type int, float, bool or str. May be repeated.
     #[arg(long = "override-kv", value_name = "K=T:V")]
     pub(crate) override_kv: Vec<String>,
-    /// Hold the token embedding, which is the output head too, in this type: about half the memory of f16, at
-    /// the speed benches/README.md tells, for logits that are a little off [default: as in the file].
+    /// How the token embedding is held, which is the output head too: as in the `file`, in `int8` (half of f16's memory,
+    /// faster, logits a little off), or `auto`: int8 where it is large [default: auto; of `logits`: file].
     #[arg(long, value_name = "TYPE")]
     pub(crate) token_embedding_type: Option<EmbeddingType>,
     /// Say nothing on standard error but errors.
@@ -37,14 +37,6 @@ pub(crate) struct Model {
     /// Take the file's SHA-256.
     #[arg(skip)]
     pub(crate) hash: bool,
-}
-
-/// What an embedding can be narrowed to.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum EmbeddingType {
-    /// 8 bits a weight and a scale for 32.
-    #[value(name = "q8_0")]
-    Q8_0,
 }
 
 /// How the context is held.
@@ -122,7 +114,7 @@ pub(crate) fn read(options: &Model, compute: Compute) -> Outcome<Loaded> {
         file_size: size,
         overrides: options.override_kv.clone(),
         hash: options.hash,
-        q8_embedding: options.token_embedding_type.is_some(),
+        embedding: options.token_embedding_type.unwrap_or_default(),
     };
     let mut loader = Loader::new(compute, settings);
     let mut buffer = vec![0; 1 << 20];

@@ -2,7 +2,7 @@
 
 use super::load::{Context, Model, bar};
 use super::{Outcome, parse_ids};
-use b158::model::State;
+use b158::model::{EmbeddingType, State};
 use clap::Args;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -28,7 +28,9 @@ impl Logits {
         if ids.is_empty() {
             return Err(b158::Error::EmptyPrompt.into());
         }
-        let loaded = self.model.load()?;
+        // The file's own logits, unless something else is asked for.
+        let exact = self.model.token_embedding_type.or(Some(EmbeddingType::File));
+        let loaded = Model { token_embedding_type: exact, ..self.model.clone() }.load()?;
         let model = &loaded.model;
         let context = self.context.ctx_size.unwrap_or(model.config.context_length.max(ids.len()));
         // Said before the output file is touched.

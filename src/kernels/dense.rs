@@ -1,8 +1,8 @@
 //! Float and block formats kept as they are in the file: embeddings and the output matrix.
 //!
 //! A result is the dot product of a decoded row with an activation row, in the lane order of
-//! [`Kernels::dot`], whatever the format. F32, F16, BF16 and Q8_0 are read in place, the others decoded
-//! in pieces onto the stack.
+//! [`Kernels::dot`], whatever the format. F32, F16 and BF16 are read in place, the others decoded in
+//! pieces onto the stack.
 
 use super::generic::{self, LANES, Lanes, fold};
 use super::{Compute, Kernels};
@@ -102,7 +102,6 @@ pub fn dense_matmul(c: &Compute, w: &DenseMatrix, x: &[f32], y: &mut [f32]) {
                 (TensorType::F16, Some(a), _) => each(&|x| backend.dot_f16(a, x)),
                 (TensorType::BF16, Some(a), _) => each(&|x| backend.dot_bf16(a, x)),
                 (TensorType::F32, _, Some(a)) => each(&|x| backend.dot(a, x)),
-                (TensorType::Q8_0, ..) => each(&|x| backend.dot_q8_0(bytes.as_chunks().0, x)),
                 _ => {
                     for first in (0..tokens).step_by(TILE_TOKENS) {
                         let tile = tokens.min(first + TILE_TOKENS) - first;

@@ -6,7 +6,7 @@
 //! maximum instructions of different processors treat NaN and -0 in different ways.
 
 use super::half::{HALVES, Narrow, Widen};
-use crate::blocks::{decode_row, q8_0};
+use crate::blocks::decode_row;
 use crate::gguf::TensorType;
 
 /// Lanes of a dot product.
@@ -75,35 +75,6 @@ unsafe fn step_16_bit<W: Widen>(sums: &mut Lanes, a: &[u16; LANES], b: &[f32; LA
         }
     }
 }
-
-/// A block of Q8_0 is one turn of the lanes. The scales are widened several at a time: one by one they take longer than
-/// the products.
-///
-/// # Safety
-/// As for [`Widen::widen`].
-#[inline(always)]
-pub(super) unsafe fn dot_q8_0<W: Widen>(a: &[[u8; q8_0::BYTES]], b: &[f32]) -> f32 {
-    let (b, tail) = b.as_chunks::<LANES>();
-    assert!(a.len() == b.len() && tail.is_empty(), "lengths of a dot product");
-    let mut sums = [0.0; LANES];
-    for (a, b) in a.chunks(HALVES).zip(b.chunks(HALVES)) {
-        let mut scales = [0; HALVES];
-        for (scale, block) in scales.iter_mut().zip(a) {
-            *scale = q8_0::scale(block);
-        }
-        // SAFETY: the caller's promise.
-        let scales = unsafe { W::widen(&scales) };
-        for ((block, b), scale) in a.iter().zip(b).zip(scales) {
-            let codes = q8_0::codes(block);
-            for l in 0..LANES {
-                sums[l] += f32::from(codes[l]) * scale * b[l];
-            }
-        }
-    }
-    fold(&sums)
-}
-
-const _: () = assert!(q8_0::BLOCK == LANES);
 
 /// The last piece of a slice, filled up with zeros: one way of adding for every length.
 #[inline(always)]
@@ -346,7 +317,6 @@ macro_rules! float_pieces {
             dot(a: &[f32], b: &[f32]) -> f32 { dot }
             dot_f16(a: &[u16], b: &[f32]) -> f32 { dot_16_bit::<$finite> }
             dot_bf16(a: &[u16], b: &[f32]) -> f32 { dot_16_bit::<$crate::kernels::half::Bf16> }
-            dot_q8_0(a: &[[u8; $crate::blocks::q8_0::BYTES]], b: &[f32]) -> f32 { dot_q8_0::<$half> }
             dot_piece(lanes: &mut $crate::kernels::Lanes, a: &[f32], b: &[f32]) { dot_piece }
             add_scaled(y: &mut [f32], p: f32, v: &[f32]) { add_scaled }
             f16_to_f32(h: &[u16], out: &mut [f32]) { f16_to_f32::<$half> }

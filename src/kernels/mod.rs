@@ -25,6 +25,7 @@ mod activations;
 mod dense;
 pub(crate) mod generic;
 mod half;
+mod int8;
 mod layout;
 pub(crate) mod scalar;
 mod ternary;
@@ -42,10 +43,10 @@ mod tests;
 pub use activations::Activations;
 pub use dense::{DenseMatrix, dense_matmul};
 pub use generic::{LANES, Lanes};
+pub use int8::{Int8Matrix, WideActivations, int8_matvec};
 pub use layout::{MAX_COLS, TernaryMatrix, TernaryPacker};
 pub use ternary::{Tile, ternary_matmul};
 
-use crate::blocks::q8_0;
 use crate::gguf::TensorType;
 use crate::threads::Pool;
 use crate::{Error, Result};
@@ -72,6 +73,8 @@ pub trait Kernels: sealed::Sealed + Send + Sync + std::fmt::Debug {
     fn wants_halves(&self) -> bool {
         false
     }
+    /// Σ code·u of four rows of 8-bit codes, exact. All have as many as `x`.
+    fn int8_sums(&self, codes: [&[i8]; int8::ROWS], x: &WideActivations) -> [i64; int8::ROWS];
     /// max |x|, 0 for none; NaN does not count.
     fn max_abs(&self, x: &[f32]) -> f32;
     /// q = x·scale, rounded half to even and clamped to -128..=127; NaN gives 0.
@@ -86,8 +89,6 @@ pub trait Kernels: sealed::Sealed + Send + Sync + std::fmt::Debug {
     fn dot_f16(&self, a: &[u16], b: &[f32]) -> f32;
     /// The same with `a` in bf16.
     fn dot_bf16(&self, a: &[u16], b: &[f32]) -> f32;
-    /// The same with `a` in Q8_0.
-    fn dot_q8_0(&self, a: &[[u8; q8_0::BYTES]], b: &[f32]) -> f32;
     /// Adds Σ a·b to the lanes of a dot product in pieces; every piece but the last is a multiple of [`LANES`] long.
     fn dot_piece(&self, lanes: &mut Lanes, a: &[f32], b: &[f32]);
     /// y += p·v.

@@ -2,6 +2,7 @@
 
 use super::generic::float_pieces;
 use super::half::Portable;
+use super::int8::{self, WideActivations};
 use super::layout::GROUP;
 use super::ternary::{Dots, Tile, walk};
 use super::{Kernels, sealed::Sealed};
@@ -20,6 +21,10 @@ impl Kernels for Scalar {
     fn ternary_sums(&self, tile: &Tile<'_>, sums: &mut [i32]) {
         // SAFETY: `Dots` below needs nothing of the processor.
         unsafe { walk::<Scalar>(tile, tile.q(), sums) }
+    }
+
+    fn int8_sums(&self, codes: [&[i8]; int8::ROWS], x: &WideActivations) -> [i64; int8::ROWS] {
+        int8::plain(codes, x)
     }
 
     float_pieces!([], Portable);

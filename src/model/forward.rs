@@ -4,7 +4,7 @@ use super::attention::attention;
 use super::feed_forward::gated;
 use super::rope::Rope;
 use super::{Config, KvCache, KvType, Linear, Model, ScaledLinear};
-use crate::kernels::{Activations, Compute, dense_matmul};
+use crate::kernels::{Activations, Compute, WideActivations};
 use crate::{Error, Result, error::try_zeroed};
 
 /// What one text needs besides the model: its KV cache and the buffers of a batch.
@@ -28,6 +28,8 @@ pub struct State {
     gate: Vec<f32>,
     up: Vec<f32>,
     activations: Activations,
+    /// The input of the output head.
+    head: WideActivations,
     logits: Vec<f32>,
 }
 
@@ -55,6 +57,7 @@ impl State {
             gate: buffer(config.feed_forward)?,
             up: buffer(config.feed_forward)?,
             activations: Activations::new(),
+            head: WideActivations::new(config.embedding)?,
             logits: try_zeroed(config.vocabulary, "the logits")?,
         })
     }
@@ -115,7 +118,7 @@ impl State {
         let h = &mut self.h[..config.embedding];
         let x = &self.x[row * config.embedding..][..config.embedding];
         model.compute.backend.rms_norm(x, &model.weights.output_norm, config.rms_epsilon, h);
-        dense_matmul(&model.compute, &model.weights.token_embd, h, &mut self.logits);
+        model.weights.token_embd.logits(&model.compute, h, &mut self.head, &mut self.logits);
         &mut self.logits
     }
 

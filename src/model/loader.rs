@@ -2,14 +2,58 @@
 
 use super::tensor_sink::{Tensor, TensorSink};
 use super::weights::ScaledLinear;
-use super::{Config, Layer, Linear, Model, Weights};
+use super::{Config, Embedding, Layer, Linear, Model, Weights};
 use crate::chat::Template;
 use crate::gguf::{Decoder, Event, Limits, TensorInfo, TensorType};
-use crate::kernels::{Compute, DenseMatrix};
+use crate::kernels::{Compute, Int8Matrix};
 use crate::tokenizer::Tokenizer;
 use crate::{Error, Result};
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
+
+/// How the token embedding is held, which is the output head too.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum EmbeddingType {
+    /// In 8 bits where it is so large that reading it takes a good part of a token's time, as in the file where not.
+    #[default]
+    Auto,
+    /// As in the file: the logits are the file's own.
+    File,
+    /// In 8 bits, a scale a row: half of f16's memory and about half of its time, each weight within 1/254 of the
+    /// largest of its row.
+    Int8,
+}
+
+impl EmbeddingType {
+    /// Weights from which on `Auto` rounds: 32 MB in f16, more than the caches of most processors.
+    const LARGE: u64 = 1 << 24;
+
+    fn rounds(self, info: &TensorInfo) -> bool {
+        let wanted = match self {
+            EmbeddingType::Auto => info.elements() >= Self::LARGE,
+            EmbeddingType::File => false,
+            EmbeddingType::Int8 => true,
+        };
+        wanted && usize::try_from(info.row_length()).is_ok_and(Int8Matrix::fits)
+    }
+}
+
+impl std::str::FromStr for EmbeddingType {
+    type Err = Error;
+
+    fn from_str(s: &str) -> Result<Self> {
+        match s {
+            "auto" => Ok(EmbeddingType::Auto),
+            "file" => Ok(EmbeddingType::File),
+            "int8" => Ok(EmbeddingType::Int8),
+            _ => Err(Error::BadOption {
+                option: "token-embedding-type",
+                value: s.to_owned(),
+                reason: "must be auto, file or int8",
+            }),
+        }
+    }
+}
 
 /// What a caller may set before the first byte.
 #[derive(Debug, Default, Clone)]
@@ -20,9 +64,8 @@ pub struct LoaderOptions {
     pub overrides: Vec<String>,
     /// Take the file's SHA-256 on the way.
     pub hash: bool,
-    /// Hold the token embedding, which is the output head too, in Q8_0 where the file has it in floats: about half the memory of
-    /// f16, for logits that are a little off. Not faster: benches/README.md.
-    pub q8_embedding: bool,
+    /// How the token embedding is held.
+    pub embedding: EmbeddingType,
 }
 
 /// Everything that a file gives.
@@ -50,7 +93,7 @@ pub struct Loader {
     decoder: Decoder,
     compute: Compute,
     overrides: Vec<String>,
-    q8_embedding: bool,
+    embedding: EmbeddingType,
     text: Option<(Config, Tokenizer, Template)>,
     name: Option<String>,
     notes: Vec<String>,
@@ -68,7 +111,7 @@ impl Loader {
             decoder: Decoder::new(Limits { file_size: options.file_size, ..Limits::default() }),
             compute,
             overrides: options.overrides,
-            q8_embedding: options.q8_embedding,
+            embedding: options.embedding,
             text: None,
             name: None,
             notes: Vec::new(),
@@ -127,7 +170,7 @@ impl Loader {
             Event::TensorData { index, offset, bytes } => {
                 let info = &self.decoder.tensors()[index];
                 if offset == 0 {
-                    self.current = sink(info, self.q8_embedding)?;
+                    self.current = self.sink(info)?;
                 }
                 if let Some(sink) = &mut self.current {
                     sink.push(&info.name, bytes)?;
@@ -148,6 +191,17 @@ impl Loader {
         Ok(Some(taken))
     }
 
+    /// The sink for a tensor that `check_tensors` let pass; `None` for one that the graph does not read.
+    fn sink(&self, info: &TensorInfo) -> Result<Option<TensorSink>> {
+        Ok(Some(match info.name.as_str() {
+            "output.weight" => return Ok(None),
+            EMBEDDING if self.embedding.rounds(info) => TensorSink::int8(info, self.compute.backend)?,
+            EMBEDDING => TensorSink::dense(info)?,
+            _ if info.dims.len() == 1 => TensorSink::floats(info)?,
+            _ => TensorSink::matrix(info)?,
+        }))
+    }
+
     fn read_metadata(&mut self) -> Result<()> {
         let metadata = self.decoder.metadata_mut();
         for text in &self.overrides {
@@ -161,9 +215,6 @@ impl Loader {
         // The tokenizer has its own tables now: these are the bulk of the metadata.
         for key in ["tokens", "merges", "scores", "token_type"] {
             metadata.remove(&format!("tokenizer.ggml.{key}"));
-        }
-        if self.q8_embedding {
-            self.notes.push("the token embedding is held in Q8_0: logits differ a little from the file's".into());
         }
         self.notes.extend(tokenizer.notes().iter().chain(template.notes()).cloned());
         self.text = Some((config, tokenizer, template));
@@ -255,8 +306,12 @@ impl Loader {
         if dense > 0 {
             notes.push(format!("{dense} matrices are not ternary: they run as plain float products, slower"));
         }
+        let token_embd = take.embedding()?;
+        if let Embedding::Int8(_) = token_embd {
+            notes.push("the token embedding is held in 8 bits: logits differ a little from the file's own".into());
+        }
         let weights = Weights {
-            token_embd: take.dense(EMBEDDING)?,
+            token_embd,
             output_norm: take.floats(OUTPUT_NORM)?,
             rope_freqs: take.floats(ROPE_FREQS).ok(),
             layers,
@@ -271,23 +326,6 @@ const EMBEDDING: &str = "token_embd.weight";
 const OUTPUT_NORM: &str = "output_norm.weight";
 const ROPE_FREQS: &str = "rope_freqs.weight";
 
-/// The sink for a tensor that `check_tensors` let pass; `None` for one that the graph does not read.
-fn sink(info: &TensorInfo, q8_embedding: bool) -> Result<Option<TensorSink>> {
-    Ok(Some(match info.name.as_str() {
-        "output.weight" => return Ok(None),
-        EMBEDDING if q8_embedding && narrows(info) => TensorSink::narrowed(info)?,
-        EMBEDDING => TensorSink::dense(info)?,
-        _ if info.dims.len() == 1 => TensorSink::floats(info)?,
-        _ => TensorSink::matrix(info)?,
-    }))
-}
-
-/// Whether Q8_0 is smaller, and rows are whole blocks of it.
-fn narrows(info: &TensorInfo) -> bool {
-    matches!(info.kind, TensorType::F32 | TensorType::F16 | TensorType::BF16)
-        && info.row_length().is_multiple_of(TensorType::Q8_0.block())
-}
-
 /// Takes finished tensors out by name.
 struct Take(HashMap<String, Tensor>);
 
@@ -299,10 +337,11 @@ impl Take {
         }
     }
 
-    fn dense(&mut self, name: &str) -> Result<DenseMatrix> {
-        match self.0.remove(name) {
-            Some(Tensor::Dense(matrix)) => Ok(matrix),
-            _ => Err(Error::MissingTensor { name: name.to_owned() }),
+    fn embedding(&mut self) -> Result<Embedding> {
+        match self.0.remove(EMBEDDING) {
+            Some(Tensor::Dense(matrix)) => Ok(Embedding::File(matrix)),
+            Some(Tensor::Int8(matrix)) => Ok(Embedding::Int8(matrix)),
+            _ => Err(Error::MissingTensor { name: EMBEDDING.to_owned() }),
         }
     }
 

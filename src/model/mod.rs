@@ -20,8 +20,8 @@ mod weights;
 pub use config::{Activation, Config};
 pub use forward::State;
 pub use kv_cache::{KvCache, KvType};
-pub use loader::{Loaded, Loader, LoaderOptions};
-pub use weights::{Layer, Linear, ScaledLinear, Weights};
+pub use loader::{EmbeddingType, Loaded, Loader, LoaderOptions};
+pub use weights::{Embedding, Layer, Linear, ScaledLinear, Weights};
 
 use crate::kernels::Compute;
 

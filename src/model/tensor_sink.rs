@@ -1,15 +1,17 @@
 //! One tensor's bytes, in chunks of any size, into the form that the graph reads.
 
-use crate::blocks::{self, BlockReader, i2_s, q8_0, tq1_0, tq2_0};
+use crate::blocks::{self, BlockReader, i2_s, tq1_0, tq2_0};
 use crate::gguf::{TensorInfo, TensorType};
-use crate::kernels::{DenseMatrix, TernaryMatrix, TernaryPacker};
-use crate::{Error, Result, error::try_zeroed};
+use crate::error::{try_with_capacity, try_zeroed};
+use crate::kernels::{Backend, DenseMatrix, Int8Matrix, TernaryMatrix, TernaryPacker};
+use crate::{Error, Result};
 use half::f16;
 
 /// What a tensor becomes.
 pub(crate) enum Tensor {
     Floats(Vec<f32>),
     Dense(DenseMatrix),
+    Int8(Int8Matrix),
     Ternary(TernaryMatrix),
 }
 
@@ -17,7 +19,7 @@ pub(crate) enum Tensor {
 pub(crate) enum TensorSink {
     Floats(FloatSink),
     Dense(DenseSink),
-    Q8(Q8Sink),
+    Int8(Int8Sink),
     I2S(I2SSink),
     Tq1(TqSink<{ tq1_0::BYTES }>),
     Tq2(TqSink<{ tq2_0::BYTES }>),
@@ -27,27 +29,25 @@ impl TensorSink {
     /// A sink for a vector of f32 (norms, scales), of any float type in the file.
     pub(crate) fn floats(info: &TensorInfo) -> Result<Self> {
         let len = size(info.elements())?;
-        Ok(TensorSink::Floats(FloatSink { kind: info.kind, bytes: reserve(size(info.size)?, "a norm")?, len }))
+        Ok(TensorSink::Floats(FloatSink { kind: info.kind, bytes: try_with_capacity(size(info.size)?, "a norm")?, len }))
     }
 
     /// A sink for a matrix whose rows stay as they are in the file.
     pub(crate) fn dense(info: &TensorInfo) -> Result<Self> {
         let (rows, cols) = shape(info)?;
-        let bytes = reserve(size(info.size)?, &info.name)?;
+        let bytes = try_with_capacity(size(info.size)?, &info.name)?;
         Ok(TensorSink::Dense(DenseSink { kind: info.kind, rows, cols, bytes, checked: 0 }))
     }
 
-    /// A sink for a float matrix that is to be held in Q8_0.
-    pub(crate) fn narrowed(info: &TensorInfo) -> Result<Self> {
+    /// A sink for a matrix that is to be held in 8 bits, with a scale a row.
+    pub(crate) fn int8(info: &TensorInfo, backend: Backend) -> Result<Self> {
         let (rows, cols) = shape(info)?;
-        let elements = size(info.elements())?;
-        let piece = q8_0::BLOCK * info.kind.block_bytes() as usize;
-        Ok(TensorSink::Q8(Q8Sink {
+        Ok(TensorSink::Int8(Int8Sink {
             kind: info.kind,
-            rows,
-            cols,
-            pieces: BlockReader::new(piece)?,
-            bytes: reserve(elements / q8_0::BLOCK * q8_0::BYTES, &info.name)?,
+            rows: BlockReader::new(size(info.size)? / rows)?,
+            row: try_zeroed(cols, "a row of the embedding")?,
+            matrix: Int8Matrix::new(rows, cols)?,
+            backend,
         }))
     }
 
@@ -75,7 +75,7 @@ impl TensorSink {
         match self {
             TensorSink::Floats(sink) => sink.bytes.extend_from_slice(bytes),
             TensorSink::Dense(sink) => return sink.push(name, bytes),
-            TensorSink::Q8(sink) => return sink.push(name, bytes),
+            TensorSink::Int8(sink) => return sink.push(name, bytes),
             TensorSink::I2S(sink) => return sink.push(name, bytes),
             TensorSink::Tq1(sink) => return sink.push(name, bytes),
             TensorSink::Tq2(sink) => return sink.push(name, bytes),
@@ -90,9 +90,7 @@ impl TensorSink {
             TensorSink::Dense(DenseSink { kind, rows, cols, bytes, .. }) => {
                 Ok(Tensor::Dense(DenseMatrix::new(kind, rows, cols, bytes)?))
             }
-            TensorSink::Q8(Q8Sink { rows, cols, bytes, .. }) => {
-                Ok(Tensor::Dense(DenseMatrix::new(TensorType::Q8_0, rows, cols, bytes)?))
-            }
+            TensorSink::Int8(sink) => Ok(Tensor::Int8(sink.matrix)),
             TensorSink::I2S(sink) => sink.finish(name),
             TensorSink::Tq1(sink) => sink.finish(),
             TensorSink::Tq2(sink) => sink.finish(),
@@ -145,29 +143,28 @@ impl DenseSink {
     }
 }
 
-/// Floats that are held in Q8_0: half the memory of f16, each weight within 1/254 of the largest of its 32 (and the f16
-/// rounding of their scale).
-pub(crate) struct Q8Sink {
+/// Rows that are rounded to 8 bits as they become whole.
+pub(crate) struct Int8Sink {
     kind: TensorType,
-    rows: usize,
-    cols: usize,
-    pieces: BlockReader,
-    bytes: Vec<u8>,
+    rows: BlockReader,
+    /// The row at hand.
+    row: Vec<f32>,
+    matrix: Int8Matrix,
+    backend: Backend,
 }
 
-impl Q8Sink {
+impl Int8Sink {
     fn push(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
-        let Self { kind, pieces, bytes: held, .. } = self;
-        let piece = q8_0::BLOCK * kind.block_bytes() as usize;
-        pieces.push(bytes, |whole| {
-            let mut values = [0.0; q8_0::BLOCK];
-            for piece in whole.chunks_exact(piece) {
-                blocks::decode_row(*kind, piece, &mut values)?;
-                if let Some(i) = values.iter().position(|v| !v.is_finite()) {
-                    let index = held.len() / q8_0::BYTES * q8_0::BLOCK + i;
+        let Self { kind, rows, row, matrix, backend } = self;
+        let row_bytes = row.len() / kind.block() as usize * kind.block_bytes() as usize;
+        rows.push(bytes, |whole| {
+            for bytes in whole.chunks_exact(row_bytes) {
+                backend.decode_blocks(*kind, bytes, row);
+                if let Some(i) = row.iter().position(|v| !v.is_finite()) {
+                    let index = matrix.rows() * row.len() + i;
                     return Err(bad(name, format!("element {index} is infinity or NaN")));
                 }
-                held.extend_from_slice(&q8_0::encode(&values));
+                matrix.push_row(*backend, row);
             }
             Ok(())
         })
@@ -267,7 +264,7 @@ impl<const N: usize> TqSink<N> {
                 if !scales.is_empty() {
                     scales.push(scale);
                 } else if codes.iter().any(|&code| code != 1) && *shared.get_or_insert(scale) != scale {
-                    *scales = reserve(*blocks_in_all, "block scales")?;
+                    *scales = try_with_capacity(*blocks_in_all, "block scales")?;
                     scales.resize(index, shared.unwrap_or_default());
                     scales.push(scale);
                 }
@@ -300,11 +297,4 @@ fn size(n: u64) -> Result<usize> {
 /// Rows and columns of a matrix; a vector is one row.
 fn shape(info: &TensorInfo) -> Result<(usize, usize)> {
     Ok((size(info.elements() / info.row_length())?, size(info.row_length())?))
-}
-
-fn reserve<T>(len: usize, what: &str) -> Result<Vec<T>> {
-    let mut v = Vec::new();
-    v.try_reserve_exact(len)
-        .map_err(|_| Error::OutOfMemory { what: what.to_owned(), bytes: (len * size_of::<T>()) as u64 })?;
-    Ok(v)
 }

@@ -1,6 +1,7 @@
 //! What the graph reads: matrices in the kernels' layout, norms in f32.
 
-use crate::kernels::{Activations, Compute, DenseMatrix, TernaryMatrix, dense_matmul, ternary_matmul};
+use crate::kernels::{Activations, Compute, DenseMatrix, Int8Matrix, TernaryMatrix, WideActivations};
+use crate::kernels::{dense_matmul, int8_matvec, ternary_matmul};
 
 /// A linear layer, rows × columns as outputs × inputs.
 pub enum Linear {
@@ -45,6 +46,51 @@ impl ScaledLinear {
     }
 }
 
+/// The token embedding, rows × columns as vocabulary × width. It is the output head too: BitNet ties the two.
+pub enum Embedding {
+    /// As it is in the file.
+    File(DenseMatrix),
+    /// Rounded to 8 bits, with a scale a row.
+    Int8(Int8Matrix),
+}
+
+impl Embedding {
+    /// Decodes the row of token `id` into `out[width]`.
+    pub fn row(&self, id: usize, out: &mut [f32]) {
+        match self {
+            Embedding::File(matrix) => matrix.row(id, out),
+            Embedding::Int8(matrix) => matrix.row(id, out),
+        }
+    }
+
+    /// `logits[vocabulary]` of one token's last hidden state; `wide` is scratch.
+    pub(crate) fn logits(&self, c: &Compute, h: &[f32], wide: &mut WideActivations, logits: &mut [f32]) {
+        match self {
+            Embedding::File(matrix) => dense_matmul(c, matrix, h, logits),
+            Embedding::Int8(matrix) => {
+                wide.quantize(c.backend, h);
+                int8_matvec(c, matrix, wide, logits);
+            }
+        }
+    }
+
+    /// Bytes in memory.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Embedding::File(matrix) => matrix.bytes() as u64,
+            Embedding::Int8(matrix) => matrix.bytes() as u64,
+        }
+    }
+
+    /// Its type in memory: a format's name, or `int8`.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Embedding::File(matrix) => matrix.kind().name(),
+            Embedding::Int8(_) => "int8",
+        }
+    }
+}
+
 /// One transformer layer.
 pub struct Layer {
     /// Norm before attention.
@@ -79,8 +125,8 @@ impl Layer {
 
 /// All tensors of a model.
 pub struct Weights {
-    /// Token embedding, and the output head too: BitNet ties the two.
-    pub token_embd: DenseMatrix,
+    /// Token embedding and output head.
+    pub token_embd: Embedding,
     /// Last norm.
     pub output_norm: Vec<f32>,
     /// Divisors of the rotary angles, where the file has them.
@@ -93,6 +139,6 @@ impl Weights {
     /// Bytes of all matrices in memory.
     pub fn bytes(&self) -> u64 {
         let layers: u64 = self.layers.iter().flat_map(Layer::linears).map(|l| l.linear.bytes()).sum();
-        layers + self.token_embd.bytes() as u64
+        layers + self.token_embd.bytes()
     }
 }

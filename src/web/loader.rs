@@ -1,9 +1,8 @@
 //! Takes a model's bytes as they come from the network.
 
 use super::{Engine, options, throw};
-use crate::Error;
 use crate::kernels::{self, Compute};
-use crate::model::{self, KvType, LoaderOptions};
+use crate::model::{self, EmbeddingType, KvType, LoaderOptions};
 use crate::session::{Session, SessionOptions};
 use crate::threads::Pool;
 use serde::Deserialize;
@@ -18,7 +17,6 @@ struct Options {
     kv_cache: Option<String>,
     overrides: Vec<String>,
     hash: bool,
-    /// `q8_0`; as in the file where absent.
     token_embedding: Option<String>,
     threads: usize,
 }
@@ -33,7 +31,7 @@ pub struct Loader {
 #[wasm_bindgen]
 impl Loader {
     /// `{ fileSize?, contextLength?, kvCache?: "f16" | "f32", overrides?: ["key=type:value"], hash?: boolean,
-    /// tokenEmbedding?: "file" | "q8_0", threads?: number }`. More threads than one are those of the workers that have joined
+    /// tokenEmbedding?: "auto" | "file" | "int8", threads?: number }`. More threads than one are those of the workers that have joined
     /// the pool before.
     #[wasm_bindgen(constructor)]
     pub fn new(settings: JsValue) -> Result<Loader, JsValue> {
@@ -42,16 +40,12 @@ impl Loader {
             None => KvType::default(),
             Some(name) => name.parse().map_err(|error| throw(&error))?,
         };
-        let q8_embedding = match settings.token_embedding.as_deref() {
-            None | Some("file") => false,
-            Some("q8_0") => true,
-            Some(other) => {
-                let reason = "it is `file` or `q8_0`";
-                return Err(throw(&Error::BadOption { option: "tokenEmbedding", value: other.to_owned(), reason }));
-            }
+        let embedding = match settings.token_embedding.as_deref() {
+            None => EmbeddingType::default(),
+            Some(name) => name.parse().map_err(|error| throw(&error))?,
         };
         let file_size = settings.file_size.filter(|size| *size >= 1.0).map(|size| size as u64);
-        let options = LoaderOptions { file_size, overrides: settings.overrides, hash: settings.hash, q8_embedding };
+        let options = LoaderOptions { file_size, overrides: settings.overrides, hash: settings.hash, embedding };
         let compute = Compute { backend: kernels::detect(), pool: Pool::new(settings.threads) };
         Ok(Loader {
             loader: model::Loader::new(compute, options),

@@ -52,10 +52,10 @@ test.describe("writing", () => {
     const asInTheFile = await memory();
     await demo.openPicker();
     await page.locator("details summary").click();
-    await demo.get("embedding").selectOption("q8_0");
+    await demo.get("embedding").selectOption("int8");
     await demo.get("load-embedded").click();
-    await expect(demo.get("notes")).toContainText("held in Q8_0");
-    expect(asInTheFile - (await memory())).toBe(1024 * 256 * 2 - (1024 * 256 * 34) / 32);
+    await expect(demo.get("notes")).toContainText("held in 8 bits");
+    expect(asInTheFile - (await memory())).toBe(1024 * 256 * 2 - 1024 * (256 + 8));
     expect(await demo.write(PIP, GREEDY)).toMatch(/[a-z]{3}/);
   });
 

@@ -2,6 +2,7 @@
 
 use super::Fcvt;
 use crate::kernels::generic::float_pieces;
+use crate::kernels::int8::{self, WideActivations};
 use crate::kernels::layout::GROUP;
 use crate::kernels::ternary::{Dots, Tile, walk};
 use crate::kernels::{Kernels, sealed::Sealed};
@@ -29,9 +30,41 @@ impl Kernels for Neon {
         unsafe { walk::<Neon>(tile, tile.q(), sums) }
     }
 
+    fn int8_sums(&self, codes: [&[i8]; int8::ROWS], x: &WideActivations) -> [i64; int8::ROWS] {
+        // SAFETY: `self` exists, so the processor has NEON.
+        unsafe { int8_sums(codes, x) }
+    }
+
     float_pieces!([target_feature(enable = "neon")], Fcvt);
     float_pieces!(@blocks [target_feature(enable = "neon")]);
 }
+
+/// The pieces of the activations are 7 bits, so they are signed bytes too, and two products of at most 127·127 fit 16 bits.
+///
+/// # Safety
+/// The processor has NEON.
+#[target_feature(enable = "neon")]
+unsafe fn int8_sums(codes: [&[i8]; int8::ROWS], x: &WideActivations) -> [i64; int8::ROWS] {
+    let cols = int8::columns(&codes, x);
+    let (mut high, mut low) = ([vdupq_n_s32(0); int8::ROWS], [vdupq_n_s32(0); int8::ROWS]);
+    let mut col = 0;
+    while col < cols {
+        // SAFETY: col + 16 <= cols, both multiples of 16, and every slice has cols bytes.
+        let (h, l) = unsafe { (vld1q_u8(x.high.as_ptr().add(col)), vld1q_u8(x.low.as_ptr().add(col))) };
+        let (h, l) = (vreinterpretq_s8_u8(h), vreinterpretq_s8_u8(l));
+        for r in 0..int8::ROWS {
+            // SAFETY: as above.
+            let row = unsafe { vld1q_s8(codes[r].as_ptr().add(col)) };
+            let pairs = vmlal_high_s8(vmull_s8(vget_low_s8(row), vget_low_s8(h)), row, h);
+            high[r] = vpadalq_s16(high[r], pairs);
+            let pairs = vmlal_high_s8(vmull_s8(vget_low_s8(row), vget_low_s8(l)), row, l);
+            low[r] = vpadalq_s16(low[r], pairs);
+        }
+        col += 16;
+    }
+    int8::join(high.map(|v| vaddvq_s32(v)), low.map(|v| vaddvq_s32(v)))
+}
+
 
 /// Columns until the 16-bit sums are widened: 16 products of at most 8·128 a lane stay within 2^14.
 const WIDEN: usize = 128;

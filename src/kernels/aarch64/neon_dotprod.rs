@@ -2,6 +2,7 @@
 
 use super::Fcvt;
 use crate::kernels::generic::float_pieces;
+use crate::kernels::int8::{self, WideActivations};
 use crate::kernels::layout::GROUP;
 use crate::kernels::ternary::{Dots, Tile, walk};
 use crate::kernels::{Kernels, sealed::Sealed};
@@ -30,6 +31,11 @@ impl Kernels for NeonDotprod {
         unsafe { walk::<NeonDotprod>(tile, tile.q(), sums) }
     }
 
+    fn int8_sums(&self, codes: [&[i8]; int8::ROWS], x: &WideActivations) -> [i64; int8::ROWS] {
+        // SAFETY: `self` exists, so the processor has the features.
+        unsafe { int8_sums(codes, x) }
+    }
+
     float_pieces!([target_feature(enable = "neon,dotprod")], Fcvt);
     float_pieces!(@blocks [target_feature(enable = "neon,dotprod")]);
 }
@@ -49,6 +55,30 @@ fn sdot(mut sum: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
         );
     }
     sum
+}
+
+/// The pieces of the activations are 7 bits, so they are signed bytes too.
+///
+/// # Safety
+/// The processor has the features.
+#[target_feature(enable = "neon,dotprod")]
+unsafe fn int8_sums(codes: [&[i8]; int8::ROWS], x: &WideActivations) -> [i64; int8::ROWS] {
+    let cols = int8::columns(&codes, x);
+    let (mut high, mut low) = ([vdupq_n_s32(0); int8::ROWS], [vdupq_n_s32(0); int8::ROWS]);
+    let mut col = 0;
+    while col < cols {
+        // SAFETY: col + 16 <= cols, both multiples of 16, and every slice has cols bytes.
+        let (h, l) = unsafe { (vld1q_u8(x.high.as_ptr().add(col)), vld1q_u8(x.low.as_ptr().add(col))) };
+        let (h, l) = (vreinterpretq_s8_u8(h), vreinterpretq_s8_u8(l));
+        for r in 0..int8::ROWS {
+            // SAFETY: as above.
+            let row = unsafe { vld1q_s8(codes[r].as_ptr().add(col)) };
+            high[r] = sdot(high[r], row, h);
+            low[r] = sdot(low[r], row, l);
+        }
+        col += 16;
+    }
+    int8::join(high.map(|v| vaddvq_s32(v)), low.map(|v| vaddvq_s32(v)))
 }
 
 impl Dots for NeonDotprod {

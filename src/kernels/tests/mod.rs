@@ -5,6 +5,7 @@
 mod dense;
 mod floats;
 mod golden;
+mod int8;
 #[cfg(not(target_family = "wasm"))]
 mod properties;
 mod ternary;

@@ -6,6 +6,7 @@
 
 use super::{FiniteHalf, Half, lane_sum};
 use crate::kernels::generic::float_pieces;
+use crate::kernels::int8::{self, WideActivations};
 use crate::kernels::layout::GROUP;
 use crate::kernels::ternary::{Dots, Tile, walk};
 use crate::kernels::{Kernels, sealed::Sealed};
@@ -27,8 +28,35 @@ impl Kernels for Relaxed {
         unsafe { walk::<Relaxed>(tile, tile.q(), sums) }
     }
 
+    fn int8_sums(&self, codes: [&[i8]; int8::ROWS], x: &WideActivations) -> [i64; int8::ROWS] {
+        // SAFETY: the module was built with relaxed SIMD, and runs.
+        unsafe { int8_sums(codes, x) }
+    }
+
     float_pieces!([], Half, FiniteHalf);
     float_pieces!(@blocks []);
+}
+
+/// Both pieces of the activations are 7 bits, so every engine gives the same here too.
+///
+/// # Safety
+/// The module was built with relaxed SIMD.
+unsafe fn int8_sums(codes: [&[i8]; int8::ROWS], x: &WideActivations) -> [i64; int8::ROWS] {
+    let cols = int8::columns(&codes, x);
+    let (mut high, mut low) = ([i32x4_splat(0); int8::ROWS], [i32x4_splat(0); int8::ROWS]);
+    let mut col = 0;
+    while col < cols {
+        // SAFETY: col + 16 <= cols, both multiples of 16, and every slice has cols bytes.
+        let (h, l) = unsafe { (v128_load(x.high.as_ptr().add(col).cast()), v128_load(x.low.as_ptr().add(col).cast())) };
+        for r in 0..int8::ROWS {
+            // SAFETY: as above.
+            let row = unsafe { v128_load(codes[r].as_ptr().add(col).cast()) };
+            high[r] = i32x4_relaxed_dot_i8x16_i7x16_add(row, h, high[r]);
+            low[r] = i32x4_relaxed_dot_i8x16_i7x16_add(row, l, low[r]);
+        }
+        col += 16;
+    }
+    int8::join(high.map(lane_sum), low.map(lane_sum))
 }
 
 impl Dots for Relaxed {

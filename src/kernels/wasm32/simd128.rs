@@ -3,6 +3,7 @@
 
 use super::{FiniteHalf, Half, lane_sum};
 use crate::kernels::generic::float_pieces;
+use crate::kernels::int8::{self, WideActivations};
 use crate::kernels::layout::GROUP;
 use crate::kernels::ternary::{Dots, Tile, walk};
 use crate::kernels::{Kernels, sealed::Sealed};
@@ -28,8 +29,47 @@ impl Kernels for Simd128 {
         true
     }
 
+    fn int8_sums(&self, codes: [&[i8]; int8::ROWS], x: &WideActivations) -> [i64; int8::ROWS] {
+        // SAFETY: the module was built with simd128, and runs.
+        unsafe { int8_sums(codes, x) }
+    }
+
     float_pieces!([], Half, FiniteHalf);
     float_pieces!(@blocks []);
+}
+
+/// Columns until the 32-bit lanes are emptied: 512 sums of two products of at most 127·16383 stay within 2^31.
+const EMPTY: usize = 4096;
+
+/// # Safety
+/// The module was built with simd128.
+unsafe fn int8_sums(codes: [&[i8]; int8::ROWS], x: &WideActivations) -> [i64; int8::ROWS] {
+    let cols = int8::columns(&codes, x);
+    let mut totals = [0; int8::ROWS];
+    for start in (0..cols).step_by(EMPTY) {
+        let end = cols.min(start + EMPTY);
+        let mut sums = [i32x4_splat(0); int8::ROWS];
+        let mut col = start;
+        while col < end {
+            // SAFETY: col + 16 <= cols, both multiples of 16, and every slice has cols elements.
+            let (first, second) = unsafe {
+                let u = x.whole.as_ptr().add(col);
+                (v128_load(u.cast()), v128_load(u.add(8).cast()))
+            };
+            for r in 0..int8::ROWS {
+                // SAFETY: as above.
+                let row = unsafe { v128_load(codes[r].as_ptr().add(col).cast()) };
+                let sum = i32x4_add(sums[r], i32x4_dot_i16x8(i16x8_extend_low_i8x16(row), first));
+                sums[r] = i32x4_add(sum, i32x4_dot_i16x8(i16x8_extend_high_i8x16(row), second));
+            }
+            col += 16;
+        }
+        for (total, sums) in totals.iter_mut().zip(sums) {
+            let pairs = i64x2_add(i64x2_extend_low_i32x4(sums), i64x2_extend_high_i32x4(sums));
+            *total += i64x2_extract_lane::<0>(pairs) + i64x2_extract_lane::<1>(pairs);
+        }
+    }
+    totals
 }
 
 impl Dots for Simd128 {

@@ -2,6 +2,7 @@
 
 use super::{F16c, lane_sums};
 use crate::kernels::generic::float_pieces;
+use crate::kernels::int8::{self, WideActivations};
 use crate::kernels::layout::GROUP;
 use crate::kernels::ternary::{Dots, Tile, walk};
 use crate::kernels::{Kernels, sealed::Sealed};
@@ -29,9 +30,41 @@ impl Kernels for Avx2 {
         unsafe { walk::<Avx2>(tile, tile.q(), sums) }
     }
 
+    fn int8_sums(&self, codes: [&[i8]; int8::ROWS], x: &WideActivations) -> [i64; int8::ROWS] {
+        // SAFETY: `self` exists, so the processor has AVX2.
+        unsafe { int8_sums(codes, x) }
+    }
+
     float_pieces!([target_feature(enable = "avx2,f16c")], F16c);
     float_pieces!(@blocks [target_feature(enable = "avx2,f16c")]);
 }
+
+/// Pairs of products of at most 127·127 fit 16 bits, but not two pairs: each is widened at once.
+///
+/// # Safety
+/// The processor has AVX2.
+#[target_feature(enable = "avx2")]
+unsafe fn int8_sums(codes: [&[i8]; int8::ROWS], x: &WideActivations) -> [i64; int8::ROWS] {
+    let cols = int8::columns(&codes, x);
+    let ones = _mm256_set1_epi16(1);
+    let (mut high, mut low) = ([_mm256_setzero_si256(); int8::ROWS], [_mm256_setzero_si256(); int8::ROWS]);
+    let mut col = 0;
+    while col < cols {
+        // SAFETY: col + 32 <= cols, both multiples of 32, and every slice has cols bytes.
+        let (h, l) = unsafe {
+            (_mm256_loadu_si256(x.high.as_ptr().add(col).cast()), _mm256_loadu_si256(x.low.as_ptr().add(col).cast()))
+        };
+        for r in 0..int8::ROWS {
+            // SAFETY: as above.
+            let row = unsafe { _mm256_loadu_si256(codes[r].as_ptr().add(col).cast()) };
+            high[r] = _mm256_add_epi32(high[r], _mm256_madd_epi16(_mm256_maddubs_epi16(h, row), ones));
+            low[r] = _mm256_add_epi32(low[r], _mm256_madd_epi16(_mm256_maddubs_epi16(l, row), ones));
+        }
+        col += 32;
+    }
+    int8::join(lane_sums(high), lane_sums(low))
+}
+
 
 /// Columns until the 16-bit sums are widened: 16 steps of two products of at most 8·128 reach -2^15 and no further.
 const WIDEN: usize = 16 * 32;

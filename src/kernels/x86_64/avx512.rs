@@ -5,6 +5,7 @@
 use super::lane_sums;
 use crate::kernels::generic::float_pieces;
 use crate::kernels::half::{HALVES, Narrow, Widen};
+use crate::kernels::int8::{self, WideActivations};
 use crate::kernels::layout::GROUP;
 use crate::kernels::ternary::{Dots, Tile, walk};
 use crate::kernels::{Kernels, sealed::Sealed};
@@ -34,6 +35,11 @@ impl Kernels for Avx512 {
     fn ternary_sums(&self, tile: &Tile<'_>, sums: &mut [i32]) {
         // SAFETY: `self` exists, so the processor has the features.
         unsafe { walk::<Avx512>(tile, tile.q(), sums) }
+    }
+
+    fn int8_sums(&self, codes: [&[i8]; int8::ROWS], x: &WideActivations) -> [i64; int8::ROWS] {
+        // SAFETY: `self` exists, so the processor has the features.
+        unsafe { int8_sums(codes, x) }
     }
 
     float_pieces!([target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2")], Convert);
@@ -66,6 +72,37 @@ impl Narrow for Convert {
         out
     }
 }
+
+/// # Safety
+/// The processor has the features.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2")]
+unsafe fn int8_sums(codes: [&[i8]; int8::ROWS], x: &WideActivations) -> [i64; int8::ROWS] {
+    let cols = int8::columns(&codes, x);
+    let (mut high, mut low) = ([_mm512_setzero_si512(); int8::ROWS], [_mm512_setzero_si512(); int8::ROWS]);
+    let mut col = 0;
+    while col < cols {
+        // SAFETY: col + 64 <= cols, both multiples of 64, and every slice has cols bytes.
+        let (h, l) = unsafe {
+            (_mm512_loadu_si512(x.high.as_ptr().add(col).cast()), _mm512_loadu_si512(x.low.as_ptr().add(col).cast()))
+        };
+        for r in 0..int8::ROWS {
+            // SAFETY: as above.
+            let row = unsafe { _mm512_loadu_si512(codes[r].as_ptr().add(col).cast()) };
+            high[r] = _mm512_dpbusd_epi32(high[r], h, row);
+            low[r] = _mm512_dpbusd_epi32(low[r], l, row);
+        }
+        col += 64;
+    }
+    int8::join(lane_sums(high.map(|v| halves(v))), lane_sums(low.map(|v| halves(v))))
+}
+
+/// The upper half added to the lower.
+#[inline]
+#[target_feature(enable = "avx512f,avx2")]
+fn halves(v: __m512i) -> __m256i {
+    _mm256_add_epi32(_mm512_castsi512_si256(v), _mm512_extracti64x4_epi64::<1>(v))
+}
+
 
 impl Dots for Avx512 {
     type Q = i8;
@@ -110,6 +147,6 @@ impl Dots for Avx512 {
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2")]
     unsafe fn fold(lanes: &[__m512i; GROUP]) -> [i32; GROUP] {
-        lane_sums(lanes.map(|v| _mm256_add_epi32(_mm512_castsi512_si256(v), _mm512_extracti64x4_epi64::<1>(v))))
+        lane_sums(lanes.map(|v| halves(v)))
     }
 }

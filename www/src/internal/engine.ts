@@ -2,7 +2,7 @@
  * What the WebAssembly module offers (src/web of the crate), as the worker uses it. The real module and the fake of
  * `b158/testing` both have this shape. Every method may throw a JavaScript `Error` with a `code`.
  */
-import type { ChatMessage, GenerationResult, ModelInfo, Timings, Usage, VerifyReport } from "../public/types.js";
+import type { ChatMessage, GenerationResult, ModelInfo, Timings, TokenEmbedding, Usage, VerifyReport } from "../public/types.js";
 
 export interface LoaderOptions {
   fileSize?: number;
@@ -10,7 +10,7 @@ export interface LoaderOptions {
   kvCache?: "f16" | "f32";
   overrides?: readonly string[];
   hash?: boolean;
-  tokenEmbedding?: "file" | "q8_0";
+  tokenEmbedding?: TokenEmbedding;
   threads?: number;
 }
 

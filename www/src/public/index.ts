@@ -25,6 +25,7 @@ export type {
   Stats,
   Timings,
   Token,
+  TokenEmbedding,
   Usage,
   VerifyEntry,
   VerifyOptions,

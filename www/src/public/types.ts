@@ -4,6 +4,9 @@ export type ModelSource = string | URL | Request | Response | Blob | ReadableStr
 /** `simd128` runs in every browser of today; `relaxed` is faster where relaxed SIMD exists. Both compute the same bits. */
 export type Backend = "simd128" | "relaxed";
 
+/** How the token embedding is held: see {@link LoadOptions.tokenEmbedding}. */
+export type TokenEmbedding = "auto" | "file" | "int8";
+
 /** What loading is doing, at most ten times a second and once at the end of each phase. */
 export interface LoadProgress {
   /** `engine`: the WebAssembly module; `download`: the model, read and repacked as it arrives; `load`: the last touches. */
@@ -33,10 +36,11 @@ export interface LoadOptions {
   /** Take the file's SHA-256 on the way, for `verify()`: it names the file, and the official one is held against what was published of it. */
   hash?: boolean;
   /**
-   * How the token embedding is held, which is the output head too: as in the `file` (default), or in `q8_0` where the file has
-   * floats, which takes about half the memory of F16 and is no faster, for logits that are a little off.
+   * How the token embedding is held, which is the output head too: as in the `file`, which gives the file's own logits; in
+   * `int8`, with a scale a row, half of F16's memory and faster, for logits that are a little off; or `auto` (default), which
+   * is `int8` where the embedding has 2^24 weights and more. `info.notes` says what was done.
    */
-  tokenEmbedding?: "file" | "q8_0";
+  tokenEmbedding?: TokenEmbedding;
   backend?: "auto" | Backend;
   /**
    * Threads that compute, the engine's own among them. `auto`, the default: as many as `navigator.hardwareConcurrency` says, 8 at most.
