@@ -9,6 +9,7 @@
 //! | `neon-dotprod` | FEAT_DotProd | `sdot` |
 //! | `simd128` | a wasm module built with it | `i32x4.dot_i16x8` |
 //! | `relaxed` | a wasm module built with it | `i32x4.relaxed_dot_i8x16_i7x16_add` |
+//! | `relaxed-pairs` | the same | `i16x8.relaxed_dot_i8x16_i7x16`, for processors without one for the other |
 //!
 //! How they can be bit-identical:
 //! - the ternary product is exact in `i32` (`layout.rs` tells how codes lie, `ternary.rs` how results become floats);
@@ -18,7 +19,7 @@
 //!
 //! A backend is a value whose existence proves that the processor has what it needs; all its methods are safe and
 //! check lengths. Natively [`detect`] chooses at run time; in wasm the module as built decides, because an engine
-//! refuses a whole module for one instruction that it does not know.
+//! refuses a whole module for one instruction that it does not know, and of the two relaxed ones a short race.
 #![allow(unsafe_code)]
 
 mod activations;

@@ -1,7 +1,11 @@
 //! WebAssembly: what the module was built with, because an engine refuses a module with one unknown instruction.
 
 #[cfg(target_feature = "relaxed-simd")]
+mod race;
+#[cfg(target_feature = "relaxed-simd")]
 mod relaxed;
+#[cfg(target_feature = "relaxed-simd")]
+mod relaxed_pairs;
 mod simd128;
 
 use super::Backend;
@@ -10,11 +14,11 @@ use std::arch::wasm32::*;
 
 /// What this module has, the best first.
 pub(super) fn available() -> Vec<Backend> {
-    vec![
-        #[cfg(target_feature = "relaxed-simd")]
-        &relaxed::Relaxed,
-        &simd128::Simd128,
-    ]
+    let mut found: Vec<Backend> = Vec::new();
+    #[cfg(target_feature = "relaxed-simd")]
+    found.extend(race::faster_first([&relaxed::Relaxed, &relaxed_pairs::RelaxedPairs]));
+    found.push(&simd128::Simd128);
+    found
 }
 
 /// The sum of four 32-bit lanes.

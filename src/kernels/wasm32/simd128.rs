@@ -43,7 +43,7 @@ const EMPTY: usize = 4096;
 
 /// # Safety
 /// The module was built with simd128.
-unsafe fn int8_sums(codes: [&[i8]; int8::ROWS], x: &WideActivations) -> [i64; int8::ROWS] {
+pub(super) unsafe fn int8_sums(codes: [&[i8]; int8::ROWS], x: &WideActivations) -> [i64; int8::ROWS] {
     let cols = int8::columns(&codes, x);
     let mut totals = [0; int8::ROWS];
     for start in (0..cols).step_by(EMPTY) {
