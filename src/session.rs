@@ -6,6 +6,7 @@
 
 use crate::model::{KvType, Loaded, Model, State};
 use crate::sampler::{Doubt, Sampler, SamplerOptions};
+use crate::threads::Tuner;
 use crate::tokenizer::{StopStrings, TextStream};
 use crate::{Error, Result};
 use std::sync::Arc;
@@ -19,6 +20,8 @@ pub struct SessionOptions {
     pub context: Option<usize>,
     /// Type of the KV cache.
     pub kv_type: KvType,
+    /// Let generation find out how many of the pool's threads make it fastest; all of them where false.
+    pub tune_threads: bool,
     /// Prompt tokens per pass; 0 takes [`DEFAULT_BATCH`]. Does not change the result.
     pub batch: usize,
 }
@@ -105,6 +108,8 @@ pub struct Timings {
     pub prefill_tokens_per_second: f64,
     /// Generated tokens (without the first) a second.
     pub decode_tokens_per_second: f64,
+    /// Threads that the last token had.
+    pub decode_threads: usize,
 }
 
 /// The end of a generation.
@@ -127,6 +132,8 @@ pub struct Session {
     /// Prompt and answer. The cache holds a beginning of it.
     tokens: Vec<u32>,
     run: Option<Run>,
+    /// How many threads generation has; all of them where absent.
+    tuner: Option<Tuner>,
 }
 
 /// A generation under way.
@@ -140,6 +147,8 @@ struct Run {
     usage: Usage,
     /// A pass has begun and has layers to go.
     in_pass: bool,
+    /// Threads of the last pass.
+    threads: usize,
     finish: Option<FinishReason>,
     /// A stop string was met: what is withheld begins with it.
     stopped: bool,
@@ -166,7 +175,8 @@ impl Session {
         }
         let batch = if options.batch == 0 { DEFAULT_BATCH } else { options.batch };
         let state = State::new(&loaded.model, options.kv_type, context, batch)?;
-        Ok(Session { loaded, state, tokens: Vec::new(), run: None })
+        let tuner = options.tune_threads.then(|| Tuner::new(loaded.model.compute.pool.threads()));
+        Ok(Session { loaded, state, tokens: Vec::new(), run: None, tuner })
     }
 
     /// The model and its tokenizer.
@@ -218,6 +228,7 @@ impl Session {
             doubts: options.doubts,
             usage,
             in_pass: false,
+            threads: 0,
             finish: (options.max_tokens == Some(0) || prompt.len() == self.context()).then_some(FinishReason::Length),
             stopped: false,
             started: Instant::now(),
@@ -262,11 +273,20 @@ impl Session {
             return Ok(Step::Done(run.summary(finish_reason)));
         }
         let prefill = run.prefilled.is_none();
+        let pool = &model.compute.pool;
+        // A prompt is arithmetic: all threads help.
+        let tuner = self.tuner.as_ref().filter(|_| !prefill);
+        pool.set_active(tuner.map_or(pool.threads(), Tuner::threads));
+        run.threads = pool.active();
+        let begun = Instant::now();
         if !self.pass(model, run, prefill.then_some(budget))? || self.state.cache.len() < self.tokens.len() {
             return Ok(Step::Prefill { done: self.state.cache.len(), total: run.usage.prompt_tokens });
         }
         // The pass that ended with the newest token: its last row has the logits.
         let logits = self.state.last_logits(model);
+        if let Some(tuner) = self.tuner.as_mut().filter(|_| !prefill) {
+            tuner.record(begun.elapsed());
+        }
         run.prefilled.get_or_insert_with(|| run.started.elapsed());
         let id = run.sampler.sample(logits, &self.tokens);
         run.last_token = run.started.elapsed();
@@ -333,6 +353,7 @@ impl Run {
                 time_to_first_token_ms: ms(first),
                 prefill_tokens_per_second: rate(read, prefill),
                 decode_tokens_per_second: rate(self.usage.completion_tokens.saturating_sub(1), decode),
+                decode_threads: self.threads,
             },
         }
     }

@@ -62,7 +62,8 @@ const PINNED_INT8: u64 = 0x48ac_2a01_0787_3630;
 fn every_backend_has_the_pinned_bits_with_an_8_bit_embedding() {
     for backend in kernels::available() {
         let compute = Compute { backend, pool: Pool::new(2) };
-        let loaded = load_with(STORIES, compute, LoaderOptions { embedding: EmbeddingType::Int8, ..Default::default() }, 4097);
+        let loaded =
+            load_with(STORIES, compute, LoaderOptions { embedding: EmbeddingType::Int8, ..Default::default() }, 4097);
         let ids = ids(loaded.model.config.vocabulary, LENGTH);
         let found = hash(&logits(&loaded, &ids, KvType::F16, 32));
         assert_eq!(found, PINNED_INT8, "{}: {found:#018x}", backend.name());

@@ -271,7 +271,8 @@ fn the_files_hash_is_taken_on_the_way_whatever_the_chunks() {
 }
 
 fn with_8_bit_embedding(file: &[u8], chunk: usize) -> Result<Loaded, Error> {
-    let options = LoaderOptions { file_size: Some(file.len() as u64), embedding: EmbeddingType::Int8, ..Default::default() };
+    let options =
+        LoaderOptions { file_size: Some(file.len() as u64), embedding: EmbeddingType::Int8, ..Default::default() };
     let mut loader = Loader::new(Compute::default(), options);
     file.chunks(chunk).try_for_each(|part| loader.push(part))?;
     loader.finish()

@@ -163,3 +163,19 @@ fn end_of_text_ends_and_can_be_ignored() {
     session.start(&[1, 2, 3], GenerateOptions { ignore_end: true, ..options }).unwrap();
     assert_eq!(finish(&mut session).1, [end; 3]);
 }
+
+#[test]
+fn trying_numbers_of_threads_changes_no_word() {
+    let loaded = Arc::new(common::load(common::STORIES, kernels::detect(), 3, usize::MAX));
+    let said = |tune_threads: bool| {
+        let options = SessionOptions { context: Some(512), tune_threads, ..Default::default() };
+        let mut session = Session::new(loaded.clone(), options).unwrap();
+        session.start(&encode(&loaded, PROMPT), GenerateOptions { ignore_end: true, ..greedy(200) }).unwrap();
+        let (text, ids, summary) = finish(&mut session);
+        (text, ids, summary.timings.decode_threads)
+    };
+    let threads = loaded.model.compute.pool.threads();
+    let (fixed, tuned) = (said(false), said(true));
+    assert_eq!((&fixed.0, &fixed.1, fixed.2), (&tuned.0, &tuned.1, threads));
+    assert!((1..=threads).contains(&tuned.2), "{}", tuned.2);
+}

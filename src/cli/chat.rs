@@ -25,7 +25,7 @@ impl Chat {
     pub(crate) fn run(self) -> Outcome {
         interrupt::listen();
         let loaded = self.model.load()?;
-        let mut session = self.context.session(loaded.clone())?;
+        let mut session = self.context.session(loaded.clone(), &self.model)?;
         let mut editor = rustyline::DefaultEditor::new()?;
         let mut messages: Vec<Message> = Vec::new();
         messages.extend(self.system_prompt.iter().map(|text| Message::new("system", text)));

@@ -115,7 +115,7 @@ impl Run {
     pub(crate) fn run(self) -> Outcome {
         interrupt::listen();
         let loaded = self.model.load()?;
-        let mut session = self.context.session(loaded.clone())?;
+        let mut session = self.context.session(loaded.clone(), &self.model)?;
         let text = match (&self.prompt, &self.file) {
             (Some(text), _) => text.clone(),
             (None, Some(file)) => std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?,
@@ -178,12 +178,14 @@ pub(crate) fn report(summary: &Summary) {
         FinishReason::Cancelled => "stopped",
     };
     eprintln!(
-        "prompt {} tokens{} at {:.1} tok/s; generated {} at {:.1} tok/s; first token after {:.0} ms; {why}",
+        "prompt {} tokens{} at {:.1} tok/s; generated {} at {:.1} tok/s with {} thread{}; first token after {:.0} ms; {why}",
         usage.prompt_tokens,
         if usage.cached_tokens > 0 { format!(" ({} cached)", usage.cached_tokens) } else { String::new() },
         timings.prefill_tokens_per_second,
         usage.completion_tokens,
         timings.decode_tokens_per_second,
+        timings.decode_threads,
+        if timings.decode_threads == 1 { "" } else { "s" },
         timings.time_to_first_token_ms,
     );
 }

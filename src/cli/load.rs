@@ -18,7 +18,7 @@ pub(crate) struct Model {
     /// The GGUF file; `-` reads standard input.
     #[arg(short = 'm', long = "model", value_name = "FILE")]
     pub(crate) model: PathBuf,
-    /// Threads [default: all processors].
+    /// Threads [default: all processors for the prompt, as many as make it fastest for each token].
     #[arg(short = 't', long, value_name = "T")]
     pub(crate) threads: Option<usize>,
     /// Kernels: scalar, avx2, avx512, neon … [default: the fastest here].
@@ -54,8 +54,11 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn session(&self, loaded: Arc<Loaded>) -> Outcome<Session> {
-        let options = SessionOptions { context: self.ctx_size, kv_type: self.kv_cache, batch: self.batch_size };
+    /// A session whose generation finds out how many threads it should have, unless the user has said.
+    pub(crate) fn session(&self, loaded: Arc<Loaded>, model: &Model) -> Outcome<Session> {
+        let tune_threads = model.threads.is_none();
+        let options =
+            SessionOptions { context: self.ctx_size, kv_type: self.kv_cache, tune_threads, batch: self.batch_size };
         Ok(Session::new(loaded, options)?)
     }
 }

@@ -47,7 +47,7 @@ impl Verify {
         interrupt::listen();
         self.model.hash = true;
         let loaded = self.model.load()?;
-        let mut session = self.context.session(loaded.clone())?;
+        let mut session = self.context.session(loaded.clone(), &self.model)?;
         let mut answers = Vec::new();
         for (i, prompt) in prompts.iter().enumerate() {
             if !self.model.quiet {

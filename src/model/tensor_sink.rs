@@ -1,8 +1,8 @@
 //! One tensor's bytes, in chunks of any size, into the form that the graph reads.
 
 use crate::blocks::{self, BlockReader, i2_s, tq1_0, tq2_0};
-use crate::gguf::{TensorInfo, TensorType};
 use crate::error::{try_with_capacity, try_zeroed};
+use crate::gguf::{TensorInfo, TensorType};
 use crate::kernels::{Backend, DenseMatrix, Int8Matrix, TernaryMatrix, TernaryPacker};
 use crate::{Error, Result};
 use half::f16;
@@ -29,7 +29,11 @@ impl TensorSink {
     /// A sink for a vector of f32 (norms, scales), of any float type in the file.
     pub(crate) fn floats(info: &TensorInfo) -> Result<Self> {
         let len = size(info.elements())?;
-        Ok(TensorSink::Floats(FloatSink { kind: info.kind, bytes: try_with_capacity(size(info.size)?, "a norm")?, len }))
+        Ok(TensorSink::Floats(FloatSink {
+            kind: info.kind,
+            bytes: try_with_capacity(size(info.size)?, "a norm")?,
+            len,
+        }))
     }
 
     /// A sink for a matrix whose rows stay as they are in the file.

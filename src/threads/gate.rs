@@ -38,6 +38,10 @@ pub(super) struct Gate {
     next: AtomicUsize,
     panicked: AtomicBool,
     sleepers: AtomicUsize,
+    /// How many workers may be inside a job.
+    wanted: AtomicUsize,
+    /// How many there are besides: they may sleep.
+    unwanted: AtomicUsize,
     lock: Mutex<()>,
     wake: Condvar,
     emptied: Condvar,
@@ -59,6 +63,8 @@ impl Gate {
             next: AtomicUsize::new(0),
             panicked: AtomicBool::new(false),
             sleepers: AtomicUsize::new(0),
+            wanted: AtomicUsize::new(usize::MAX),
+            unwanted: AtomicUsize::new(0),
             lock: Mutex::new(()),
             wake: Condvar::new(),
             emptied: Condvar::new(),
@@ -67,7 +73,7 @@ impl Gate {
 
     /// What [`Pool::run`](super::Pool::run) promises, with the workers that are there.
     pub(super) fn run(&self, tasks: usize, task: &(dyn Fn(usize) + Sync)) {
-        if tasks < 2 || self.busy.swap(true, Acquire) {
+        if tasks < 2 || self.wanted.load(Relaxed) == 0 || self.busy.swap(true, Acquire) {
             return (0..tasks).for_each(task);
         }
         // SAFETY: only the lifetime is erased. The pointer is used by this thread and by workers inside the gate, and
@@ -79,7 +85,7 @@ impl Gate {
         self.next.store(0, Relaxed);
         let closing = Close { gate: self };
         self.state.fetch_add(JOB | OPEN, SeqCst);
-        if self.sleepers.load(SeqCst) > 0 {
+        if self.sleepers.load(SeqCst) > self.unwanted.load(Relaxed) {
             self.rouse(&self.wake);
         }
         self.claim();
@@ -89,10 +95,20 @@ impl Gate {
         }
     }
 
+    /// Lets no more than `wanted` of the `workers` into later jobs. The others are not woken for them.
+    pub(super) fn limit(&self, wanted: usize, workers: usize) {
+        self.wanted.store(wanted, Relaxed);
+        self.unwanted.store(workers.saturating_sub(wanted), Relaxed);
+    }
+
     /// A worker's life: until [`quit`](Self::quit).
     pub(super) fn work(&self) {
         let mut done = 0;
         while let Some(state) = self.wait(done) {
+            if state & INSIDE >= self.wanted.load(Relaxed) as u64 {
+                done = state & !INSIDE;
+                continue;
+            }
             if self.state.compare_exchange(state, state + 1, SeqCst, SeqCst).is_err() {
                 continue;
             }

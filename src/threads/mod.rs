@@ -15,11 +15,13 @@ mod gate;
 #[cfg_attr(all(target_family = "wasm", not(target_feature = "atomics")), path = "single.rs")]
 mod pool;
 mod split;
+mod tuner;
 
 pub use pool::Pool;
 #[cfg(all(target_family = "wasm", target_feature = "atomics"))]
 pub(crate) use pool::{join, work};
 pub use split::Columns;
+pub use tuner::Tuner;
 
 impl Default for Pool {
     /// A pool of the calling thread alone.

@@ -2,12 +2,14 @@
 
 use super::gate::Gate;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread::JoinHandle;
 
 /// A fixed set of threads that run [`tasks`](Pool::run) together with the calling one.
 pub struct Pool {
     gate: Arc<Gate>,
     workers: Vec<JoinHandle<()>>,
+    active: AtomicUsize,
     note: Option<String>,
 }
 
@@ -15,7 +17,8 @@ impl Pool {
     /// `threads` in all, the calling one among them. Where the system gives fewer, the pool works with those and
     /// [`note`](Self::note) says why.
     pub fn new(threads: usize) -> Self {
-        let mut pool = Pool { gate: Arc::new(Gate::new()), workers: Vec::new(), note: None };
+        let mut pool =
+            Pool { gate: Arc::new(Gate::new()), workers: Vec::new(), active: AtomicUsize::new(0), note: None };
         // 1024 is far below what the gate can count and above any processor this runs on.
         for i in 1..threads.clamp(1, 1024) {
             let gate = Arc::clone(&pool.gate);
@@ -27,12 +30,25 @@ impl Pool {
                 }
             }
         }
+        pool.active = AtomicUsize::new(pool.threads());
         pool
     }
 
     /// How many threads take part, the calling one included.
     pub fn threads(&self) -> usize {
         self.workers.len() + 1
+    }
+
+    /// How many of them are used: all, unless [`set_active`](Self::set_active) said otherwise.
+    pub fn active(&self) -> usize {
+        self.active.load(Relaxed)
+    }
+
+    /// Uses so many threads from now on, 1 to all.
+    pub fn set_active(&self, threads: usize) {
+        let threads = threads.clamp(1, self.threads());
+        self.active.store(threads, Relaxed);
+        self.gate.limit(threads - 1, self.workers.len());
     }
 
     /// Why there are fewer threads than asked for.

@@ -29,6 +29,7 @@ pub(crate) fn work() {
 /// The calling worker and those that have joined.
 pub struct Pool {
     threads: usize,
+    active: AtomicUsize,
 }
 
 impl Pool {
@@ -36,14 +37,29 @@ impl Pool {
     /// were wanted. The first such pool lets nobody else in.
     pub fn new(threads: usize) -> Self {
         if threads < 2 {
-            return Pool { threads: 1 };
+            return Pool { threads: 1, active: AtomicUsize::new(1) };
         }
-        Pool { threads: 1 + (JOINED.fetch_or(CLOSED, SeqCst) & !CLOSED) }
+        let threads = 1 + (JOINED.fetch_or(CLOSED, SeqCst) & !CLOSED);
+        Pool { threads, active: AtomicUsize::new(threads) }
     }
 
     /// How many threads take part, the calling one included.
     pub fn threads(&self) -> usize {
         self.threads
+    }
+
+    /// How many of them are used: all, unless [`set_active`](Self::set_active) said otherwise.
+    pub fn active(&self) -> usize {
+        self.active.load(SeqCst)
+    }
+
+    /// Uses so many threads from now on, 1 to all.
+    pub fn set_active(&self, threads: usize) {
+        let threads = threads.clamp(1, self.threads);
+        self.active.store(threads, SeqCst);
+        if self.threads > 1 {
+            GATE.limit(threads - 1, self.threads - 1);
+        }
     }
 
     /// Nothing: why a worker did not come is known to the page alone.

@@ -14,6 +14,14 @@ impl Pool {
         1
     }
 
+    /// How many of them are used: one.
+    pub fn active(&self) -> usize {
+        1
+    }
+
+    /// Changes nothing.
+    pub fn set_active(&self, _threads: usize) {}
+
     /// Nothing: why this module was chosen is known to the page alone.
     pub fn note(&self) -> Option<&str> {
         None

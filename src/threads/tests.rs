@@ -56,6 +56,29 @@ fn the_caller_sleeps_until_a_slow_worker_has_left() {
     assert_eq!(total.load(Relaxed), 30);
 }
 
+/// What a pool uses may change at any time; no task is lost, and none runs on more threads than wanted.
+#[test]
+fn a_pool_uses_as_many_threads_as_it_is_told() {
+    let pool = Pool::new(4);
+    assert_eq!((pool.threads(), pool.active()), (4, 4));
+    for (round, wanted) in [1, 4, 2, 3, 1, 2, 0, 9, 4].into_iter().cycle().take(300).enumerate() {
+        pool.set_active(wanted);
+        let wanted = wanted.clamp(1, 4);
+        assert_eq!(pool.active(), wanted);
+        let (total, ids) = (AtomicUsize::new(0), std::sync::Mutex::new(std::collections::HashSet::new()));
+        pool.run(40, &|_| {
+            ids.lock().unwrap().insert(std::thread::current().id());
+            total.fetch_add(1, Relaxed);
+            if round % 8 == 0 {
+                std::thread::sleep(std::time::Duration::from_micros(300));
+            }
+        });
+        assert_eq!(total.load(Relaxed), 40);
+        let used = ids.into_inner().unwrap().len();
+        assert!(used <= wanted, "{used} threads for {wanted}");
+    }
+}
+
 #[test]
 fn chunks_and_columns_cover_the_slice_once() {
     let pool = Pool::new(4);

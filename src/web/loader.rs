@@ -19,6 +19,7 @@ struct Options {
     hash: bool,
     token_embedding: Option<String>,
     threads: usize,
+    tune_threads: bool,
 }
 
 /// A model on its way in.
@@ -31,8 +32,9 @@ pub struct Loader {
 #[wasm_bindgen]
 impl Loader {
     /// `{ fileSize?, contextLength?, kvCache?: "f16" | "f32", overrides?: ["key=type:value"], hash?: boolean,
-    /// tokenEmbedding?: "auto" | "file" | "int8", threads?: number }`. More threads than one are those of the workers that have joined
-    /// the pool before.
+    /// tokenEmbedding?: "auto" | "file" | "int8", threads?: number, tuneThreads?: boolean }`. More threads
+    /// than one are those of the workers that have joined the pool before; tuned, each token has as many of them as make it
+    /// fastest.
     #[wasm_bindgen(constructor)]
     pub fn new(settings: JsValue) -> Result<Loader, JsValue> {
         let settings: Options = options(settings)?;
@@ -49,7 +51,12 @@ impl Loader {
         let compute = Compute { backend: kernels::detect(), pool: Pool::new(settings.threads) };
         Ok(Loader {
             loader: model::Loader::new(compute, options),
-            session: SessionOptions { context: settings.context_length, kv_type, batch: 0 },
+            session: SessionOptions {
+                context: settings.context_length,
+                kv_type,
+                tune_threads: settings.tune_threads,
+                batch: 0,
+            },
         })
     }
 

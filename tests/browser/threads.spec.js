@@ -59,7 +59,7 @@ test.describe("threads", () => {
     for (const backend of ["simd128", "relaxed"]) {
       for (const threads of [2, 3, 8]) {
         const many = await say(page, { threads, backend });
-        expect(many).toMatchObject({ threads, backend, notes: [] });
+        expect(many).toMatchObject({ threads, backend: expect.stringContaining(backend), notes: [] });
         expect(many.whySingleThreaded).toBeUndefined();
         expect(many.said).toEqual(one.said);
       }

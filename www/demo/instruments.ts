@@ -40,6 +40,8 @@ export class Instruments {
     this.#frame = 0;
     this.#plot.draw();
     if (timings.decodeTokensPerSecond > 0) setText("speed", format.rate(timings.decodeTokensPerSecond));
+    const fewer = timings.decodeThreads > 0 && timings.decodeThreads < Number(byId("threads").textContent);
+    setText("threads-used", fewer ? `, ${String(timings.decodeThreads)} of them for a token` : "");
     const fresh = usage.promptTokens - usage.cachedTokens;
     const known = usage.cachedTokens > 0 ? `, ${format.count(usage.cachedTokens)} known` : "";
     setText("prompt-speed", timings.prefillTokensPerSecond > 0 ? `${format.tokens(fresh)}${known}, ${format.rate(timings.prefillTokensPerSecond)}/s` : format.tokens(usage.promptTokens));

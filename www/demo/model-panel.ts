@@ -139,6 +139,7 @@ export class ModelPanel {
     setText("tensors", info.quantization);
     setText("backend-used", info.backend);
     setText("threads", String(info.threads));
+    setText("threads-used", "");
     setText("why-single", info.whySingleThreaded ? `Threads: ${info.whySingleThreaded}.` : "");
   }
 

@@ -65,7 +65,6 @@ unsafe fn int8_sums(codes: [&[i8]; int8::ROWS], x: &WideActivations) -> [i64; in
     int8::join(high.map(|v| vaddvq_s32(v)), low.map(|v| vaddvq_s32(v)))
 }
 
-
 /// Columns until the 16-bit sums are widened: 16 products of at most 8·128 a lane stay within 2^14.
 const WIDEN: usize = 128;
 impl Dots for Neon {

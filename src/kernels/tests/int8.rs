@@ -31,7 +31,9 @@ fn same_everywhere(what: &str, w: &Int8Matrix, x: &WideActivations) -> Vec<f32> 
 #[cfg_attr(not(target_family = "wasm"), test)]
 fn a_product_is_near_the_floats_and_the_same_everywhere() {
     let mut random = Random(30);
-    for (rows, cols) in [(1, 128), (2, 256), (3, 2560), (64, 128), (65, 384), (131, 1280), (5, 4096), (5, 4224), (2, 9088)] {
+    for (rows, cols) in
+        [(1, 128), (2, 256), (3, 2560), (64, 128), (65, 384), (131, 1280), (5, 4096), (5, 4224), (2, 9088)]
+    {
         let (weights, x) = (random.vec(rows * cols), random.vec(cols));
         let (w, wide) = (matrix(rows, cols, &weights), activations(&x));
         assert_eq!((w.rows(), w.cols(), w.bytes()), (rows, cols, rows * (cols + 8)));

@@ -65,7 +65,6 @@ unsafe fn int8_sums(codes: [&[i8]; int8::ROWS], x: &WideActivations) -> [i64; in
     int8::join(lane_sums(high), lane_sums(low))
 }
 
-
 /// Columns until the 16-bit sums are widened: 16 steps of two products of at most 8·128 reach -2^15 and no further.
 const WIDEN: usize = 16 * 32;
 impl Dots for Avx2 {

@@ -103,7 +103,6 @@ fn halves(v: __m512i) -> __m256i {
     _mm256_add_epi32(_mm512_castsi512_si256(v), _mm512_extracti64x4_epi64::<1>(v))
 }
 
-
 impl Dots for Avx512 {
     type Q = i8;
     type Lanes = __m512i;

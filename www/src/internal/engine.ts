@@ -12,6 +12,7 @@ export interface LoaderOptions {
   hash?: boolean;
   tokenEmbedding?: TokenEmbedding;
   threads?: number;
+  tuneThreads?: boolean;
 }
 
 export interface Loader {

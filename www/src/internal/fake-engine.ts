@@ -221,6 +221,7 @@ class FakeEngine implements Engine {
         timeToFirstTokenMs: prefillMs,
         prefillTokensPerSecond: rate(run.read, prefillMs),
         decodeTokensPerSecond: rate(run.said, decodeMs),
+        decodeThreads: 1,
       },
     };
   }

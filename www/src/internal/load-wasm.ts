@@ -49,7 +49,8 @@ async function threaded(backend: Backend, module: WebAssembly.Module, count: num
   const glue = await BUILDS[flavour].glue();
   const { memory } = await glue.default({ module_or_path: module });
   if (count > 1) why = await options.startHelpers(count - 1, { flavour, module, memory });
-  return { createLoader: (loaderOptions) => new glue.Loader({ ...loaderOptions, threads: count }), threads: { wanted: count, why } };
+  const tuneThreads = options.threads === "auto";
+  return { createLoader: (loaderOptions) => new glue.Loader({ ...loaderOptions, threads: count, tuneThreads }), threads: { wanted: count, why } };
 }
 
 async function chooseBackend(backend: "auto" | Backend): Promise<Backend> {

@@ -185,7 +185,7 @@ class Server {
     if (queued < 0 || !this.#engine) return;
     this.#jobs.splice(queued, 1);
     const usage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
-    const timings = { prefillMs: 0, decodeMs: 0, timeToFirstTokenMs: 0, prefillTokensPerSecond: 0, decodeTokensPerSecond: 0 };
+    const timings = { prefillMs: 0, decodeMs: 0, timeToFirstTokenMs: 0, prefillTokensPerSecond: 0, decodeTokensPerSecond: 0, decodeThreads: 0 };
     this.#post({ type: "done", id, done: { kind: "done", finishReason: "cancelled", text: "", usage, timings, memory: this.#engine.memory() } });
   }
 

@@ -43,7 +43,8 @@ export interface LoadOptions {
   tokenEmbedding?: TokenEmbedding;
   backend?: "auto" | Backend;
   /**
-   * Threads that compute, the engine's own among them. `auto`, the default: as many as `navigator.hardwareConcurrency` says, 8 at most.
+   * Threads that compute, the engine's own among them. `auto`, the default: as many as `navigator.hardwareConcurrency` says, 8 at most,
+   * for reading a prompt; while it generates the engine tries fewer, and keeps the number that is fastest (`Timings.decodeThreads`).
    * More than one need a page that is cross-origin isolated; `ModelInfo` tells how many there are and why not more. They change no bit.
    */
   threads?: "auto" | number;
@@ -146,6 +147,8 @@ export interface Timings {
   readonly timeToFirstTokenMs: number;
   readonly prefillTokensPerSecond: number;
   readonly decodeTokensPerSecond: number;
+  /** Threads that the last token had; 0 where there was none. */
+  readonly decodeThreads: number;
 }
 
 export interface GenerationResult {
