@@ -26,6 +26,7 @@ mod dense;
 pub(crate) mod generic;
 mod half;
 mod layout;
+mod roofline;
 pub(crate) mod scalar;
 mod ternary;
 
@@ -43,6 +44,7 @@ pub use activations::Activations;
 pub use dense::{DenseMatrix, dense_matmul};
 pub use generic::{LANES, Lanes};
 pub use layout::{MAX_COLS, TernaryMatrix, TernaryPacker};
+pub use roofline::{Limits, Roofline, Turn};
 pub use ternary::{Tile, ternary_matmul};
 
 use crate::blocks::q8_0;
@@ -61,7 +63,7 @@ mod sealed {
 /// bits on every backend for finite input.
 ///
 /// Called for a row, a head or a tile at a time, so that the dynamic call costs nothing.
-pub trait Kernels: sealed::Sealed + Send + Sync + std::fmt::Debug {
+pub trait Kernels: sealed::Sealed + Limits + Send + Sync + std::fmt::Debug {
     /// The name that [`by_name`] takes.
     fn name(&self) -> &'static str;
 

@@ -26,6 +26,23 @@ impl Linear {
             Linear::Dense(matrix) => matrix.bytes() as u64,
         }
     }
+
+    /// The bytes themselves.
+    pub fn memory(&self) -> &[u8] {
+        match self {
+            Linear::Ternary(matrix) => matrix.memory(),
+            Linear::Dense(matrix) => matrix.memory(),
+        }
+    }
+
+    /// Multiply-accumulates a token.
+    pub fn macs(&self) -> u64 {
+        let (rows, cols) = match self {
+            Linear::Ternary(matrix) => (matrix.rows(), matrix.cols()),
+            Linear::Dense(matrix) => (matrix.rows(), matrix.cols()),
+        };
+        rows as u64 * cols as u64
+    }
 }
 
 /// A linear layer with the factor that files of arch `bitnet` may keep beside it (`.scale`).
@@ -94,5 +111,16 @@ impl Weights {
     pub fn bytes(&self) -> u64 {
         let layers: u64 = self.layers.iter().flat_map(Layer::linears).map(|l| l.linear.bytes()).sum();
         layers + self.token_embd.bytes() as u64
+    }
+
+    /// The matrices where they lie, in the order in which a token reads them.
+    pub fn memory(&self) -> Vec<&[u8]> {
+        let layers = self.layers.iter().flat_map(Layer::linears).map(|l| l.linear.memory());
+        layers.chain([self.token_embd.memory()]).collect()
+    }
+
+    /// Multiply-accumulates of a prompt's token: all matrices but the head, which only the last one needs.
+    pub fn macs(&self) -> u64 {
+        self.layers.iter().flat_map(Layer::linears).map(|l| l.linear.macs()).sum()
     }
 }

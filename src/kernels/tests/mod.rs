@@ -7,6 +7,7 @@ mod floats;
 mod golden;
 #[cfg(not(target_family = "wasm"))]
 mod properties;
+mod roofline;
 mod ternary;
 
 use super::*;
