@@ -10,12 +10,12 @@ const PEER_LENGTHS = { promptTokens: 32, tokens: 8 };
 
 export const ourModel = (options) => options.file ?? make(options, "I2_S", []);
 
-/** What the page needs of each peer: `{ name, url, threads, promptTokens, tokens }`. */
+/** What the page needs of each peer: `{ name, file, path, threads, promptTokens, tokens }`. */
 export function peerModels(options) {
   if (options.peer === undefined) return [];
   return ["TQ2_0", "Q4_K"].map((type) => {
-    const file = make(options, type, ["--type", type, ...PEER]);
-    return { name: `wllama ${type}`, url: `/models/${basename(file)}`, bytes: statSync(file).size, threads: options.threads, ...PEER_LENGTHS };
+    const path = make(options, type, ["--type", type, ...PEER]);
+    return { name: `wllama ${type}`, file: basename(path), path, bytes: statSync(path).size, threads: options.threads, ...PEER_LENGTHS };
   });
 }
 

@@ -13,7 +13,8 @@ export const USAGE = `usage: ./build.sh bench --browser [OPTION ...]
   --depths 100,1000      generation behind contexts of these lengths too; a prompt of each is read first
   --context N            context length [as the model's, 4096 at most]
   --token-embedding q8_0 hold the embedding in 8 bits
-  --peer wllama          llama.cpp in WebAssembly beside it, on files of the same shape in TQ2_0 and Q4_K
+  --peer wllama          llama.cpp in WebAssembly beside it, on files in TQ2_0 and Q4_K in the shape of 2B-4T (a --file must be
+                         of that shape too)
   --json FILE            results [target/bench/browser.json]; the plots go beside it
   --serve                only serve the page, for a person to open`;
 

@@ -24,7 +24,7 @@ async function main() {
     port: options.serve ? 8159 : 0,
     root: here("page"),
     file,
-    folders: { "/lib/": here("../../www/dist/lib"), "/models/": options.cache, "/peers/wllama/": here("wllama") },
+    folders: { "/lib/": here("../../www/dist/lib"), "/peers/wllama/": here("wllama") },
     guarded: false,
   });
   const source = options.address ?? server.fileUrl;
@@ -39,8 +39,9 @@ async function main() {
     await page.exposeFunction("told", (text, done, total) => console.error(`[${done + 1} of ${total}] ${text}`));
     await page.goto(server.url);
     await page.waitForFunction(() => window.bench !== undefined);
+    await page.setInputFiles("#peer-files", peers.map(({ path }) => path));
     const { builds, rounds, tokens, promptTokens, depths, contextLength, tokenEmbedding } = options;
-    const measured = await page.evaluate((all) => window.bench(all), { source, builds, rounds, tokens, promptTokens, depths, contextLength, tokenEmbedding, peers });
+    const measured = await page.evaluate((all) => window.bench(all), { source, builds, rounds, tokens, promptTokens, depths, contextLength, tokenEmbedding, peers: peers.map(({ path: _, ...peer }) => peer) });
     const model = { name: basename(file ?? options.address), bytes: file === undefined ? measured.runs[0].info.weightBytes : statSync(file).size };
     write({ machine: machine(browser), model, ...measured }, options.json);
   } finally {

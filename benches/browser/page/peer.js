@@ -5,9 +5,7 @@ const FOLDER = "/peers/wllama/node_modules/@wllama/wllama/esm";
 const prompt = (tokens, first) => first + "1234567890".repeat(Math.ceil(tokens / 10)).slice(0, tokens - 2);
 const QUIET = { debug: () => undefined, log: () => undefined, warn: () => undefined, error: (...all) => console.error(...all) };
 
-const blobs = new Map();
-
-/** Adds a round to each of `runs`: `{ url, threads, promptTokens, tokens, rounds }`. */
+/** Adds a round to each of `runs`: `{ file, threads, promptTokens, tokens, rounds }`. */
 export async function measurePeers(runs, begin) {
   for (const run of runs) {
     begin(run);
@@ -15,13 +13,13 @@ export async function measurePeers(runs, begin) {
   }
 }
 
-async function measurePeer({ url, threads, promptTokens, tokens }) {
+async function measurePeer({ file, threads, promptTokens, tokens }) {
   const { Wllama } = await import(`${FOLDER}/index.js`);
-  if (!blobs.has(url)) blobs.set(url, await (await fetch(url)).blob());
+  const model = [...document.getElementById("peer-files").files].find(({ name }) => name === file);
   const wllama = new Wllama({ default: `${FOLDER}/wasm/wllama.wasm` }, { logger: QUIET, suppressNativeLog: true });
   const began = performance.now();
   try {
-    await wllama.loadModel([blobs.get(url)], { n_ctx: 512, n_batch: 128, n_threads: threads, n_gpu_layers: 0 });
+    await wllama.loadModel([model], { n_ctx: 512, n_batch: 128, n_threads: threads, n_gpu_layers: 0 });
     const loadSeconds = (performance.now() - began) / 1000;
     const complete = (text, count) => wllama.createCompletion({ prompt: text, max_tokens: count, temperature: 0 });
     // Another text: the one that is measured must not be in the cache.
