@@ -41,6 +41,9 @@ usage: ./build.sh COMMAND
                        STAGE: only these of native wasm page browser browsers processors
   lint                 shellcheck, rustfmt, clippy, rustdoc: warnings are errors (tsc and eslint: test page)
   bench                criterion, then tokens per second of the small model
+  bench --browser [--file GGUF] [--threads 1,2] [--peer wllama] ...
+                       tokens per second in Chromium, of every wasm build and beside what the machine allows; without a
+                       file it makes one of 1.2 GB in the shape of BitNet b1.58-2B-4T. All options: bench --browser --help
   setup                only set up: wasm target, wasm-bindgen, wasm-opt, npm packages
   build                wasm modules, page (www/dist/demo) and the native program (target/release/b158)
   serve [PORT] [--file GGUF]
@@ -323,7 +326,28 @@ run() {
     exec "$TARGET/release/b158" run "${model[@]}" -p "$prompt" "$@"
 }
 
+bench_browser() {
+    case " $* " in
+    *" --help "*) ;;
+    *)
+        need_chromium
+        build_page
+        build_native
+        ;;
+    esac
+    need_node
+    npm_install benches/browser
+    # 20 MB that nobody needs who does not ask for them.
+    case " $* " in *" --peer"*) npm_install benches/browser/wllama ;; esac
+    exec node benches/browser/run.mjs --program "$TARGET/release/b158" --cache "$CACHE/models" --out "$TARGET/bench" "$@"
+}
+
 bench() {
+    if [ "${1:-}" = --browser ]; then
+        shift
+        bench_browser "$@"
+    fi
+    [ $# = 0 ] || fail "bench does not know '$1'" "it knows --browser"
     build_native
     need_model
     step "cargo bench" "what cargo said is above"
@@ -439,6 +463,8 @@ test_page() {
     npm_install www
     step "tsc, eslint and unit tests of the page" "again: npm --prefix www run check"
     npm --prefix www run check </dev/null
+    step "tests of the bench's report and plots" "again: npm --prefix benches/browser test"
+    npm --prefix benches/browser test </dev/null
 }
 
 test_browser() {
@@ -523,7 +549,7 @@ lint() {
 
 clean() {
     local remove=(www/dist www/wasm "$TARGET/wasm" "$TARGET/wasm-threads" "$CACHE/build" "$CACHE/stamps") path
-    [ "${1:-}" != --all ] || remove+=("$PWD/target" "$CACHE" www/node_modules tests/browser/node_modules tests/tokenizer/node_modules)
+    [ "${1:-}" != --all ] || remove+=("$PWD/target" "$CACHE" www/node_modules tests/browser/node_modules tests/tokenizer/node_modules benches/browser/node_modules benches/browser/wllama/node_modules)
     for path in "${remove[@]}"; do
         [ -e "$path" ] || continue
         say "removing $path ($(du -sh "$path" | cut -f1))"
@@ -545,7 +571,7 @@ demo)
 run) run "$@" ;;
 test) run_tests "$@" ;;
 lint) lint ;;
-bench) bench ;;
+bench) bench "$@" ;;
 setup)
     setup
     say "set up"

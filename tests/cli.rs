@@ -158,6 +158,15 @@ fn every_type_and_architecture_loads_and_runs() {
 }
 
 #[test]
+fn a_type_for_another_engine_is_written_and_not_read() {
+    let path = temporary("q4_k.gguf");
+    let file = path.to_str().unwrap();
+    out(&["synth", "--preset", "tiny", "--type", "Q4_K", "--embedding-type", "Q6_K", "-o", file], "");
+    let said = refusal(&["run", "-q", "-m", file, "-p", "x", "-n", "1"]);
+    assert!(said.contains("Q4_K"), "{said}");
+}
+
+#[test]
 fn synthetic_models_are_always_the_same_bytes() {
     let (a, b) = (temporary("synth-a.gguf"), temporary("synth-b.gguf"));
     for (path, seed) in [(&a, "1"), (&b, "1")] {
@@ -261,5 +270,19 @@ fn bench_prints_json() {
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     let rows = json["results"].as_array().unwrap();
     assert_eq!(rows.len(), 2);
-    assert!(rows.iter().all(|row| row["generationTokensPerSecond"].as_f64().unwrap() > 0.0), "{text}");
+    let number = |value: &serde_json::Value, key: &str| value[key].as_f64().unwrap();
+    for row in rows {
+        for key in ["generationTokensPerSecond", "promptTokensPerSecond", "readBytesPerSecond", "dotMacsPerSecond"] {
+            assert!(number(row, key) > 0.0, "{key} in {text}");
+        }
+        // The shares are what these figures say.
+        let bytes = number(row, "generationTokensPerSecond") * number(&json, "bytesPerGeneratedToken");
+        let share = bytes / number(row, "readBytesPerSecond");
+        assert!((share / number(row, "generationOfReadLimit") - 1.0).abs() < 1e-6, "{text}");
+        let macs = number(row, "promptTokensPerSecond") * number(&json, "macsPerPromptToken");
+        let share = macs / number(row, "dotMacsPerSecond");
+        assert!((share / number(row, "promptOfDotLimit") - 1.0).abs() < 1e-6, "{text}");
+        assert!(number(row, "readBytes") <= number(&json, "weightBytes"), "{text}");
+    }
+    assert!(number(&json, "bytesPerGeneratedToken") > number(&json, "weightBytes"), "{text}");
 }

@@ -90,7 +90,7 @@ fn memory_follows_what_has_arrived() {
 #[test]
 fn tensor_bytes_are_not_copied() {
     use b158::gguf::{Metadata, TensorDeclaration, TensorType, Writer};
-    let tensor = TensorDeclaration { name: "t".to_owned(), dims: vec![1 << 20], kind: TensorType::F32 };
+    let tensor = TensorDeclaration { name: "t".to_owned(), dims: vec![1 << 20], kind: TensorType::F32.into() };
     let mut writer = Writer::new(Vec::new(), &Metadata::new(), &[tensor]).unwrap();
     writer.write_tensor_data(&vec![0; 4 << 20]).unwrap();
     let bytes = writer.finish().unwrap();

@@ -36,8 +36,11 @@ impl Parts {
                 _ => {}
             }
         }
-        let declare =
-            |t: &b158::gguf::TensorInfo| TensorDeclaration { name: t.name.clone(), dims: t.dims.clone(), kind: t.kind };
+        let declare = |t: &b158::gguf::TensorInfo| TensorDeclaration {
+            name: t.name.clone(),
+            dims: t.dims.clone(),
+            kind: t.kind.into(),
+        };
         let tensors = decoder.tensors().iter().map(declare).zip(data).collect();
         Parts { metadata: decoder.metadata().clone(), tensors }
     }
@@ -47,7 +50,7 @@ impl Parts {
     }
 
     fn add(&mut self, name: &str, dims: &[u64], values: &[f32]) {
-        let declaration = TensorDeclaration { name: name.into(), dims: dims.to_vec(), kind: TensorType::F32 };
+        let declaration = TensorDeclaration { name: name.into(), dims: dims.to_vec(), kind: TensorType::F32.into() };
         self.tensors.push((declaration, values.iter().flat_map(|v| v.to_le_bytes()).collect()));
     }
 
@@ -187,7 +190,7 @@ fn tq_blocks_of_one_scale_are_a_matrix_of_one_scale() {
                 _ => blocks.flat_map(|(i, codes)| tq2_0::encode(codes, scale(i, one))).collect(),
             };
             let tensor = parts.tensor(name);
-            (tensor.0.kind, tensor.1) = (kind, bytes);
+            (tensor.0.kind, tensor.1) = (kind.into(), bytes);
         };
         let bytes = |loaded: &Loaded| match &loaded.model.weights.layers[0].attn_output.linear {
             Linear::Ternary(matrix) => matrix.bytes(),
@@ -305,7 +308,7 @@ fn an_embedding_in_8_bits_is_near_the_files_and_the_same_from_any_chunks() {
 fn an_embedding_in_8_bits_refuses_what_one_in_floats_refuses() {
     let mut parts = Parts::new();
     let (info, bytes) = parts.tensors.iter_mut().find(|(t, _)| t.name == "token_embd.weight").unwrap();
-    assert_eq!(info.kind, TensorType::F16);
+    assert_eq!(info.kind, TensorType::F16.into());
     bytes[2 * 1000..][..2].copy_from_slice(&0x7c00u16.to_le_bytes());
     let file = parts.file();
     for chunk in [7, usize::MAX] {

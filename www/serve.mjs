@@ -10,20 +10,25 @@ const TRIES = 20;
 
 /**
  * Serves `root`, and `file` (a model that lies elsewhere) under `/local/`. A port in use makes it take the next one; port 0 is any free one.
- * Not `isolated`, it leaves out the headers that shared memory needs.
- * @param {{ port?: number, root: string, file?: string | undefined, isolated?: boolean }} options
+ * `folders` are more of what is served, by the paths they appear under. Not `isolated`, it leaves out the headers that shared memory needs;
+ * not `guarded`, the content security policy, which workers made of blobs would break.
+ * @param {{ port?: number, root: string, file?: string | undefined, folders?: Record<string, string>, isolated?: boolean, guarded?: boolean }} options
  */
-export async function serve({ port = 0, root, file, isolated = true }) {
-  const headers = Object.entries(HEADERS).filter(([name]) => isolated || !(name in ISOLATION));
+export async function serve({ port = 0, root, file, folders = {}, isolated = true, guarded = true }) {
+  const headers = Object.entries(HEADERS).filter(([name]) => (isolated || !(name in ISOLATION)) && (guarded || name !== "content-security-policy"));
   /** @param {import("node:http").ServerResponse} response */
   const setHeaders = (response, path = "") => {
     for (const [name, value] of headers) response.setHeader(name, value);
     if (path.endsWith(".gguf")) response.setHeader("content-type", "application/octet-stream");
   };
   // `dev` reads the folder at each request instead of once at the start.
-  const page = sirv(resolve(root), { dev: true, etag: true, setHeaders });
-  const local = file === undefined ? undefined : sirv(dirname(resolve(file)), { dev: true, etag: true, setHeaders });
+  /** @param {string} folder */
+  const files = (folder) => sirv(resolve(folder), { dev: true, etag: true, setHeaders });
+  const page = files(root);
+  const local = file === undefined ? undefined : files(dirname(file));
   const localPath = file === undefined ? undefined : `/local/${basename(file)}`;
+
+  const others = Object.entries(folders).map(([path, folder]) => ({ path, handler: files(folder) }));
 
   const server = createServer((request, response) => {
     const missing = () => {
@@ -33,6 +38,12 @@ export async function serve({ port = 0, root, file, isolated = true }) {
     if (local && decodeURI(request.url?.split("?")[0] ?? "") === localPath) {
       request.url = request.url?.replace("/local/", "/") ?? "/";
       local(request, response, missing);
+      return;
+    }
+    const other = others.find(({ path }) => request.url?.startsWith(path));
+    if (other) {
+      request.url = request.url?.slice(other.path.length - 1) ?? "/";
+      other.handler(request, response, missing);
     } else {
       page(request, response, missing);
     }

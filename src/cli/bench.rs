@@ -1,8 +1,8 @@
-//! `b158 bench`: tokens a second, for prompt and generation, by number of threads.
+//! `b158 bench`: tokens a second, for prompt and generation, by number of threads, and what the machine allows.
 
 use super::Outcome;
 use super::load::{Model, backend, read};
-use b158::kernels::Compute;
+use b158::kernels::{Compute, Roofline};
 use b158::model::{EmbeddingType, KvType, State};
 use b158::threads::Pool;
 use clap::Args;
@@ -60,13 +60,20 @@ impl Bench {
         let mut model = read(&options, compute)?.model;
         let load_seconds = begun.elapsed().as_secs_f64();
         let context = self.prompt + self.generate;
+        let macs_per_token = model.weights.macs();
+        let mut bytes_per_token = 0.0;
         let mut rows = Vec::new();
         if !self.json {
-            println!("threads  prompt({}) tok/s  generation({}) tok/s", self.prompt, self.generate);
+            println!(
+                "threads  prompt({}) tok/s  generation({}) tok/s  read GB/s  dot G MAC/s  generation of read  prompt of dot",
+                self.prompt, self.generate
+            );
         }
         for &threads in &self.threads {
             model.compute.pool = Pool::new(threads);
             let mut state = State::new(&model, self.kv_cache, context, self.batch_size)?;
+            bytes_per_token = self.bytes_per_token(&model, &state);
+            let before = Roofline::measure(&model.compute, &model.weights.memory());
             let (mut prompt, mut generation) = (Vec::new(), Vec::new());
             for _ in 0..self.repetitions.max(1) {
                 state.cache.truncate(0);
@@ -87,21 +94,36 @@ impl Bench {
                 }
                 generation.push(self.generate as f64 / begun.elapsed().as_secs_f64());
             }
+            let limits = before.max(Roofline::measure(&model.compute, &model.weights.memory()));
             let (prompt, generation) = (median(prompt), median(generation));
+            let of_read = generation * bytes_per_token / limits.read_bytes_per_second;
+            let of_dot = prompt * macs_per_token as f64 / limits.dot_macs_per_second;
             if !self.json {
-                println!("{:>7}  {prompt:>18.1}  {generation:>20.1}", model.compute.pool.threads());
+                println!(
+                    "{:>7}  {prompt:>17.1}  {generation:>20.1}  {:>9.1}  {:>11.1}  {of_read:>18.2}  {of_dot:>13.2}",
+                    model.compute.pool.threads(),
+                    limits.read_bytes_per_second / 1e9,
+                    limits.dot_macs_per_second / 1e9,
+                );
             }
             rows.push(json!({
                 "threads": model.compute.pool.threads(),
                 "note": model.compute.pool.note(),
                 "promptTokensPerSecond": prompt,
                 "generationTokensPerSecond": generation,
+                "readBytesPerSecond": limits.read_bytes_per_second,
+                "readBytes": limits.read_bytes,
+                "dotMacsPerSecond": limits.dot_macs_per_second,
+                "generationOfReadLimit": of_read,
+                "promptOfDotLimit": of_dot,
             }));
         }
         let all = json!({
             "model": self.model.file_name().map(|name| name.to_string_lossy()),
             "parameters": model.config.parameters(),
             "weightBytes": model.weights.bytes(),
+            "bytesPerGeneratedToken": bytes_per_token,
+            "macsPerPromptToken": macs_per_token,
             "backend": model.compute.backend.name(),
             "tokenEmbedding": model.weights.token_embd.type_name(),
             "kvCache": self.kv_cache.name(),
@@ -122,6 +144,13 @@ impl Bench {
             );
         }
         Ok(())
+    }
+
+    /// What a generated token reads: all weights, and the cache as it is in the middle of the generation.
+    fn bytes_per_token(&self, model: &b158::model::Model, state: &State) -> f64 {
+        let position = self.prompt as f64 + self.generate as f64 / 2.0;
+        let cache = state.cache.bytes_when_full() as f64 / state.cache.context() as f64;
+        model.weights.bytes() as f64 + cache * position
     }
 }
 

@@ -10,6 +10,7 @@ mod load;
 mod logits;
 mod perplexity;
 mod synth;
+mod synth_q4_k;
 mod synth_tokenizer;
 mod tokenize;
 mod verify;

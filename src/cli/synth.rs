@@ -6,9 +6,10 @@
 
 use super::Outcome;
 use super::load::bar;
+use super::synth_q4_k;
 use super::synth_tokenizer::Vocabulary;
 use b158::blocks::{i2_s, q4_0, q6_k, q8_0, tq1_0, tq2_0};
-use b158::gguf::{Array, Metadata, TensorDeclaration, TensorType, Value, Writer};
+use b158::gguf::{Array, Metadata, Storage, TensorDeclaration, TensorType, Value, Writer};
 use clap::{Args, ValueEnum};
 use half::{bf16, f16};
 use rand_chacha::ChaCha8Rng;
@@ -41,7 +42,7 @@ pub(crate) struct Synth {
     /// Architecture: bitnet-b1.58, bitnet-25 or bitnet.
     #[arg(long, value_name = "NAME", default_value = "bitnet-b1.58")]
     arch: String,
-    /// Type of the linear layers: I2_S, TQ1_0, TQ2_0, or any float type.
+    /// Type of the linear layers: I2_S, TQ1_0, TQ2_0, any float type, or Q4_K (for llama.cpp: this engine does not read it).
     #[arg(long = "type", value_name = "TYPE", default_value = "I2_S")]
     kind: String,
     /// Type of the token embedding: F16, F32, BF16, Q8_0, Q6_K or Q4_0.
@@ -114,13 +115,15 @@ impl Synth {
             vocabulary: self.vocabulary.unwrap_or(preset.vocabulary),
             context: self.context.unwrap_or(preset.context),
         };
-        let metadata = metadata(&self.arch, &shape)?;
-        let tensors = tensors(&shape, tensor_type(&self.kind)?, tensor_type(&self.embedding_type)?);
-        let total = tensors.iter().filter_map(|t| t.kind.size_of(&t.dims)).sum();
+        let (kind, embedding) = (Kind::parse(&self.kind)?, Kind::parse(&self.embedding_type)?);
+        let metadata = metadata(&self.arch, &shape, kind)?;
+        let tensors = tensors(&shape, kind, embedding);
+        let declarations: Vec<_> = tensors.iter().map(Tensor::declaration).collect();
 
         let path = self.output.display();
         let file = File::create(&self.output).map_err(|e| format!("{path}: {e}"))?;
-        let mut writer = Writer::new(BufWriter::with_capacity(1 << 20, file), &metadata, &tensors)?;
+        let mut writer = Writer::new(BufWriter::with_capacity(1 << 20, file), &metadata, &declarations)?;
+        let total = writer.data_bytes();
         let bar = bar(Some(total), false, "writing");
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         for tensor in &tensors {
@@ -136,15 +139,64 @@ impl Synth {
     }
 }
 
-fn tensor_type(name: &str) -> Outcome<TensorType> {
-    use TensorType::*;
-    let kinds = [F32, F16, BF16, I2S, TQ1_0, TQ2_0, Q8_0, Q6_K, Q4_0];
-    let found = kinds.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(name));
-    Ok(found.ok_or_else(|| format!("type `{name}` is not one of {}", kinds.map(TensorType::name).join(", ")))?)
+/// What a tensor can be made of.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// A type that this engine reads.
+    Read(TensorType),
+    /// llama.cpp's most common type, for files that it is measured with.
+    Q4K,
+}
+
+impl Kind {
+    fn parse(name: &str) -> Outcome<Self> {
+        use TensorType::*;
+        let read = [F32, F16, BF16, I2S, TQ1_0, TQ2_0, Q8_0, Q6_K, Q4_0].map(Kind::Read);
+        let kinds = || read.into_iter().chain([Kind::Q4K]);
+        let names = || kinds().map(|kind| kind.storage().name).collect::<Vec<_>>().join(", ");
+        let found = kinds().find(|kind| kind.storage().name.eq_ignore_ascii_case(name));
+        Ok(found.ok_or_else(|| format!("type `{name}` is not one of {}", names()))?)
+    }
+
+    fn storage(self) -> Storage {
+        match self {
+            Kind::Read(kind) => kind.into(),
+            Kind::Q4K => synth_q4_k::STORAGE,
+        }
+    }
+
+    /// `general.file_type`: bitnet.cpp's number for I2_S, which the published file has, and llama.cpp's for the others.
+    fn file_type(self) -> u32 {
+        use TensorType::*;
+        match self {
+            Kind::Read(F32) => 0,
+            Kind::Read(F16) => 1,
+            Kind::Read(Q4_0) => 2,
+            Kind::Read(Q8_0) => 7,
+            Kind::Q4K => 14,
+            Kind::Read(Q6_K) => 18,
+            Kind::Read(BF16) => 32,
+            Kind::Read(TQ1_0) => 36,
+            Kind::Read(TQ2_0) => 37,
+            Kind::Read(I2S) => 40,
+        }
+    }
+}
+
+struct Tensor {
+    name: String,
+    dims: Vec<u64>,
+    kind: Kind,
+}
+
+impl Tensor {
+    fn declaration(&self) -> TensorDeclaration {
+        TensorDeclaration { name: self.name.clone(), dims: self.dims.clone(), kind: self.kind.storage() }
+    }
 }
 
 /// The keys of the published file, in its order.
-fn metadata(arch: &str, shape: &Shape) -> Outcome<Metadata> {
+fn metadata(arch: &str, shape: &Shape, kind: Kind) -> Outcome<Metadata> {
     let vocabulary = Vocabulary::new(shape.vocabulary)?;
     let mut m = Metadata::new();
     let mut put = |key: String, value: Value| m.insert(key, value);
@@ -165,7 +217,7 @@ fn metadata(arch: &str, shape: &Shape) -> Outcome<Metadata> {
     put("tokenizer.ggml.add_bos_token".into(), Value::Bool(true));
     put(format!("{arch}.attention.layer_norm_rms_epsilon"), Value::F32(1e-5));
     put(format!("{arch}.rope.freq_base"), Value::F32(500_000.0));
-    put("general.file_type".into(), Value::U32(40));
+    put("general.file_type".into(), Value::U32(kind.file_type()));
     put("tokenizer.ggml.model".into(), Value::String("gpt2".into()));
     put("tokenizer.ggml.tokens".into(), Value::Array(Array::Strings(vocabulary.tokens)));
     put("tokenizer.ggml.scores".into(), Value::Array(Array::F32(vocabulary.scores)));
@@ -178,11 +230,11 @@ fn metadata(arch: &str, shape: &Shape) -> Outcome<Metadata> {
     Ok(m)
 }
 
-fn tensors(shape: &Shape, kind: TensorType, embedding: TensorType) -> Vec<TensorDeclaration> {
+fn tensors(shape: &Shape, kind: Kind, embedding: Kind) -> Vec<Tensor> {
     let (e, f) = (u64::from(shape.embedding), u64::from(shape.feed_forward));
     let kv = e / u64::from(shape.heads.max(1)) * u64::from(shape.kv_heads);
-    let norm = TensorType::F32;
-    let declare = |name: &str, dims, kind| TensorDeclaration { name: format!("{name}.weight"), dims, kind };
+    let norm = Kind::Read(TensorType::F32);
+    let declare = |name: &str, dims, kind| Tensor { name: format!("{name}.weight"), dims, kind };
     let mut all = vec![
         declare("token_embd", vec![e, u64::from(shape.vocabulary)], embedding),
         declare("output_norm", vec![e], norm),
@@ -210,7 +262,7 @@ fn tensors(shape: &Shape, kind: TensorType, embedding: TensorType) -> Vec<Tensor
 /// Random weights of unit gain: ternary ones are half zeros; norms are about 1.
 fn write_tensor(
     rng: &mut ChaCha8Rng,
-    TensorDeclaration { name, dims, kind }: &TensorDeclaration,
+    Tensor { name, dims, kind }: &Tensor,
     write: &mut dyn FnMut(&[u8]) -> Outcome,
 ) -> Outcome {
     let (cols, elements) = (dims[0] as f32, dims.iter().product::<u64>());
@@ -221,7 +273,11 @@ fn write_tensor(
         return Ok(());
     }
     let scale = (2.0 / cols).sqrt();
-    let blocks = elements / kind.block();
+    let blocks = elements / kind.storage().block;
+    let kind = match kind {
+        Kind::Read(kind) => kind,
+        Kind::Q4K => return (0..blocks).try_for_each(|_| write(&synth_q4_k::random_block(rng, scale))),
+    };
     match kind {
         TensorType::I2S => {
             for _ in 0..blocks {

@@ -41,6 +41,6 @@ mod writer;
 
 pub use decoder::{Decoder, Event, Limits};
 pub use metadata::{MAX_KEY, Metadata};
-pub use tensor::{I2_S_ARCHITECTURES, MAX_DIMS, MAX_NAME, TensorInfo, TensorType};
+pub use tensor::{I2_S_ARCHITECTURES, MAX_DIMS, MAX_NAME, Storage, TensorInfo, TensorType};
 pub use value::{Array, Strings, Value};
 pub use writer::{TensorDeclaration, Writer};

@@ -106,12 +106,44 @@ impl TensorType {
     /// Bytes of a tensor of this type, without padding. `None` for an empty shape, a row that is not a whole number
     /// of blocks, or a size beyond 2^63.
     pub fn size_of(self, dims: &[u64]) -> Option<u64> {
+        Storage::from(self).size_of(dims)
+    }
+}
+
+/// What must be known of a type to write tensors of it: also of one that this engine does not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Storage {
+    /// The number in the tensor table.
+    pub id: u32,
+    /// The format's usual name.
+    pub name: &'static str,
+    /// Elements in a block.
+    pub block: u64,
+    /// Bytes in a block.
+    pub block_bytes: u64,
+    /// Bytes after the last block.
+    pub tail: u64,
+}
+
+impl From<TensorType> for Storage {
+    fn from(kind: TensorType) -> Self {
+        Storage {
+            id: kind.id(),
+            name: kind.name(),
+            block: kind.block(),
+            block_bytes: kind.block_bytes(),
+            tail: if kind == TensorType::I2S { 32 } else { 0 },
+        }
+    }
+}
+
+impl Storage {
+    fn size_of(self, dims: &[u64]) -> Option<u64> {
         let elements = elements(dims)?;
-        if !dims.first()?.is_multiple_of(self.block()) {
+        if !dims.first()?.is_multiple_of(self.block) {
             return None;
         }
-        let size = (elements / self.block()).checked_mul(self.block_bytes())?;
-        let size = if self == TensorType::I2S { size.checked_add(32)? } else { size };
+        let size = (elements / self.block).checked_mul(self.block_bytes)?.checked_add(self.tail)?;
         (size < 1 << 63).then_some(size)
     }
 }
@@ -169,11 +201,12 @@ pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
 }
 
 /// Why a shape may not be used for a type, and if it may, the size in bytes.
-pub(crate) fn check_dims(kind: TensorType, dims: &[u64]) -> Result<u64, String> {
+pub(crate) fn check_dims(kind: impl Into<Storage>, dims: &[u64]) -> Result<u64, String> {
+    let kind = kind.into();
     check_shape(dims)?;
     let row = dims[0];
-    if !row.is_multiple_of(kind.block()) {
-        return Err(format!("a row of {row} is not a whole number of {kind} blocks of {}", kind.block()));
+    if !row.is_multiple_of(kind.block) {
+        return Err(format!("a row of {row} is not a whole number of {} blocks of {}", kind.name, kind.block));
     }
     kind.size_of(dims).ok_or_else(|| "it has more than 2^63 bytes".to_owned())
 }

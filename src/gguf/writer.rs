@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::metadata::check_key;
 use super::tensor::{ALIGNMENT_KEY, DEFAULT_ALIGNMENT, align_up, check_alignment, check_dims, check_name};
-use super::{Array, Metadata, TensorInfo, TensorType, Value};
+use super::{Array, Metadata, Storage, Value};
 use crate::{Error, Result};
 
 /// A tensor to be written: the writer gives it its place.
@@ -15,7 +15,15 @@ pub struct TensorDeclaration {
     /// One to four dimensions, innermost first.
     pub dims: Vec<u64>,
     /// Storage format.
-    pub kind: TensorType,
+    pub kind: Storage,
+}
+
+/// Where a tensor goes.
+struct Place {
+    name: String,
+    /// Bytes from the start of the data section.
+    offset: u64,
+    size: u64,
 }
 
 /// Writes a file from front to back: all but the tensors' bytes in [`new`](Self::new), then these in order.
@@ -23,7 +31,7 @@ pub struct TensorDeclaration {
 /// It writes to `W` in small pieces: give it a [`BufWriter`](std::io::BufWriter).
 pub struct Writer<W: Write> {
     sink: W,
-    tensors: Vec<TensorInfo>,
+    tensors: Vec<Place>,
     alignment: u64,
     /// The tensor being written, and how much of it is.
     index: usize,
@@ -42,7 +50,7 @@ impl<W: Write> Writer<W> {
             Some(_) => return Err(bad_write(ALIGNMENT_KEY, "it must be a u32")),
         };
         check_alignment(alignment, 1 << 20).map_err(|reason| bad_write(ALIGNMENT_KEY, reason))?;
-        let tensors = place(tensors, alignment)?;
+        let places = place(tensors, alignment)?;
 
         // Built whole, so that the position for the padding is known.
         let mut head = Vec::new();
@@ -56,21 +64,21 @@ impl<W: Write> Writer<W> {
             head.extend((value.kind() as u32).to_le_bytes());
             put_value(&mut head, value);
         }
-        for tensor in &tensors {
+        for (tensor, place) in tensors.iter().zip(&places) {
             put_string(&mut head, &tensor.name);
             head.extend((tensor.dims.len() as u32).to_le_bytes());
             tensor.dims.iter().for_each(|dim| head.extend(dim.to_le_bytes()));
-            head.extend(tensor.kind.id().to_le_bytes());
-            head.extend(tensor.offset.to_le_bytes());
+            head.extend(tensor.kind.id.to_le_bytes());
+            head.extend(place.offset.to_le_bytes());
         }
         head.resize(head.len().next_multiple_of(alignment as usize), 0);
         sink.write_all(&head).map_err(io)?;
-        Ok(Self { sink, tensors, alignment, index: 0, done: 0 })
+        Ok(Self { sink, tensors: places, alignment, index: 0, done: 0 })
     }
 
-    /// The tensor table with sizes and offsets.
-    pub fn tensors(&self) -> &[TensorInfo] {
-        &self.tensors
+    /// Bytes of all tensors, without padding: what [`write_tensor_data`](Self::write_tensor_data) wants.
+    pub fn data_bytes(&self) -> u64 {
+        self.tensors.iter().map(|place| place.size).sum()
     }
 
     /// Writes on at the tensors' bytes, in pieces of any size; a piece may end one tensor and begin the next.
@@ -114,7 +122,7 @@ impl<W: Write> Writer<W> {
 }
 
 /// Gives each tensor its size and its offset.
-fn place(tensors: &[TensorDeclaration], alignment: u64) -> Result<Vec<TensorInfo>> {
+fn place(tensors: &[TensorDeclaration], alignment: u64) -> Result<Vec<Place>> {
     let mut names = std::collections::HashSet::new();
     let mut offset = 0u64;
     let mut placed = Vec::with_capacity(tensors.len());
@@ -124,7 +132,7 @@ fn place(tensors: &[TensorDeclaration], alignment: u64) -> Result<Vec<TensorInfo
             return Err(bad_write(name, "there are two tensors of this name"));
         }
         let size = check_dims(*kind, dims).map_err(|reason| bad_write(name, reason))?;
-        placed.push(TensorInfo { name: name.clone(), dims: dims.clone(), kind: *kind, offset, size });
+        placed.push(Place { name: name.clone(), offset, size });
         offset = offset
             .checked_add(size)
             .and_then(|end| align_up(end, alignment))

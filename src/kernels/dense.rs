@@ -75,6 +75,11 @@ impl DenseMatrix {
         generic::decode_blocks(self.kind, self.row_bytes(i), out);
     }
 
+    /// Everything that a product reads of it.
+    pub fn memory(&self) -> &[u8] {
+        &self.bytes
+    }
+
     fn row_bytes(&self, i: usize) -> &[u8] {
         assert!(i < self.rows, "row {i} of {}", self.rows);
         &self.bytes[i * self.row_bytes..][..self.row_bytes]

@@ -94,6 +94,12 @@ impl Int8Matrix {
         self.codes.len() + size_of_val(self.scales.as_slice()) + size_of_val(self.sums.as_slice())
     }
 
+    /// The codes as they lie, without scales and sums.
+    pub fn memory(&self) -> &[u8] {
+        // SAFETY: the pointer and the length are the vector's, and `i8` and `u8` have the same size and any bits.
+        unsafe { std::slice::from_raw_parts(self.codes.as_ptr().cast(), self.codes.len()) }
+    }
+
     /// Decodes row `i` into `out[cols]`.
     pub fn row(&self, i: usize, out: &mut [f32]) {
         assert_eq!(out.len(), self.cols, "length of a row");

@@ -56,6 +56,11 @@ impl TernaryMatrix {
         self.packed.len() + scales
     }
 
+    /// What a product reads of it, but for scales of blocks.
+    pub fn memory(&self) -> &[u8] {
+        &self.packed
+    }
+
     /// The codes of one row, unpacked.
     pub fn row_codes(&self, row: usize) -> Vec<u8> {
         assert!(row < self.rows, "row {row} of {}", self.rows);

@@ -28,6 +28,7 @@ pub(crate) mod generic;
 mod half;
 mod int8;
 mod layout;
+mod roofline;
 pub(crate) mod scalar;
 mod ternary;
 
@@ -46,6 +47,7 @@ pub use dense::{DenseMatrix, dense_matmul};
 pub use generic::{LANES, Lanes};
 pub use int8::{Int8Matrix, WideActivations, int8_matvec};
 pub use layout::{MAX_COLS, TernaryMatrix, TernaryPacker};
+pub use roofline::{Limits, Roofline, Turn};
 pub use ternary::{Tile, ternary_matmul};
 
 use crate::gguf::TensorType;
@@ -63,7 +65,7 @@ mod sealed {
 /// bits on every backend for finite input.
 ///
 /// Called for a row, a head or a tile at a time, so that the dynamic call costs nothing.
-pub trait Kernels: sealed::Sealed + Send + Sync + std::fmt::Debug {
+pub trait Kernels: sealed::Sealed + Limits + Send + Sync + std::fmt::Debug {
     /// The name that [`by_name`] takes.
     fn name(&self) -> &'static str;
 

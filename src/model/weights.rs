@@ -27,6 +27,23 @@ impl Linear {
             Linear::Dense(matrix) => matrix.bytes() as u64,
         }
     }
+
+    /// The bytes themselves.
+    pub fn memory(&self) -> &[u8] {
+        match self {
+            Linear::Ternary(matrix) => matrix.memory(),
+            Linear::Dense(matrix) => matrix.memory(),
+        }
+    }
+
+    /// Multiply-accumulates a token.
+    pub fn macs(&self) -> u64 {
+        let (rows, cols) = match self {
+            Linear::Ternary(matrix) => (matrix.rows(), matrix.cols()),
+            Linear::Dense(matrix) => (matrix.rows(), matrix.cols()),
+        };
+        rows as u64 * cols as u64
+    }
 }
 
 /// A linear layer with the factor that files of arch `bitnet` may keep beside it (`.scale`).
@@ -79,6 +96,14 @@ impl Embedding {
         match self {
             Embedding::File(matrix) => matrix.bytes() as u64,
             Embedding::Int8(matrix) => matrix.bytes() as u64,
+        }
+    }
+
+    /// Everything that the logits read of it, but for scales.
+    pub fn memory(&self) -> &[u8] {
+        match self {
+            Embedding::File(matrix) => matrix.memory(),
+            Embedding::Int8(matrix) => matrix.memory(),
         }
     }
 
@@ -140,5 +165,16 @@ impl Weights {
     pub fn bytes(&self) -> u64 {
         let layers: u64 = self.layers.iter().flat_map(Layer::linears).map(|l| l.linear.bytes()).sum();
         layers + self.token_embd.bytes()
+    }
+
+    /// The matrices where they lie, in the order in which a token reads them.
+    pub fn memory(&self) -> Vec<&[u8]> {
+        let layers = self.layers.iter().flat_map(Layer::linears).map(|l| l.linear.memory());
+        layers.chain([self.token_embd.memory()]).collect()
+    }
+
+    /// Multiply-accumulates of a prompt's token: all matrices but the head, which only the last one needs.
+    pub fn macs(&self) -> u64 {
+        self.layers.iter().flat_map(Layer::linears).map(|l| l.linear.macs()).sum()
     }
 }

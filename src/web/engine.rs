@@ -2,6 +2,7 @@
 
 use super::{object, options, throw, wasm_bytes};
 use crate::chat::Message;
+use crate::kernels::Roofline;
 use crate::sampler::SamplerOptions;
 use crate::session::{FinishReason, GenerateOptions, Session, Step, Timings, Usage};
 use crate::tokenizer::Special;
@@ -72,6 +73,15 @@ struct Memory {
     wasm_bytes: u64,
     weight_bytes: u64,
     kv_cache_bytes: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Limits {
+    read_bytes_per_second: f64,
+    read_bytes: u64,
+    dot_macs_per_second: f64,
+    macs_per_prompt_token: u64,
 }
 
 #[derive(Serialize)]
@@ -234,6 +244,19 @@ impl Engine {
         let about: About = options(about)?;
         let report = Report::new(self.session.loaded(), self.session.state().cache.kind().name(), about, &answers);
         object(&WrittenReport { text: report.text(), html: report.html(), metrics: &report })
+    }
+
+    /// What this machine allows, measured on the engine's threads for some tenths of a second: reads of memory over the
+    /// model's own weights, and the backend's dot instruction on registers alone.
+    pub fn roofline(&self) -> Result<JsValue, JsValue> {
+        let model = &self.session.loaded().model;
+        let limits = Roofline::measure(&model.compute, &model.weights.memory());
+        object(&Limits {
+            read_bytes_per_second: limits.read_bytes_per_second,
+            read_bytes: limits.read_bytes,
+            dot_macs_per_second: limits.dot_macs_per_second,
+            macs_per_prompt_token: model.weights.macs(),
+        })
     }
 
     /// Memory in use, in bytes.

@@ -235,6 +235,17 @@ describe("the rest", () => {
     await model.reset();
     expect((await generation.result()).usage.completionTokens).toBe(50);
   });
+
+  it("measures the machine only between generations", async () => {
+    const model = await load({ answerLength: 50 });
+    const order: string[] = [];
+    const generation = model.generate("go").result().then(() => order.push("generation"));
+    const { readBytesPerSecond, dotMacsPerSecond } = await model.roofline();
+    order.push("roofline");
+    await generation;
+    expect(order).toEqual(["generation", "roofline"]);
+    expect(Math.min(readBytesPerSecond, dotMacsPerSecond)).toBeGreaterThan(0);
+  });
 });
 
 describe("verify", () => {

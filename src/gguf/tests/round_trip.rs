@@ -63,7 +63,7 @@ fn tensors() -> impl Strategy<Value = Vec<TensorDeclaration>> {
         let declare = |(i, (kind, blocks, outer)): (usize, (TensorType, u64, Vec<u64>))| TensorDeclaration {
             name: format!("blk.{i}.weight"),
             dims: std::iter::once(blocks * kind.block()).chain(outer).collect(),
-            kind,
+            kind: kind.into(),
         };
         shapes.into_iter().enumerate().map(declare).collect()
     })
@@ -71,7 +71,7 @@ fn tensors() -> impl Strategy<Value = Vec<TensorDeclaration>> {
 
 fn write(metadata: &Metadata, tensors: &[TensorDeclaration], data: &[u8]) -> Vec<u8> {
     let mut writer = Writer::new(Vec::new(), metadata, tensors).unwrap();
-    let total: u64 = writer.tensors().iter().map(|t| t.size).sum();
+    let total = writer.data_bytes();
     let data: Vec<u8> = data.iter().copied().cycle().take(total as usize).collect();
     data.chunks(13).for_each(|piece| writer.write_tensor_data(piece).unwrap());
     writer.finish().unwrap()
@@ -96,7 +96,7 @@ proptest! {
         prop_assert_eq!(file.header, (version.into(), tensors.len() as u64, metadata.len() as u64));
         prop_assert_eq!(&file.metadata, &metadata);
         prop_assert!(file.metadata.iter().eq(metadata.iter()), "order is kept");
-        let found = file.tensors.iter().map(|t| (&t.name, &t.dims, t.kind));
+        let found = file.tensors.iter().map(|t| (&t.name, &t.dims, Storage::from(t.kind)));
         prop_assert!(found.eq(tensors.iter().map(|t| (&t.name, &t.dims, t.kind))));
         prop_assert!(file.data.concat().iter().eq(data.iter().cycle().take(file.data.concat().len())));
 
@@ -129,8 +129,11 @@ fn example() -> Vec<u8> {
     metadata.insert("flag", Value::Bool(true));
     metadata.insert("tokens", Value::Array(Array::Strings(["a", "", "ü", "longer token"].into_iter().collect())));
     metadata.insert("scores", Value::Array(Array::F32(vec![0.0, -1000.0])));
-    let declare =
-        |name: &str, dims: &[u64], kind| TensorDeclaration { name: name.to_owned(), dims: dims.to_vec(), kind };
+    let declare = |name: &str, dims: &[u64], kind: TensorType| TensorDeclaration {
+        name: name.to_owned(),
+        dims: dims.to_vec(),
+        kind: kind.into(),
+    };
     let tensors = [
         declare("norm", &[5], TensorType::F32),
         declare("q", &[128, 2], TensorType::I2S),
@@ -199,7 +202,7 @@ fn the_writer_refuses_what_the_decoder_would() {
     let declare = |name: &str, dims: &[u64]| TensorDeclaration {
         name: name.to_owned(),
         dims: dims.to_vec(),
-        kind: TensorType::TQ2_0,
+        kind: TensorType::TQ2_0.into(),
     };
     let metadata = Metadata::new();
     let refused = |metadata: &Metadata, tensors: &[TensorDeclaration]| {

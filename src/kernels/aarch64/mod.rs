@@ -1,5 +1,6 @@
 //! AArch64, chosen at run time: NEON is always there, the dot product instruction since ARMv8.2 or 8.4.
 
+mod limits;
 mod neon;
 mod neon_dotprod;
 

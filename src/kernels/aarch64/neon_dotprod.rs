@@ -43,7 +43,7 @@ impl Kernels for NeonDotprod {
 /// sum + the products of 16 bytes, four to a lane. Assembly, because Rust's intrinsic for it is not stable.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
-fn sdot(mut sum: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
+pub(super) fn sdot(mut sum: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
     // SAFETY: the function has the feature; the instruction reads and writes the named registers only.
     unsafe {
         std::arch::asm!(

@@ -8,6 +8,7 @@ mod golden;
 mod int8;
 #[cfg(not(target_family = "wasm"))]
 mod properties;
+mod roofline;
 mod ternary;
 
 use super::*;

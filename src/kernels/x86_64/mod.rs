@@ -2,6 +2,7 @@
 
 mod avx2;
 mod avx512;
+mod limits;
 
 use super::Backend;
 use super::half::{HALVES, Narrow, Widen};

@@ -2,7 +2,7 @@
  * What the WebAssembly module offers (src/web of the crate), as the worker uses it. The real module and the fake of
  * `b158/testing` both have this shape. Every method may throw a JavaScript `Error` with a `code`.
  */
-import type { ChatMessage, GenerationResult, ModelInfo, Timings, TokenEmbedding, Usage, VerifyReport } from "../public/types.js";
+import type { ChatMessage, GenerationResult, ModelInfo, Roofline, Timings, TokenEmbedding, Usage, VerifyReport } from "../public/types.js";
 
 export interface LoaderOptions {
   fileSize?: number;
@@ -92,6 +92,7 @@ export interface Engine {
   cancel(): void;
   reset(): void;
   memory(): MemoryUse;
+  roofline(): Roofline;
   verifyDefaults(): VerifyDefaults;
   report(answers: readonly Answer[], about: About): VerifyReport;
   free(): void;

@@ -1,6 +1,6 @@
 /** An engine in plain JavaScript that keeps the real one's promises about order, errors and repeatability, but knows no language. */
 import type { BitNetErrorCode } from "../public/errors.js";
-import type { ModelInfo, VerifyReport } from "../public/types.js";
+import type { ModelInfo, Roofline, VerifyReport } from "../public/types.js";
 import type { About, Answer, Engine, EngineModule, GenerateRequest, Loader, LoaderOptions, MemoryUse, Step, VerifyDefaults } from "./engine.js";
 
 export interface FakeEngineOptions {
@@ -166,6 +166,10 @@ class FakeEngine implements Engine {
   memory(): MemoryUse {
     const { weightBytes, kvCacheBytes } = this.#info;
     return { wasmBytes: weightBytes + kvCacheBytes, weightBytes, kvCacheBytes };
+  }
+
+  roofline(): Roofline {
+    return { readBytesPerSecond: 1e9, readBytes: this.#info.weightBytes, dotMacsPerSecond: 1e9, macsPerPromptToken: this.#info.parameters };
   }
 
   verifyDefaults(): VerifyDefaults {

@@ -1,6 +1,6 @@
 /** The messages between page and worker. */
 import type { BitNetErrorCode } from "../public/errors.js";
-import type { Backend, ModelInfo, Token, VerifyReport } from "../public/types.js";
+import type { Backend, ModelInfo, Roofline, Token, VerifyReport } from "../public/types.js";
 import type { Flavour } from "./builds.js";
 import type { About, Answer, GenerateRequest, LoaderOptions, MemoryUse, Step, VerifyDefaults } from "./engine.js";
 
@@ -17,6 +17,7 @@ export interface Calls {
   detokenize: { args: [ids: Uint32Array]; value: string };
   memory: { args: []; value: MemoryUse };
   reset: { args: []; value: undefined };
+  roofline: { args: []; value: Roofline };
   verifyDefaults: { args: []; value: VerifyDefaults };
   report: { args: [answers: readonly Answer[], about: About]; value: VerifyReport };
 }

@@ -71,7 +71,8 @@ class Server {
           this.#post({ type: "value", id, value: answer(engine, message) });
         };
         // The KV cache may not go while a generation uses it.
-        if (message.name === "reset") this.#enqueue({ id, run });
+        // And a generation under way would be measured along with the machine.
+        if (message.name === "reset" || message.name === "roofline") this.#enqueue({ id, run });
         else if (this.#engine) await this.#attempt(this.#engine, { id, run });
       }
     }
@@ -232,6 +233,8 @@ function answer(engine: Engine, call: Extract<ToWorker, { type: "call" }>): unkn
       return engine.detokenize(...call.args);
     case "memory":
       return engine.memory();
+    case "roofline":
+      return engine.roofline();
     case "verifyDefaults":
       return engine.verifyDefaults();
     case "report":

@@ -3,7 +3,7 @@ import type { GenerateRequest } from "../internal/engine.js";
 import { loadModel } from "../internal/load.js";
 import { verify } from "../internal/verify.js";
 import { BitNetError } from "./errors.js";
-import type { GenerateOptions, Generation, LoadOptions, ModelInfo, ModelSource, Prompt, Stats, VerifyOptions, VerifyReport } from "./types.js";
+import type { GenerateOptions, Generation, LoadOptions, ModelInfo, ModelSource, Prompt, Roofline, Stats, VerifyOptions, VerifyReport } from "./types.js";
 
 /**
  * A loaded model in a worker of its own.
@@ -67,6 +67,14 @@ export class BitNet {
     const memory = await this.#connection.call("memory");
     const timings = this.#connection.lastTimings;
     return { ...memory, ...(timings && { timings }) };
+  }
+
+  /**
+   * What this machine allows, for comparison with the speed of generations: takes some tenths of a second after those before it,
+   * in which nothing else is answered.
+   */
+  roofline(): Promise<Roofline> {
+    return this.#connection.call("roofline");
   }
 
   /** Ends the worker and frees all its memory. What is under way rejects with the code `disposed`. */

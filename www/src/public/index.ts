@@ -22,6 +22,7 @@ export type {
   ModelInfo,
   ModelSource,
   Prompt,
+  Roofline,
   Stats,
   Timings,
   Token,

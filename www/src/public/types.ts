@@ -169,6 +169,18 @@ export interface Stats {
   readonly timings?: Timings;
 }
 
+/** What a machine allows, measured on the engine's own threads. */
+export interface Roofline {
+  /** Memory read, over the model's weights: a generated token reads them all once. */
+  readonly readBytesPerSecond: number;
+  /** Bytes that were read for that: where they fit a cache, it is the cache's speed. */
+  readonly readBytes: number;
+  /** Multiply-accumulates of the backend's dot instruction with all operands in registers. */
+  readonly dotMacsPerSecond: number;
+  /** Of all ternary matrices, which each token of a prompt needs. */
+  readonly macsPerPromptToken: number;
+}
+
 /**
  * A generation under way. Iterate it for tokens as they come; leaving the loop early cancels it.
  * It runs whether or not anybody iterates.

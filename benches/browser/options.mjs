@@ -1,0 +1,77 @@
+// What ./build.sh bench --browser takes.
+import { parseArgs } from "node:util";
+
+export const USAGE = `usage: ./build.sh bench --browser [OPTION ...]
+
+  --file GGUF            the model; else one of random weights in the shape of BitNet b1.58-2B-4T is made (once, 1.2 GB)
+  --address URL          a model on a server
+  --layers N             of the model that is made: fewer, to try the bench
+  --backends A,B         builds: relaxed,simd128
+  --threads 1,2          numbers of threads
+  --rounds 5             the median of so many counts
+  --prompt-tokens 128    --tokens 32
+  --depths 100,1000      generation behind contexts of these lengths too; a prompt of each is read first
+  --context N            context length [as the model's, 4096 at most]
+  --token-embedding file|int8 hold the embedding as it is in the file, or in 8 bits [auto: 8 bits if it is large]
+  --peer wllama          llama.cpp in WebAssembly beside it, on files in TQ2_0 and Q4_K in the shape of 2B-4T (a --file must be
+                         of that shape too)
+  --json FILE            results [target/bench/browser.json]; the plots go beside it
+  --serve                only serve the page, for a person to open`;
+
+const list = (text) => text.split(",").filter((part) => part !== "");
+
+function count(name, text, least = 1) {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < least) throw new Error(`--${name} is '${text}'; it must be a whole number from ${least} on`);
+  return number;
+}
+
+/** @param {string[]} args */
+export function parse(args) {
+  const string = (value) => ({ type: "string", ...(value !== undefined && { default: value }) });
+  const { values } = parseArgs({
+    args,
+    options: {
+      file: string(),
+      address: string(),
+      layers: string(),
+      backends: string("relaxed,simd128"),
+      threads: string("1,2"),
+      rounds: string("5"),
+      "prompt-tokens": string("128"),
+      tokens: string("32"),
+      depths: string(""),
+      context: string(),
+      "token-embedding": string(),
+      peer: string(),
+      json: string(),
+      serve: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+      // From build.sh.
+      program: string("target/release/b158"),
+      cache: string(".cache/models"),
+      out: string("target/bench"),
+    },
+  });
+  const backends = list(values.backends);
+  for (const backend of backends) {
+    if (backend !== "relaxed" && backend !== "simd128") throw new Error(`--backends has '${backend}'; it knows relaxed and simd128`);
+  }
+  if (values.peer !== undefined && values.peer !== "wllama") throw new Error(`--peer is '${values.peer}'; it knows wllama`);
+  if (values.file !== undefined && values.address !== undefined) throw new Error("give one of --file and --address");
+  const threads = list(values.threads).map((text) => count("threads", text));
+  return {
+    ...values,
+    layers: values.layers === undefined ? undefined : count("layers", values.layers),
+    builds: backends.flatMap((backend) => threads.map((number) => ({ backend, threads: number }))),
+    threads,
+    rounds: count("rounds", values.rounds),
+    promptTokens: count("prompt-tokens", values["prompt-tokens"]),
+    // The first of them does not count for the speed.
+    tokens: count("tokens", values.tokens, 2),
+    depths: list(values.depths).map((text) => count("depths", text)).sort((a, b) => a - b),
+    contextLength: values.context === undefined ? undefined : count("context", values.context),
+    tokenEmbedding: values["token-embedding"],
+    json: values.json ?? `${values.out}/browser.json`,
+  };
+}

@@ -1,0 +1,74 @@
+// ./build.sh bench --browser: serves the page, drives it in Chromium, prints tables, writes JSON and plots.
+import { mkdirSync, statSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { basename, dirname, extname, resolve } from "node:path";
+import { chromium } from "playwright-core";
+import { ARGUMENTS } from "../../tests/browser/chromium.js";
+import { serve } from "../../www/serve.mjs";
+import { ourModel, peerModels } from "./models.mjs";
+import { parse, USAGE } from "./options.mjs";
+import { charts } from "./page/plot.js";
+import { markdown } from "./page/report.js";
+
+const here = (path) => resolve(import.meta.dirname, path);
+
+async function main() {
+  const options = parse(process.argv.slice(2));
+  if (options.help) {
+    console.log(USAGE);
+    return;
+  }
+  const file = options.address === undefined ? ourModel(options) : undefined;
+  const peers = peerModels(options);
+  const server = await serve({
+    port: options.serve ? 8159 : 0,
+    root: here("page"),
+    file,
+    folders: { "/lib/": here("../../www/dist/lib"), "/peers/wllama/": here("wllama") },
+    guarded: false,
+  });
+  const source = options.address ?? server.fileUrl;
+  if (options.serve) {
+    console.log(`${server.url}?model=${encodeURIComponent(source)}`);
+    return;
+  }
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS });
+  try {
+    const page = await browser.newPage();
+    page.on("pageerror", (error) => console.error(error));
+    await page.exposeFunction("told", (text, done, total) => console.error(`[${done + 1} of ${total}] ${text}`));
+    await page.goto(server.url);
+    await page.waitForFunction(() => window.bench !== undefined);
+    await page.setInputFiles("#peer-files", peers.map(({ path }) => path));
+    const { builds, rounds, tokens, promptTokens, depths, contextLength, tokenEmbedding } = options;
+    const measured = await page.evaluate((all) => window.bench(all), { source, builds, rounds, tokens, promptTokens, depths, contextLength, tokenEmbedding, peers: peers.map(({ path: _, ...peer }) => peer) });
+    const model = { name: basename(file ?? options.address), bytes: file === undefined ? measured.runs[0].info.weightBytes : statSync(file).size };
+    write({ machine: machine(browser), model, ...measured }, options.json);
+  } finally {
+    await browser.close();
+    server.close();
+  }
+}
+
+const machine = (browser) => ({
+  processor: `${cpus()[0]?.model.trim() ?? "unknown processor"}, ${cpus().length} threads`,
+  browser: `Chromium ${browser.version()}`,
+  date: new Date().toISOString().slice(0, 10),
+});
+
+function write(results, json) {
+  mkdirSync(dirname(json), { recursive: true });
+  writeFileSync(json, `${JSON.stringify(results, undefined, 2)}\n`);
+  const files = [json];
+  for (const { name, svg } of charts(results)) {
+    files.push(`${json.slice(0, json.length - extname(json).length)}-${name}.svg`);
+    writeFileSync(files.at(-1), svg);
+  }
+  console.log(markdown(results));
+  console.error(`written: ${files.join(", ")}`);
+}
+
+main().catch((error) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+});
