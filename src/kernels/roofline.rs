@@ -19,8 +19,8 @@ pub trait Limits {
     fn read(&self, bytes: &[u8]) -> u64;
 }
 
-/// A turn of [`Limits::dots`]: each chain adds code·q of each of its lanes. Lane l of chain c holds
-/// [`CODES`]`[c % codes][l % 16]`, and the activations of the turn.
+/// A turn of [`Limits::dots`]: each chain adds code·q of each of its lanes. Lane l of chain c holds code l % 16 of row
+/// c % `codes`, and activation l % 16 of the turn.
 #[derive(Debug, Clone, Copy)]
 pub struct Turn {
     /// Sums that don't wait for each other: as many as hide the instruction's latency.
