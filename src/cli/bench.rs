@@ -21,6 +21,9 @@ pub(crate) struct Bench {
     /// Tokens to generate.
     #[arg(short = 'n', long = "n-gen", value_name = "N", default_value_t = 64)]
     generate: usize,
+    /// Positions already in the cache before prompt and generation, parted by commas.
+    #[arg(short = 'd', long, value_name = "N,N", value_delimiter = ',', default_value = "0")]
+    depth: Vec<usize>,
     /// Thread counts to measure, parted by commas.
     #[arg(short = 't', long, value_name = "T,T", value_delimiter = ',', default_value = "1")]
     threads: Vec<usize>,
@@ -59,25 +62,28 @@ impl Bench {
         let begun = Instant::now();
         let mut model = read(&options, compute)?.model;
         let load_seconds = begun.elapsed().as_secs_f64();
-        let context = self.prompt + self.generate;
+        let run = self.prompt + self.generate;
+        let context = self.depth.iter().max().unwrap_or(&0) + run;
+        // Any ids do: the work does not depend on them.
+        let ids: Vec<u32> = (0..context).map(|i| (i * 7919 % model.config.vocabulary) as u32).collect();
         let mut rows = Vec::new();
         if !self.json {
-            println!("threads  prompt({}) tok/s  generation({}) tok/s", self.prompt, self.generate);
+            println!("  depth  threads  prompt({}) tok/s  generation({}) tok/s", self.prompt, self.generate);
         }
-        for &threads in &self.threads {
+        let mut state = State::new(&model, self.kv_cache, context, self.batch_size)?;
+        for (&depth, &threads) in self.depth.iter().flat_map(|d| self.threads.iter().map(move |t| (d, t))) {
+            if state.cache.len() < depth {
+                model.compute.pool = Pool::new(self.threads.iter().copied().max().unwrap_or(1));
+                let from = state.cache.len();
+                read_prompt(&mut state, &model, &ids[from..depth])?;
+            }
             model.compute.pool = Pool::new(threads);
-            let mut state = State::new(&model, self.kv_cache, context, self.batch_size)?;
             let (mut prompt, mut generation) = (Vec::new(), Vec::new());
             for _ in 0..self.repetitions.max(1) {
-                state.cache.truncate(0);
-                // Any ids do: the work does not depend on them.
-                let ids: Vec<u32> = (0..context).map(|i| (i * 7919 % model.config.vocabulary) as u32).collect();
-                let (read, written) = ids.split_at(self.prompt);
+                state.cache.truncate(depth);
+                let (read, written) = ids[depth..depth + run].split_at(self.prompt);
                 let begun = Instant::now();
-                for batch in read.chunks(state.batch()) {
-                    state.begin(&model, batch)?;
-                    while !state.step(&model)? {}
-                }
+                read_prompt(&mut state, &model, read)?;
                 prompt.push(self.prompt as f64 / begun.elapsed().as_secs_f64());
                 let begun = Instant::now();
                 for id in written {
@@ -89,9 +95,10 @@ impl Bench {
             }
             let (prompt, generation) = (median(prompt), median(generation));
             if !self.json {
-                println!("{:>7}  {prompt:>18.1}  {generation:>20.1}", model.compute.pool.threads());
+                println!("{depth:>7}  {:>7}  {prompt:>18.1}  {generation:>20.1}", model.compute.pool.threads());
             }
             rows.push(json!({
+                "depth": depth,
                 "threads": model.compute.pool.threads(),
                 "note": model.compute.pool.note(),
                 "promptTokensPerSecond": prompt,
@@ -122,6 +129,14 @@ impl Bench {
         }
         Ok(())
     }
+}
+
+fn read_prompt(state: &mut State, model: &b158::model::Model, ids: &[u32]) -> b158::Result<()> {
+    for batch in ids.chunks(state.batch()) {
+        state.begin(model, batch)?;
+        while !state.step(model)? {}
+    }
+    Ok(())
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
