@@ -88,6 +88,19 @@ fn threads_change_no_bit() {
     }
 }
 
+/// Past the first page of the KV cache, where pages are tasks.
+#[test]
+fn threads_change_no_bit_of_a_long_text() {
+    for kind in [KvType::F16, KvType::Q8_0] {
+        let hashes = [1, 2, 3].map(|threads| {
+            let loaded = load(A, kernels::detect(), threads, usize::MAX);
+            let ids = ids(loaded.model.config.vocabulary, LONG);
+            [1, 64].map(|batch| hash(&logits(&loaded, &ids, kind, batch)))
+        });
+        assert!(hashes.as_flattened().iter().all(|hash| *hash == hashes[0][0]), "{}: {hashes:x?}", kind.name());
+    }
+}
+
 const MODELS: [(&str, &[u8]); 3] = [("A", A), ("B", B), ("C", C)];
 /// Tokens of the longest prompt.
 const LONG: usize = 300;
@@ -129,10 +142,12 @@ fn chunks_of_the_prompt_change_no_bit() {
         for backend in subjects() {
             let loaded = load(file, backend, 1, usize::MAX);
             let ids = ids(loaded.model.config.vocabulary, LONG);
-            let expected = hash(&logits(&loaded, &ids, KvType::F16, LONG));
-            for batch in [1, 3, 31, 257] {
-                let found = hash(&logits(&loaded, &ids, KvType::F16, batch));
-                assert_eq!(found, expected, "{name} {} by {batch}", backend.name());
+            for (kind, batches) in [(KvType::F16, &[1, 3, 31, 257][..]), (KvType::Q8_0, &[1, 31])] {
+                let expected = hash(&logits(&loaded, &ids, kind, LONG));
+                for batch in batches {
+                    let found = hash(&logits(&loaded, &ids, kind, *batch));
+                    assert_eq!(found, expected, "{name} {} {} by {batch}", kind.name(), backend.name());
+                }
             }
         }
     }

@@ -36,7 +36,7 @@ pub(crate) struct Bench {
     /// Prompt tokens per pass.
     #[arg(short = 'b', long = "batch-size", value_name = "N", default_value_t = 64)]
     batch_size: usize,
-    /// Type of the KV cache: f16 or f32.
+    /// Type of the KV cache: f16, f32 or q8_0.
     #[arg(long, value_name = "TYPE", default_value = "f16")]
     kv_cache: KvType,
     /// Hold the token embedding in this type [default: as in the file].

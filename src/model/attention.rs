@@ -30,7 +30,8 @@ impl Partials {
     pub(crate) fn new(config: &Config, context: usize, batch: usize) -> Result<Self> {
         let pages = context.div_ceil(PAGE).max(1);
         let tile = tile_tokens(config);
-        let most = PARTS.min(batch.next_multiple_of(tile).saturating_mul(pages)).max(pages.saturating_mul(tile.min(batch)));
+        let most =
+            PARTS.min(batch.next_multiple_of(tile).saturating_mul(pages)).max(pages.saturating_mul(tile.min(batch)));
         let width = config.head_dim.next_multiple_of(attention::COLUMN);
         Ok(Partials(try_zeroed(most.saturating_mul(partial_len(config.heads, width)), "attention")?))
     }

@@ -171,7 +171,7 @@ impl KvCache {
                     out.iter_mut().zip(x).for_each(|(out, x)| *out = finite(*x));
                 }),
                 Page::Q8(codes, scales) => {
-                    let [of_key, of_value] = [key, value].map(|x| finite(backend.max_abs(x)).max(SMALLEST) / 127.0);
+                    let [of_key, of_value] = [key, value].map(|x| backend.max_abs(x).clamp(SMALLEST, LARGEST) / 127.0);
                     scales[head * PAGE + slot] = of_key;
                     scales[(self.kv_heads + head) * PAGE + slot] = of_value;
                     places.put_key(codes, key, |x, out| backend.quantize(x, 1.0 / of_key, out));
@@ -216,8 +216,9 @@ impl KvCache {
     }
 }
 
-/// Below this the largest element of a key or value counts as this: its inverse stays finite.
+/// Between these the largest element of a key or value in 8 bits is taken to be: its inverse and products stay finite.
 const SMALLEST: f32 = 1e-30;
+const LARGEST: f32 = 1e30;
 
 /// Where one head's key and the first column of its value lie in a page.
 struct Places {
@@ -253,3 +254,7 @@ fn finite_f16(h: u16) -> u16 {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+#[path = "kv_cache_tests.rs"]
+mod tests;

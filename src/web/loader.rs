@@ -32,8 +32,8 @@ pub struct Loader {
 
 #[wasm_bindgen]
 impl Loader {
-    /// `{ fileSize?, contextLength?, kvCache?: "f16" | "f32", overrides?: ["key=type:value"], hash?: boolean,
-    /// tokenEmbedding?: "file" | "q8_0", threads?: number }`. More threads than one are those of the workers that have joined
+    /// `{ fileSize?, contextLength?, kvCache?: "f16" | "f32" | "q8_0", overrides?: ["key=type:value"],
+    /// hash?: boolean, tokenEmbedding?: "file" | "q8_0", threads?: number }`. More threads than one are those of the workers that have joined
     /// the pool before.
     #[wasm_bindgen(constructor)]
     pub fn new(settings: JsValue) -> Result<Loader, JsValue> {

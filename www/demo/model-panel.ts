@@ -177,7 +177,7 @@ function advanced(): LoadOptions {
     .map((line) => line.trim())
     .filter((line) => line !== "");
   return {
-    kvCache: byId("kv-cache", HTMLSelectElement).value as "f16" | "f32",
+    kvCache: byId("kv-cache", HTMLSelectElement).value as "f16" | "f32" | "q8_0",
     tokenEmbedding: byId("embedding", HTMLSelectElement).value as "file" | "q8_0",
     backend: byId("backend", HTMLSelectElement).value as "auto" | "simd128" | "relaxed",
     ...(Number.isFinite(threads) && { threads }),

@@ -16,8 +16,8 @@ mod vector;
 
 use super::generic;
 use loops::{integer_scores, scores, values, weigh};
-pub(super) use vector::{Portable, Vector};
 use vector::Element;
+pub(super) use vector::{Portable, Vector};
 
 /// Lanes of a score.
 pub(super) const EIGHT: usize = 8;
@@ -300,13 +300,7 @@ unsafe fn code_scores<V: Vector>(
 
 /// Turns scores into weights, times `scales` if there are any; `statistics` are the last two parts of a page's result.
 #[inline(always)]
-fn weigh_rows(
-    queries: &Queries<'_>,
-    n: usize,
-    scales: Option<&[f32]>,
-    scratch: &mut Scratch,
-    statistics: &mut [f32],
-) {
+fn weigh_rows(queries: &Queries<'_>, n: usize, scales: Option<&[f32]>, scratch: &mut Scratch, statistics: &mut [f32]) {
     let rows = queries.rows();
     let all = &mut scratch.scores[..rows * n];
     let (largest, totals) = statistics.split_at_mut(rows);

@@ -21,7 +21,14 @@ pub(super) struct Case {
 const CAPACITY: usize = 40;
 
 impl Case {
-    pub(super) fn new(random: &mut Random, dim: usize, heads: usize, tokens: usize, positions: usize, seen: isize) -> Self {
+    pub(super) fn new(
+        random: &mut Random,
+        dim: usize,
+        heads: usize,
+        tokens: usize,
+        positions: usize,
+        seen: isize,
+    ) -> Self {
         let width = dim.next_multiple_of(COLUMN);
         let f32s = [0, 1].map(|values| {
             let mut all = vec![0.0; CAPACITY * width];
