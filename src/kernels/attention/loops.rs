@@ -53,8 +53,8 @@ unsafe fn score_step<V: Vector, E: Element, const H: usize, const P: usize>(
         unsafe {
             let mut sums = [[V::splat(0.0); H]; P];
             let mut at = [std::ptr::null(); P];
-            for p in 0..P {
-                at[p] = keys.as_ptr().add(p * steps).cast::<E>().add(first);
+            for (p, at) in at.iter_mut().enumerate() {
+                *at = keys.as_ptr().add(p * steps).cast::<E>().add(first);
             }
             for q in q {
                 let mut k = [V::splat(0.0); P];
@@ -79,9 +79,7 @@ unsafe fn score_step<V: Vector, E: Element, const H: usize, const P: usize>(
     for p in 0..P {
         // SAFETY: the caller's promise.
         let four = unsafe { V::fold(&lanes[p]) };
-        for h in 0..H {
-            scores[p][h] = four[h];
-        }
+        scores[p].copy_from_slice(&four[..H]);
     }
 }
 
@@ -125,8 +123,8 @@ unsafe fn integer_step<V: Vector, const H: usize, const P: usize>(
     unsafe {
         let mut sums = [[V::zero(); 4]; P];
         let mut at = [std::ptr::null::<i8>(); P];
-        for p in 0..P {
-            at[p] = keys.as_ptr().add(p * steps).cast();
+        for (p, at) in at.iter_mut().enumerate() {
+            *at = keys.as_ptr().add(p * steps).cast();
         }
         for q in q {
             let mut k = [V::load_codes(at[0]); P];

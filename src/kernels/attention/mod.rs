@@ -199,6 +199,19 @@ pub(super) unsafe fn attend<V: Vector>(
     }
 }
 
+/// Elements of a row, a last piece filled up with zeros.
+#[inline(always)]
+fn padded<const N: usize>(row: &[f32]) -> [f32; N] {
+    match row.first_chunk() {
+        Some(row) => *row,
+        None => {
+            let mut all = [0.0; N];
+            all[..row.len()].copy_from_slice(row);
+            all
+        }
+    }
+}
+
 /// A query's elements as scores see them.
 #[inline(always)]
 fn scaled(x: f32, scale: f32) -> f32 {
@@ -219,8 +232,11 @@ unsafe fn float_scores<V: Vector, E: Element>(queries: &Queries<'_>, keys: &[E],
     blocks!(rows, first, H, {
         let q = q[first * width..][..H * width].as_chunks_mut::<EIGHT>().0.as_chunks_mut::<H>().0;
         for h in 0..H {
-            for (i, x) in queries.row(first + h).iter().enumerate() {
-                q[i / EIGHT][h][i % EIGHT] = scaled(*x, scale) * E::unit::<V>();
+            for (q, row) in q.iter_mut().zip(queries.row(first + h).chunks(EIGHT)) {
+                let row = padded::<EIGHT>(row);
+                for l in 0..EIGHT {
+                    q[h][l] = scaled(row[l], scale) * E::unit::<V>();
+                }
             }
         }
     });
@@ -273,12 +289,15 @@ unsafe fn code_scores<V: Vector>(
         for h in 0..H {
             let row = queries.row(first + h);
             // At least a number whose inverse is finite. NaN becomes 0.
-            let largest = row.iter().fold(1e-30, |most, x| if x.abs() > most { x.abs() } else { most });
-            let largest = scaled(largest, 1.0);
-            for (i, x) in row.iter().enumerate() {
-                let x = scaled(*x, 1.0) * (most / largest);
-                let x = if x.is_nan() { 0.0 } else { x };
-                q[i / COLUMN][h][i % COLUMN] = (x + MAGIC).to_bits().wrapping_sub(MAGIC.to_bits()) as i16;
+            let largest = scaled(generic::max_abs(row).max(1e-30), 1.0);
+            let factor = most / largest;
+            for (q, row) in q.iter_mut().zip(row.chunks(COLUMN)) {
+                let row = padded::<COLUMN>(row);
+                for l in 0..COLUMN {
+                    let x = scaled(row[l], 1.0) * factor;
+                    let x = if x.is_nan() { 0.0 } else { x };
+                    q[h][l] = (x + MAGIC).to_bits().wrapping_sub(MAGIC.to_bits()) as i16;
+                }
             }
             units[first + h] = largest / most * scale;
         }
@@ -307,15 +326,15 @@ fn weigh_rows(queries: &Queries<'_>, n: usize, scales: Option<&[f32]>, scratch: 
     blocks!(rows, first, H, {
         let block = all[first * n..][..H * n].as_chunks_mut::<H>().0;
         let mut limits = [0; H];
-        for h in 0..H {
-            limits[h] = queries.limit(first + h);
+        for (h, limit) in limits.iter_mut().enumerate() {
+            *limit = queries.limit(first + h);
         }
         let (most, total) = weigh::<H>(block, limits);
         largest[first..first + H].copy_from_slice(&most);
         totals[first..first + H].copy_from_slice(&total);
         for (weights, scale) in block.iter_mut().zip(scales.unwrap_or_default()) {
-            for h in 0..H {
-                weights[h] *= scale;
+            for weight in weights {
+                *weight *= scale;
             }
         }
     });

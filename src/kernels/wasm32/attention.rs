@@ -6,8 +6,6 @@ use std::arch::wasm32::*;
 #[derive(Clone, Copy)]
 pub(super) struct Four(v128);
 
-// SAFETY, for all blocks below: the elements are at the pointers by the trait's contract; wasm needs no alignment.
-#[allow(clippy::undocumented_unsafe_blocks)]
 impl Vector for Four {
     const LANES: usize = 4;
     /// f16 shifted to where f32 has exponent and mantissa are too small by this.
@@ -27,22 +25,26 @@ impl Vector for Four {
 
     #[inline(always)]
     unsafe fn load(x: *const f32) -> Self {
+        // SAFETY: the elements are at the pointer by the contract of `Vector`; wasm needs no alignment.
         Four(unsafe { v128_load(x.cast()) })
     }
 
     #[inline(always)]
     unsafe fn load_f16(x: *const u16, mask: v128) -> Self {
+        // SAFETY: the elements are at the pointer by the contract of `Vector`; wasm needs no alignment.
         Four(v128_and(i32x4_shl(unsafe { i32x4_load_extend_i16x4(x.cast()) }, 13), mask))
     }
 
     #[inline(always)]
     unsafe fn load_i8(x: *const i8) -> Self {
+        // SAFETY: the elements are at the pointer by the contract of `Vector`; wasm needs no alignment.
         let wide = i16x8_extend_low_i8x16(unsafe { v128_load32_zero(x.cast()) });
         Four(f32x4_convert_i32x4(i32x4_extend_low_i16x8(wide)))
     }
 
     #[inline(always)]
     unsafe fn store(self, out: *mut f32) {
+        // SAFETY: the elements are at the pointer by the contract of `Vector`; wasm needs no alignment.
         unsafe { v128_store(out.cast(), self.0) };
     }
 
@@ -55,6 +57,7 @@ impl Vector for Four {
     unsafe fn fold(lanes: &[[f32; EIGHT]; 4]) -> [f32; 4] {
         let mut halves = [f32x4_splat(0.0); 4];
         for (half, lanes) in halves.iter_mut().zip(lanes) {
+            // SAFETY: the elements are at the pointer by the contract of `Vector`; wasm needs no alignment.
             *half = unsafe { f32x4_add(v128_load(lanes.as_ptr().cast()), v128_load(lanes.as_ptr().add(4).cast())) };
         }
         let [a, b, c, d] = halves;
@@ -62,6 +65,7 @@ impl Vector for Four {
         let cd = f32x4_add(i32x4_shuffle::<0, 4, 1, 5>(c, d), i32x4_shuffle::<2, 6, 3, 7>(c, d));
         let mut out = [0.0; 4];
         let sums = f32x4_add(i64x2_shuffle::<0, 2>(ab, cd), i64x2_shuffle::<1, 3>(ab, cd));
+        // SAFETY: the elements are at the pointer by the contract of `Vector`; wasm needs no alignment.
         unsafe { v128_store(out.as_mut_ptr().cast(), sums) };
         out
     }
@@ -76,11 +80,13 @@ impl Vector for Four {
 
     #[inline(always)]
     unsafe fn load_codes(x: *const i8) -> [v128; 2] {
+        // SAFETY: the elements are at the pointer by the contract of `Vector`; wasm needs no alignment.
         unsafe { [i16x8_load_extend_i8x8(x), i16x8_load_extend_i8x8(x.add(8))] }
     }
 
     #[inline(always)]
     unsafe fn dot_add(sums: v128, codes: [v128; 2], q: *const i16) -> v128 {
+        // SAFETY: the elements are at the pointer by the contract of `Vector`; wasm needs no alignment.
         let (low, high) = unsafe { (v128_load(q.cast()), v128_load(q.add(8).cast())) };
         i32x4_add(i32x4_add(sums, i32x4_dot_i16x8(codes[0], low)), i32x4_dot_i16x8(codes[1], high))
     }
