@@ -16,15 +16,19 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
 
 /// Model, KV cache, hash of the logits of 70 positions.
-const PINNED: [(&str, &[u8], KvType, u64); 8] = [
-    ("A", A, KvType::F32, 0xabb1_95f7_22c9_2407),
-    ("A", A, KvType::F16, 0xeb46_e43c_a92b_76bd),
-    ("B", B, KvType::F32, 0x26ec_2303_8cb1_a96d),
-    ("B", B, KvType::F16, 0x76f1_a14a_d309_33a3),
-    ("C", C, KvType::F32, 0xda1e_11a8_e90e_4896),
-    ("C", C, KvType::F16, 0xcfdd_3f99_8e17_8737),
-    ("stories", STORIES, KvType::F32, 0x0529_8681_db5a_c915),
-    ("stories", STORIES, KvType::F16, 0x4829_308f_e7a3_11a2),
+const PINNED: [(&str, &[u8], KvType, u64); 12] = [
+    ("A", A, KvType::F32, 0x19c5_7861_c253_a1e5),
+    ("A", A, KvType::F16, 0x4047_f8da_bf43_13af),
+    ("A", A, KvType::Q8_0, 0xb6d7_8ba3_e87b_2f4b),
+    ("B", B, KvType::F32, 0x5f51_a095_1d9d_4591),
+    ("B", B, KvType::F16, 0x6b41_a1be_ad14_a9de),
+    ("B", B, KvType::Q8_0, 0xa563_6f4f_9928_5d69),
+    ("C", C, KvType::F32, 0xe402_7f91_fc80_7bf7),
+    ("C", C, KvType::F16, 0x1b66_fbe2_d5a5_d6c8),
+    ("C", C, KvType::Q8_0, 0xdf30_6267_7a32_7bbb),
+    ("stories", STORIES, KvType::F32, 0x9699_7c57_1e3a_a50f),
+    ("stories", STORIES, KvType::F16, 0x2192_9740_8999_b77d),
+    ("stories", STORIES, KvType::Q8_0, 0xf2bc_4b6a_3b9e_bce0),
 ];
 const LENGTH: usize = 70;
 
@@ -56,7 +60,7 @@ fn say(text: &str) {
 }
 
 /// The story model with its embedding held in 8 bits, f16 KV cache.
-const PINNED_INT8: u64 = 0x48ac_2a01_0787_3630;
+const PINNED_INT8: u64 = 0x0c9e_a12f_9e0e_cd30;
 
 #[test]
 fn every_backend_has_the_pinned_bits_with_an_8_bit_embedding() {
@@ -82,6 +86,19 @@ fn threads_change_no_bit() {
                 assert_eq!(found, pinned, "{name} {} {} × {threads}", kind.name(), backend.name());
             }
         }
+    }
+}
+
+/// Past the first page of the KV cache, where pages are tasks.
+#[test]
+fn threads_change_no_bit_of_a_long_text() {
+    for kind in [KvType::F16, KvType::Q8_0] {
+        let hashes = [1, 2, 3].map(|threads| {
+            let loaded = load(A, kernels::detect(), threads, usize::MAX);
+            let ids = ids(loaded.model.config.vocabulary, LONG);
+            [1, 64].map(|batch| hash(&logits(&loaded, &ids, kind, batch)))
+        });
+        assert!(hashes.as_flattened().iter().all(|hash| *hash == hashes[0][0]), "{}: {hashes:x?}", kind.name());
     }
 }
 
@@ -126,10 +143,12 @@ fn chunks_of_the_prompt_change_no_bit() {
         for backend in subjects() {
             let loaded = load(file, backend, 1, usize::MAX);
             let ids = ids(loaded.model.config.vocabulary, LONG);
-            let expected = hash(&logits(&loaded, &ids, KvType::F16, LONG));
-            for batch in [1, 3, 31, 257] {
-                let found = hash(&logits(&loaded, &ids, KvType::F16, batch));
-                assert_eq!(found, expected, "{name} {} by {batch}", backend.name());
+            for (kind, batches) in [(KvType::F16, &[1, 3, 31, 257][..]), (KvType::Q8_0, &[1, 31])] {
+                let expected = hash(&logits(&loaded, &ids, kind, LONG));
+                for batch in batches {
+                    let found = hash(&logits(&loaded, &ids, kind, *batch));
+                    assert_eq!(found, expected, "{name} {} {} by {batch}", kind.name(), backend.name());
+                }
             }
         }
     }

@@ -4,7 +4,7 @@ mod common;
 
 use b158::Error;
 use b158::kernels;
-use b158::model::Loaded;
+use b158::model::{KvType, Loaded};
 use b158::sampler::SamplerOptions;
 use b158::session::{FinishReason, GenerateOptions, Session, SessionOptions, Step, Summary};
 use b158::tokenizer::Special;
@@ -71,6 +71,24 @@ fn a_prompt_read_before_is_not_read_again() {
     session.reset();
     assert_eq!(session.start(&longer, greedy(20)).unwrap().cached_tokens, 0);
     assert_eq!(finish(&mut session).1, with_cache);
+}
+
+#[test]
+fn every_type_of_the_kv_cache_tells_the_story() {
+    let loaded = stories();
+    let prompt = encode(&loaded, PROMPT);
+    for kv_type in [KvType::F16, KvType::F32, KvType::Q8_0] {
+        let options = |batch| SessionOptions { context: Some(256), kv_type, batch, ..Default::default() };
+        let told = [1, 5, 64].map(|batch| {
+            let mut session = Session::new(loaded.clone(), options(batch)).unwrap();
+            session.start(&prompt, greedy(24)).unwrap();
+            finish(&mut session)
+        });
+        // 8 bits may choose another word where two are as good as each other.
+        let sure = if kv_type == KvType::Q8_0 { 20 } else { told[0].0.len() };
+        assert_eq!(told[0].0[..sure], STORY[..sure], "{}", kv_type.name());
+        assert!(told.iter().all(|(_, ids, _)| *ids == told[0].1), "{}", kv_type.name());
+    }
 }
 
 #[test]

@@ -21,6 +21,9 @@ pub(crate) struct Bench {
     /// Tokens to generate.
     #[arg(short = 'n', long = "n-gen", value_name = "N", default_value_t = 64)]
     generate: usize,
+    /// Positions already in the cache before prompt and generation, parted by commas.
+    #[arg(short = 'd', long, value_name = "N,N", value_delimiter = ',', default_value = "0")]
+    depth: Vec<usize>,
     /// Thread counts to measure, parted by commas.
     #[arg(short = 't', long, value_name = "T,T", value_delimiter = ',', default_value = "1")]
     threads: Vec<usize>,
@@ -33,7 +36,7 @@ pub(crate) struct Bench {
     /// Prompt tokens per pass.
     #[arg(short = 'b', long = "batch-size", value_name = "N", default_value_t = 64)]
     batch_size: usize,
-    /// Type of the KV cache: f16 or f32.
+    /// Type of the KV cache: f16, f32 or q8_0.
     #[arg(long, value_name = "TYPE", default_value = "f16")]
     kv_cache: KvType,
     /// How the token embedding is held: auto, file or int8 [default: auto].
@@ -59,32 +62,34 @@ impl Bench {
         let begun = Instant::now();
         let mut model = read(&options, compute)?.model;
         let load_seconds = begun.elapsed().as_secs_f64();
-        let context = self.prompt + self.generate;
         let macs_per_token = model.weights.macs();
-        let mut bytes_per_token = 0.0;
+        let run = self.prompt + self.generate;
+        let context = self.depth.iter().max().unwrap_or(&0) + run;
+        // Any ids do: the work does not depend on them.
+        let ids: Vec<u32> = (0..context).map(|i| (i * 7919 % model.config.vocabulary) as u32).collect();
         let mut rows = Vec::new();
         if !self.json {
             println!(
-                "threads  prompt({}) tok/s  generation({}) tok/s  read GB/s  dot G MAC/s  generation of read  prompt of dot",
+                "  depth  threads  prompt({}) tok/s  generation({}) tok/s  read GB/s  dot G MAC/s  generation of read  prompt of dot",
                 self.prompt, self.generate
             );
         }
-        for &threads in &self.threads {
+        let mut state = State::new(&model, self.kv_cache, context, self.batch_size)?;
+        for (&depth, &threads) in self.depth.iter().flat_map(|d| self.threads.iter().map(move |t| (d, t))) {
+            if state.cache.len() < depth {
+                model.compute.pool = Pool::new(self.threads.iter().copied().max().unwrap_or(1));
+                let from = state.cache.len();
+                read_prompt(&mut state, &model, &ids[from..depth])?;
+            }
             model.compute.pool = Pool::new(threads);
-            let mut state = State::new(&model, self.kv_cache, context, self.batch_size)?;
-            bytes_per_token = self.bytes_per_token(&model, &state);
+            let bytes_per_token = self.bytes_per_token(&model, &state, depth);
             let before = Roofline::measure(&model.compute, &model.weights.memory());
             let (mut prompt, mut generation) = (Vec::new(), Vec::new());
             for _ in 0..self.repetitions.max(1) {
-                state.cache.truncate(0);
-                // Any ids do: the work does not depend on them.
-                let ids: Vec<u32> = (0..context).map(|i| (i * 7919 % model.config.vocabulary) as u32).collect();
-                let (read, written) = ids.split_at(self.prompt);
+                state.cache.truncate(depth);
+                let (read, written) = ids[depth..depth + run].split_at(self.prompt);
                 let begun = Instant::now();
-                for batch in read.chunks(state.batch()) {
-                    state.begin(&model, batch)?;
-                    while !state.step(&model)? {}
-                }
+                read_prompt(&mut state, &model, read)?;
                 prompt.push(self.prompt as f64 / begun.elapsed().as_secs_f64());
                 let begun = Instant::now();
                 for id in written {
@@ -100,17 +105,19 @@ impl Bench {
             let of_dot = prompt * macs_per_token as f64 / limits.dot_macs_per_second;
             if !self.json {
                 println!(
-                    "{:>7}  {prompt:>17.1}  {generation:>20.1}  {:>9.1}  {:>11.1}  {of_read:>18.2}  {of_dot:>13.2}",
+                    "{depth:>7}  {:>7}  {prompt:>17.1}  {generation:>20.1}  {:>9.1}  {:>11.1}  {of_read:>18.2}  {of_dot:>13.2}",
                     model.compute.pool.threads(),
                     limits.read_bytes_per_second / 1e9,
                     limits.dot_macs_per_second / 1e9,
                 );
             }
             rows.push(json!({
+                "depth": depth,
                 "threads": model.compute.pool.threads(),
                 "note": model.compute.pool.note(),
                 "promptTokensPerSecond": prompt,
                 "generationTokensPerSecond": generation,
+                "bytesPerGeneratedToken": bytes_per_token,
                 "readBytesPerSecond": limits.read_bytes_per_second,
                 "readBytes": limits.read_bytes,
                 "dotMacsPerSecond": limits.dot_macs_per_second,
@@ -122,7 +129,6 @@ impl Bench {
             "model": self.model.file_name().map(|name| name.to_string_lossy()),
             "parameters": model.config.parameters(),
             "weightBytes": model.weights.bytes(),
-            "bytesPerGeneratedToken": bytes_per_token,
             "macsPerPromptToken": macs_per_token,
             "backend": model.compute.backend.name(),
             "tokenEmbedding": model.weights.token_embd.type_name(),
@@ -147,11 +153,19 @@ impl Bench {
     }
 
     /// What a generated token reads: all weights, and the cache as it is in the middle of the generation.
-    fn bytes_per_token(&self, model: &b158::model::Model, state: &State) -> f64 {
-        let position = self.prompt as f64 + self.generate as f64 / 2.0;
+    fn bytes_per_token(&self, model: &b158::model::Model, state: &State, depth: usize) -> f64 {
+        let position = (depth + self.prompt) as f64 + self.generate as f64 / 2.0;
         let cache = state.cache.bytes_when_full() as f64 / state.cache.context() as f64;
         model.weights.bytes() as f64 + cache * position
     }
+}
+
+fn read_prompt(state: &mut State, model: &b158::model::Model, ids: &[u32]) -> b158::Result<()> {
+    for batch in ids.chunks(state.batch()) {
+        state.begin(model, batch)?;
+        while !state.step(model)? {}
+    }
+    Ok(())
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

@@ -45,7 +45,7 @@ pub(crate) struct Context {
     /// Tokens of context, prompt and answer [default: the model's, at most 4096].
     #[arg(short = 'c', long = "ctx-size", value_name = "N")]
     pub(crate) ctx_size: Option<usize>,
-    /// Type of the KV cache: f16 or f32.
+    /// Type of the KV cache: f16, f32 or q8_0.
     #[arg(long, value_name = "TYPE", default_value = "f16")]
     pub(crate) kv_cache: KvType,
     /// Prompt tokens per pass; changes the speed, never the result.

@@ -28,7 +28,7 @@ pub(crate) struct Perplexity {
     /// Windows to score at most [default: all].
     #[arg(long, value_name = "N")]
     chunks: Option<usize>,
-    /// Type of the KV cache: f16 or f32.
+    /// Type of the KV cache: f16, f32 or q8_0.
     #[arg(long, value_name = "TYPE", default_value = "f16")]
     kv_cache: KvType,
     /// Tokens per pass; changes the speed, never the result.

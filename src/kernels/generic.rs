@@ -5,6 +5,7 @@
 //! the bits are those of the written order everywhere. Comparisons are written as `if a > b` because the minimum and
 //! maximum instructions of different processors treat NaN and -0 in different ways.
 
+pub(super) use super::attention::attend;
 use super::half::{HALVES, Narrow, Widen};
 use crate::blocks::decode_row;
 use crate::gguf::TensorType;
@@ -332,6 +333,16 @@ macro_rules! float_pieces {
     (@blocks [$($feature:meta)?]) => {
         $crate::kernels::generic::float_pieces! { @one [$($feature)?]
             decode_blocks(kind: $crate::gguf::TensorType, bytes: &[u8], out: &mut [f32]) { decode_blocks }
+        }
+    };
+    (@attention [$($feature:meta)?], $vector:ty) => {
+        $crate::kernels::generic::float_pieces! { @one [$($feature)?]
+            attend(
+                page: &$crate::kernels::attention::Page<'_>,
+                queries: &$crate::kernels::attention::Queries<'_>,
+                scratch: &mut $crate::kernels::attention::Scratch,
+                partial: &mut [f32]
+            ) { attend::<$vector> }
         }
     };
     (@each $feature:tt $($name:ident($($arg:ident: $type:ty),*) $(-> $result:ty)? { $($body:tt)+ })*) => {

@@ -23,6 +23,7 @@
 #![allow(unsafe_code)]
 
 mod activations;
+pub mod attention;
 mod dense;
 pub(crate) mod generic;
 mod half;
@@ -96,6 +97,16 @@ pub trait Kernels: sealed::Sealed + Limits + Send + Sync + std::fmt::Debug {
     fn dot_piece(&self, lanes: &mut Lanes, a: &[f32], b: &[f32]);
     /// y += p·v.
     fn add_scaled(&self, y: &mut [f32], p: f32, v: &[f32]);
+
+    // ── attention ────────────────────────────────────────────────────────────────────────────
+    /// Attention of `queries` to one page; `partial` is [`attention::partial_len`] long. The order is told in [`attention`].
+    fn attend(
+        &self,
+        page: &attention::Page<'_>,
+        queries: &attention::Queries<'_>,
+        scratch: &mut attention::Scratch,
+        partial: &mut [f32],
+    );
 
     // ── conversions ──────────────────────────────────────────────────────────────────────────
     /// Decodes whole blocks of a storage format; `bytes` must be what `out.len()` values of `kind` take.

@@ -1,5 +1,6 @@
 //! The oracle: no instruction set, nothing clever. Every other backend is tested to equal it.
 
+use super::attention;
 use super::generic::float_pieces;
 use super::half::Portable;
 use super::int8::{self, WideActivations};
@@ -28,6 +29,7 @@ impl Kernels for Scalar {
     }
 
     float_pieces!([], Portable);
+    float_pieces!(@attention [], attention::Portable);
     float_pieces!(@blocks []);
 }
 

@@ -1,24 +1,49 @@
 //! Causal attention over the KV cache.
 //!
-//! One task is one token and one KV head with the query heads it serves (GQA), so that a page of keys is turned
-//! into f32 once for all of them. Scores, weights and sums have one order, along the positions, whatever the batch.
+//! One task is one page of positions with the query heads that share a KV head, of a tile of tokens: keys and values are
+//! read and turned into f32 once for all of them, and a long text gives as many tasks as it has pages. A page's weights are
+//! relative to its own largest score; the pages are then put together in their order. The order of additions follows from the
+//! positions alone, so neither threads nor batches change a bit.
 
-use super::kv_cache::{PAGE, Rows};
+use super::kv_cache::PAGE;
 use super::{Config, KvCache};
-use crate::kernels::{Backend, Compute};
+use crate::kernels::Compute;
+use crate::kernels::attention::{self, Page, Queries, Scratch, partial_len};
+use crate::{Result, error::try_zeroed};
 use std::cell::RefCell;
 
-/// Positions whose keys or values are turned into f32 at once: 16 kB for a head of 128.
-const TILE: usize = 32;
-const _: () = assert!(PAGE.is_multiple_of(TILE));
+/// Rows (query heads × tokens) of a task.
+const TILE_ROWS: usize = 16;
+/// Pages × tokens whose results are kept at a time, where one token has no more pages.
+const PARTS: usize = 64;
 
 thread_local! {
-    /// Scores of one task and a tile of f32 rows. A thread keeps them, so a token allocates nothing.
-    static SCRATCH: RefCell<(Vec<f32>, Vec<f32>)> = const { RefCell::new((Vec::new(), Vec::new())) };
+    /// A thread keeps it, so a token allocates nothing.
+    static SCRATCH: RefCell<Scratch> = const { RefCell::new(Scratch::new()) };
+}
+
+/// What the pages give before they are put together.
+pub(crate) struct Partials(Vec<f32>);
+
+impl Partials {
+    /// For texts of at most `context` tokens, read `batch` at a time.
+    pub(crate) fn new(config: &Config, context: usize, batch: usize) -> Result<Self> {
+        let pages = context.div_ceil(PAGE).max(1);
+        let tile = tile_tokens(config);
+        let most =
+            PARTS.min(batch.next_multiple_of(tile).saturating_mul(pages)).max(pages.saturating_mul(tile.min(batch)));
+        let width = config.head_dim.next_multiple_of(attention::COLUMN);
+        Ok(Partials(try_zeroed(most.saturating_mul(partial_len(config.heads, width)), "attention")?))
+    }
+}
+
+fn tile_tokens(config: &Config) -> usize {
+    (TILE_ROWS / (config.heads / config.kv_heads)).max(1)
 }
 
 /// `out[token][head][head_dim]` for queries `q` of the same shape; token `i` stands at `position + i` and sees
 /// every position up to its own, all of which are stored.
+#[allow(clippy::too_many_arguments)]
 pub(crate) fn attention(
     compute: &Compute,
     config: &Config,
@@ -27,78 +52,90 @@ pub(crate) fn attention(
     position: usize,
     q: &[f32],
     out: &mut [f32],
+    partials: &mut Partials,
 ) {
-    let (backend, dim) = (compute.backend, config.head_dim);
-    let group = config.heads / config.kv_heads;
-    let scale = 1.0 / libm::sqrtf(dim as f32);
-    compute.pool.chunks(out, group * dim, |task, out| {
-        let (token, kv_head) = (task / config.kv_heads, task % config.kv_heads);
-        let q = &q[task * group * dim..][..group * dim];
-        let seen = position + token + 1;
-        SCRATCH.with_borrow_mut(|(scores, tile)| {
-            scores.clear();
-            scores.resize(group * seen, 0.0);
-            tile.resize(TILE * dim, 0.0);
-            for_tiles(
-                backend,
-                cache,
-                (layer, kv_head),
-                seen,
-                dim,
-                tile,
-                |(keys, _)| keys,
-                |first, keys| {
-                    for (t, key) in keys.chunks_exact(dim).enumerate() {
-                        for (j, q) in q.chunks_exact(dim).enumerate() {
-                            scores[j * seen + first + t] = backend.dot(q, key) * scale;
-                        }
-                    }
-                },
-            );
-            scores.chunks_exact_mut(seen).for_each(|row| backend.softmax(row));
-            out.fill(0.0);
-            for_tiles(
-                backend,
-                cache,
-                (layer, kv_head),
-                seen,
-                dim,
-                tile,
-                |(_, values)| values,
-                |first, values| {
-                    for (t, value) in values.chunks_exact(dim).enumerate() {
-                        for (j, out) in out.chunks_exact_mut(dim).enumerate() {
-                            backend.add_scaled(out, scores[j * seen + first + t], value);
-                        }
-                    }
-                },
-            );
-        });
-    });
+    let width = config.heads * config.head_dim;
+    let (mut done, tokens) = (0, q.len() / width);
+    while done < tokens {
+        let pages = (position + tokens).div_ceil(PAGE);
+        let round = round_tokens(config, pages).min(tokens - done);
+        let part = done * width..(done + round) * width;
+        let round = Round { compute, config, cache, layer, position: position + done, tokens: round };
+        round.run(&q[part.clone()], &mut out[part], &mut partials.0);
+        done += round.tokens;
+    }
 }
 
-/// Calls `f(first position, f32 rows)` for the keys or values of positions `0..seen`, in order.
-#[allow(clippy::too_many_arguments)]
-fn for_tiles(
-    backend: Backend,
-    cache: &KvCache,
-    (layer, head): (usize, usize),
-    seen: usize,
-    dim: usize,
-    tile: &mut [f32],
-    pick: impl for<'a> Fn((Rows<'a>, Rows<'a>)) -> Rows<'a>,
-    mut f: impl FnMut(usize, &[f32]),
-) {
-    for (page, start) in (0..seen).step_by(PAGE).enumerate() {
-        let count = PAGE.min(seen - start);
-        match pick(cache.rows(layer, head, page, count)) {
-            Rows::F32(rows) => f(start, rows),
-            Rows::F16(rows) => {
-                for (i, rows) in rows.chunks(TILE * dim).enumerate() {
-                    backend.f16_to_f32(rows, &mut tile[..rows.len()]);
-                    f(start + i * TILE, &tile[..rows.len()]);
+/// Tokens whose results are kept at a time.
+fn round_tokens(config: &Config, pages: usize) -> usize {
+    let tile = tile_tokens(config);
+    (PARTS / pages / tile).max(1) * tile
+}
+
+struct Round<'a> {
+    compute: &'a Compute,
+    config: &'a Config,
+    cache: &'a KvCache,
+    layer: usize,
+    position: usize,
+    tokens: usize,
+}
+
+impl Round<'_> {
+    fn run(&self, q: &[f32], out: &mut [f32], partials: &mut [f32]) {
+        let Config { heads, kv_heads, head_dim: dim, .. } = *self.config;
+        let (backend, pool) = (self.compute.backend, &self.compute.pool);
+        let (group, width) = (heads / kv_heads, self.cache.width());
+        let pages = (self.position + self.tokens).div_ceil(PAGE);
+        let tile = tile_tokens(self.config).min(self.tokens);
+        let tiles = self.tokens.div_ceil(tile);
+        let size = partial_len(tile * group, width);
+        let partials = &mut partials[..kv_heads * pages * tiles * size];
+
+        pool.chunks(partials, size, |task, partial| {
+            let (kv_head, number, first) = (task / tiles / pages, task / tiles % pages, task % tiles * tile);
+            let tokens = tile.min(self.tokens - first);
+            let seen = self.position + first + tokens;
+            if seen <= number * PAGE {
+                return;
+            }
+            let page = Page {
+                stored: self.cache.stored(self.layer, kv_head, number),
+                width,
+                positions: PAGE.min(seen - number * PAGE),
+            };
+            let queries = Queries {
+                q: &q[first * heads * dim + kv_head * group * dim..],
+                tokens,
+                stride: heads * dim,
+                heads: group,
+                dim,
+                seen: (self.position + first + 1) as isize - (number * PAGE) as isize,
+            };
+            let partial = &mut partial[..partial_len(tokens * group, width)];
+            SCRATCH.with_borrow_mut(|scratch| backend.attend(&page, &queries, scratch, partial));
+        });
+
+        pool.chunks(out, group * dim, |task, out| {
+            let (token, kv_head) = (task / kv_heads, task % kv_heads);
+            let (tile_index, in_tile) = (token / tile, token % tile);
+            let rows = tile.min(self.tokens - tile_index * tile) * group;
+            let seen = (self.position + token + 1).div_ceil(PAGE);
+            let partial = |page: usize| &partials[((kv_head * pages + page) * tiles + tile_index) * size..][..size];
+            for (head, out) in out.chunks_exact_mut(dim).enumerate() {
+                let row = in_tile * group + head;
+                let (largest, sums) = (rows * width + row, rows * width + rows + row);
+                let most = (0..seen).fold(f32::NEG_INFINITY, |most, page| {
+                    let score = partial(page)[largest];
+                    if score > most { score } else { most }
+                });
+                let factor = |page: usize| attention::exp(partial(page)[largest] - most);
+                let total = (0..seen).fold(0.0, |total, page| total + factor(page) * partial(page)[sums]);
+                out.fill(0.0);
+                for page in 0..seen {
+                    backend.add_scaled(out, factor(page) / total, &partial(page)[row * width..][..dim]);
                 }
             }
-        }
+        });
     }
 }

@@ -1,6 +1,6 @@
 //! The forward pass, a layer a step.
 
-use super::attention::attention;
+use super::attention::{Partials, attention};
 use super::feed_forward::gated;
 use super::rope::Rope;
 use super::{Config, KvCache, KvType, Linear, Model, ScaledLinear};
@@ -28,6 +28,7 @@ pub struct State {
     gate: Vec<f32>,
     up: Vec<f32>,
     activations: Activations,
+    partials: Partials,
     /// The input of the output head.
     head: WideActivations,
     logits: Vec<f32>,
@@ -57,6 +58,7 @@ impl State {
             gate: buffer(config.feed_forward)?,
             up: buffer(config.feed_forward)?,
             activations: Activations::new(),
+            partials: Partials::new(config, context, batch)?,
             head: WideActivations::new(config.embedding)?,
             logits: try_zeroed(config.vocabulary, "the logits")?,
         })
@@ -157,7 +159,7 @@ impl State {
             self.cache.store(compute.backend, self.layer, position + i, k, v);
         }
 
-        attention(compute, config, &self.cache, self.layer, position, q, h);
+        attention(compute, config, &self.cache, self.layer, position, q, h, &mut self.partials);
         // The queries are spent: their buffer takes the norm, then the heads' the product.
         norm_rows(compute, config, h, &layer.attn_sub_norm, q);
         quantize(&mut self.activations, compute, q, width, &[&layer.attn_output])?;

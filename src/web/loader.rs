@@ -31,7 +31,7 @@ pub struct Loader {
 
 #[wasm_bindgen]
 impl Loader {
-    /// `{ fileSize?, contextLength?, kvCache?: "f16" | "f32", overrides?: ["key=type:value"], hash?: boolean,
+    /// `{ fileSize?, contextLength?, kvCache?: "f16" | "f32" | "q8_0", overrides?: ["key=type:value"], hash?: boolean,
     /// tokenEmbedding?: "auto" | "file" | "int8", threads?: number, tuneThreads?: boolean }`. More threads
     /// than one are those of the workers that have joined the pool before; tuned, each token has as many of them as make it
     /// fastest.

@@ -1,4 +1,4 @@
-import { BitNet, type LoadOptions, type LoadProgress, type ModelSource, type TokenEmbedding } from "b158";
+import { BitNet, type KvCacheType, type LoadOptions, type LoadProgress, type ModelSource, type TokenEmbedding } from "b158";
 import { Band } from "./band.js";
 import { announce, byId, setText } from "./dom.js";
 import { isIntended, showError } from "./errors.js";
@@ -178,7 +178,7 @@ function advanced(): LoadOptions {
     .map((line) => line.trim())
     .filter((line) => line !== "");
   return {
-    kvCache: byId("kv-cache", HTMLSelectElement).value as "f16" | "f32",
+    kvCache: byId("kv-cache", HTMLSelectElement).value as KvCacheType,
     tokenEmbedding: byId("embedding", HTMLSelectElement).value as TokenEmbedding,
     backend: byId("backend", HTMLSelectElement).value as "auto" | "simd128" | "relaxed",
     ...(Number.isFinite(threads) && { threads }),

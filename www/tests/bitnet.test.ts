@@ -103,6 +103,14 @@ describe("load", () => {
     expect(cancelled).toHaveBeenCalledOnce();
   });
 
+  it("hands over each type of KV cache", async () => {
+    for (const [kvCache, bytes] of [["f16", 128], ["f32", 256], ["q8_0", 64]] as const) {
+      const model = await BitNet.load(new Blob(["GGUF"]), { worker: fakeWorker(), contextLength: 64, kvCache });
+      models.push(model);
+      expect(model.info).toMatchObject({ kvCache, kvCacheBytes: bytes });
+    }
+  });
+
   it("hands the options to the loader", async () => {
     const model = await BitNet.load(new Blob(["GGUF"]), { worker: fakeWorker(), contextLength: 64, kvCache: "f32", overrides: ["a=u32:1"] });
     models.push(model);

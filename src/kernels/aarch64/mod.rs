@@ -1,5 +1,6 @@
 //! AArch64, chosen at run time: NEON is always there, the dot product instruction since ARMv8.2 or 8.4.
 
+mod attention;
 mod limits;
 mod neon;
 mod neon_dotprod;
@@ -23,23 +24,35 @@ pub(super) fn available() -> impl Iterator<Item = Backend> {
 #[derive(Debug)]
 struct Fcvt;
 
+impl Fcvt {
+    /// # Safety
+    /// NEON is there, and eight values at `h`.
+    #[inline(always)]
+    unsafe fn widen_eight(h: *const u16) -> (float32x4_t, float32x4_t) {
+        let (low, high): (float32x4_t, float32x4_t);
+        // SAFETY: the caller's promise. The instructions read and write the named registers only.
+        unsafe {
+            std::arch::asm!(
+                "fcvtl {low:v}.4s, {h:v}.4h",
+                "fcvtl2 {high:v}.4s, {h:v}.8h",
+                h = in(vreg) vld1q_u16(h),
+                low = out(vreg) low,
+                high = lateout(vreg) high,
+                options(pure, nomem, nostack, preserves_flags),
+            );
+        }
+        (low, high)
+    }
+}
+
 impl Widen for Fcvt {
     #[inline(always)]
     unsafe fn widen(h: &[u16; HALVES]) -> [f32; HALVES] {
         let mut out = [0.0; HALVES];
         for i in [0, 8] {
-            // SAFETY: NEON by the trait's contract; 8 values from index 0 or 8 lie inside the 16 of both arrays. The
-            // instructions read and write the named registers only.
+            // SAFETY: NEON by the trait's contract; 8 values from index 0 or 8 lie inside the 16 of both arrays.
             unsafe {
-                let (low, high): (float32x4_t, float32x4_t);
-                std::arch::asm!(
-                    "fcvtl {low:v}.4s, {h:v}.4h",
-                    "fcvtl2 {high:v}.4s, {h:v}.8h",
-                    h = in(vreg) vld1q_u16(h.as_ptr().add(i)),
-                    low = out(vreg) low,
-                    high = lateout(vreg) high,
-                    options(pure, nomem, nostack, preserves_flags),
-                );
+                let (low, high) = Fcvt::widen_eight(h.as_ptr().add(i));
                 vst1q_f32(out.as_mut_ptr().add(i), low);
                 vst1q_f32(out.as_mut_ptr().add(i + 4), high);
             }

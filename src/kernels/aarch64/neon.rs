@@ -1,6 +1,7 @@
 //! NEON without the dot product instruction: `smlal` multiplies into 16 bits, `sadalp` widens to 32.
 
 use super::Fcvt;
+use super::attention::Two;
 use crate::kernels::generic::float_pieces;
 use crate::kernels::int8::{self, WideActivations};
 use crate::kernels::layout::GROUP;
@@ -36,6 +37,7 @@ impl Kernels for Neon {
     }
 
     float_pieces!([target_feature(enable = "neon")], Fcvt);
+    float_pieces!(@attention [target_feature(enable = "neon")], Two);
     float_pieces!(@blocks [target_feature(enable = "neon")]);
 }
 

@@ -1,6 +1,7 @@
 //! NEON with FEAT_DotProd: `sdot` multiplies 16 codes with 16 activations and adds fours of them into 32 bits.
 
 use super::Fcvt;
+use super::attention::Two;
 use crate::kernels::generic::float_pieces;
 use crate::kernels::int8::{self, WideActivations};
 use crate::kernels::layout::GROUP;
@@ -37,6 +38,7 @@ impl Kernels for NeonDotprod {
     }
 
     float_pieces!([target_feature(enable = "neon,dotprod")], Fcvt);
+    float_pieces!(@attention [target_feature(enable = "neon,dotprod")], Two);
     float_pieces!(@blocks [target_feature(enable = "neon,dotprod")]);
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The same tests run natively and, through wasm-bindgen's runner, in a browser.
 
+mod attention;
 mod dense;
 mod floats;
 mod golden;

@@ -33,6 +33,18 @@ proptest! {
     }
 
     #[test]
+    fn any_attention_has_the_written_order(
+        half in 1usize..70,
+        heads in 1usize..9,
+        tokens in 1usize..9,
+        positions in 1usize..41,
+        seen in -8isize..50,
+        seed: u64,
+    ) {
+        attention::Case::new(&mut Random(seed), 2 * half, heads, tokens, positions, seen).check("random");
+    }
+
+    #[test]
     fn any_bits_give_the_same_bits(bits in prop::collection::vec(any::<u32>(), 1..200)) {
         let x: Vec<f32> = bits.iter().map(|b| f32::from_bits(*b)).collect();
         let half: Vec<u16> = bits.iter().map(|b| *b as u16).collect();

@@ -1,8 +1,8 @@
 //! The dot instructions on registers alone, and plain reads.
 
+use super::{lane_sum, simd128::Simd128};
 #[cfg(target_feature = "relaxed-simd")]
 use super::{relaxed::Relaxed, relaxed_pairs::RelaxedPairs};
-use super::{lane_sum, simd128::Simd128};
 use crate::kernels::roofline::{CODES, FIRST, Limits, STEP, Turn, read};
 use std::arch::wasm32::*;
 

@@ -1,5 +1,6 @@
 //! WebAssembly: what the module was built with, because an engine refuses a module with one unknown instruction.
 
+mod attention;
 mod limits;
 #[cfg(target_feature = "relaxed-simd")]
 mod race;

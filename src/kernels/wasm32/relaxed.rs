@@ -4,6 +4,7 @@
 //! count at most four times here, so the operand is at most 8 and a pair at most 2·8·128: every engine gives the same.
 //! Nothing else that is relaxed is used; the float pieces are those of simd128.
 
+use super::attention::Four;
 use super::{FiniteHalf, Half, lane_sum};
 use crate::kernels::generic::float_pieces;
 use crate::kernels::int8::{self, WideActivations};
@@ -34,6 +35,7 @@ impl Kernels for Relaxed {
     }
 
     float_pieces!([], Half, FiniteHalf);
+    float_pieces!(@attention [], Four);
     float_pieces!(@blocks []);
 }
 

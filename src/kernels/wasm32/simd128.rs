@@ -1,6 +1,7 @@
 //! simd128: a 16-bit lane holds two columns of four rows. Masked in place, the even columns count 1, 4, 16 and 64
 //! times, and after one shift the odd ones too. Activations lie in 16 bits, even and odd columns apart.
 
+use super::attention::Four;
 use super::{FiniteHalf, Half, lane_sum};
 use crate::kernels::generic::float_pieces;
 use crate::kernels::int8::{self, WideActivations};
@@ -35,6 +36,7 @@ impl Kernels for Simd128 {
     }
 
     float_pieces!([], Half, FiniteHalf);
+    float_pieces!(@attention [], Four);
     float_pieces!(@blocks []);
 }
 

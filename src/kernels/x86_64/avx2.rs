@@ -1,5 +1,6 @@
 //! AVX2: `vpmaddubsw` multiplies 32 codes with 32 activations and adds pairs into 16 bits.
 
+use super::attention::Ymm;
 use super::{F16c, lane_sums};
 use crate::kernels::generic::float_pieces;
 use crate::kernels::int8::{self, WideActivations};
@@ -36,6 +37,7 @@ impl Kernels for Avx2 {
     }
 
     float_pieces!([target_feature(enable = "avx2,f16c")], F16c);
+    float_pieces!(@attention [target_feature(enable = "avx2,f16c")], Ymm);
     float_pieces!(@blocks [target_feature(enable = "avx2,f16c")]);
 }
 

@@ -2,6 +2,7 @@
 //!
 //! All four rows are masked in place, so their codes count 1, 4, 16 and 64 times.
 
+use super::attention::Ymm;
 use super::lane_sums;
 use crate::kernels::generic::float_pieces;
 use crate::kernels::half::{HALVES, Narrow, Widen};
@@ -20,7 +21,8 @@ impl Avx512 {
         (is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512vnni")
-            && is_x86_feature_detected!("avx2"))
+            && is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("f16c"))
         .then_some(Avx512(()))
     }
 }
@@ -43,6 +45,7 @@ impl Kernels for Avx512 {
     }
 
     float_pieces!([target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2")], Convert);
+    float_pieces!(@attention [target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2,f16c")], Ymm);
     // With wider registers the compiler scatters what AVX2 stores in a row, and takes three times as long.
     float_pieces!(@blocks [target_feature(enable = "avx2")]);
 }

@@ -1,5 +1,6 @@
 //! x86-64, chosen at run time.
 
+mod attention;
 mod avx2;
 mod avx512;
 mod limits;

@@ -2,12 +2,12 @@
  * What the WebAssembly module offers (src/web of the crate), as the worker uses it. The real module and the fake of
  * `b158/testing` both have this shape. Every method may throw a JavaScript `Error` with a `code`.
  */
-import type { ChatMessage, GenerationResult, ModelInfo, Roofline, Timings, TokenEmbedding, Usage, VerifyReport } from "../public/types.js";
+import type { ChatMessage, GenerationResult, KvCacheType, ModelInfo, Roofline, Timings, TokenEmbedding, Usage, VerifyReport } from "../public/types.js";
 
 export interface LoaderOptions {
   fileSize?: number;
   contextLength?: number;
-  kvCache?: "f16" | "f32";
+  kvCache?: KvCacheType;
   overrides?: readonly string[];
   hash?: boolean;
   tokenEmbedding?: TokenEmbedding;

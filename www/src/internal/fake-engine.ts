@@ -95,7 +95,7 @@ class FakeEngine implements Engine {
       trainedContextLength: contextLength,
       quantization: "TQ2_0",
       weightBytes,
-      kvCacheBytes: contextLength * (kvCache === "f16" ? 2 : 4),
+      kvCacheBytes: contextLength * { q8_0: 1, f16: 2, f32: 4 }[kvCache],
       kvCache,
       backend: "fake",
       threads: 1,

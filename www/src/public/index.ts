@@ -17,6 +17,7 @@ export type {
   GenerateOptions,
   Generation,
   GenerationResult,
+  KvCacheType,
   LoadOptions,
   LoadProgress,
   ModelInfo,
