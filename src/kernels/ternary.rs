@@ -117,7 +117,7 @@ pub(super) trait Dots {
     const ZERO: Self::Lanes;
     /// Tokens in step: 1, 2 or 4. As many as the registers hold.
     const TOKENS: usize;
-    /// Groups in step for one token: 2 or 4, likewise.
+    /// Groups in step for one token: 1, 2 or 4, likewise. With 1 a tile's weights are one long stream, with more four.
     const GROUPS: usize;
     /// The four rows' codes count 2^shift times.
     const SHIFT: [u32; GROUP];
@@ -144,8 +144,8 @@ const TURN: usize = 256;
 
 /// Walks a tile in strips of as many tokens as fit the registers.
 ///
-/// The first strip reads weights from memory, in four long streams: one alone leaves the processor waiting at the end
-/// of every page. The later strips find them in the cache.
+/// The first strip reads weights from memory, where a backend may want four long streams: one alone leaves some processors
+/// waiting at the end of every page, and others fetch ahead best of one. The later strips find them in the cache.
 ///
 /// # Safety
 /// As for [`Dots::add`].
@@ -157,20 +157,21 @@ pub(super) unsafe fn walk<D: Dots>(tile: &Tile<'_>, q: &[D::Q], sums: &mut [i32]
     unsafe {
         while D::TOKENS >= 4 && tokens - done >= 4 {
             done += match done {
-                0 => strip::<D, 1, 4, 4>(tile, q, done, sums),
+                0 if D::GROUPS > 1 => strip::<D, 1, 4, 4>(tile, q, done, sums),
                 _ => strip::<D, 1, 1, 4>(tile, q, done, sums),
             };
         }
         while D::TOKENS >= 2 && tokens - done >= 2 {
             done += match done {
-                0 => strip::<D, 1, 4, 2>(tile, q, done, sums),
+                0 if D::GROUPS > 1 => strip::<D, 1, 4, 2>(tile, q, done, sums),
                 _ => strip::<D, 1, 1, 2>(tile, q, done, sums),
             };
         }
         while tokens > done {
             done += match D::GROUPS {
                 4 => strip::<D, 4, 1, 1>(tile, q, done, sums),
-                _ => strip::<D, 2, 2, 1>(tile, q, done, sums),
+                2 => strip::<D, 2, 2, 1>(tile, q, done, sums),
+                _ => strip::<D, 1, 1, 1>(tile, q, done, sums),
             };
         }
     }

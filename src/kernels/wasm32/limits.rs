@@ -87,8 +87,9 @@ impl Limits for RelaxedPairs {
             }
             q = i8x16_add(q, step);
         }
-        let pairs = totals.into_iter().map(i32x4_extadd_pairwise_i16x8);
-        let sum = pairs.fold(0, |sum: i32, total| sum.wrapping_add(lane_sum(total)));
+        let sum = totals
+            .into_iter()
+            .fold(0, |sum: i32, total| sum.wrapping_add(lane_sum(i32x4_extadd_pairwise_i16x8(total))));
         sum.wrapping_sub((0..PAIRS.chains as i32).map(|c| 8 * c).sum()) as u16
     }
 

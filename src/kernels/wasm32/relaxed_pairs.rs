@@ -47,7 +47,7 @@ impl Dots for RelaxedPairs {
     type Lanes = v128;
     const ZERO: v128 = i32x4(0, 0, 0, 0);
     const TOKENS: usize = 2;
-    const GROUPS: usize = 2;
+    const GROUPS: usize = 1;
     /// Rows 1 and 3 are masked in place.
     const SHIFT: [u32; GROUP] = [0, 2, 0, 2];
 

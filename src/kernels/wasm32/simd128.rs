@@ -79,7 +79,7 @@ impl Dots for Simd128 {
     type Lanes = v128;
     const ZERO: v128 = i32x4(0, 0, 0, 0);
     const TOKENS: usize = 1;
-    const GROUPS: usize = 2;
+    const GROUPS: usize = 1;
     const SHIFT: [u32; GROUP] = [0, 2, 4, 6];
 
     // A function of its own: inlined, V8 gives this loop too few registers, and it takes 1.5 times as long.

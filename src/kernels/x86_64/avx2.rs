@@ -75,7 +75,7 @@ impl Dots for Avx2 {
     // SAFETY: all bits zero are a register of zeros.
     const ZERO: __m256i = unsafe { std::mem::zeroed() };
     const TOKENS: usize = 2;
-    const GROUPS: usize = 2;
+    const GROUPS: usize = 1;
     /// Rows 1 and 3 are masked in place.
     const SHIFT: [u32; GROUP] = [0, 2, 0, 2];
 

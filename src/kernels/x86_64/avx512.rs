@@ -112,7 +112,7 @@ impl Dots for Avx512 {
     // SAFETY: all bits zero are a register of zeros.
     const ZERO: __m512i = unsafe { std::mem::zeroed() };
     const TOKENS: usize = 4;
-    const GROUPS: usize = 4;
+    const GROUPS: usize = 1;
     const SHIFT: [u32; GROUP] = [0, 2, 4, 6];
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2")]
