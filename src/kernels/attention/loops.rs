@@ -11,7 +11,9 @@ const STEP: usize = 2;
 ///
 /// # Safety
 /// The processor has what `V` needs.
-#[inline(always)]
+// In wasm a function of its own: V8 gives the registers of a long function to the wrong loops.
+#[cfg_attr(target_family = "wasm", inline(never))]
+#[cfg_attr(not(target_family = "wasm"), inline(always))]
 pub(super) unsafe fn scores<V: Vector, E: Element, const H: usize>(
     q: &[[[f32; EIGHT]; H]],
     keys: &[[E; EIGHT]],
@@ -87,7 +89,9 @@ unsafe fn score_step<V: Vector, E: Element, const H: usize, const P: usize>(
 ///
 /// # Safety
 /// The processor has what `V` needs.
-#[inline(always)]
+// In wasm a function of its own: V8 gives the registers of a long function to the wrong loops.
+#[cfg_attr(target_family = "wasm", inline(never))]
+#[cfg_attr(not(target_family = "wasm"), inline(always))]
 pub(super) unsafe fn integer_scores<V: Vector, const H: usize>(
     q: &[[[i16; COLUMN]; H]],
     keys: &[[i8; COLUMN]],
@@ -151,7 +155,9 @@ unsafe fn integer_step<V: Vector, const H: usize, const P: usize>(
 ///
 /// # Safety
 /// The processor has what `V` needs.
-#[inline(always)]
+// In wasm a function of its own: V8 gives the registers of a long function to the wrong loops.
+#[cfg_attr(target_family = "wasm", inline(never))]
+#[cfg_attr(not(target_family = "wasm"), inline(always))]
 pub(super) unsafe fn values<V: Vector, E: Element, const H: usize>(
     weights: &[[f32; H]],
     values: &[[E; COLUMN]],

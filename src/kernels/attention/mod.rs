@@ -3,7 +3,7 @@
 //! Rows are the query heads that share a KV head, of one or several tokens. A row's arithmetic does not depend on the
 //! rows beside it, so blocks of four, two and one row give the same bits:
 //! - q is scaled, and limited to what f16 keys of every instruction set can meet;
-//! - score = Σ q·k over [`EIGHT`] lanes (element i belongs to lane i mod 8), folded by halves. Keys in 8 bits: the exact sum
+//! - score = Σ q·k over eight lanes (element i belongs to lane i mod 8), folded by halves. Keys in 8 bits: the exact sum
 //!   of integers, q rounded to 16 bits, times the scale of the key times that of q;
 //! - weight = exp(score - largest score of the page); their sum over four lanes (by position mod 4), folded by halves;
 //! - out = Σ weight·value along the positions, from zero; with values in 8 bits each weight is first multiplied by the
@@ -131,7 +131,7 @@ fn at_least<T: Clone + Default>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
     &mut buffer[..len]
 }
 
-/// The length of [`attend`]'s result: `[row][width]` sums of weighted values, `[row]` largest scores, `[row]` sums of weights.
+/// The length of what [`Kernels::attend`](super::Kernels::attend) gives: `[row][width]` sums of weighted values, `[row]` largest scores, `[row]` sums of weights.
 pub fn partial_len(rows: usize, width: usize) -> usize {
     rows * (width + 2)
 }
