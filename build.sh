@@ -10,6 +10,7 @@ WASM_BINDGEN=0.2.129     # Cargo.toml pins the same: the program and the crate m
 WASM_PACK=0.15.1
 BINARYEN=132.0.0         # wasm-opt
 GECKODRIVER=0.37.1       # drives Firefox in 'test browsers'
+GUNGRAUN=0.20.0          # runs the benches that 'test guard' counts; Cargo.toml pins the same
 
 # ---- places -----------------------------------------------------------------------------------------------------
 CACHE=$PWD/.cache
@@ -34,11 +35,13 @@ usage: ./build.sh COMMAND
 
   demo [PORT]          set up what is missing, build the wasm modules and the page, serve them on localhost:$PORT
   run "PROMPT" [ARGS]  the same model natively in the terminal; ARGS go to 'b158 run' (-n 100, -m FILE, ...)
-  test [--all] [STAGE ...]
+  test [--all] [--renew] [STAGE ...]
                        every test, those in a browser too (installs Chromium with apt if it is missing)
                        --all adds the wasm tests in Firefox and WebKitGTK, and other processors: aarch64 with and without
                        dotprod and x86-64 without AVX2 (QEMU), i686. At the end it prints which backend gave which bits
-                       STAGE: only these of native wasm page browser browsers processors
+                       STAGE: only these of native guard wasm page browser browsers processors
+                       guard looks for lost speed: instruction counts of the kernels, ratios of times within one run
+                       --renew makes the instruction counts found the ones that guard expects
   lint                 shellcheck, rustfmt, clippy, rustdoc: warnings are errors (tsc and eslint: test page)
   bench                criterion, then tokens per second of the small model
   setup                only set up: wasm target, wasm-bindgen, wasm-opt, npm packages

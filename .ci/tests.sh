@@ -54,6 +54,32 @@ test_native() {
     gather_bits "$(rustc -vV | sed -n 's/^host: //p')" "$CACHE/bits.log"
 }
 
+# Whether the kernels became slower. Neither part asks for a time, which on a shared machine says little.
+test_guard() {
+    need_rust
+    need_node
+    count_instructions
+    # The program's features, so that the library is built once for both.
+    step "ratios of times" "one of them again: cargo bench --features cli --bench ratios"
+    cargo bench --features cli --bench ratios </dev/null
+}
+
+count_instructions() {
+    if [ "$(uname -s)-$(uname -m)" != Linux-x86_64 ] || ! grep -qw avx2 /proc/cpuinfo || ! grep -qw f16c /proc/cpuinfo; then
+        note "instruction counts: skipped, those there are of Linux on x86-64 with AVX2 and F16C"
+        return
+    fi
+    grep -q "gungraun = \"=$GUNGRAUN\"" Cargo.toml || fail "Cargo.toml does not pin gungraun =$GUNGRAUN" "make it the version at the top of build.sh"
+    if ! has valgrind && ! { has apt-get && apt_install "Valgrind, which counts instructions" valgrind libc6-dbg; }; then
+        note "instruction counts: skipped, there is no Valgrind and no apt to install it"
+        return
+    fi
+    cargo_tool gungraun-runner "$GUNGRAUN" gungraun-runner
+    step "instruction counts of the kernels, avx2 (Valgrind knows no AVX-512)" "if that is meant: ./build.sh test --renew guard"
+    cargo bench --features cli --bench instructions -- --output-format=json </dev/null >"$CACHE/instructions.json"
+    RUSTC_VERSION=$(rustc --version) node .ci/instructions.mjs "${RENEW[@]}" <"$CACHE/instructions.json"
+}
+
 # test_wasm FLAVOUR BROWSER
 test_wasm() {
     local flavour=$1 browser=$2 tester=(wasm-pack test --headless --mode no-install) log=$CACHE/wasm-tests.log
@@ -119,19 +145,22 @@ test_browser() {
 
 run_tests() {
     local all=0 only=() argument flavour
+    RENEW=()
     for argument in "$@"; do
         case $argument in
         --all) all=1 ;;
-        native | wasm | page | browser | browsers | processors) only+=("$argument") ;;
-        *) fail "test does not know '$argument'" "it knows --all, native, wasm, page, browser, browsers and processors" ;;
+        --renew) RENEW=(--renew) ;;
+        native | guard | wasm | page | browser | browsers | processors) only+=("$argument") ;;
+        *) fail "test does not know '$argument'" "it knows --all, --renew, native, guard, wasm, page, browser, browsers and processors" ;;
         esac
     done
-    [ ${#only[@]} -gt 0 ] || only=(native wasm page browser)
+    [ ${#only[@]} -gt 0 ] || only=(native guard wasm page browser)
     [ $all = 0 ] || only+=(browsers processors)
     trap summary EXIT
     for argument in "${only[@]}"; do
         case $argument in
         native) stage "native: cargo test" test_native ;;
+        guard) stage "guard: instruction counts, ratios of times" test_guard ;;
         wasm) for flavour in "${TESTED_FLAVOURS[@]}"; do stage "wasm $flavour: wasm-pack test in Chromium" test_wasm "$flavour" chromium; done ;;
         page) stage "page: npm run check" test_page ;;
         browser) stage "browser: Playwright with the demo in Chromium" test_browser ;;
