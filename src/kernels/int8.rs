@@ -180,6 +180,7 @@ pub fn int8_matvec(c: &Compute, w: &Int8Matrix, x: &WideActivations, y: &mut [f3
 }
 
 /// Σ code·u of the two pieces' sums.
+#[cfg_attr(all(target_family = "wasm", not(target_feature = "relaxed-simd")), allow(dead_code))]
 #[inline(always)]
 pub(super) fn join(high: [i32; ROWS], low: [i32; ROWS]) -> [i64; ROWS] {
     from_fn(|r| 128 * i64::from(high[r]) + i64::from(low[r]))

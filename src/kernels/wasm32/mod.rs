@@ -16,11 +16,11 @@ use std::arch::wasm32::*;
 
 /// What this module has, the best first.
 pub(super) fn available() -> Vec<Backend> {
-    let mut found: Vec<Backend> = Vec::new();
     #[cfg(target_feature = "relaxed-simd")]
-    found.extend(race::faster_first([&relaxed::Relaxed, &relaxed_pairs::RelaxedPairs]));
-    found.push(&simd128::Simd128);
-    found
+    let relaxed = race::faster_first([&relaxed::Relaxed, &relaxed_pairs::RelaxedPairs]);
+    #[cfg(not(target_feature = "relaxed-simd"))]
+    let relaxed: [Backend; 0] = [];
+    relaxed.into_iter().chain([&simd128::Simd128 as Backend]).collect()
 }
 
 /// The sum of four 32-bit lanes.
