@@ -270,12 +270,14 @@ build_module() {
     step "wasm module $flavour" "what rustc said is above"
     wasm_env "$flavour" cargo rustc --lib --crate-type cdylib --profile wasm --target $WASM >&2
     inputs="$(cksum <"$module") $WASM_BINDGEN $BINARYEN ${features[*]}"
-    if [ -e "$out/b158_bg.wasm" ] && fresh "module-$flavour" "$inputs"; then return 0; fi
+    if [ -e "$out/b158_bg.wasm" ] && [ -e "$CACHE/symbols/$flavour" ] && fresh "module-$flavour" "$inputs"; then return 0; fi
     step "wasm-bindgen and wasm-opt for $flavour" "what the tool said is above"
     rm -rf "$out"
     wasm-bindgen --target web --out-dir "$out" --out-name b158 "$module"
     # The features section goes: it would let an opcode pass that the flags above do not allow.
-    "$WASM_OPT" "${features[@]}" -O3 --strip-target-features "$out/b158_bg.wasm" -o "$out/b158.opt"
+    # The names of its functions, which it does not hold itself, are kept for benches/profile.
+    mkdir -p "$CACHE/symbols"
+    "$WASM_OPT" "${features[@]}" -O3 --strip-target-features --symbolmap="$CACHE/symbols/$flavour" "$out/b158_bg.wasm" -o "$out/b158.opt"
     mv "$out/b158.opt" "$out/b158_bg.wasm"
     done_with "module-$flavour" "$inputs"
     note "$out/b158_bg.wasm: $(($(wc -c <"$out/b158_bg.wasm") / 1024)) KiB, $(gzip -9c "$out/b158_bg.wasm" | wc -c | awk '{ print int($1 / 1024) }') KiB with gzip"

@@ -1,44 +1,31 @@
-//! Every backend on the shapes of BitNet b1.58-2B-4T, one thread: `cargo bench --bench kernels`.
+//! Kernels of every backend, and blocks, on the shapes of BitNet b1.58-2B-4T, one thread: `cargo bench --bench kernels`.
 //!
 //! Throughput is in multiply-accumulates (elements) a second. A matrix that is used again and again stays in the
 //! cache; `layer` walks enough of them to read memory, as generation does.
 #![allow(missing_docs)]
 
+mod inputs;
+
+use b158::blocks::{i2_s, tq1_0, tq2_0};
 use b158::gguf::TensorType;
 use b158::kernels::{
-    Activations, Compute, DenseMatrix, TernaryMatrix, TernaryPacker, available, dense_matmul, ternary_matmul,
+    Activations, Compute, TernaryPacker, WideActivations, available, dense_matmul, int8_matvec, ternary_matmul,
 };
-use b158::threads::Pool;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use inputs::{activations, codes, compute, dense, half_wave, int8, ternary, wave};
+use std::hint::black_box;
 
 /// The seven matrices of a layer, rows × columns.
 const LAYER: [(usize, usize); 7] =
     [(2560, 2560), (640, 2560), (640, 2560), (2560, 2560), (6912, 2560), (6912, 2560), (2560, 6912)];
 
-fn matrix(rows: usize, cols: usize) -> TernaryMatrix {
-    let codes: Vec<u8> = (0..rows * cols).map(|i| (i * 7 + i / 11) as u8 % 3).collect();
-    let mut packer = TernaryPacker::new(rows, cols).expect("a bench has memory");
-    packer.put(0, &codes);
-    packer.finish_scaled(1.0)
-}
-
-fn wave(len: usize) -> Vec<f32> {
-    (0..len).map(|i| (i as f32 * 0.37).sin()).collect()
-}
-
 fn computes() -> impl Iterator<Item = Compute> {
-    available().into_iter().map(|backend| Compute { backend, pool: Pool::new(1) })
+    available().into_iter().map(|backend| compute(backend, 1))
 }
 
-fn activations(c: &Compute, tokens: usize, cols: usize) -> Activations {
-    let mut x = Activations::new();
-    x.quantize(c, &wave(tokens * cols), cols).expect("a bench has memory");
-    x
-}
-
-fn ternary(criterion: &mut Criterion) {
+fn ternary_products(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("ternary 640 × 2560");
-    let w = matrix(640, 2560);
+    let w = ternary(640, 2560);
     for c in computes() {
         for tokens in [1, 4, 16] {
             let x = activations(&c, tokens, 2560);
@@ -52,7 +39,7 @@ fn ternary(criterion: &mut Criterion) {
 
     let mut group = criterion.benchmark_group("layer, 1 token");
     group.sample_size(20);
-    let layers: Vec<Vec<_>> = (0..8).map(|_| LAYER.map(|(rows, cols)| matrix(rows, cols)).into()).collect();
+    let layers: Vec<Vec<_>> = (0..8).map(|_| LAYER.map(|(rows, cols)| ternary(rows, cols)).into()).collect();
     let elements: usize = LAYER.iter().map(|(rows, cols)| rows * cols).sum();
     group.throughput(Throughput::Elements(elements as u64));
     for c in computes() {
@@ -75,26 +62,71 @@ fn ternary(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn dense(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("dense 4096 × 2560");
+fn heads(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("head 4096 × 2560");
     group.throughput(Throughput::Elements(4096 * 2560));
+    let (x, mut y) = (wave(2560), vec![0.0; 4096]);
     for kind in [TensorType::F16, TensorType::Q8_0, TensorType::Q6_K] {
-        let bytes = 4096 * 2560 / kind.block() * kind.block_bytes();
-        let w = DenseMatrix::new(kind, 4096, 2560, vec![0x11; bytes as usize]).expect("the sizes fit");
-        let (x, mut y) = (wave(2560), vec![0.0; 4096]);
+        let w = dense(kind, 4096, 2560);
         for c in computes() {
             group.bench_function(BenchmarkId::new(c.backend.name(), kind.name()), |b| {
                 b.iter(|| dense_matmul(&c, &w, &x, &mut y));
             });
         }
     }
+    for c in computes() {
+        let w = int8(c.backend, 4096, 2560);
+        let mut wide = WideActivations::new(2560).expect("a bench has memory");
+        wide.quantize(c.backend, &x);
+        group.bench_function(BenchmarkId::new(c.backend.name(), "int8"), |b| {
+            b.iter(|| int8_matvec(&c, &w, &wide, &mut y));
+        });
+    }
+    group.finish();
+}
+
+/// What loading does with each weight: bytes of the file to codes, codes to the kernels' layout. No backend has its own.
+fn blocks(criterion: &mut Criterion) {
+    const ROWS: usize = 64;
+    const COLS: usize = 2560;
+    let codes = codes(ROWS * COLS);
+    let mut group = criterion.benchmark_group("blocks 64 × 2560");
+    group.throughput(Throughput::Elements((ROWS * COLS) as u64));
+    macro_rules! format {
+        ($name:literal, $format:ident, $encode:expr) => {
+            let encoded: Vec<_> = codes.as_chunks::<{ $format::BLOCK }>().0.iter().map($encode).collect();
+            let mut decoded = [0; $format::BLOCK];
+            group.bench_function(concat!($name, ", decode"), |b| {
+                b.iter(|| {
+                    for bytes in &encoded {
+                        black_box($format::decode(bytes, black_box(&mut decoded)));
+                    }
+                });
+            });
+            group.bench_function(concat!($name, ", decode and pack"), |b| {
+                b.iter_batched_ref(
+                    || TernaryPacker::new(ROWS, COLS).expect("a bench has memory"),
+                    |packer| {
+                        for (i, bytes) in encoded.iter().enumerate() {
+                            black_box($format::decode(bytes, &mut decoded));
+                            packer.put(i * $format::BLOCK, &decoded);
+                        }
+                    },
+                    BatchSize::LargeInput,
+                );
+            });
+        };
+    }
+    format!("I2_S", i2_s, i2_s::encode);
+    format!("TQ1_0", tq1_0, |codes| tq1_0::encode(codes, half::f16::ONE));
+    format!("TQ2_0", tq2_0, |codes| tq2_0::encode(codes, half::f16::ONE));
     group.finish();
 }
 
 fn floats(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("floats");
     let (x, weight) = (wave(6912), wave(6912));
-    let half: Vec<u16> = x.iter().map(|x| half::f16::from_f32(*x).to_bits()).collect();
+    let half = half_wave(6912);
     let mut y = x.clone();
     for c in computes() {
         let (k, name) = (c.backend, c.backend.name());
@@ -113,6 +145,14 @@ fn floats(criterion: &mut Criterion) {
             let mut activations = Activations::new();
             b.iter(|| activations.quantize(&c, &x, 6912));
         });
+        group.bench_function(BenchmarkId::new(name, "quantize, 14 bits, 2560"), |b| {
+            let mut wide = WideActivations::new(2560).expect("a bench has memory");
+            b.iter(|| wide.quantize(k, &x[..2560]));
+        });
+        group.bench_function(BenchmarkId::new(name, "f16_to_f32 4096"), |b| {
+            b.iter(|| k.f16_to_f32(&half[..4096], &mut y[..4096]));
+        });
+        group.bench_function(BenchmarkId::new(name, "dot 128"), |b| b.iter(|| k.dot(&x[..128], &weight[..128])));
         group.bench_function(BenchmarkId::new(name, "dot_f16 128"), |b| b.iter(|| k.dot_f16(&half[..128], &x[..128])));
         group.bench_function(BenchmarkId::new(name, "add_scaled 128"), |b| {
             b.iter(|| k.add_scaled(&mut y[..128], 1e-3, &x[..128]));
@@ -121,5 +161,5 @@ fn floats(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, ternary, dense, floats);
+criterion_group!(benches, ternary_products, heads, floats, blocks);
 criterion_main!(benches);
