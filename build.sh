@@ -369,7 +369,7 @@ lint() {
     need_rust
     has shellcheck || apt_install "the linter of shell scripts" shellcheck
     step "shellcheck" "each code is explained at https://www.shellcheck.net/wiki/"
-    shellcheck build.sh .ci/run .ci/*.sh
+    shellcheck build.sh .ci/run .ci/*.sh benches/profile/*.sh
     step "rustfmt" "run: cargo fmt"
     cargo fmt --check
     step "clippy, native" "the lines above say what to change"

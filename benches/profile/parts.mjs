@@ -1,13 +1,18 @@
 // Which part of the engine a sample belongs to, and what is written about all samples: a table and folded stacks.
 // A sample is { frames: [innermost function, ..., outermost], microseconds }.
 
-// By the innermost frame that one of these knows, the first that does: what a kernel calls counts as the kernel's.
+// By the innermost frame that one of these knows: what a kernel calls counts as the kernel's.
 const PARTS = [
   ["ternary matrices", /kernels::ternary|ternary::Dots|ternary_(sums|matmul)/],
   ["head", /int8|kernels::dense|dense_matmul|::logits|last_logits/],
-  ["attention", /attention|softmax|add_scaled|kv_cache|KvCache|rope|f16_to_f32|f32_to_f16|thread::local::LocalKey/i],
+  ["attention", /attention|Kernels>::attend|softmax|add_scaled|kv_cache|KvCache|rope|f16_to_f32|f32_to_f16|thread::local::LocalKey/i],
   ["norms, quantising, activation", /rms_norm|norm_rows|quantize|max_abs|relu2|silu|gated|Activations|Kernels>::(add|sum)\b/],
   ["sampling", /sampler|Sampler/],
+];
+// Where none of a sample's frames is known: what was left of a caller after inlining.
+const CALLERS = [
+  ["ternary matrices", /ScaledLinear::apply/],
+  ["attention", /Kernels>::dot\b/],
 ];
 const REST = "rest";
 
@@ -24,9 +29,11 @@ export function tidy(name) {
 }
 
 function part(frames) {
-  for (const frame of frames) {
-    const known = PARTS.find(([, names]) => names.test(frame));
-    if (known !== undefined) return known[0];
+  for (const parts of [PARTS, CALLERS]) {
+    for (const frame of frames) {
+      const known = parts.find(([, names]) => names.test(frame));
+      if (known !== undefined) return known[0];
+    }
   }
   return REST;
 }

@@ -2,9 +2,14 @@
 // reads and writes with a large model. run.sh calls this.
 //   node tab.mjs --file MODEL.gguf --symbols MAP --folded OUT  [--backend relaxed] [--tokens 32] [--prompt-tokens 128]
 import { readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { parseArgs } from "node:util";
-import { inDemo } from "../../tests/browser/measure.js";
+import { ARGUMENTS } from "../../tests/browser/chromium.js";
+import { serve } from "../../www/serve.mjs";
 import { folded, table } from "./parts.mjs";
+
+// The browser tests have Playwright already.
+const { chromium } = createRequire(new URL("../../tests/browser/package.json", import.meta.url))("@playwright/test");
 
 const { values } = parseArgs({
   options: {
@@ -22,6 +27,23 @@ const [tokens, promptTokens] = [Number(values.tokens), Number(values["prompt-tok
 const names = new Map(
   readFileSync(values.symbols, "utf8").split("\n").map((line) => [Number(line.split(":", 1)[0]), line.slice(line.indexOf(":") + 1)]),
 );
+
+/** Runs `work(page, address of the model)` in the demo page, without the model that it comes with. */
+async function inDemo(file, work) {
+  const server = await serve({ root: new URL("../../www/dist/demo/", import.meta.url).pathname, file });
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS });
+  try {
+    const page = await browser.newPage();
+    page.setDefaultTimeout(20 * 60_000);
+    await page.goto(server.url);
+    await page.waitForFunction(() => window.b158?.model !== undefined);
+    await page.evaluate(() => window.b158.model.dispose());
+    return await work(page, server.fileUrl);
+  } finally {
+    await browser.close();
+    server.close();
+  }
+}
 
 /** Sends to a worker through the page's session, for Playwright has none of its own for workers. */
 async function workers(page) {
