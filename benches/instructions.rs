@@ -11,6 +11,7 @@ mod inputs;
 mod avx2 {
     use crate::inputs::{activations, compute, dense, half_wave, int8, ternary, wave};
     use b158::gguf::TensorType;
+    use b158::kernels::attention::{Page, Queries, Scratch, Stored, partial_len};
     use b158::kernels::{
         Activations, Backend, Compute, DenseMatrix, Int8Matrix, TernaryMatrix, WideActivations, by_name, dense_matmul,
         int8_matvec, ternary_matmul,
@@ -21,9 +22,10 @@ mod avx2 {
     const COLS: usize = 2560;
     /// The length of the widest vector of 2B-4T.
     const WIDE: usize = 6912;
-    /// Attention: the length of a head, and positions whose keys and values are read.
+    /// Attention: heads that share a KV head, the length of a head, and positions of the page.
+    const HEADS: usize = 4;
     const HEAD: usize = 128;
-    const SEEN: usize = 64;
+    const SEEN: usize = 256;
 
     fn backend() -> Backend {
         by_name("avx2").expect("build.sh has seen to it that the processor has AVX2")
@@ -123,62 +125,28 @@ mod avx2 {
         (k, x, up, gate)
     }
 
-    // ── attention: the pieces it is made of, for one head ────────────────────────────────────
+    // ── attention: four query heads of one token with a page of one KV head ──────────────────
 
-    /// Keys or values in f16, room for them in f32, a vector as long as a head, and scores.
-    type Attention = (Backend, Vec<u16>, Vec<f32>, Vec<f32>, Vec<f32>);
+    type Attention = (Backend, Vec<f32>, Vec<u16>, Vec<u16>, Scratch, Vec<f32>);
 
     fn attention_case() -> Attention {
-        (backend(), half_wave(SEEN * HEAD), wave(SEEN * HEAD), wave(HEAD), wave(SEEN))
+        let stored = half_wave(SEEN * HEAD);
+        (backend(), wave(HEADS * HEAD), stored.clone(), stored, Scratch::new(), vec![0.0; partial_len(HEADS, HEAD)])
     }
 
     #[library_benchmark]
     #[bench::f16(attention_case())]
-    fn attention_widen((k, cached, mut rows, x, scores): Attention) -> Attention {
-        k.f16_to_f32(&cached, &mut rows);
-        (k, cached, rows, x, scores)
-    }
-
-    #[library_benchmark]
-    #[bench::dot(attention_case())]
-    fn attention_scores((k, cached, rows, x, mut scores): Attention) -> Attention {
-        for (score, key) in scores.iter_mut().zip(rows.chunks_exact(HEAD)) {
-            *score = k.dot(&x, key);
-        }
-        (k, cached, rows, x, scores)
-    }
-
-    #[library_benchmark]
-    #[bench::softmax(attention_case())]
-    fn attention_weights((k, cached, mut rows, x, scores): Attention) -> Attention {
-        k.softmax(&mut rows[..1024]);
-        (k, cached, rows, x, scores)
-    }
-
-    #[library_benchmark]
-    #[bench::add_scaled(attention_case())]
-    fn attention_sum((k, cached, rows, mut x, scores): Attention) -> Attention {
-        for (score, value) in scores.iter().zip(rows.chunks_exact(HEAD)) {
-            k.add_scaled(&mut x, *score, value);
-        }
-        (k, cached, rows, x, scores)
+    fn attention((k, q, keys, values, mut scratch, mut partial): Attention) -> Attention {
+        let page = Page { stored: Stored::F16 { keys: &keys, values: &values }, width: HEAD, positions: SEEN };
+        let seen = SEEN as isize;
+        let queries = Queries { q: &q, tokens: 1, stride: HEADS * HEAD, heads: HEADS, dim: HEAD, seen };
+        k.attend(&page, &queries, &mut scratch, &mut partial);
+        (k, q, keys, values, scratch, partial)
     }
 
     library_benchmark_group!(
         name = kernels,
-        benchmarks = [
-            ternary_product,
-            head,
-            dense_product,
-            quantize,
-            quantize_wide,
-            rms_norm,
-            relu2_mul,
-            attention_widen,
-            attention_scores,
-            attention_weights,
-            attention_sum
-        ]
+        benchmarks = [ternary_product, head, dense_product, quantize, quantize_wide, rms_norm, relu2_mul, attention]
     );
     main!(
         config = LibraryBenchmarkConfig::default().tool(Callgrind::with_args(["--cache-sim=no"])),

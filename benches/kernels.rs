@@ -137,10 +137,6 @@ fn floats(criterion: &mut Criterion) {
             y.copy_from_slice(&x);
             b.iter(|| k.relu2_mul(&mut y, &weight));
         });
-        group.bench_function(BenchmarkId::new(name, "softmax 4096"), |b| {
-            y.copy_from_slice(&x);
-            b.iter(|| k.softmax(&mut y[..4096]));
-        });
         group.bench_function(BenchmarkId::new(name, "quantize 6912"), |b| {
             let mut activations = Activations::new();
             b.iter(|| activations.quantize(&c, &x, 6912));
@@ -148,9 +144,6 @@ fn floats(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new(name, "quantize, 14 bits, 2560"), |b| {
             let mut wide = WideActivations::new(2560).expect("a bench has memory");
             b.iter(|| wide.quantize(k, &x[..2560]));
-        });
-        group.bench_function(BenchmarkId::new(name, "f16_to_f32 4096"), |b| {
-            b.iter(|| k.f16_to_f32(&half[..4096], &mut y[..4096]));
         });
         group.bench_function(BenchmarkId::new(name, "dot 128"), |b| b.iter(|| k.dot(&x[..128], &weight[..128])));
         group.bench_function(BenchmarkId::new(name, "dot_f16 128"), |b| b.iter(|| k.dot_f16(&half[..128], &x[..128])));

@@ -9,25 +9,13 @@ pub const BLOCK: usize = 32;
 /// Bytes in a block.
 pub const BYTES: usize = 34;
 
-/// The block's scale, in f16.
-#[inline(always)]
-pub fn scale(bytes: &[u8; BYTES]) -> u16 {
-    u16::from_le_bytes([bytes[0], bytes[1]])
-}
-
-/// The block's codes.
-#[inline(always)]
-pub fn codes(bytes: &[u8; BYTES]) -> [i8; BLOCK] {
-    let [_, _, codes @ ..] = *bytes;
-    codes.map(|code| code as i8)
-}
-
 /// The block's weights.
 #[inline(always)]
 pub fn decode(bytes: &[u8; BYTES], out: &mut [f32; BLOCK]) {
-    let d = f16_to_f32(scale(bytes));
-    for (out, code) in out.iter_mut().zip(codes(bytes)) {
-        *out = f32::from(code) * d;
+    let [low, high, codes @ ..] = *bytes;
+    let d = f16_to_f32(u16::from_le_bytes([low, high]));
+    for (out, code) in out.iter_mut().zip(codes) {
+        *out = f32::from(code as i8) * d;
     }
 }
 

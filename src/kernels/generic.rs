@@ -131,21 +131,6 @@ pub(super) fn add_scaled(y: &mut [f32], p: f32, v: &[f32]) {
 // ── conversions ──────────────────────────────────────────────────────────────────────────────
 
 /// # Safety
-/// As for [`Widen::widen`].
-#[inline(always)]
-pub(super) unsafe fn f16_to_f32<H: Widen>(h: &[u16], out: &mut [f32]) {
-    assert_eq!(h.len(), out.len(), "lengths of a conversion");
-    let ((h, h_tail), (out, out_tail)) = (h.as_chunks::<HALVES>(), out.as_chunks_mut::<HALVES>());
-    for (h, out) in h.iter().zip(out) {
-        // SAFETY: the caller's promise.
-        *out = unsafe { H::widen(h) };
-    }
-    // SAFETY: the caller's promise.
-    let last = unsafe { H::widen(&padded(h_tail)) };
-    out_tail.copy_from_slice(&last[..h_tail.len()]);
-}
-
-/// # Safety
 /// As for [`Narrow::narrow`].
 #[inline(always)]
 pub(super) unsafe fn f32_to_f16<H: Narrow>(x: &[f32], out: &mut [u16]) {
@@ -168,30 +153,30 @@ pub(super) fn decode_blocks(kind: TensorType, bytes: &[u8], out: &mut [f32]) {
 
 // ── quantisation ─────────────────────────────────────────────────────────────────────────────
 
+/// NaN loses every comparison.
 #[inline(always)]
 pub(super) fn max_abs(x: &[f32]) -> f32 {
-    maximum(x, 0.0, f32::abs)
-}
-
-/// The largest of `start` and the `key`s; NaN loses every comparison.
-#[inline(always)]
-fn maximum(x: &[f32], start: f32, key: impl Fn(f32) -> f32) -> f32 {
-    let larger = |a: f32, b: f32| if a > b { a } else { b };
+    let larger = |x: f32, most: f32| if x.abs() > most { x.abs() } else { most };
     let (x, tail) = x.as_chunks::<WIDE>();
-    let mut lanes = [start; WIDE];
+    let mut lanes = [0.0; WIDE];
     for x in x {
         for l in 0..WIDE {
-            lanes[l] = larger(key(x[l]), lanes[l]);
+            lanes[l] = larger(x[l], lanes[l]);
         }
     }
-    let most = lanes.iter().fold(start, |most, x| larger(*x, most));
-    tail.iter().fold(most, |most, x| larger(key(*x), most))
+    lanes.iter().chain(tail).fold(0.0, |most, x| larger(*x, most))
+}
+
+/// The nearest integer, half to even, of a number within ±2^22: adding 1.5·2^23 leaves no bits for fractions, and the
+/// float unit rounds.
+#[inline(always)]
+pub(super) fn round(x: f32) -> i32 {
+    const MAGIC: f32 = 12_582_912.0;
+    (x + MAGIC).to_bits().wrapping_sub(MAGIC.to_bits()) as i32
 }
 
 #[inline(always)]
 pub(super) fn quantize(x: &[f32], scale: f32, q: &mut [i8]) {
-    /// 1.5·2^23: adding it leaves no bits for fractions, and the float unit rounds half to even.
-    const MAGIC: f32 = 12_582_912.0;
     assert_eq!(x.len(), q.len(), "lengths of a quantisation");
     for (x, q) in x.iter().zip(q) {
         let v = x * scale;
@@ -199,7 +184,7 @@ pub(super) fn quantize(x: &[f32], scale: f32, q: &mut [i8]) {
         let v = if v < -128.0 { -128.0 } else { v };
         // A NaN's bits differ from processor to processor.
         let v = if v.is_nan() { 0.0 } else { v };
-        *q = (v + MAGIC).to_bits().wrapping_sub(MAGIC.to_bits()) as i8;
+        *q = round(v) as i8;
     }
 }
 
@@ -217,19 +202,6 @@ pub(super) fn rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
     let scale = 1.0 / (mean + eps).sqrt();
     for ((out, x), weight) in out.iter_mut().zip(x).zip(weight) {
         *out = x * scale * weight;
-    }
-}
-
-#[inline(always)]
-pub(super) fn softmax(x: &mut [f32]) {
-    let most = maximum(x, f32::NEG_INFINITY, |x| x);
-    for x in x.iter_mut() {
-        *x = exp(*x - most);
-    }
-    let total = sum_wide(x, |x| x);
-    let factor = (1.0 / total) as f32;
-    for x in x {
-        *x *= factor;
     }
 }
 
@@ -305,25 +277,20 @@ pub(super) fn rope(x: &mut [f32], cos: &[f32], sin: &[f32]) {
 }
 
 /// The float methods of [`Kernels`](super::Kernels), each the generic function compiled with `$feature`. `$half` is
-/// how f16 is converted, `$finite` how where it is known to be finite.
+/// how f16 is converted.
 macro_rules! float_pieces {
     ([$($feature:meta)?], $half:ty) => {
-        $crate::kernels::generic::float_pieces! { [$($feature)?], $half, $half }
-    };
-    ([$($feature:meta)?], $half:ty, $finite:ty) => {
         $crate::kernels::generic::float_pieces! { @each [$($feature)?]
             max_abs(x: &[f32]) -> f32 { max_abs }
             quantize(x: &[f32], scale: f32, q: &mut [i8]) { quantize }
             sum(q: &[i8]) -> i32 { sum }
             dot(a: &[f32], b: &[f32]) -> f32 { dot }
-            dot_f16(a: &[u16], b: &[f32]) -> f32 { dot_16_bit::<$finite> }
+            dot_f16(a: &[u16], b: &[f32]) -> f32 { dot_16_bit::<$half> }
             dot_bf16(a: &[u16], b: &[f32]) -> f32 { dot_16_bit::<$crate::kernels::half::Bf16> }
             dot_piece(lanes: &mut $crate::kernels::Lanes, a: &[f32], b: &[f32]) { dot_piece }
             add_scaled(y: &mut [f32], p: f32, v: &[f32]) { add_scaled }
-            f16_to_f32(h: &[u16], out: &mut [f32]) { f16_to_f32::<$half> }
             f32_to_f16(x: &[f32], out: &mut [u16]) { f32_to_f16::<$half> }
             rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) { rms_norm }
-            softmax(x: &mut [f32]) { softmax }
             relu2_mul(gate: &mut [f32], up: &[f32]) { relu2_mul }
             silu_mul(gate: &mut [f32], up: &[f32]) { silu_mul }
             add(y: &mut [f32], x: &[f32]) { add }

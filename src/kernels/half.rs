@@ -7,7 +7,7 @@ pub(super) const HALVES: usize = 16;
 
 /// A way to make f32 of 16-bit floats.
 pub(super) trait Widen {
-    /// Widens.
+    /// Widens what is finite: of infinity and NaN some make numbers.
     ///
     /// # Safety
     /// The processor has what the implementation needs.

@@ -8,6 +8,7 @@
 //! second sum is a property of the row. y = (Σ code·q) · row scale · 1/s, in this order: the sum is exact, so a
 //! result has three roundings and no order to depend on.
 
+use super::generic::round;
 use super::layout::COL_STEP;
 use super::{Backend, Compute};
 use crate::error::{try_with_capacity, try_zeroed};
@@ -142,8 +143,6 @@ impl WideActivations {
 
     /// Takes `x` in. Panics where it has another length.
     pub fn quantize(&mut self, backend: Backend, x: &[f32]) {
-        /// 1.5·2^23: adding it leaves no bits for fractions, and the float unit rounds half to even.
-        const MAGIC: f32 = 12_582_912.0;
         assert_eq!(x.len(), self.whole.len(), "length of a row of activations");
         let largest = backend.max_abs(x).max(1e-5);
         let scale = LARGEST / largest;
@@ -151,7 +150,7 @@ impl WideActivations {
         for (i, x) in x.iter().enumerate() {
             let v = x * scale;
             let v = if v.is_nan() { 0.0 } else { v.clamp(-LARGEST, LARGEST) };
-            let u = (v + MAGIC).to_bits().wrapping_sub(MAGIC.to_bits()) as i16 + OFFSET as i16;
+            let u = (round(v) + OFFSET as i32) as i16;
             self.whole[i] = u;
             self.high[i] = (u >> 7) as u8;
             self.low[i] = (u & 127) as u8;

@@ -111,16 +111,12 @@ pub trait Kernels: sealed::Sealed + Limits + Send + Sync + std::fmt::Debug {
     // ── conversions ──────────────────────────────────────────────────────────────────────────
     /// Decodes whole blocks of a storage format; `bytes` must be what `out.len()` values of `kind` take.
     fn decode_blocks(&self, kind: TensorType, bytes: &[u8], out: &mut [f32]);
-    /// Widens f16, exactly.
-    fn f16_to_f32(&self, h: &[u16], out: &mut [f32]);
     /// Narrows to f16, rounding to nearest even.
     fn f32_to_f16(&self, x: &[f32], out: &mut [u16]);
 
     // ── the rest of a layer ──────────────────────────────────────────────────────────────────
     /// out = (x · 1/√(mean(x²) + eps)) · weight, the squares summed in `f64`.
     fn rms_norm(&self, x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]);
-    /// x = exp(x - max x) / Σ.
-    fn softmax(&self, x: &mut [f32]);
     /// gate = max(gate, 0)² · up.
     fn relu2_mul(&self, gate: &mut [f32], up: &[f32]);
     /// gate = gate / (1 + exp(-gate)) · up.

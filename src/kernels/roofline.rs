@@ -61,6 +61,8 @@ pub struct Roofline {
 impl Roofline {
     /// Measures for some tenths of a second on all threads of `c`, reading `memory`: a model's weights, as they lie there anyway.
     pub fn measure(c: &Compute, memory: &[&[u8]]) -> Self {
+        // The last generation may have settled on fewer; the next token says again what it wants.
+        c.pool.set_active(c.pool.threads());
         let (read_bytes_per_second, read_bytes) = read_rate(c, memory);
         Roofline { read_bytes_per_second, read_bytes, dot_macs_per_second: dot_rate(c) }
     }

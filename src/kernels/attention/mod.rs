@@ -276,8 +276,6 @@ unsafe fn code_scores<V: Vector>(
     width: usize,
     scratch: &mut Scratch,
 ) {
-    /// 1.5·2^23: adding it leaves no bits for fractions, and the float unit rounds half to even.
-    const MAGIC: f32 = 12_582_912.0;
     let (rows, n, scale) = (queries.rows(), key_scales.len(), 1.0 / libm::sqrtf(queries.dim as f32));
     // The largest sum is below width · 128 · most.
     let most = (i32::MAX as usize / (128 * width)).min(i16::MAX as usize) as f32;
@@ -296,7 +294,7 @@ unsafe fn code_scores<V: Vector>(
                 for l in 0..COLUMN {
                     let x = scaled(row[l], 1.0) * factor;
                     let x = if x.is_nan() { 0.0 } else { x };
-                    q[h][l] = (x + MAGIC).to_bits().wrapping_sub(MAGIC.to_bits()) as i16;
+                    q[h][l] = generic::round(x) as i16;
                 }
             }
             units[first + h] = largest / most * scale;

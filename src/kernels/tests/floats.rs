@@ -54,7 +54,6 @@ fn every_backend_equals_scalar() {
     let scalar: Backend = &scalar::Scalar;
     for len in LENGTHS {
         let (a, b) = (random.wild_vec(len), random.wild_vec(len));
-        let half: Vec<u16> = a.iter().map(|x| ::half::f16::from_f32(x * 1e-3).to_bits()).collect();
         let angles: Vec<f32> = random.vec(len / 2);
         let even = len / 2 * 2;
         for backend in available() {
@@ -69,9 +68,7 @@ fn every_backend_equals_scalar() {
             same("max_abs", &|k| vec![k.max_abs(&a)]);
             same("add", &|k| change(&|y| k.add(y, &b)));
             same("add_scaled", &|k| change(&|y| k.add_scaled(y, 0.37, &b)));
-            same("f16_to_f32", &|k| change(&|y| k.f16_to_f32(&half, y)));
             same("rms_norm", &|k| change(&|y| k.rms_norm(&a, &b, 1e-5, y)));
-            same("softmax", &|k| change(&|y| k.softmax(y)));
             same("relu2_mul", &|k| change(&|y| k.relu2_mul(y, &b)));
             same("silu_mul", &|k| change(&|y| k.silu_mul(y, &b)));
             same("rope", &|k| change(&|y| k.rope(&mut y[..even], &angles, &b[..len / 2])));
@@ -102,9 +99,9 @@ fn f16_is_exact_both_ways() {
         .collect();
     let narrowed: Vec<u16> = near.iter().map(|x| ::half::f16::from_f32_const(*x).to_bits()).collect();
     for backend in available() {
-        let mut wide = vec![0.0; all.len()];
-        backend.f16_to_f32(&all, &mut wide);
-        assert_bits("f16_to_f32", backend, &wide, &expected);
+        for (h, expected) in all.iter().zip(&expected).filter(|(_, x)| x.is_finite()) {
+            assert_bits("widened", backend, &[backend.dot_f16(&[*h], &[1.0])], &[expected + 0.0]);
+        }
         let mut out = vec![0; near.len()];
         backend.f32_to_f16(&near, &mut out);
         for ((x, got), expected) in near.iter().zip(&out).zip(&narrowed) {
@@ -143,19 +140,10 @@ fn exp_is_accurate() {
 
 #[cfg_attr(target_family = "wasm", wasm_bindgen_test::wasm_bindgen_test)]
 #[cfg_attr(not(target_family = "wasm"), test)]
-fn softmax_and_silu_are_accurate() {
+fn silu_is_accurate() {
     let mut random = Random(12);
     for len in [1, 5, 64, 1000, 4096] {
         let x: Vec<f32> = random.vec(len).iter().map(|x| x * 20.0).collect();
-        let mut y = x.clone();
-        detect().softmax(&mut y);
-        let most = x.iter().fold(f64::NEG_INFINITY, |m, x| m.max(f64::from(*x)));
-        let total: f64 = x.iter().map(|x| (f64::from(*x) - most).exp()).sum();
-        for (x, y) in x.iter().zip(&y) {
-            let exact = (f64::from(*x) - most).exp() / total;
-            // x - max is rounded first, by up to half a unit of a number near 40.
-            assert!((f64::from(*y) - exact).abs() <= 3e-6 * exact + 1e-37, "softmax {y} {exact}");
-        }
         let mut y = x.clone();
         detect().silu_mul(&mut y, &vec![0.5; len]);
         for (x, y) in x.iter().zip(&y) {
@@ -163,9 +151,6 @@ fn softmax_and_silu_are_accurate() {
             assert!(ulps(*y, exact) < 4.0, "silu {x}: {y} {exact}");
         }
     }
-    let mut masked = [0.0, f32::NEG_INFINITY, 0.0];
-    detect().softmax(&mut masked);
-    assert_eq!(masked, [0.5, 0.0, 0.5]);
 }
 
 #[cfg_attr(target_family = "wasm", wasm_bindgen_test::wasm_bindgen_test)]

@@ -5,7 +5,7 @@
 //! Nothing else that is relaxed is used; the float pieces are those of simd128.
 
 use super::attention::Four;
-use super::{FiniteHalf, Half, lane_sum};
+use super::{Half, lane_sum};
 use crate::kernels::generic::float_pieces;
 use crate::kernels::int8::{self, WideActivations};
 use crate::kernels::layout::GROUP;
@@ -34,7 +34,7 @@ impl Kernels for Relaxed {
         unsafe { int8_sums(codes, x) }
     }
 
-    float_pieces!([], Half, FiniteHalf);
+    float_pieces!([], Half);
     float_pieces!(@attention [], Four);
     float_pieces!(@blocks []);
 }

@@ -5,7 +5,7 @@
 //! As in `relaxed`, the second operand is at most 8 and a pair at most 2·8·128: every engine gives the same.
 
 use super::attention::Four;
-use super::{FiniteHalf, Half, lane_sum, simd128};
+use super::{Half, lane_sum, simd128};
 use crate::kernels::generic::float_pieces;
 use crate::kernels::int8::{self, WideActivations};
 use crate::kernels::layout::GROUP;
@@ -34,7 +34,7 @@ impl Kernels for RelaxedPairs {
         unsafe { simd128::int8_sums(codes, x) }
     }
 
-    float_pieces!([], Half, FiniteHalf);
+    float_pieces!([], Half);
     float_pieces!(@attention [], Four);
     float_pieces!(@blocks []);
 }

@@ -2,7 +2,7 @@
 //! times, and after one shift the odd ones too. Activations lie in 16 bits, even and odd columns apart.
 
 use super::attention::Four;
-use super::{FiniteHalf, Half, lane_sum};
+use super::{Half, lane_sum};
 use crate::kernels::generic::float_pieces;
 use crate::kernels::int8::{self, WideActivations};
 use crate::kernels::layout::GROUP;
@@ -35,7 +35,7 @@ impl Kernels for Simd128 {
         unsafe { int8_sums(codes, x) }
     }
 
-    float_pieces!([], Half, FiniteHalf);
+    float_pieces!([], Half);
     float_pieces!(@attention [], Four);
     float_pieces!(@blocks []);
 }
