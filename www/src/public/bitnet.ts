@@ -1,7 +1,9 @@
+import { Completions } from "../internal/chat-completions.js";
 import type { Connection } from "../internal/connection.js";
 import type { GenerateRequest } from "../internal/engine.js";
 import { loadModel } from "../internal/load.js";
 import { verify } from "../internal/verify.js";
+import type { ChatCompletions } from "./chat.js";
 import { BitNetError } from "./errors.js";
 import type { GenerateOptions, Generation, LoadOptions, ModelInfo, ModelSource, Prompt, Roofline, Stats, VerifyOptions, VerifyReport } from "./types.js";
 
@@ -14,11 +16,14 @@ import type { GenerateOptions, Generation, LoadOptions, ModelInfo, ModelSource, 
 export class BitNet {
   /** What was loaded, and how it runs. */
   readonly info: ModelInfo;
+  /** The same in the shape of OpenAI's API: `chat.completions.create({ messages })`. */
+  readonly chat: { readonly completions: ChatCompletions };
   readonly #connection: Connection;
 
   private constructor(connection: Connection, info: ModelInfo) {
     this.#connection = connection;
     this.info = info;
+    this.chat = { completions: new Completions((prompt, options) => this.generate(prompt, options), info.name ?? info.architecture) };
   }
 
   /**

@@ -10,6 +10,21 @@
  * @module
  */
 export { BitNet } from "./bitnet.js";
+export type {
+  ChatCompletion,
+  ChatCompletionChunk,
+  ChatCompletionCreateParams,
+  ChatCompletionCreateParamsNonStreaming,
+  ChatCompletionCreateParamsStreaming,
+  ChatCompletionFinishReason,
+  ChatCompletionLogprobs,
+  ChatCompletionMessageParam,
+  ChatCompletions,
+  ChatCompletionTextPart,
+  ChatCompletionTokenLogprob,
+  ChatRequestOptions,
+  CompletionUsage,
+} from "./chat.js";
 export { BitNetError, type BitNetErrorCode } from "./errors.js";
 export type {
   Backend,

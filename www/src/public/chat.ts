@@ -1,0 +1,119 @@
+/**
+ * Chat completions in the shape of OpenAI's API (https://platform.openai.com/docs/api-reference/chat), so that programs written for it
+ * run on a model in the tab. Names inside requests and answers are snake_case, as there.
+ */
+import type { Timings } from "./types.js";
+
+export interface ChatCompletionTextPart {
+  type: "text";
+  text: string;
+}
+
+export interface ChatCompletionMessageParam {
+  /** `developer` is what newer clients call `system`. */
+  role: "system" | "developer" | "user" | "assistant";
+  content: string | readonly ChatCompletionTextPart[];
+}
+
+/** A field that is `null` or `undefined` counts as absent; one that this engine does not know is refused, not ignored. */
+export interface ChatCompletionCreateParams {
+  messages: readonly ChatCompletionMessageParam[];
+  /** Accepted for the sake of programs that send it; there is one model. */
+  model?: string | null;
+  /** Accepted, and used for nothing. */
+  user?: string | null;
+  /** One answer is all that is offered. */
+  n?: 1 | null;
+  /** Whether the answer comes in chunks. */
+  stream?: boolean | null;
+  stream_options?: { include_usage?: boolean } | null;
+  max_completion_tokens?: number | null;
+  /** The older name of `max_completion_tokens`. */
+  max_tokens?: number | null;
+  temperature?: number | null;
+  top_p?: number | null;
+  stop?: string | readonly string[] | null;
+  seed?: number | null;
+  presence_penalty?: number | null;
+  frequency_penalty?: number | null;
+  /** Added to the logit of a token id. */
+  logit_bias?: Readonly<Record<string, number>> | null;
+  /** ln of each token's probability, of the chosen tokens only. */
+  logprobs?: boolean | null;
+  /** Extensions, with the names that llama.cpp's server gave them. */
+  top_k?: number | null;
+  min_p?: number | null;
+  repeat_penalty?: number | null;
+  repeat_last_n?: number | null;
+}
+
+export type ChatCompletionCreateParamsStreaming = ChatCompletionCreateParams & { stream: true };
+export type ChatCompletionCreateParamsNonStreaming = ChatCompletionCreateParams & { stream?: false | null };
+
+export interface CompletionUsage {
+  prompt_tokens: number;
+  completion_tokens: number;
+  total_tokens: number;
+  /** Prompt tokens that were in the KV cache. */
+  prompt_tokens_details: { cached_tokens: number };
+}
+
+export interface ChatCompletionTokenLogprob {
+  token: string;
+  logprob: number;
+  /** UTF-8 of `token`. */
+  bytes: number[];
+  /** Always empty: alternatives are not offered. */
+  top_logprobs: [];
+}
+
+export interface ChatCompletionLogprobs {
+  content: ChatCompletionTokenLogprob[];
+}
+
+/** `stop`: the model ended or a stop string came; `length`: the limit or the context's end. */
+export type ChatCompletionFinishReason = "stop" | "length";
+
+export interface ChatCompletion {
+  id: string;
+  object: "chat.completion";
+  /** Seconds since 1970. */
+  created: number;
+  model: string;
+  choices: [{ index: 0; message: { role: "assistant"; content: string }; finish_reason: ChatCompletionFinishReason; logprobs: ChatCompletionLogprobs | null }];
+  usage: CompletionUsage;
+  /** An extension. */
+  timings: Timings;
+}
+
+export interface ChatCompletionChunk {
+  id: string;
+  object: "chat.completion.chunk";
+  created: number;
+  model: string;
+  /** Empty in the last chunk where usage was asked for. */
+  choices: { index: 0; delta: { role?: "assistant"; content?: string }; finish_reason: ChatCompletionFinishReason | null; logprobs: ChatCompletionLogprobs | null }[];
+  /** With `stream_options.include_usage`: null in all chunks but the last. */
+  usage?: CompletionUsage | null;
+  /** An extension, in the chunk that has the finish reason. */
+  timings?: Timings;
+}
+
+export interface ChatRequestOptions {
+  /** Ends the answer: what is awaited rejects with the signal's reason. The model stays usable. */
+  signal?: AbortSignal;
+}
+
+/** `model.chat.completions`. */
+export interface ChatCompletions {
+  /**
+   * Answers a talk. The part of it that the KV cache holds from the call before is not read again.
+   *
+   * A promise of the whole answer, or with `stream: true` of its chunks; leaving the loop over them cancels the answer.
+   *
+   * @throws BitNetError `invalid-argument` with the field's name; else as `BitNet.generate`.
+   */
+  create(params: ChatCompletionCreateParamsNonStreaming, options?: ChatRequestOptions): Promise<ChatCompletion>;
+  create(params: ChatCompletionCreateParamsStreaming, options?: ChatRequestOptions): Promise<AsyncIterable<ChatCompletionChunk>>;
+  create(params: ChatCompletionCreateParams, options?: ChatRequestOptions): Promise<ChatCompletion | AsyncIterable<ChatCompletionChunk>>;
+}

@@ -1,0 +1,142 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { Completions } from "../src/internal/chat-completions.js";
+import { BitNet, type ChatCompletionChunk, type ChatCompletionCreateParams, type GenerateOptions } from "../src/public/index.js";
+import { fakeWorker, type FakeEngineOptions } from "../src/public/testing.js";
+
+const models: BitNet[] = [];
+async function load(fake: FakeEngineOptions = {}): Promise<BitNet> {
+  const model = await BitNet.load(new Blob(["GGUF"]), { worker: fakeWorker(fake) });
+  models.push(model);
+  return model;
+}
+afterEach(async () => {
+  await Promise.all(models.splice(0).map((model) => model.dispose()));
+});
+
+const messages = [
+  { role: "system", content: "be brief" },
+  { role: "user", content: "the cat saw a dog" },
+] as const;
+
+async function all(stream: AsyncIterable<ChatCompletionChunk>): Promise<ChatCompletionChunk[]> {
+  const chunks = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  return chunks;
+}
+
+describe("chat.completions.create", () => {
+  it("answers what generate answers, with usage and timings", async () => {
+    const model = await load({ answerLength: 7 });
+    const plain = await model.generate(messages, { seed: 3 }).result();
+    await model.reset();
+    const completion = await model.chat.completions.create({ messages, seed: 3, model: "any", n: 1, temperature: null });
+    expect(completion).toMatchObject({ object: "chat.completion", model: "fake" });
+    expect(completion.choices).toEqual([{ index: 0, message: { role: "assistant", content: plain.text }, finish_reason: "stop", logprobs: null }]);
+    expect(completion.usage).toEqual({
+      prompt_tokens: plain.usage.promptTokens,
+      completion_tokens: 7,
+      total_tokens: plain.usage.promptTokens + 7,
+      prompt_tokens_details: { cached_tokens: 0 },
+    });
+    expect(completion.timings.timeToFirstTokenMs).toBeGreaterThanOrEqual(0);
+    expect(Math.abs(completion.created - Date.now() / 1000)).toBeLessThan(60);
+  });
+
+  it("streams the same text, role first, finish reason last, usage behind it when asked for", async () => {
+    const model = await load({ answerLength: 5 });
+    const whole = await model.chat.completions.create({ messages, seed: 1 });
+    const chunks = await all(await model.chat.completions.create({ messages, seed: 1, stream: true, stream_options: { include_usage: true } }));
+    expect(chunks.map((chunk) => chunk.choices[0]?.delta.content ?? "").join("")).toBe(whole.choices[0].message.content);
+    expect(chunks[0]?.choices[0]?.delta.role).toBe("assistant");
+    expect(chunks.filter((chunk) => chunk.choices[0]?.delta.role !== undefined)).toHaveLength(1);
+    expect(chunks.at(-2)?.choices[0]?.finish_reason).toBe("stop");
+    expect(chunks.at(-2)?.timings).toBeDefined();
+    expect(chunks.at(-1)).toMatchObject({ choices: [], usage: { completion_tokens: 5 } });
+    expect(chunks.slice(0, -1).every((chunk) => chunk.usage === null)).toBe(true);
+    expect(new Set(chunks.map((chunk) => chunk.id)).size).toBe(1);
+  });
+
+  it("says nothing of usage where nobody asks", async () => {
+    const model = await load({ answerLength: 2 });
+    const chunks = await all(await model.chat.completions.create({ messages, stream: true }));
+    expect(chunks.some((chunk) => "usage" in chunk)).toBe(false);
+  });
+
+  it("ends at the limit with length; max_completion_tokens goes before max_tokens", async () => {
+    const model = await load();
+    const { choices, usage } = await model.chat.completions.create({ messages, max_completion_tokens: 3, max_tokens: 9 });
+    expect(choices[0].finish_reason).toBe("length");
+    expect(usage.completion_tokens).toBe(3);
+    expect((await model.chat.completions.create({ messages, max_tokens: 4 })).usage.completion_tokens).toBe(4);
+  });
+
+  it("hands every field to generate under the name it has there", async () => {
+    const model = await load({ answerLength: 1 });
+    const asked: GenerateOptions[] = [];
+    const completions = new Completions((prompt, options) => {
+      asked.push(options);
+      return model.generate(prompt, {});
+    }, "fake");
+    const fields = { temperature: 0.5, top_p: 0.9, seed: 4, presence_penalty: 0.1, frequency_penalty: 0.2, logit_bias: { "7": -1 }, logprobs: true };
+    await completions.create({ messages, ...fields, top_k: 30, min_p: 0.02, repeat_penalty: 1.1, repeat_last_n: 32, stop: "cat" });
+    await completions.create({ messages, stop: ["cat", "dog"], stream: false, user: "somebody", seed: null });
+    expect(asked).toEqual([
+      {
+        temperature: 0.5,
+        topP: 0.9,
+        seed: 4,
+        presencePenalty: 0.1,
+        frequencyPenalty: 0.2,
+        logitBias: { "7": -1 },
+        logProbabilities: true,
+        topK: 30,
+        minP: 0.02,
+        repeatPenalty: 1.1,
+        repeatLastN: 32,
+        stop: ["cat"],
+      },
+      { stop: ["cat", "dog"] },
+    ]);
+  });
+
+  it("is cancelled by leaving the loop, and the model answers again", async () => {
+    const model = await load({ answerLength: 1000, contextLength: 5000 });
+    let seen = 0;
+    for await (const _chunk of await model.chat.completions.create({ messages, stream: true })) if (++seen === 3) break;
+    const after = await model.chat.completions.create({ messages, max_tokens: 2 });
+    expect(after.usage.completion_tokens).toBe(2);
+  });
+
+  it("rejects with the signal's reason", async () => {
+    const model = await load({ answerLength: 100_000, contextLength: 200_000 });
+    const abort = new AbortController();
+    const answer = model.chat.completions.create({ messages }, { signal: abort.signal });
+    abort.abort(new Error("enough"));
+    await expect(answer).rejects.toThrow("enough");
+  });
+
+  it("reads text parts and the developer's role", async () => {
+    const model = await load({ answerLength: 3 });
+    const parts = [
+      { role: "developer", content: [{ type: "text", text: "be brief" }] },
+      { role: "user", content: [{ type: "text", text: "the cat " }, { type: "text", text: "saw a dog" }] },
+    ] as const;
+    const a = await model.chat.completions.create({ messages: parts, seed: 2 });
+    const b = await model.chat.completions.create({ messages, seed: 2 });
+    expect(a.choices[0].message).toEqual(b.choices[0].message);
+  });
+
+  it.each<[string, object]>([
+    ["tools", { tools: [] }],
+    ["top_logprobs", { logprobs: true, top_logprobs: 2 }],
+    ["n is 2", { n: 2 }],
+    ["messages must be", { messages: [] }],
+    ["messages[0].role", { messages: [{ role: "tool", content: "x" }] }],
+    ["messages[0].content[0]", { messages: [{ role: "user", content: [{ type: "image_url" }] }] }],
+    ["messages[0].content must", { messages: [{ role: "user", content: 7 }] }],
+  ])("refuses what it can't do, by name: %s", async (named, wrong) => {
+    const model = await load();
+    const create = model.chat.completions.create({ messages, ...wrong } as ChatCompletionCreateParams);
+    await expect(create).rejects.toMatchObject({ name: "BitNetError", code: "invalid-argument", message: expect.stringContaining(named) as string });
+  });
+});
