@@ -1,3 +1,5 @@
+// Kept in the declarations: a program whose own `lib` lacks it compiles all the same.
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { Connection } from "../internal/connection.js";
 import type { GenerateRequest } from "../internal/engine.js";
 import { loadModel } from "../internal/load.js";
@@ -63,6 +65,7 @@ export class BitNet {
     return verify(this, this.#connection, options);
   }
 
+  /** Memory now, and the timings of the last generation that ended. */
   async stats(): Promise<Stats> {
     const memory = await this.#connection.call("memory");
     const timings = this.#connection.lastTimings;
@@ -83,6 +86,7 @@ export class BitNet {
     return Promise.resolve();
   }
 
+  /** `await using model = await BitNet.load(…)` disposes of it at the end of the block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }
