@@ -18,24 +18,34 @@ wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
 
 #[test]
 fn says_what_it_said_on_every_backend() {
+    // The same with the ids, which the tests in browsers compare with.
+    let pinned: serde_json::Value = serde_json::from_str(include_str!("models/greedy.json")).unwrap();
     let mut wrong = Vec::new();
     for backend in kernels::available() {
         let loaded = Arc::new(load(STORIES, backend, 1, usize::MAX));
         let mut session = Session::new(loaded.clone(), SessionOptions::default()).unwrap();
-        for (prompt, told) in TOLD {
+        for (n, (prompt, told)) in TOLD.iter().enumerate() {
             let ids = loaded.tokenizer.encode(prompt, Special::TEXT).unwrap();
             let sampler = SamplerOptions::greedy();
             session.start(&ids, GenerateOptions { max_tokens: Some(60), sampler, ..Default::default() }).unwrap();
             let mut said = String::new();
+            let mut said_ids = Vec::new();
             loop {
                 match session.step(Duration::MAX).unwrap() {
                     Step::Prefill { .. } => {}
-                    Step::Token { text, .. } => said += &text,
+                    Step::Token { id, text, .. } => {
+                        said += &text;
+                        said_ids.push(id);
+                    }
                     Step::Done(summary) => break said += &summary.text,
                 }
             }
-            if said != told {
+            if said != *told {
                 wrong.push(format!("{}: {prompt:?}\n    says {said:?}\n  pinned {told:?}", backend.name()));
+            }
+            let said = serde_json::json!({ "prompt": prompt, "text": said, "ids": said_ids });
+            if said != pinned[n] {
+                wrong.push(format!("{}: tests/models/greedy.json has {}, not {said}", backend.name(), pinned[n]));
             }
         }
     }

@@ -16,7 +16,6 @@ export default defineConfig({
     format: "esm",
     entryFileNames: "[name].js",
     chunkFileNames: "shared-[name].js",
-    sourcemap: true,
   },
   plugins: [
     {

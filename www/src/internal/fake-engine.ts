@@ -3,6 +3,7 @@ import type { BitNetErrorCode } from "../public/errors.js";
 import type { ModelInfo, Roofline, VerifyReport } from "../public/types.js";
 import type { About, Answer, Engine, EngineModule, GenerateRequest, Loader, LoaderOptions, MemoryUse, Step, VerifyDefaults } from "./engine.js";
 
+/** What the fake says, and how much of it. */
 export interface FakeEngineOptions {
   /** Words it speaks. */
   vocabulary?: readonly string[];

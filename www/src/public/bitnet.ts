@@ -1,3 +1,5 @@
+// Kept in the declarations: a program whose own `lib` lacks it compiles all the same.
+/// <reference lib="esnext.disposable" preserve="true" />
 import { Completions } from "../internal/chat-completions.js";
 import type { Connection } from "../internal/connection.js";
 import type { GenerateRequest } from "../internal/engine.js";
@@ -68,6 +70,7 @@ export class BitNet {
     return verify(this, this.#connection, options);
   }
 
+  /** Memory now, and the timings of the last generation that ended. */
   async stats(): Promise<Stats> {
     const memory = await this.#connection.call("memory");
     const timings = this.#connection.lastTimings;
@@ -88,6 +91,7 @@ export class BitNet {
     return Promise.resolve();
   }
 
+  /** `await using model = await BitNet.load(…)` disposes of it at the end of the block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }

@@ -26,7 +26,9 @@ export interface LoadProgress {
 /** How the numbers in the KV cache are held. */
 export type KvCacheType = "f16" | "f32" | "q8_0";
 
+/** How a model is loaded and held; everything has a default. */
 export interface LoadOptions {
+  /** Called at most ten times a second, and at the end of each phase. */
   onProgress?: (progress: LoadProgress) => void;
   /** Ends loading: the promise rejects with the signal's reason, the worker and its memory are gone. */
   signal?: AbortSignal;
@@ -88,6 +90,7 @@ export interface ModelInfo {
   readonly notes: readonly string[];
 }
 
+/** One turn of a talk. */
 export interface ChatMessage {
   readonly role: "system" | "user" | "assistant";
   readonly content: string;
@@ -96,6 +99,7 @@ export interface ChatMessage {
 /** Text to go on from, a talk to answer (the model's chat template is applied), or token ids as they are. */
 export type Prompt = string | readonly ChatMessage[] | Uint32Array;
 
+/** How an answer is drawn, and when it ends. Samplers have llama.cpp's meanings and apply in its order. */
 export interface GenerateOptions {
   /** At most this many tokens; the rest of the context by default. */
   maxTokens?: number;
@@ -124,6 +128,7 @@ export interface GenerateOptions {
   onPrefill?: (progress: { readonly done: number; readonly total: number }) => void;
 }
 
+/** A piece of an answer as it comes. */
 export interface Token {
   /** Absent for the last piece of text, which had been held back while a stop string was still possible. */
   readonly id?: number;
@@ -137,6 +142,7 @@ export interface Token {
   readonly entropy?: number;
 }
 
+/** Tokens that a generation took and gave. */
 export interface Usage {
   readonly promptTokens: number;
   /** Of the prompt's tokens, those that were in the KV cache from the call before. */
@@ -144,6 +150,7 @@ export interface Usage {
   readonly completionTokens: number;
 }
 
+/** How fast a generation was; milliseconds are the worker's. */
 export interface Timings {
   readonly prefillMs: number;
   readonly decodeMs: number;
@@ -154,6 +161,7 @@ export interface Timings {
   readonly decodeThreads: number;
 }
 
+/** A generation as a whole. */
 export interface GenerationResult {
   readonly text: string;
   /** `stop`: the model ended or a stop string came; `length`: `maxTokens` or the context's end; `cancelled`: `cancel()` or `break`. */
@@ -162,6 +170,7 @@ export interface GenerationResult {
   readonly timings: Timings;
 }
 
+/** What a model holds of memory now, in bytes, and how fast it was. */
 export interface Stats {
   /** Size of the WebAssembly memory, which holds all that follows. */
   readonly wasmBytes: number;
@@ -195,6 +204,7 @@ export interface Generation extends AsyncIterable<Token> {
   cancel(): void;
 }
 
+/** What is asked, and what the answers are compared with. */
 export interface VerifyOptions {
   /** Instead of the ten built in. */
   prompts?: readonly string[];
@@ -205,9 +215,11 @@ export interface VerifyOptions {
   /** Name of the model's file, for the report. */
   file?: string;
   signal?: AbortSignal;
+  /** Called for each token. */
   onProgress?: (progress: VerifyProgress) => void;
 }
 
+/** How far `verify()` is. */
 export interface VerifyProgress {
   readonly prompt: string;
   /** Of this prompt, from 0. */
@@ -242,6 +254,7 @@ export interface VerifyEntry {
   readonly published: { readonly same: boolean; readonly agreeingWords: number; readonly words: number } | null;
 }
 
+/** The answers and what was measured of them, for programs and for people. */
 export interface VerifyReport {
   /** metrics.json. */
   readonly metrics: {

@@ -1,0 +1,18 @@
+// What a program in TypeScript writes; compiled only, against the declarations in the package.
+import { BitNet, BitNetError, type GenerateOptions, type LoadProgress } from "b158";
+import { fakeWorker } from "b158/testing";
+
+export async function tell(signal: AbortSignal): Promise<string> {
+  const onProgress = ({ fraction }: LoadProgress) => fraction?.toFixed(2);
+  const options: GenerateOptions = { maxTokens: 5, signal };
+  const model = await BitNet.load("model.gguf", { onProgress, signal, worker: fakeWorker() });
+  try {
+    let told = "";
+    for await (const { text } of model.generate([{ role: "user", content: "Hello" }], options)) told += text;
+    return told;
+  } catch (error) {
+    return error instanceof BitNetError && error.code === "context-overflow" ? "too long" : Promise.reject(error);
+  } finally {
+    await model[Symbol.asyncDispose]();
+  }
+}
