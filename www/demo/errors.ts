@@ -1,4 +1,5 @@
 import { BitNetError, type BitNetErrorCode } from "b158";
+import { button, element } from "./dom.js";
 
 const TITLES: Record<BitNetErrorCode, string> = {
   "unsupported-browser": "This browser can't run the engine",
@@ -13,33 +14,30 @@ const TITLES: Record<BitNetErrorCode, string> = {
 };
 
 const ADVICE: Partial<Record<BitNetErrorCode, string>> = {
+  "unsupported-browser": "A current Chrome, Edge, Firefox or Safari can: the engine needs WebAssembly SIMD and web workers.",
+  format: "If the file was downloaded, it may have been cut short: get it again, and compare its size with the one its publisher names.",
   "out-of-memory": "Close other tabs, choose a smaller context under Advanced, or use a smaller model.",
-  "context-overflow": "Shorten the prompt, clear the chat, or load the model with a longer context under Advanced.",
+  "context-overflow": "Shorten the prompt, clear the talk, or load the model with a longer context under Advanced.",
   "worker-crashed": "Load the model again; if it happens each time, please report it.",
   "unsupported-model": "The engine runs BitNet b1.58 models in I2_S, TQ1_0 or TQ2_0.",
 };
+
+/** For these, the same once more may end otherwise. */
+const WORTH_A_RETRY: readonly string[] = ["network", "worker-crashed", "integrity", "quota", "storage", "unknown"];
 
 /** Ended because a person wanted it: cancelled, or another model took its place. */
 export function isIntended(error: unknown): boolean {
   return (error instanceof DOMException && error.name === "AbortError") || (error instanceof BitNetError && error.code === "disposed");
 }
 
-/** What went wrong and what to do, as text only. */
-export function showError(box: HTMLElement, error: unknown): void {
+/** What went wrong and what to do, as text only. `actions` are for errors that may pass. */
+export function showError(box: HTMLElement, error: unknown, actions: Readonly<Record<string, () => void>> = {}): void {
   const code = error instanceof BitNetError ? error.code : undefined;
-  const parts: [string, string | undefined][] = [
-    ["strong", code ? TITLES[code] : "Something went wrong"],
-    ["p", error instanceof Error ? sentence(error.message) : String(error)],
-    ["p", code && ADVICE[code]],
-  ];
-  box.replaceChildren();
-  for (const [name, text] of parts) {
-    if (text === undefined) continue;
-    const element = document.createElement(name);
-    element.textContent = text;
-    box.append(element);
-  }
+  const advice = code && ADVICE[code];
+  box.replaceChildren(element("strong", "", code ? TITLES[code] : "Something went wrong"), element("p", "", error instanceof Error ? sentence(error.message) : String(error)));
+  if (advice !== undefined) box.append(element("p", "", advice));
   box.dataset["code"] = code ?? "unknown";
+  if (WORTH_A_RETRY.includes(box.dataset["code"])) box.append(...Object.entries(actions).map(([label, act]) => button(label, "", act)));
   box.hidden = false;
 }
 
