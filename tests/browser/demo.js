@@ -80,6 +80,15 @@ export class Demo {
     if (await this.get("address").isHidden()) await this.get("picker-toggle").click();
   }
 
+  async openAdvanced() {
+    await this.openPicker();
+    if (await this.get("context-length").isHidden()) await this.page.getByText("Advanced", { exact: true }).click();
+  }
+
+  async chat() {
+    await this.page.getByText("Chat", { exact: true }).click();
+  }
+
   async loadFile(file) {
     await this.openPicker();
     await this.get("file").setInputFiles(file);
@@ -87,4 +96,4 @@ export class Demo {
 }
 
 /** Where screenshots go; git ignores it. */
-export const shot = (name) => new URL(`results/${name}.png`, import.meta.url).pathname;
+export const shot = (name) => new URL(`results/screens/${name}.png`, import.meta.url).pathname;

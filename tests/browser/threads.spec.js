@@ -67,8 +67,7 @@ test.describe("threads", () => {
   });
 
   test("are as many as the page's field says", async ({ demo, page }) => {
-    await demo.openPicker();
-    await page.locator("details summary").click();
+    await demo.openAdvanced();
     await demo.get("thread-count").fill("3");
     await demo.get("load-embedded").click();
     await expect(demo.get("threads")).toHaveText("3");

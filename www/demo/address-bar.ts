@@ -70,7 +70,8 @@ function ofField(field: Field): Shared {
   return {
     get: () => (field.value === standard ? undefined : field.value),
     set: (value) => {
-      field.value = value ?? standard;
+      const senseless = value === undefined || (field.type === "number" && !Number.isFinite(Number(value)));
+      field.value = senseless ? standard : value;
       if (field instanceof HTMLSelectElement && field.selectedIndex < 0) field.value = standard;
       if (field instanceof HTMLInputElement && field.type === "number") mark(field);
     },

@@ -104,7 +104,8 @@ export class SpeedPlot {
 function points(times: readonly number[]): Point[] {
   const made: Point[] = [];
   const stride = Math.max(1, Math.ceil(times.length / MOST_POINTS));
-  for (let end = Math.max(1, Math.min(OVER, times.length - 1)); end < times.length; end += stride) {
+  // The first tokens of a long text say little; of a short one they are all there is.
+  for (let end = Math.max(1, Math.min(OVER, Math.floor(times.length / 4))); end < times.length; end += stride) {
     const speed = perSecond(times, Math.max(0, end - Math.max(OVER, stride)), end);
     const first = Math.max(0, end - stride);
     if (speed !== undefined) made.push({ token: end + 1, perSecond: speed, ms: ((times[end] ?? 0) - (times[first] ?? 0)) / (end - first) });
