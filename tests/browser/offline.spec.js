@@ -52,18 +52,15 @@ plainTest.describe("on a host without headers", () => {
     expect(counted.loads).toBe(2);
   });
 
-  plainTest.describe("and a browser without service workers", () => {
-    plainTest.use({ serviceWorkers: "block" });
-    plainTest("it says why there is one thread", async ({ page, plain }) => {
-      const counted = countLoads(page);
-      await page.addInitScript(() => delete Navigator.prototype.serviceWorker);
-      await page.goto(plain.url);
-      const demo = new Demo(page);
-      await demo.ready();
-      await expect(demo.get("threads")).toHaveText("1");
-      await expect(demo.get("isolation")).toContainText("this browser has no service workers here");
-      expect(counted.loads).toBe(1);
-    });
+  plainTest("it says why there is one thread, where there are no service workers", async ({ page, plain }) => {
+    const counted = countLoads(page);
+    await page.addInitScript(() => delete Navigator.prototype.serviceWorker);
+    await page.goto(plain.url);
+    const demo = new Demo(page);
+    await demo.ready();
+    await expect(demo.get("threads")).toHaveText("1");
+    await expect(demo.get("isolation")).toContainText("this browser has no service workers here");
+    expect(counted.loads).toBe(1);
   });
 });
 
