@@ -21,7 +21,7 @@ test("allows scripts, workers and styles of the page alone, by header and in the
 });
 
 test.describe("by the page's own policy", () => {
-  test.use({ allowedOnConsole: [/Content Security Policy/] });
+  test.use({ allowedOnConsole: [/Content Security Policy|404/] });
   test("a script that came in anyhow does not run", async ({ page }) => {
     const unguarded = await serve({ root: DEMO, guarded: false }); // the header is left out
     try {

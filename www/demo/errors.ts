@@ -22,6 +22,8 @@ const ADVICE: Partial<Record<BitNetErrorCode, string>> = {
   "unsupported-model": "The engine runs BitNet b1.58 models in I2_S, TQ1_0 or TQ2_0.",
 };
 
+const OFFLINE = "This device has no network just now. Models that are kept on it load all the same: they are listed under “Use another model”.";
+
 /** For these, the same once more may end otherwise. */
 const WORTH_A_RETRY: readonly string[] = ["network", "worker-crashed", "integrity", "quota", "storage", "unknown"];
 
@@ -33,7 +35,7 @@ export function isIntended(error: unknown): boolean {
 /** What went wrong and what to do, as text only. `actions` are for errors that may pass. */
 export function showError(box: HTMLElement, error: unknown, actions: Readonly<Record<string, () => void>> = {}): void {
   const code = error instanceof BitNetError ? error.code : undefined;
-  const advice = code && ADVICE[code];
+  const advice = code === "network" && !navigator.onLine ? OFFLINE : code && ADVICE[code];
   box.replaceChildren(element("strong", "", code ? TITLES[code] : "Something went wrong"), element("p", "", error instanceof Error ? sentence(error.message) : String(error)));
   if (advice !== undefined) box.append(element("p", "", advice));
   box.dataset["code"] = code ?? "unknown";
