@@ -51,6 +51,16 @@ test.describe("the address bar", () => {
     await elsewhere.close();
   });
 
+  test("has no room for a book, and says so", async ({ demo, page, context }) => {
+    await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    await demo.prompt.fill("A long text. ".repeat(400));
+    await demo.get("seed").fill("1");
+    await demo.get("copy-link").click();
+    await expect(demo.get("copy-link")).toHaveText("Copied; too long for it: prompt");
+    expect(await hash(page)).toEqual({ seed: "1" });
+    await expect(demo.get("copy-link")).toHaveText("Copy link");
+  });
+
   test("may be changed by hand", async ({ demo, page }) => {
     await page.evaluate(() => (location.hash = "temperature=1.5&mode=chat&prompt=Who%20are%20you%3F"));
     await expect(demo.get("temperature")).toHaveValue("1.5");

@@ -50,18 +50,21 @@ export class AddressBar {
     }, WRITE_AFTER_MS);
   }
 
-  /** The page's address with all of it. */
-  write(): string {
+  /** The page's address with all of it, and the names of what is too long for it. */
+  write(): { url: string; leftOut: string[] } {
     clearTimeout(this.#timer);
     const given = new URLSearchParams();
+    const leftOut: string[] = [];
     for (const [name, shared] of this.#shared) {
       const value = shared.get();
-      if (value !== undefined && value.length <= LONGEST) given.set(name, value);
+      if (value === undefined) continue;
+      if (value.length > LONGEST) leftOut.push(name);
+      else given.set(name, value);
     }
     const url = new URL(location.href);
     url.hash = given.toString();
     if (url.href !== location.href) history.replaceState(history.state, "", url);
-    return url.href;
+    return { url: url.href, leftOut };
   }
 }
 

@@ -39,12 +39,12 @@ export function announce(text: string): void {
 }
 
 /** Puts the text on the clipboard and says so on the button for a moment. */
-export async function copy(text: string, pressed: HTMLElement): Promise<void> {
+export async function copy(text: string, pressed: HTMLElement, done = "Copied"): Promise<void> {
   const label = (pressed.dataset["label"] ??= pressed.textContent);
   try {
     await navigator.clipboard.writeText(text);
-    pressed.textContent = "Copied";
-    announce("Copied");
+    pressed.textContent = done;
+    announce(done);
   } catch {
     pressed.textContent = "Not allowed";
     announce("The browser does not allow copying");

@@ -43,7 +43,10 @@ window.b158 = {
   },
 };
 
-byId("copy-link").addEventListener("click", () => void copy(addressBar.write(), byId("copy-link")));
+byId("copy-link").addEventListener("click", () => {
+  const { url, leftOut } = addressBar.write();
+  void copy(url, byId("copy-link"), leftOut.length > 0 ? `Copied; too long for it: ${leftOut.join(", ")}` : undefined);
+});
 byId("skip").addEventListener("click", (event) => {
   event.preventDefault(); // what stands behind the # are settings
   byId("prompt").focus();

@@ -77,16 +77,15 @@ export class ModelPanel {
     const loading = this.#begin(choice.name);
     try {
       const kept = await keptModel(address);
+      loading.signal.throwIfAborted();
       if (!kept?.complete) {
         const { backend: _backend, ...options } = loadOptions();
         const expected = await estimate(address, { ...options, signal: loading.signal });
         const large = expected && (!expected.fits || (expected.fileBytes ?? Infinity) > ASK_ABOVE_BYTES);
         if (large) {
           this.#end(loading);
-          const { quota, usage } = await storageEstimate();
-          const room = quota === undefined || usage === undefined ? undefined : quota - usage;
           this.#picker.open(false);
-          if (!(await this.#offer.ask(choice.name, expected, kept, room))) {
+          if (!(await this.#offer.ask(choice.name, expected, kept, await room()))) {
             this.#unwant(choice);
             return;
           }
@@ -225,6 +224,12 @@ export class ModelPanel {
     setText("threads-used", "");
     setText("why-single", info.whySingleThreaded ? `Threads: ${info.whySingleThreaded}.` : "");
   }
+}
+
+/** Bytes that the browser's storage still takes, where it says so. */
+async function room(): Promise<number | undefined> {
+  const { quota, usage } = await storageEstimate();
+  return quota === undefined || usage === undefined ? undefined : quota - usage;
 }
 
 async function keptModel(address: string): Promise<CachedModel | undefined> {
