@@ -1,24 +1,24 @@
 import { announce, button, byId, element, setText } from "./dom.js";
 import { showError } from "./errors.js";
 import * as format from "./format.js";
-import { type CachedModel, checkSupport, deleteCachedModel, listCachedModels, persistStorage, storageEstimate } from "./library.js";
+import { type Kept, keptModels } from "./kept.js";
+import { checkSupport, deleteCachedModel, persistStorage, storageEstimate } from "./library.js";
 
 /** How long a pressed Delete waits for being pressed again. */
 const SURE_WITHIN_MS = 5000;
 
 /** The models that this browser keeps: what there is, what room it takes, away with it. */
 export class KeptModels {
-  readonly #load: (model: CachedModel) => void;
+  readonly #load: (model: Kept) => void;
 
-  constructor(load: (model: CachedModel) => void) {
+  constructor(load: (model: Kept) => void) {
     this.#load = load;
     byId("persist").addEventListener("click", () => void this.#persist());
   }
 
   async refresh(): Promise<void> {
     try {
-      const [models, storage, support] = await Promise.all([listCachedModels(), storageEstimate(), checkSupport()]);
-      models.sort((a, b) => b.lastUsed.getTime() - a.lastUsed.getTime());
+      const [models, storage, support] = await Promise.all([keptModels(), storageEstimate(), checkSupport()]);
       byId("kept-list").replaceChildren(...models.map((model) => this.#row(model)));
       byId("persist").hidden = storage.persisted || models.length === 0;
       const parts = [models.length === 0 && "Nothing yet: a model that has been downloaded stays for the next time."];
@@ -32,7 +32,7 @@ export class KeptModels {
     }
   }
 
-  #row(model: CachedModel): HTMLElement {
+  #row(model: Kept): HTMLElement {
     const { name, bytes, totalBytes, complete, lastUsed } = model;
     const size = complete ? format.bytes(bytes) : `${format.bytes(bytes)} of ${totalBytes === undefined ? "an unknown size" : format.bytes(totalBytes)}, will resume`;
     const load = button(complete ? "Load" : "Resume", "", () => {
@@ -42,12 +42,12 @@ export class KeptModels {
     const words = element("div", "words", element("strong", "", name), element("p", "hint", `${size} · used ${format.day(lastUsed)}`));
     const row = element("li", "choice", words, load, this.#deleteButton(model));
     row.dataset["testid"] = "kept-model";
-    row.title = model.url;
+    row.title = model.address;
     return row;
   }
 
   /** A gigabyte is soon deleted and long in coming back: it wants to be pressed twice. */
-  #deleteButton({ key, name }: CachedModel): HTMLElement {
+  #deleteButton({ keys, name }: Kept): HTMLElement {
     let sure: ReturnType<typeof setTimeout> | undefined;
     const say = (text: string) => {
       made.textContent = text;
@@ -63,15 +63,15 @@ export class KeptModels {
         return;
       }
       clearTimeout(sure);
-      void this.#delete(key, name);
+      void this.#delete(keys, name);
     });
     say("Delete");
     return made;
   }
 
-  async #delete(key: string, name: string): Promise<void> {
+  async #delete(keys: readonly string[], name: string): Promise<void> {
     try {
-      await deleteCachedModel(key);
+      for (const key of keys) await deleteCachedModel(key);
       await this.refresh();
       announce(`${name} is deleted`);
       byId("kept-heading").focus(); // the button that was pressed is gone

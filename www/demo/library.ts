@@ -36,7 +36,7 @@ export interface Support {
   storage?: { quota?: number; usage?: number };
 }
 
-export type Progress = LoadProgress & { readonly cached?: boolean; readonly part?: { index: number; count: number } };
+export type Progress = Omit<LoadProgress, "phase"> & { readonly phase: LoadProgress["phase"] | "verify"; readonly part?: { index: number; count: number } };
 export type Source = ModelSource | readonly Blob[];
 
 interface Coming {

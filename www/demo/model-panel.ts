@@ -5,7 +5,8 @@ import { byAddress, type Choice, EMBEDDED, lastPart } from "./choices.js";
 import { announce, byId, element, setText } from "./dom.js";
 import { isIntended, showError } from "./errors.js";
 import * as format from "./format.js";
-import { type CachedModel, estimate, listCachedModels, type Progress, storageEstimate } from "./library.js";
+import { keptModel } from "./kept.js";
+import { estimate, type Progress, storageEstimate } from "./library.js";
 import { loadOptions } from "./load-options.js";
 import { Offer } from "./offer.js";
 import { Picker } from "./picker.js";
@@ -191,15 +192,14 @@ export class ModelPanel {
     await old?.dispose();
   }
 
-  #showProgress(name: string, { phase, loaded, total, fraction, bytesPerSecond, secondsLeft, cached, part }: Progress): void {
+  #showProgress(name: string, { phase, loaded, total, fraction, bytesPerSecond, secondsLeft, part }: Progress): void {
     this.#band.set(fraction);
     if (!this.#model && phase !== "engine") this.#weave.set(fraction ?? 0);
     const parts = [total === undefined ? format.bytes(loaded) : `${format.bytes(loaded)} of ${format.bytes(total)}`];
     if (part && part.count > 1) parts.push(`part ${String(part.index + 1)} of ${String(part.count)}`);
-    if (cached) parts.push("from this device");
     if (bytesPerSecond !== undefined) parts.push(`${(bytesPerSecond / 1e6).toFixed(1)} MB/s`);
     if (secondsLeft !== undefined) parts.push(format.timeLeft(secondsLeft));
-    const what = { engine: "The engine", download: name, load: `${name}: last touches`, ready: `${name}: ready` }[phase];
+    const what = { engine: "The engine", verify: `${name}, from this device`, download: name, load: `${name}: last touches`, ready: `${name}: ready` }[phase];
     setText("load-text", `${what} · ${parts.join(" · ")}`);
     this.#announceQuarters(name, phase === "download" ? fraction : undefined);
   }
@@ -230,11 +230,6 @@ export class ModelPanel {
 async function room(): Promise<number | undefined> {
   const { quota, usage } = await storageEstimate();
   return quota === undefined || usage === undefined ? undefined : quota - usage;
-}
-
-async function keptModel(address: string): Promise<CachedModel | undefined> {
-  const kept = await listCachedModels();
-  return kept.find(({ key, url }) => key === address || url === address);
 }
 
 /** Of `1 × F16, 25 × F32, 42 × TQ2_0`, the type that most tensors have. */

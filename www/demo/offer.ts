@@ -1,6 +1,7 @@
 import { announce, byId, element, setText } from "./dom.js";
 import * as format from "./format.js";
-import type { CachedModel, Estimate } from "./library.js";
+import type { Kept } from "./kept.js";
+import type { Estimate } from "./library.js";
 
 /** Says what a model costs before it is downloaded. */
 export class Offer {
@@ -20,7 +21,7 @@ export class Offer {
   }
 
   /** Whether it is wanted. `room`: bytes that the browser's storage still takes. */
-  ask(name: string, estimate: Estimate, kept: CachedModel | undefined, room: number | undefined): Promise<boolean> {
+  ask(name: string, estimate: Estimate, kept: Kept | undefined, room: number | undefined): Promise<boolean> {
     this.close();
     const title = estimate.name ?? name;
     setText("offer-title", title);

@@ -1,5 +1,6 @@
 import { byAddress, type Choice, EMBEDDED, fromFiles, OFFICIAL } from "./choices.js";
 import { byId } from "./dom.js";
+import { canonical } from "./kept.js";
 import { KeptModels } from "./kept-models.js";
 
 /** Where models come from: the page, the hub, an address, this computer, the browser's storage. */
@@ -9,8 +10,9 @@ export class Picker {
   readonly #kept: KeptModels;
 
   constructor(choose: (choice: Choice) => void) {
-    this.#kept = new KeptModels(({ url, name }) => {
-      choose(url === new URL(EMBEDDED.source as string, location.href).href ? EMBEDDED : { ...byAddress(url), name });
+    const embedded = canonical(EMBEDDED.source as string);
+    this.#kept = new KeptModels(({ address }) => {
+      choose(address === embedded ? EMBEDDED : byAddress(address));
     });
     this.#toggle.addEventListener("click", () => {
       this.open(this.#box.hidden !== false);
