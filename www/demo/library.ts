@@ -54,6 +54,6 @@ export const deleteCachedModel = (key: string): Promise<boolean> => coming.delet
 export const storageEstimate = (): Promise<{ quota?: number; usage?: number; persisted: boolean }> => coming.storageEstimate?.() ?? Promise.resolve({ persisted: false });
 export const persistStorage = (): Promise<boolean> => coming.persistStorage?.() ?? Promise.resolve(false);
 export const checkSupport = (): Promise<Support> =>
-  coming.checkSupport?.() ?? Promise.resolve({ simd: true, relaxedSimd: false, threads: crossOriginIsolated, crossOriginIsolated, opfs: false });
+  coming.checkSupport?.() ?? Promise.resolve({ simd: true, relaxedSimd: false, threads: crossOriginIsolated, crossOriginIsolated, opfs: "storage" in navigator });
 export const estimate = (source: Source, options: LoadOptions): Promise<Estimate | undefined> =>
   coming.BitNet.estimate?.(source, options) ?? Promise.resolve(undefined);
