@@ -191,7 +191,7 @@ test.describe("loading", () => {
     await session.send("Network.setCacheDisabled", { cacheDisabled: true });
     await session.send("Network.emulateNetworkConditions", { offline: false, latency: 0, downloadThroughput: 400_000, uploadThroughput: -1 });
     await demo.openPicker();
-    await demo.get("address").fill(`${server.url}models/stories-I2_S.gguf`);
+    await demo.get("address").fill(`${server.url}models/stories-I2_S.gguf?slow`);
     await demo.get("load-address").click();
     await expect(demo.get("load-text")).toHaveText(/[\d.]+ (kB|MB) of 2\.2 MB · [\d.]+ MB\/s · .*left/);
     await expect(demo.page.getByRole("progressbar", { name: "Loading" })).toHaveAttribute("aria-valuenow", /^\d+$/);

@@ -1,67 +1,115 @@
 // Where models come from: what they cost is said before they come, and what is kept can be seen and deleted.
 import { readFile } from "node:fs/promises";
-import { expect, shot, test } from "./demo.js";
+import { Demo, expect, shot, test } from "./demo.js";
 
 const MODEL = new URL("../models/stories-I2_S.gguf", import.meta.url).pathname;
 const PIP = "Once upon a time, there was a brave fox named Pip.";
 const GREEDY = { temperature: 0, "max-tokens": 30 };
-const OFFICIAL_BYTES = 1_187_801_280;
+const OFFICIAL = "hf:microsoft/bitnet-b1.58-2B-4T-gguf/ggml-model-i2_s.gguf";
 
-/** A hub whose files have the small model's beginning and the official one's length. */
-async function pretendHub(context) {
-  const file = await readFile(MODEL);
-  const asked = [];
-  await context.route("https://huggingface.co/**", (route) => {
-    asked.push(route.request().url());
-    const [, from = "0", to = ""] = /bytes=(\d+)-(\d*)/.exec(route.request().headers().range ?? "") ?? [];
-    const body = file.subarray(Number(from), to === "" ? undefined : Number(to) + 1);
-    return route.fulfill({
-      status: 206,
-      body,
-      headers: {
-        "access-control-allow-origin": "*",
-        "access-control-expose-headers": "*",
-        "content-range": `bytes ${from}-${Number(from) + body.length - 1}/${OFFICIAL_BYTES}`,
-        "content-type": "application/octet-stream",
-        etag: '"official"',
+/** What the library says of the official file, without the hub. */
+function pretendEstimate(page, changes = {}) {
+  const estimate = {
+    fileBytes: 1_187_801_280,
+    architecture: "bitnet-b1.58",
+    name: "BitNet b1.58 2B-4T",
+    parameters: 2_412_820_480,
+    quantization: "210 × I2_S, 121 × F32, 1 × F16",
+    contextLength: 4096,
+    weightBytes: 850_000_000,
+    kvCacheBytes: 314_572_800,
+    wasmBytes: 902_000_000,
+    fits: true,
+    ...changes,
+  };
+  return page.addInitScript((estimate) => {
+    let held;
+    Object.defineProperty(window, "b158", {
+      get: () => held,
+      set: (value) => {
+        held = value;
+        held.BitNet.estimate = (source) => {
+          window.estimated = source;
+          return Promise.resolve(estimate);
+        };
       },
     });
-  });
-  return asked;
+  }, estimate);
 }
 
 test.describe("the official model", () => {
-  test("says what it costs before anything of it is downloaded", async ({ demo, page, context }) => {
-    const asked = await pretendHub(context);
+  test("says what it costs before anything of it is downloaded", async ({ page, server }) => {
+    await pretendEstimate(page);
+    await page.goto(server.url);
+    const demo = new Demo(page);
+    await demo.ready();
+    const asked = [];
+    page.on("request", (request) => asked.push(request.url()));
     await demo.openPicker();
     await expect(demo.get("picker")).toContainText("1.19 GB to download once");
     await demo.get("load-official").click();
     await expect(demo.get("offer")).toContainText("To download1.19 GB");
-    await expect(demo.get("offer")).toContainText(/Memoryabout [\d.]+ MB: 2.1 MB of weights, up to 2.1 MB for the context/);
+    await expect(demo.get("offer")).toContainText("Memoryabout 902 MB: 850 MB of weights, up to 315 MB for the context");
     await expect(demo.get("offer")).toContainText(/Room on this device[\d.]+ [MG]B/);
     await expect(demo.get("offer-accept")).toBeFocused();
     await expect(demo.get("status")).toContainText("To download 1.19 GB");
-    await expect.poll(() => page.evaluate(() => new URLSearchParams(location.hash.slice(1)).get("model"))).toBe("hf:microsoft/bitnet-b1.58-2B-4T-gguf/ggml-model-i2_s.gguf");
-    expect(asked.every((url) => url.startsWith("https://huggingface.co/microsoft/bitnet-b1.58-2B-4T-gguf/resolve/main/ggml-model-i2_s.gguf"))).toBe(true);
+    await expect.poll(() => page.evaluate(() => new URLSearchParams(location.hash.slice(1)).get("model"))).toBe(OFFICIAL);
+    expect(await page.evaluate(() => window.estimated)).toBe(OFFICIAL);
     await page.screenshot({ path: shot("offer"), fullPage: true });
 
-    const before = asked.length;
     await demo.get("offer-decline").click();
     await expect(demo.get("offer")).toBeHidden();
     await demo.ready();
     await expect.poll(() => page.evaluate(() => location.hash)).toBe("");
-    expect(asked.length).toBe(before);
+    expect(asked.filter((url) => url.includes("huggingface"))).toEqual([]);
   });
 
-  test("comes by a link only when it is wanted, and the small one is there meanwhile", async ({ page, demo, context, server }) => {
-    await pretendHub(context);
-    await page.goto("about:blank");
-    await page.goto(`${server.url}#model=hf%3Amicrosoft%2Fbitnet-b1.58-2B-4T-gguf%2Fggml-model-i2_s.gguf&prompt=Hello`);
+  test("comes by a link only when it is wanted, and the small one is there meanwhile", async ({ page, server, context }) => {
+    await context.route("https://huggingface.co/**", (route) => route.fulfill({ status: 404, headers: { "access-control-allow-origin": "*" } }));
+    await pretendEstimate(page);
+    await page.goto(`${server.url}#model=${encodeURIComponent(OFFICIAL)}&prompt=Hello`);
+    const demo = new Demo(page);
     await expect(demo.get("offer")).toBeVisible();
     await demo.ready();
     await expect(demo.prompt).toHaveValue("Hello");
     expect((await demo.write(PIP, GREEDY)).length).toBeGreaterThan(20);
     await expect(demo.get("offer")).toBeVisible();
+  });
+
+  test.describe("where the hub has it no more", () => {
+    test.use({ allowedOnConsole: [/404/] });
+    test("says so, and tries again on request", async ({ page, server, context }) => {
+      const asked = [];
+      await context.route("https://huggingface.co/**", (route) => {
+        asked.push(route.request().url());
+        return route.fulfill({ status: 404, headers: { "access-control-allow-origin": "*" } });
+      });
+      await pretendEstimate(page);
+      await page.goto(server.url);
+      const demo = new Demo(page);
+      await demo.ready();
+      await demo.openPicker();
+      await demo.get("load-official").click();
+      await demo.get("offer-accept").click();
+      await expect(demo.get("load-error")).toHaveAttribute("data-code", "network");
+      expect(new Set(asked)).toEqual(new Set(["https://huggingface.co/microsoft/bitnet-b1.58-2B-4T-gguf/resolve/main/ggml-model-i2_s.gguf"]));
+      await demo.get("load-error").getByRole("button", { name: "Try again" }).click();
+      await expect(demo.get("offer")).toBeVisible();
+      expect((await demo.write(PIP, GREEDY)).length).toBeGreaterThan(20);
+    });
+  });
+
+  test("that will hardly fit is not urged on anybody", async ({ page, server }) => {
+    await pretendEstimate(page, { fits: false, why: "it needs 5.2 GB, and a tab has 4 GB at most" });
+    await page.goto(server.url);
+    const demo = new Demo(page);
+    await demo.ready();
+    await demo.openPicker();
+    await demo.get("load-official").click();
+    await expect(demo.get("offer")).toContainText("It will hardly fit: it needs 5.2 GB, and a tab has 4 GB at most. A smaller context under Advanced needs less.");
+    await expect(demo.get("offer-accept")).toHaveText("Try it all the same");
+    await page.keyboard.press("Escape");
+    await expect(demo.get("offer")).toBeHidden();
   });
 });
 
@@ -74,7 +122,7 @@ test.describe("what is kept", () => {
     await demo.get("load-address").click();
     await expect(demo.get("picker")).toBeHidden();
     await demo.openPicker();
-    const row = demo.get("kept-model").filter({ hasText: "2.2 MB · used today" }).first();
+    const row = demo.get("kept-model").filter({ hasText: "2.2 MB · from this page · used today" }).first();
     await expect(row).toBeVisible();
     await expect(demo.get("storage")).toHaveText(/[\d.]+ [kM]B of [\d.]+ GB used/);
     await page.screenshot({ path: shot("picker"), fullPage: true });
@@ -104,7 +152,7 @@ test.describe("what is kept", () => {
     await expect(demo.get("load-text")).toHaveText(/[5-9]\d\d kB of 2\.2 MB|1\.\d MB of 2\.2 MB/);
     await demo.get("load-cancel").click();
     await session.send("Network.emulateNetworkConditions", { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: -1 });
-    const part = demo.get("kept-model").filter({ hasText: /(kB|MB) of 2\.2 MB, will resume/ });
+    const part = demo.get("kept-model").filter({ hasText: /(kB|MB) of 2\.2 MB, will resume · from this page/ });
     await expect(part).toHaveCount(1);
     await page.screenshot({ path: shot("picker-part"), fullPage: true });
     await part.getByRole("button", { name: /^Resume/ }).click();

@@ -1,8 +1,8 @@
-import type { Source } from "./library.js";
+import type { ModelSource } from "b158";
 
 /** A model that somebody wants. */
 export interface Choice {
-  readonly source: Source;
+  readonly source: ModelSource;
   readonly name: string;
   /** Where the source is an address: it can be shared, and asked how large it is. */
   readonly address?: string;

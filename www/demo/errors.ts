@@ -19,6 +19,9 @@ const TITLES: Record<BitNetErrorCode, string> = {
 const ADVICE: Partial<Record<BitNetErrorCode, string>> = {
   "unsupported-browser": "A current Chrome, Edge, Firefox or Safari can: the engine needs WebAssembly SIMD and web workers.",
   format: "If the file was downloaded, it may have been cut short: get it again, and compare its size with the one its publisher names.",
+  integrity: "Nothing of it has been kept. Load it again; if it is the same then, the file at this address is another one than it should be.",
+  quota: "Delete models that are kept, under “Use another model”, or make room on this device.",
+  storage: "Close other tabs of this page, which may be at work on the same file.",
   "out-of-memory": "Close other tabs, choose a smaller context under Advanced, or use a smaller model.",
   "context-overflow": "Shorten the prompt, clear the talk, or load the model with a longer context under Advanced.",
   "worker-crashed": "Load the model again; if it happens each time, please report it.",

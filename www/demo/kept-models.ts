@@ -1,8 +1,9 @@
+import { deleteCachedModel, persistStorage, storageEstimate } from "b158";
 import { announce, button, byId, element, setText } from "./dom.js";
 import { showError } from "./errors.js";
 import * as format from "./format.js";
 import { type Kept, keptModels } from "./kept.js";
-import { checkSupport, deleteCachedModel, persistStorage, storageEstimate } from "./library.js";
+import { checkSupport } from "./library.js";
 
 /** How long a pressed Delete waits for being pressed again. */
 const SURE_WITHIN_MS = 5000;
@@ -33,13 +34,13 @@ export class KeptModels {
   }
 
   #row(model: Kept): HTMLElement {
-    const { name, bytes, totalBytes, complete, lastUsed } = model;
+    const { name, from, bytes, totalBytes, complete, lastUsed } = model;
     const size = complete ? format.bytes(bytes) : `${format.bytes(bytes)} of ${totalBytes === undefined ? "an unknown size" : format.bytes(totalBytes)}, will resume`;
     const load = button(complete ? "Load" : "Resume", "", () => {
       this.#load(model);
     });
     load.ariaLabel = `${load.textContent} ${name}`;
-    const words = element("div", "words", element("strong", "", name), element("p", "hint", `${size} · used ${format.day(lastUsed)}`));
+    const words = element("div", "words", element("strong", "", name), element("p", "hint", `${size} · from ${from} · used ${format.day(lastUsed)}`));
     const row = element("li", "choice", words, load, this.#deleteButton(model));
     row.dataset["testid"] = "kept-model";
     row.title = model.address;

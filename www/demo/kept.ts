@@ -1,4 +1,4 @@
-import { type CachedModel, listCachedModels } from "./library.js";
+import { type CachedModel, listCachedModels } from "b158";
 
 /** A model of the cache; one that came in parts is one all the same. */
 export interface Kept {
@@ -6,6 +6,8 @@ export interface Kept {
   /** As `canonical` writes it; of the first part. */
   readonly address: string;
   readonly name: string;
+  /** Where it came from: this page, a repository of the hub, a host. */
+  readonly from: string;
   readonly bytes: number;
   /** Absent while some part's size is not known. */
   readonly totalBytes: number | undefined;
@@ -40,6 +42,12 @@ export function canonical(address: string): string {
   return `hf:${owner}/${repository}${revision === "main" ? "" : `@${encodeURIComponent(revision)}`}/${file}`;
 }
 
+function origin(address: string): string {
+  if (address.startsWith("hf:")) return address.split("/").slice(0, 2).join("/");
+  const { host } = new URL(address);
+  return host === location.host ? "this page" : host;
+}
+
 function gather(address: string, files: readonly CachedModel[]): Kept {
   const count = Number(PART.exec(address)?.[1] ?? 1);
   const name = (files[0]?.name ?? address).replace(PART, "");
@@ -48,6 +56,7 @@ function gather(address: string, files: readonly CachedModel[]): Kept {
   return {
     keys: files.map(({ key }) => key),
     address,
+    from: origin(address),
     name: count > 1 ? `${name}, ${String(count)} parts` : name,
     bytes: sum((file) => file.bytes),
     totalBytes: known ? sum((file) => file.totalBytes ?? 0) : undefined,

@@ -1,17 +1,6 @@
-// The part of the package's surface that other branches bring; this file goes once they are merged.
+// The part of the package's surface that is still to come; this file goes with it.
 import * as b158 from "b158";
-import type { LoadOptions, LoadProgress, ModelSource } from "b158";
-
-export interface CachedModel {
-  key: string;
-  url: string;
-  name: string;
-  bytes: number;
-  totalBytes?: number;
-  complete: boolean;
-  lastUsed: Date;
-  sha256?: string;
-}
+import type { LoadOptions, ModelSource } from "b158";
 
 export interface Estimate {
   fileBytes?: number;
@@ -27,33 +16,11 @@ export interface Estimate {
   why?: string;
 }
 
-export interface Support {
-  simd: boolean;
-  relaxedSimd: boolean;
-  threads: boolean;
-  crossOriginIsolated: boolean;
-  opfs: boolean;
-  storage?: { quota?: number; usage?: number };
-}
-
-export type Progress = Omit<LoadProgress, "phase"> & { readonly phase: LoadProgress["phase"] | "verify"; readonly part?: { index: number; count: number } };
-export type Source = ModelSource | readonly Blob[];
-
 interface Coming {
-  listCachedModels?: () => Promise<CachedModel[]>;
-  deleteCachedModel?: (key: string) => Promise<boolean>;
-  storageEstimate?: () => Promise<{ quota?: number; usage?: number; persisted: boolean }>;
-  persistStorage?: () => Promise<boolean>;
-  checkSupport?: () => Promise<Support>;
-  BitNet: { estimate?: (source: Source, options?: LoadOptions) => Promise<Estimate> };
+  checkSupport?: () => Promise<{ opfs: boolean }>;
+  BitNet: { estimate?: (source: ModelSource, options?: LoadOptions) => Promise<Estimate> };
 }
 const coming = b158 as unknown as Coming;
 
-export const listCachedModels = (): Promise<CachedModel[]> => coming.listCachedModels?.() ?? Promise.resolve([]);
-export const deleteCachedModel = (key: string): Promise<boolean> => coming.deleteCachedModel?.(key) ?? Promise.resolve(false);
-export const storageEstimate = (): Promise<{ quota?: number; usage?: number; persisted: boolean }> => coming.storageEstimate?.() ?? Promise.resolve({ persisted: false });
-export const persistStorage = (): Promise<boolean> => coming.persistStorage?.() ?? Promise.resolve(false);
-export const checkSupport = (): Promise<Support> =>
-  coming.checkSupport?.() ?? Promise.resolve({ simd: true, relaxedSimd: false, threads: crossOriginIsolated, crossOriginIsolated, opfs: "storage" in navigator });
-export const estimate = (source: Source, options: LoadOptions): Promise<Estimate | undefined> =>
-  coming.BitNet.estimate?.(source, options) ?? Promise.resolve(undefined);
+export const checkSupport = (): Promise<{ opfs: boolean }> => coming.checkSupport?.() ?? Promise.resolve({ opfs: "storage" in navigator });
+export const estimate = (source: ModelSource, options: LoadOptions): Promise<Estimate | undefined> => coming.BitNet.estimate?.(source, options) ?? Promise.resolve(undefined);

@@ -1,4 +1,4 @@
-import { BitNet, type ModelSource } from "b158";
+import { BitNet, type LoadProgress, storageEstimate } from "b158";
 import type { Shared } from "./address-bar.js";
 import { Band } from "./band.js";
 import { byAddress, type Choice, EMBEDDED, lastPart } from "./choices.js";
@@ -6,7 +6,7 @@ import { announce, byId, element, setText } from "./dom.js";
 import { isIntended, showError } from "./errors.js";
 import * as format from "./format.js";
 import { keptModel } from "./kept.js";
-import { estimate, type Progress, storageEstimate } from "./library.js";
+import { estimate } from "./library.js";
 import { loadOptions } from "./load-options.js";
 import { Offer } from "./offer.js";
 import { Picker } from "./picker.js";
@@ -114,7 +114,7 @@ export class ModelPanel {
     const loading = this.#begin(choice.name);
     if ((this.#model?.info.weightBytes ?? 0) > KEEP_WHILE_LOADING_BYTES) await this.#replace(undefined, undefined);
     try {
-      const model = await BitNet.load(choice.source as ModelSource, {
+      const model = await BitNet.load(choice.source, {
         ...loadOptions(),
         ...(choice.sha256 !== undefined && { sha256: choice.sha256 }),
         hash: true, // for the ten prompts' report; 0.4 GB/s, mostly behind the network
@@ -192,7 +192,7 @@ export class ModelPanel {
     await old?.dispose();
   }
 
-  #showProgress(name: string, { phase, loaded, total, fraction, bytesPerSecond, secondsLeft, part }: Progress): void {
+  #showProgress(name: string, { phase, loaded, total, fraction, bytesPerSecond, secondsLeft, part }: LoadProgress): void {
     this.#band.set(fraction);
     if (!this.#model && phase !== "engine") this.#weave.set(fraction ?? 0);
     const parts = [total === undefined ? format.bytes(loaded) : `${format.bytes(loaded)} of ${format.bytes(total)}`];
