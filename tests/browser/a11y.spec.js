@@ -1,13 +1,7 @@
 // What axe finds, in every look the page has; and what a keyboard and a still picture need.
-import { AxeBuilder } from "@axe-core/playwright";
-import { expect, shot, test } from "./demo.js";
+import { expect, expectClean, shot, test } from "./demo.js";
 
 const PIP = "Once upon a time, there was a brave fox named Pip.";
-
-async function expectClean(page) {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  expect(violations.map(({ id, help, nodes }) => ({ id, help, nodes: nodes.map(({ target }) => target.join(" ")) }))).toEqual([]);
-}
 
 for (const colorScheme of ["light", "dark"]) {
   test.describe(`axe, ${colorScheme}`, () => {

@@ -1,4 +1,5 @@
 // The demo page, served and opened, with what every test asks of it: isolated, and nothing on the console.
+import { AxeBuilder } from "@axe-core/playwright";
 import { test as base, expect } from "@playwright/test";
 import { serve } from "../../www/serve.mjs";
 
@@ -93,6 +94,12 @@ export class Demo {
     await this.openPicker();
     await this.get("file").setInputFiles(file);
   }
+}
+
+/** Axe finds nothing, in what is to be seen now. */
+export async function expectClean(page) {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  expect(violations.map(({ id, help, nodes }) => ({ id, help, nodes: nodes.map(({ target }) => target.join(" ")) }))).toEqual([]);
 }
 
 /** Where screenshots go; git ignores it. */

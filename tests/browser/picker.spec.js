@@ -1,6 +1,6 @@
 // Where models come from: what they cost is said before they come, and what is kept can be seen and deleted.
 import { readFile } from "node:fs/promises";
-import { Demo, expect, shot, test } from "./demo.js";
+import { Demo, expect, expectClean, shot, test } from "./demo.js";
 
 const MODEL = new URL("../models/stories-I2_S.gguf", import.meta.url).pathname;
 const PIP = "Once upon a time, there was a brave fox named Pip.";
@@ -56,6 +56,7 @@ test.describe("the official model", () => {
     await expect.poll(() => page.evaluate(() => new URLSearchParams(location.hash.slice(1)).get("model"))).toBe(OFFICIAL);
     expect(await page.evaluate(() => window.estimated)).toBe(OFFICIAL);
     await page.screenshot({ path: shot("offer"), fullPage: true });
+    await expectClean(page);
 
     await demo.get("offer-decline").click();
     await expect(demo.get("offer")).toBeHidden();
@@ -126,6 +127,7 @@ test.describe("what is kept", () => {
     await expect(row).toBeVisible();
     await expect(demo.get("storage")).toHaveText(/[\d.]+ [kM]B of [\d.]+ GB used/);
     await page.screenshot({ path: shot("picker"), fullPage: true });
+    await expectClean(page);
 
     await context.setOffline(true);
     await row.getByRole("button", { name: /^Load/ }).click();
