@@ -8,6 +8,7 @@ export const CONTENT_SECURITY_POLICY = [
   "style-src 'self'",
   "font-src 'self'",
   "img-src 'self'",
+  "manifest-src 'self'",
   // Any server, since a person may name the address of a model.
   "connect-src 'self' https: http:",
   "base-uri 'none'",

@@ -1,4 +1,5 @@
 // The demo page, served and opened, with what every test asks of it: isolated, and nothing on the console.
+import { AxeBuilder } from "@axe-core/playwright";
 import { test as base, expect } from "@playwright/test";
 import { serve } from "../../www/serve.mjs";
 
@@ -80,11 +81,26 @@ export class Demo {
     if (await this.get("address").isHidden()) await this.get("picker-toggle").click();
   }
 
+  async openAdvanced() {
+    await this.openPicker();
+    if (await this.get("context-length").isHidden()) await this.page.getByText("Advanced", { exact: true }).click();
+  }
+
+  async chat() {
+    await this.page.getByText("Chat", { exact: true }).click();
+  }
+
   async loadFile(file) {
     await this.openPicker();
     await this.get("file").setInputFiles(file);
   }
 }
 
+/** Axe finds nothing, in what is to be seen now. */
+export async function expectClean(page) {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  expect(violations.map(({ id, help, nodes }) => ({ id, help, nodes: nodes.map(({ target }) => target.join(" ")) }))).toEqual([]);
+}
+
 /** Where screenshots go; git ignores it. */
-export const shot = (name) => new URL(`results/${name}.png`, import.meta.url).pathname;
+export const shot = (name) => new URL(`results/screens/${name}.png`, import.meta.url).pathname;

@@ -34,7 +34,7 @@ test.describe("writing", () => {
     await expect(demo.get("backend")).toHaveText(/simd128|relaxed/);
     await expect(demo.get("threads")).toHaveText(/^\d+$/);
     await expect(demo.get("memory")).toHaveText(/MB/);
-    await expect(demo.get("plot").locator(".line")).toHaveAttribute("d", /^M.*L/);
+    await expect(demo.get("plot-speed").locator(".line")).toHaveAttribute("d", /^M.*L/);
     await page.screenshot({ path: shot("light"), fullPage: true });
   });
 
@@ -50,8 +50,7 @@ test.describe("writing", () => {
   test("holds the embedding in 8 bits where asked, and says so", async ({ demo, page }) => {
     const memory = () => page.evaluate(async () => (await window.b158.model.stats()).weightBytes);
     const asInTheFile = await memory();
-    await demo.openPicker();
-    await page.locator("details summary").click();
+    await demo.openAdvanced();
     await demo.get("embedding").selectOption("int8");
     await demo.get("load-embedded").click();
     await expect(demo.get("notes")).toContainText("held in 8 bits");
@@ -62,8 +61,7 @@ test.describe("writing", () => {
   test("says the same with either WebAssembly build", async ({ demo, page }) => {
     const said = {};
     for (const backend of ["simd128", "relaxed"]) {
-      await demo.openPicker();
-      await page.locator("details summary").click();
+      await demo.openAdvanced();
       await demo.get("backend-choice").selectOption(backend);
       await demo.get("load-embedded").click();
       await expect(demo.get("backend")).toHaveText(new RegExp(backend));
@@ -137,8 +135,7 @@ test.describe("loading", () => {
   });
 
   test("applies the context length and metadata overrides", async ({ demo, page }) => {
-    await demo.openPicker();
-    await page.locator("details summary").click();
+    await demo.openAdvanced();
     await demo.get("context-length").fill("40");
     await demo.get("overrides").fill("tokenizer.ggml.add_bos_token=bool:false\n");
     await demo.get("load-embedded").click();
@@ -160,8 +157,7 @@ test.describe("loading", () => {
   });
 
   test("refuses a context the model can't have", async ({ demo, page }) => {
-    await demo.openPicker();
-    await page.locator("details summary").click();
+    await demo.openAdvanced();
     await demo.get("context-length").fill("100000");
     await demo.get("load-embedded").click();
     await expect(demo.get("load-error")).toHaveAttribute("data-code", "invalid-argument");
@@ -195,7 +191,7 @@ test.describe("loading", () => {
     await session.send("Network.setCacheDisabled", { cacheDisabled: true });
     await session.send("Network.emulateNetworkConditions", { offline: false, latency: 0, downloadThroughput: 400_000, uploadThroughput: -1 });
     await demo.openPicker();
-    await demo.get("address").fill(`${server.url}models/stories-I2_S.gguf`);
+    await demo.get("address").fill(`${server.url}models/stories-I2_S.gguf?slow`);
     await demo.get("load-address").click();
     await expect(demo.get("load-text")).toHaveText(/[\d.]+ (kB|MB) of 2\.2 MB · [\d.]+ MB\/s · .*left/);
     await expect(demo.page.getByRole("progressbar", { name: "Loading" })).toHaveAttribute("aria-valuenow", /^\d+$/);
@@ -236,8 +232,7 @@ test.describe("appearance", () => {
 
 /** The small model says it was trained for 512 tokens; told otherwise it goes on, with nonsense, but for long. */
 async function useLongContext(demo, page) {
-  await demo.openPicker();
-  await page.locator("details summary").click();
+  await demo.openAdvanced();
   await demo.get("overrides").fill("bitnet-b1.58.context_length=int:60000");
   await demo.get("context-length").fill("60000");
   await demo.get("load-embedded").click();

@@ -67,8 +67,7 @@ test.describe("threads", () => {
   });
 
   test("are as many as the page's field says", async ({ demo, page }) => {
-    await demo.openPicker();
-    await page.locator("details summary").click();
+    await demo.openAdvanced();
     await demo.get("thread-count").fill("3");
     await demo.get("load-embedded").click();
     await expect(demo.get("threads")).toHaveText("3");
@@ -122,6 +121,7 @@ test.describe("threads", () => {
   });
 
   test("need isolation: a page without it has one, and says why", async ({ page }) => {
+    await page.addInitScript(() => delete Navigator.prototype.serviceWorker); // which would bring it
     const plain = await serve({ root: DEMO, isolated: false });
     try {
       await page.goto(plain.url);
@@ -138,7 +138,7 @@ test.describe("threads", () => {
   });
 
   test.describe("whose workers can't start", () => {
-    test.use({ allowedOnConsole: [/404/, /nothing\.js/] });
+    test.use({ allowedOnConsole: [/404|nothing\.js/] });
     for (const [how, instead] of Object.entries({ "throws": undefined, "finds no script": "./nothing.js" })) {
       test(`are left out, where the constructor ${how}`, async ({ page, server }) => {
         await breakWorkers(page, 1, instead);

@@ -29,4 +29,11 @@ export function tokens(count: number): string {
   return `${number(0).format(count)} ${count === 1 ? "token" : "tokens"}`;
 }
 
+/** How long ago, in days. */
+export function day(date: Date): string {
+  const midnight = (of: Date) => new Date(of).setHours(0, 0, 0, 0);
+  const days = Math.round((midnight(date) - midnight(new Date())) / 86_400_000);
+  return new Intl.RelativeTimeFormat("en", { numeric: "auto" }).format(days, "day");
+}
+
 export const count = (value: number): string => number(0).format(value);

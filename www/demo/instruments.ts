@@ -2,19 +2,20 @@ import type { GenerationResult, ModelInfo, Stats } from "b158";
 import { Band } from "./band.js";
 import { byId, setText } from "./dom.js";
 import * as format from "./format.js";
+import { MemoryBar } from "./memory-bar.js";
 import { SpeedPlot } from "./plot.js";
 
 /** The numbers beside the text. */
 export class Instruments {
-  readonly #plot = new SpeedPlot(byId("plot", SVGSVGElement));
+  readonly #plot = new SpeedPlot(byId("plot"));
   readonly #context = new Band(byId("context-band"), 1);
+  readonly #memory = new MemoryBar();
   #contextLength = 0;
-  #kvCacheBytes = 0;
   #frame = 0;
 
   clear(info: ModelInfo | undefined): void {
     this.#contextLength = info?.contextLength ?? 0;
-    this.#kvCacheBytes = info?.kvCacheBytes ?? 0;
+    this.#memory.kvCacheBytes = info?.kvCacheBytes ?? 0;
     this.begin();
     setText("context-used", info ? `0 of ${format.count(info.contextLength)}` : "–");
     this.#context.set(0);
@@ -53,8 +54,6 @@ export class Instruments {
   }
 
   memory(stats: Stats | undefined): void {
-    setText("memory", stats ? format.bytes(stats.wasmBytes) : "–");
-    setText("weights", stats ? format.bytes(stats.weightBytes) : "–");
-    setText("kv", stats ? `${format.bytes(stats.kvCacheBytes)} of ${format.bytes(this.#kvCacheBytes)}` : "–");
+    this.#memory.show(stats);
   }
 }

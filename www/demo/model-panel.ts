@@ -1,15 +1,25 @@
-import { BitNet, type KvCacheType, type LoadOptions, type LoadProgress, type ModelSource, type TokenEmbedding } from "b158";
+import { BitNet, type LoadProgress, storageEstimate } from "b158";
+import type { Shared } from "./address-bar.js";
 import { Band } from "./band.js";
-import { announce, byId, setText } from "./dom.js";
+import { byAddress, type Choice, EMBEDDED, lastPart } from "./choices.js";
+import { announce, byId, element, setText } from "./dom.js";
 import { isIntended, showError } from "./errors.js";
 import * as format from "./format.js";
+import { keptModel } from "./kept.js";
+import { estimate } from "./library.js";
+import { loadOptions } from "./load-options.js";
+import { Offer } from "./offer.js";
+import { Picker } from "./picker.js";
 
-const EMBEDDED = "./models/stories-I2_S.gguf";
 /** Two models at once are fine up to here; above, the old one goes before the new one comes. */
 const KEEP_WHILE_LOADING_BYTES = 100e6;
+/** What is larger is not downloaded before somebody has seen how large it is. */
+const ASK_ABOVE_BYTES = 50e6;
 
 export interface ModelState {
   model: BitNet | undefined;
+  /** As the page calls it. */
+  name: string;
   /** Name of its file. */
   file: string;
   /** It is the page's own small story model. */
@@ -21,90 +31,159 @@ export interface ModelState {
 /** Loads models and shows which one there is. */
 export class ModelPanel {
   readonly #onChange: (state: ModelState) => void;
+  readonly #ready: Promise<void>;
   readonly #band = new Band(byId("load-band"), 3);
   /** At the page's upper edge, there as soon as a model is there. */
   readonly #weave = new Band(byId("weave"), 2);
-  #embedded = false;
-  #file = "";
+  readonly #offer = new Offer();
+  readonly #picker = new Picker((choice) => void this.choose(choice));
+  /** Of the model that is there. */
+  #choice: Choice | undefined;
+  /** Address of the model that is there or is to come. */
+  #wanted: string | undefined;
   #model: BitNet | undefined;
   #loading: AbortController | undefined;
+  #announced = 0;
 
-  constructor(onChange: (state: ModelState) => void) {
+  /** Begins with the first model once the page is `ready` for it. */
+  constructor(onChange: (state: ModelState) => void, ready: Promise<void>) {
     this.#onChange = onChange;
-    const toggle = byId("picker-toggle");
-    toggle.addEventListener("click", () => {
-      this.#openPicker(byId("picker").hidden !== false);
-    });
-    byId("picker").addEventListener("submit", (event) => {
-      event.preventDefault();
-      const address = byId("address", HTMLInputElement).value.trim();
-      if (address === "") byId("address").focus();
-      else void this.load(address, lastPart(address));
-    });
-    byId("load-embedded").addEventListener("click", () => void this.loadEmbedded());
+    this.#ready = ready;
     byId("load-cancel").addEventListener("click", () => this.#loading?.abort());
-    const file = byId("file", HTMLInputElement);
-    file.addEventListener("change", () => {
-      const chosen = file.files?.[0];
-      file.value = ""; // so that the same file can be chosen again
-      if (chosen) void this.load(chosen, chosen.name);
-    });
-    this.#acceptDrops();
   }
 
   get model(): BitNet | undefined {
     return this.#model;
   }
 
-  loadEmbedded(): Promise<void> {
-    return this.load(EMBEDDED, "b158 stories", true);
+  /** What the address bar knows of it: a model that has an address. */
+  get shared(): Shared {
+    return {
+      get: () => this.#wanted,
+      set: (value) => void this.#follow(value),
+    };
   }
 
-  async load(source: ModelSource, name: string, embedded = false): Promise<void> {
-    this.#loading?.abort();
-    const loading = (this.#loading = new AbortController());
-    if ((this.#model?.info.weightBytes ?? 0) > KEEP_WHILE_LOADING_BYTES) await this.#replace(undefined, false);
-    byId("load-error").hidden = true;
-    byId("loading").hidden = false;
-    this.#band.set(undefined);
-    setText("load-text", `Opening ${name} …`);
-    announce(`Loading ${name}`);
-    this.#tell();
+  /** The same model once more. */
+  reload(): void {
+    if (this.#choice) void this.choose(this.#choice);
+  }
+
+  /** Loads it, after having asked if that means a large download. */
+  async choose(choice: Choice): Promise<void> {
+    const { address } = choice;
+    this.#wanted = address;
+    this.#offer.close();
+    if (address === undefined) return this.#load(choice);
+    const loading = this.#begin(choice.name);
     try {
-      const model = await BitNet.load(source, {
-        ...advanced(),
+      const kept = await keptModel(address);
+      loading.signal.throwIfAborted();
+      if (!kept?.complete) {
+        const { backend: _backend, ...options } = loadOptions();
+        const expected = await estimate(address, { ...options, signal: loading.signal });
+        const large = expected && (!expected.fits || (expected.fileBytes ?? Infinity) > ASK_ABOVE_BYTES);
+        if (large) {
+          this.#end(loading);
+          this.#picker.open(false);
+          if (!(await this.#offer.ask(choice.name, expected, kept, await room()))) {
+            this.#unwant(choice);
+            return;
+          }
+        }
+      }
+    } catch (error) {
+      this.#fail(loading, choice, error);
+      return;
+    }
+    if (this.#loading === loading || this.#loading === undefined) await this.#load(choice);
+  }
+
+  /** To the model of a link. */
+  async #follow(address: string | undefined): Promise<void> {
+    if (address === this.#wanted && this.#model) return;
+    this.#wanted = address;
+    await this.#ready;
+    const kept = address === undefined ? undefined : await keptModel(address);
+    // Something to try at once, until it is clear what the link's model costs.
+    if (!this.#model && !kept?.complete) await this.#load(EMBEDDED);
+    if (address !== undefined) await this.choose(byAddress(address));
+  }
+
+  async #load(choice: Choice): Promise<void> {
+    const loading = this.#begin(choice.name);
+    if ((this.#model?.info.weightBytes ?? 0) > KEEP_WHILE_LOADING_BYTES) await this.#replace(undefined, undefined);
+    try {
+      const model = await BitNet.load(choice.source, {
+        ...loadOptions(),
+        ...(choice.sha256 !== undefined && { sha256: choice.sha256 }),
         hash: true, // for the ten prompts' report; 0.4 GB/s, mostly behind the network
         signal: loading.signal,
         onProgress: (progress) => {
-          if (this.#loading === loading) this.#showProgress(name, progress);
+          if (this.#loading === loading) this.#showProgress(choice.name, progress);
         },
       });
-      this.#file = embedded ? lastPart(EMBEDDED) : name;
-      await this.#replace(model, embedded);
-      this.#describe(model, model.info.name ?? name);
-      this.#openPicker(false);
-      announce(`${name} is loaded`);
+      await this.#replace(model, choice);
+      this.#describe(model);
+      this.#picker.open(false);
+      announce(`${choice.name} is loaded`);
     } catch (error) {
-      if (isIntended(error)) announce("Loading was cancelled");
-      else showError(byId("load-error"), error);
+      this.#fail(loading, choice, error);
     }
-    if (this.#loading === loading) {
-      this.#loading = undefined;
-      byId("loading").hidden = true;
-      this.#tell();
-    }
+    this.#end(loading);
+  }
+
+  #begin(name: string): AbortController {
+    this.#loading?.abort();
+    const loading = (this.#loading = new AbortController());
+    byId("load-error").hidden = true;
+    byId("loading").hidden = false;
+    this.#band.set(undefined);
+    this.#announced = 0;
+    setText("load-text", `Opening ${name} …`);
+    announce(`Loading ${name}`);
+    this.#tell();
+    return loading;
+  }
+
+  #unwant(choice: Choice): void {
+    if (this.#wanted !== choice.address) return;
+    this.#wanted = this.#choice?.address;
+    this.#tell();
+  }
+
+  #fail(loading: AbortController, choice: Choice, error: unknown): void {
+    this.#unwant(choice);
+    if (isIntended(error)) announce("Loading was cancelled");
+    else showError(byId("load-error"), error, { "Try again": () => void this.choose(choice) });
+    this.#end(loading);
+  }
+
+  #end(loading: AbortController): void {
+    if (this.#loading !== loading) return;
+    this.#loading = undefined;
+    byId("loading").hidden = true;
+    this.#picker.refresh();
+    this.#tell();
   }
 
   #tell(): void {
-    this.#onChange({ model: this.#model, file: this.#file, embedded: this.#embedded, loading: this.#loading !== undefined });
+    const choice = this.#choice;
+    this.#onChange({
+      model: this.#model,
+      name: this.#model?.info.name ?? choice?.name ?? "",
+      file: choice === undefined ? "" : typeof choice.source === "string" ? lastPart(choice.source) : choice.name,
+      embedded: choice === EMBEDDED,
+      loading: this.#loading !== undefined,
+    });
   }
 
-  async #replace(model: BitNet | undefined, embedded: boolean): Promise<void> {
+  async #replace(model: BitNet | undefined, choice: Choice | undefined): Promise<void> {
     const old = this.#model;
     this.#model = model;
-    this.#embedded = embedded;
+    this.#choice = choice;
     this.#weave.set(model ? 1 : 0);
-    byId("embedded-note").hidden = !embedded;
+    byId("embedded-note").hidden = choice !== EMBEDDED;
     if (!model) {
       setText("model-name", "No model");
       setText("model-facts", "");
@@ -113,78 +192,44 @@ export class ModelPanel {
     await old?.dispose();
   }
 
-  #showProgress(name: string, { phase, loaded, total, fraction, bytesPerSecond, secondsLeft }: LoadProgress): void {
+  #showProgress(name: string, { phase, loaded, total, fraction, bytesPerSecond, secondsLeft, part }: LoadProgress): void {
     this.#band.set(fraction);
     if (!this.#model && phase !== "engine") this.#weave.set(fraction ?? 0);
     const parts = [total === undefined ? format.bytes(loaded) : `${format.bytes(loaded)} of ${format.bytes(total)}`];
+    if (part && part.count > 1) parts.push(`part ${String(part.index + 1)} of ${String(part.count)}`);
     if (bytesPerSecond !== undefined) parts.push(`${(bytesPerSecond / 1e6).toFixed(1)} MB/s`);
     if (secondsLeft !== undefined) parts.push(format.timeLeft(secondsLeft));
-    const what = { engine: "The engine", download: name, load: `${name}: last touches`, ready: `${name}: ready` }[phase];
+    const what = { engine: "The engine", verify: `${name}, from this device`, download: name, load: `${name}: last touches`, ready: `${name}: ready` }[phase];
     setText("load-text", `${what} · ${parts.join(" · ")}`);
+    this.#announceQuarters(name, phase === "download" ? fraction : undefined);
   }
 
-  #describe({ info }: BitNet, name: string): void {
-    setText("model-name", name);
+  /** A screen reader hears of a quarter, a half and three quarters. */
+  #announceQuarters(name: string, fraction = 0): void {
+    const quarter = Math.floor(fraction * 4);
+    if (quarter <= this.#announced || quarter === 4) return;
+    this.#announced = quarter;
+    announce(`${name}: ${String(quarter * 25)} percent`);
+  }
+
+  #describe({ info }: BitNet): void {
+    setText("model-name", info.name ?? this.#choice?.name ?? "");
     const facts = [format.parameters(info.parameters), mostTensors(info.quantization), `${format.bytes(info.weightBytes)} of weights`, `context of ${format.tokens(info.contextLength)}`];
     setText("model-facts", facts.join(" · "));
-    const notes = byId("notes");
-    notes.hidden = info.notes.length === 0;
-    notes.replaceChildren(
-      ...info.notes.map((note) => {
-        const item = document.createElement("li");
-        item.textContent = note;
-        return item;
-      }),
-    );
+    byId("notes").hidden = info.notes.length === 0;
+    byId("notes").replaceChildren(...info.notes.map((note) => element("li", "", note)));
     setText("tensors", info.quantization);
     setText("backend-used", info.backend);
     setText("threads", String(info.threads));
     setText("threads-used", "");
     setText("why-single", info.whySingleThreaded ? `Threads: ${info.whySingleThreaded}.` : "");
   }
-
-  #openPicker(open: boolean): void {
-    byId("picker").hidden = !open;
-    byId("picker-toggle").setAttribute("aria-expanded", String(open));
-    if (open) byId("address").focus();
-  }
-
-  #acceptDrops(): void {
-    const veil = byId("drop");
-    const hasFile = (event: DragEvent) => event.dataTransfer?.types.includes("Files") ?? false;
-    addEventListener("dragover", (event) => {
-      if (!hasFile(event)) return;
-      event.preventDefault();
-      veil.hidden = false;
-    });
-    addEventListener("dragleave", (event) => {
-      if (event.relatedTarget === null) veil.hidden = true;
-    });
-    addEventListener("drop", (event) => {
-      if (!hasFile(event)) return;
-      event.preventDefault();
-      veil.hidden = true;
-      const file = event.dataTransfer?.files[0];
-      if (file) void this.load(file, file.name);
-    });
-  }
 }
 
-function advanced(): LoadOptions {
-  const contextLength = byId("context-length", HTMLInputElement).valueAsNumber;
-  const threads = byId("thread-count", HTMLInputElement).valueAsNumber;
-  const overrides = byId("overrides", HTMLTextAreaElement)
-    .value.split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "");
-  return {
-    kvCache: byId("kv-cache", HTMLSelectElement).value as KvCacheType,
-    tokenEmbedding: byId("embedding", HTMLSelectElement).value as TokenEmbedding,
-    backend: byId("backend", HTMLSelectElement).value as "auto" | "simd128" | "relaxed",
-    ...(Number.isFinite(threads) && { threads }),
-    ...(Number.isFinite(contextLength) && { contextLength }),
-    ...(overrides.length > 0 && { overrides }),
-  };
+/** Bytes that the browser's storage still takes, where it says so. */
+async function room(): Promise<number | undefined> {
+  const { quota, usage } = await storageEstimate();
+  return quota === undefined || usage === undefined ? undefined : quota - usage;
 }
 
 /** Of `1 × F16, 25 × F32, 42 × TQ2_0`, the type that most tensors have. */
@@ -192,8 +237,4 @@ function mostTensors(quantization: string): string {
   const types = quantization.split(", ").map((part) => part.split(" × "));
   const [most] = types.sort(([a], [b]) => Number(b) - Number(a));
   return most?.[1] ?? quantization;
-}
-
-function lastPart(address: string): string {
-  return address.split(/[?#]/)[0]?.split("/").filter(Boolean).at(-1) ?? address;
 }

@@ -1,21 +1,27 @@
+import type { ChatMessage } from "b158";
+import { button, copy, element } from "./dom.js";
+
+export interface TurnActions {
+  again: () => void;
+  edit: () => void;
+}
+
 /** The sheet the text appears on. Text of people and models only ever becomes text nodes. */
 export class Page {
   readonly #host: HTMLElement;
+  readonly #actions: TurnActions;
   #empty = true;
   #target: Text | undefined;
   #pending = "";
   #frame = 0;
 
-  constructor(host: HTMLElement) {
+  constructor(host: HTMLElement, actions: TurnActions) {
     this.#host = host;
+    this.#actions = actions;
   }
 
   get empty(): boolean {
     return this.#empty;
-  }
-
-  get text(): string {
-    return Array.from(this.#host.children, (child) => child.textContent).join("\n\n");
   }
 
   clear(hint: string): void {
@@ -27,24 +33,22 @@ export class Page {
 
   startStory(prompt: string): void {
     this.#empty = false;
-    const story = element("p", "story");
-    story.append(element("span", "prompt", prompt), this.#newText("said"));
-    this.#host.replaceChildren(story);
+    this.#host.replaceChildren(element("p", "story", element("span", "prompt", prompt), this.#newText()));
   }
 
-  startTurn(message: string): void {
-    if (this.#empty) this.#host.replaceChildren();
-    this.#empty = false;
-    const turn = element("p", "turn answer");
-    turn.append(this.#newText("said"));
-    this.#host.append(element("p", "turn you", message), turn);
+  /** The whole talk anew. */
+  showTalk(messages: readonly ChatMessage[]): void {
+    this.#empty = messages.length === 0;
+    this.#host.replaceChildren(...messages.map(({ role, content }) => turn(role, role === "user" ? element("span", "words", content) : said(content))));
+    this.#addTools();
     this.#host.scrollTop = this.#host.scrollHeight;
   }
 
-  /** Takes back the last turn, which has got no answer. */
-  dropTurn(): void {
-    this.#host.lastElementChild?.remove();
-    this.#host.lastElementChild?.remove();
+  /** An answer to the last message, which comes with `append`. */
+  startAnswer(): void {
+    for (const tools of this.#host.querySelectorAll(".latest")) tools.remove();
+    this.#host.append(turn("assistant", this.#newText()));
+    this.#host.scrollTop = this.#host.scrollHeight;
   }
 
   /** Shown with the next frame: tokens may come faster than the screen can show them. */
@@ -66,22 +70,61 @@ export class Page {
   }
 
   end(): void {
-    this.#target?.parentElement?.classList.remove("live");
+    this.flush();
+    const ended = this.#target?.parentElement;
+    ended?.classList.remove("live");
     this.#target = undefined;
+    if (ended?.closest(".turn")) this.#addTools();
   }
 
-  #newText(className: string): HTMLElement {
-    const span = element("span", `${className} live`);
-    span.dataset["testid"] = "said";
+  /** The last message is being written anew: it and its answer will go. */
+  markEdited(edited: boolean): void {
+    const from = [...this.#host.querySelectorAll(".turn.you")].at(-1);
+    for (let each: Element | null = from ?? null; each; each = each.nextElementSibling) each.classList.toggle("edited", edited);
+  }
+
+  /** Every answer can be copied; the last one and its question can be had anew. */
+  #addTools(): void {
+    const turns = [...this.#host.querySelectorAll(".turn")];
+    const question = turns.filter((each) => each.classList.contains("you")).at(-1);
+    const answer = turns.at(-1);
+    for (const each of turns) {
+      each.querySelector(".turn-tools")?.remove();
+      const latest = element("span", "latest");
+      const tools = element("div", "turn-tools");
+      if (each.classList.contains("answer")) {
+        const pressed = button("Copy", "quiet", () => void copy(each.querySelector(".said")?.textContent ?? "", pressed));
+        pressed.dataset["testid"] = "copy-answer";
+        tools.append(pressed);
+      }
+      if (each === question) latest.append(withTestId("edit", button("Edit", "quiet", this.#actions.edit)));
+      if (each === answer && each !== question) latest.append(withTestId("regenerate", button("Regenerate", "quiet", this.#actions.again)));
+      if (latest.hasChildNodes()) tools.append(latest);
+      if (tools.hasChildNodes()) each.append(tools);
+    }
+    this.#host.scrollTop = this.#host.scrollHeight;
+  }
+
+  #newText(): HTMLElement {
+    const span = said("");
+    span.classList.add("live");
     this.#target = document.createTextNode("");
     span.append(this.#target);
     return span;
   }
 }
 
-function element(name: string, className: string, text?: string): HTMLElement {
-  const made = document.createElement(name);
-  made.className = className;
-  if (text !== undefined) made.textContent = text;
+function turn(role: ChatMessage["role"], words: HTMLElement): HTMLElement {
+  const made = element("article", role === "user" ? "turn you" : "turn answer", words);
+  made.ariaLabel = role === "user" ? "You" : "Model";
+  return made;
+}
+
+function said(text: string): HTMLElement {
+  return withTestId("said", element("span", "said", text));
+}
+
+function withTestId<T extends HTMLElement>(testId: string, made: T): T {
+  made.dataset["testid"] = testId;
   return made;
 }

@@ -1,27 +1,20 @@
 import type { ChatMessage, Generation, GenerationResult, Prompt } from "b158";
-import { announce, byId, setText } from "./dom.js";
+import type { Shared } from "./address-bar.js";
+import { announce, button, byId, copy, saveFile, setText } from "./dom.js";
 import { isIntended, showError } from "./errors.js";
+import { asText, exportFile, type ExportFormat, type Written } from "./export.js";
+import { mark } from "./fields.js";
 import * as format from "./format.js";
 import { Instruments } from "./instruments.js";
 import type { ModelState } from "./model-panel.js";
 import { Page } from "./page.js";
-import { readSettings } from "./settings.js";
+import { LARGE_SAMPLES, type Mode, SAMPLES } from "./samples.js";
+import { anySeed, readSettings, type Sampling } from "./settings.js";
+import { Talk } from "./talk.js";
 
-type Mode = "story" | "chat";
-
-const SAMPLES: Record<Mode, readonly string[]> = {
-  story: [
-    "Once upon a time, there was a brave fox named Pip.",
-    "There was once a shy rabbit named Hazel.",
-    "One night, Sam was in bed. Then he heard a strange noise.",
-    "Once upon a time, in a small village, there lived a curious girl. Her name was Nora.",
-  ],
-  chat: ["Tell me a story about a brave cat named Momo.", "Who are you?", "What color is the sky?", "Ben has a green kite. What does Ben have?"],
-};
-
-const LABELS: Record<Mode, { prompt: string; run: string; keys: string }> = {
-  story: { prompt: "How the story begins", run: "Write", keys: "Enter to write, Esc to stop" },
-  chat: { prompt: "Your message", run: "Send", keys: "Enter to send, Esc to stop" },
+const LABELS: Record<Mode, { prompt: string; run: string }> = {
+  story: { prompt: "How the text begins", run: "Write" },
+  chat: { prompt: "Your message", run: "Send" },
 };
 
 const REASONS: Record<GenerationResult["finishReason"], string> = {
@@ -30,34 +23,79 @@ const REASONS: Record<GenerationResult["finishReason"], string> = {
   cancelled: "Stopped",
 };
 
+const MEMORY_EVERY_MS = 1000;
+
+export interface WriterHooks {
+  /** The mode is another, or a message has been sent. */
+  changed: () => void;
+  /** The engine is gone, and somebody wants it back. */
+  reload: () => void;
+}
+
 /** Prompt in, text out: runs generations and shows them. */
 export class Writer {
   readonly #prompt = byId("prompt", HTMLTextAreaElement);
+  readonly #system = byId("system", HTMLTextAreaElement);
   readonly #run = byId("run", HTMLButtonElement);
-  readonly #page = new Page(byId("output"));
+  readonly #page = new Page(byId("output"), {
+    again: () => void this.#regenerate(),
+    edit: () => {
+      this.#edit();
+    },
+  });
   readonly #instruments = new Instruments();
+  readonly #hooks: WriterHooks;
   #mode: Mode = "story";
-  #state: ModelState = { model: undefined, file: "", embedded: false, loading: true };
+  #state: ModelState = { model: undefined, name: "", file: "", embedded: true, loading: true };
   #generation: Generation | undefined;
-  #talk: ChatMessage[] = [];
+  #talk = new Talk();
+  /** What is on the sheet; a new object for each text, so that one that still runs knows when it has been cleared. */
+  #story = { prompt: "", text: "" };
+  /** Of the last text. */
+  #sampling: Sampling | undefined;
+  #editing = false;
 
-  constructor() {
+  constructor(hooks: WriterHooks) {
+    this.#hooks = hooks;
     byId("composer").addEventListener("submit", (event) => {
       event.preventDefault();
       if (this.#generation) this.#generation.cancel();
-      else void this.#write();
+      else void this.#send();
     });
     this.#prompt.addEventListener("keydown", (event) => {
+      if (event.key === "ArrowUp" && this.#prompt.value === "" && !this.#generation) {
+        if (this.#mode === "chat" && !this.#talk.empty) event.preventDefault();
+        this.#edit();
+      }
       if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
       event.preventDefault();
-      if (!this.#generation) void this.#write();
+      if (!this.#generation) void this.#send();
     });
     addEventListener("keydown", (event) => {
-      if (event.key === "Escape") this.#generation?.cancel();
+      if (event.key !== "Escape") return;
+      if (this.#generation) this.#generation.cancel();
+      else if (this.#editing) this.#endEdit();
     });
-    byId("copy").addEventListener("click", () => void this.#copy());
+    byId("copy").addEventListener("click", () => void copy(asText(this.#written), byId("copy")));
+    for (const choice of byId("save").querySelectorAll<HTMLButtonElement>("button[value]")) {
+      choice.addEventListener("click", () => {
+        const { name, type, content } = exportFile(this.#written, choice.value as ExportFormat);
+        saveFile(name, type, content);
+        byId("save").removeAttribute("open");
+        byId("save").querySelector("summary")?.focus();
+      });
+    }
     byId("clear").addEventListener("click", () => {
       this.#clear();
+      this.#prompt.focus();
+    });
+    byId("keep-seed").addEventListener("click", () => {
+      const seed = byId("seed", HTMLInputElement);
+      seed.value = String(this.#sampling?.seed ?? "");
+      mark(seed);
+      seed.dispatchEvent(new Event("change", { bubbles: true }));
+      byId("keep-seed").hidden = true;
+      announce("The seed is kept");
     });
     for (const radio of document.querySelectorAll<HTMLInputElement>("input[name=mode]")) {
       radio.addEventListener("change", () => {
@@ -67,31 +105,127 @@ export class Writer {
     this.#setMode("story");
   }
 
+  /** What the address bar knows of it. In a talk, once the box is empty, the message that was sent last. */
+  get shared(): Record<"mode" | "prompt", Shared> {
+    return {
+      mode: {
+        get: () => (this.#mode === "story" ? undefined : this.#mode),
+        set: (value) => {
+          const mode = value === "chat" ? "chat" : "story";
+          if (mode !== this.#mode) this.#setMode(mode);
+        },
+      },
+      prompt: {
+        get: () => {
+          const { value, defaultValue } = this.#prompt;
+          const text = value === "" && this.#mode === "chat" ? (this.#talk.question ?? "") : value;
+          return text === defaultValue ? undefined : text;
+        },
+        set: (value) => {
+          this.#prompt.value = value ?? this.#prompt.defaultValue;
+        },
+      },
+    };
+  }
+
   use(state: ModelState): void {
-    const before = this.#state.model;
+    const before = this.#state;
     this.#state = { ...state };
-    if (state.model !== before) {
+    if (state.model !== before.model) {
       this.#instruments.clear(state.model?.info);
       void this.#showMemory();
+      this.#showSamples();
     }
     if (this.#page.empty) this.#clear();
     this.#showState();
   }
 
-  async #write(): Promise<void> {
-    const { model } = this.#state;
+  async #send(): Promise<void> {
     const text = this.#prompt.value.trimEnd();
-    if (!model || text === "") {
+    if (!this.#state.model || text === "") {
       this.#prompt.focus();
       return;
     }
+    if (this.#mode === "story") {
+      const story = (this.#story = { prompt: text, text: "" });
+      this.#page.startStory(text);
+      story.text = (await this.#generate(text, readSettings())) ?? "";
+      return;
+    }
+    const before = this.#talk.messages;
+    if (this.#editing) {
+      this.#endEdit();
+      this.#talk.takeBack("user");
+    }
+    this.#prompt.value = "";
+    this.#talk.add("user", text);
+    // What could not be answered goes back into the box.
+    if (!(await this.#answer(before, readSettings())) && this.#prompt.value === "") this.#prompt.value = text;
+  }
+
+  /** Another answer to the same message: a fixed seed would only give the same one. */
+  async #regenerate(): Promise<void> {
+    const before = this.#talk.messages;
+    if (!this.#state.model || this.#generation || this.#talk.takeBack("assistant") === undefined) return;
+    this.#endEdit();
+    this.#prompt.focus(); // the button that was pressed goes
+    await this.#answer(before, { ...readSettings(), seed: anySeed() });
+  }
+
+  /** Answers the talk's last message; where that fails, the talk is what it was before. */
+  async #answer(before: readonly ChatMessage[], sampling: Sampling): Promise<boolean> {
+    const talk = this.#talk;
+    talk.system = this.#system.value.trim();
+    this.#page.showTalk(talk.messages);
+    this.#page.startAnswer();
+    this.#hooks.changed();
+    const said = await this.#generate(talk.prompt, sampling);
+    if (talk !== this.#talk) return true; // cleared meanwhile
+    if (said === undefined) {
+      talk.messages = before;
+      if (before.length > 0) this.#page.showTalk(before);
+      else this.#page.clear(this.#hint());
+    } else {
+      talk.add("assistant", said);
+    }
+    this.#showState();
+    return said !== undefined;
+  }
+
+  #edit(): void {
+    if (this.#generation || this.#mode !== "chat") return;
+    if (this.#editing) {
+      this.#endEdit();
+      return;
+    }
+    const last = this.#talk.question;
+    if (last === undefined) return;
+    this.#editing = true;
+    this.#page.markEdited(true);
+    this.#prompt.value = last;
+    this.#prompt.focus();
+    setText("prompt-label", "Your message, again: it and its answer will be replaced (Esc leaves them)");
+  }
+
+  #endEdit(): void {
+    if (!this.#editing) return;
+    this.#editing = false;
+    this.#page.markEdited(false);
+    this.#prompt.value = "";
+    setText("prompt-label", LABELS[this.#mode].prompt);
+  }
+
+  /** What the model said; undefined where it ended with an error, which is shown. */
+  async #generate(prompt: Prompt, sampling: Sampling): Promise<string | undefined> {
+    const { model } = this.#state;
+    if (!model) return undefined;
+    this.#sampling = sampling;
     byId("run-error").hidden = true;
+    byId("keep-seed").hidden = true;
     setText("outcome", "");
-    const settings = readSettings();
-    const prompt = this.#begin(text);
     this.#instruments.begin();
     const generation = model.generate(prompt, {
-      ...settings,
+      ...sampling,
       onPrefill: ({ done, total }) => {
         setText("outcome", `Reading the prompt: ${format.count(done)} of ${format.tokens(total)}`);
       },
@@ -99,96 +233,83 @@ export class Writer {
     this.#generation = generation;
     this.#showState();
     announce("Writing");
+    const memory = setInterval(() => void this.#showMemory(), MEMORY_EVERY_MS);
+    let said: string | undefined;
     try {
-      let said = 0;
+      let tokens = 0;
       for await (const token of generation) {
         if (token.id !== undefined) {
           this.#instruments.token(token.elapsedMs);
-          setText("outcome", format.tokens(++said));
+          setText("outcome", format.tokens(++tokens));
         }
         this.#page.append(token.text);
       }
       const result = await generation.result();
-      this.#page.flush();
-      if (this.#mode === "chat") this.#talk.push({ role: "assistant", content: result.text });
+      said = result.text;
       this.#instruments.end(result);
-      const { completionTokens } = result.usage;
-      const seed = settings.temperature > 0 ? `seed ${String(settings.seed)}` : "greedy";
-      setText("outcome", `${REASONS[result.finishReason]} · ${format.tokens(completionTokens)} · ${seed}`);
-      announce(`${REASONS[result.finishReason]} after ${format.tokens(completionTokens)}`);
+      const outcome = `${REASONS[result.finishReason]} · ${format.tokens(result.usage.completionTokens)}`;
+      setText("outcome", `${outcome} · ${sampling.temperature > 0 ? `seed ${String(sampling.seed)}` : "greedy"}`);
+      byId("keep-seed").hidden = sampling.temperature === 0 || byId("seed", HTMLInputElement).value === String(sampling.seed);
+      announce(`${said} … ${REASONS[result.finishReason]} after ${format.tokens(result.usage.completionTokens)}`);
     } catch (error) {
-      this.#page.flush();
       setText("outcome", "");
-      // The message that could not be answered goes back into the box.
-      if (this.#mode === "chat" && this.#talk.at(-1)?.role === "user") {
-        this.#talk.pop();
-        this.#page.dropTurn();
-        if (this.#prompt.value === "") this.#prompt.value = text;
-      }
-      if (!isIntended(error)) showError(byId("run-error"), error);
+      if (!isIntended(error)) showError(byId("run-error"), error, { "Load the model again": this.#hooks.reload });
     }
+    clearInterval(memory);
     this.#page.end();
     this.#generation = undefined;
     this.#showState();
     void this.#showMemory();
-  }
-
-  #begin(text: string): Prompt {
-    if (this.#mode === "story") {
-      this.#page.startStory(text);
-      return text;
-    }
-    this.#prompt.value = "";
-    this.#talk.push({ role: "user", content: text });
-    this.#page.startTurn(text);
-    return [...this.#talk];
+    return said;
   }
 
   #setMode(mode: Mode): void {
+    this.#editing = false;
     this.#mode = mode;
+    byId(`mode-${mode}`, HTMLInputElement).checked = true;
     setText("prompt-label", LABELS[mode].prompt);
-    setText("keys", LABELS[mode].keys);
-    this.#prompt.value = mode === "story" ? (SAMPLES.story[0] ?? "") : "";
-    byId("samples").replaceChildren(
-      ...SAMPLES[mode].map((sample) => {
-        const button = document.createElement("button");
-        button.type = "button";
-        button.textContent = sample;
-        button.addEventListener("click", () => {
-          this.#prompt.value = sample;
-          this.#prompt.focus();
-        });
-        return button;
-      }),
-    );
+    byId("system-box").hidden = mode !== "chat";
+    this.#showSamples();
+    this.#prompt.defaultValue = mode === "story" ? (SAMPLES.story[0] ?? "") : "";
+    this.#prompt.value = this.#prompt.defaultValue;
     this.#clear();
+  }
+
+  #showSamples(): void {
+    const samples = this.#state.embedded ? SAMPLES : LARGE_SAMPLES;
+    byId("samples").replaceChildren(
+      ...samples[this.#mode].map((sample) =>
+        button(sample.trim(), "", () => {
+          this.#prompt.value = sample;
+          this.#prompt.dispatchEvent(new Event("input", { bubbles: true }));
+          this.#prompt.focus();
+        }),
+      ),
+    );
   }
 
   #clear(): void {
     this.#generation?.cancel();
-    this.#talk = [];
+    this.#endEdit();
+    this.#talk = new Talk();
+    this.#story = { prompt: "", text: "" };
     this.#page.clear(this.#hint());
-    byId("run-error").hidden = true;
+    for (const id of ["run-error", "keep-seed"]) byId(id).hidden = true;
     setText("outcome", "");
     this.#showState();
   }
 
   #hint(): string {
-    if (this.#mode === "story") return "The story will appear here.";
+    if (this.#mode === "story") return "The text will appear here.";
     return this.#state.embedded ? "The talk will appear here. This small model knows stories and what a small child knows, no more." : "The talk will appear here.";
   }
 
-  async #copy(): Promise<void> {
-    try {
-      await navigator.clipboard.writeText(this.#page.text);
-      announce("Copied");
-      setText("copy", "Copied");
-    } catch {
-      setText("copy", "Not allowed");
-    }
-    setTimeout(() => {
-      setText("copy", "Copy");
-    }, 1500);
+  get #written(): Written {
+    return {
+      model: this.#state.name,
+      sampling: this.#sampling ?? readSettings(),
+      content: this.#mode === "story" ? this.#story : { messages: this.#talk.prompt },
+    };
   }
 
   #showState(): void {
@@ -198,8 +319,9 @@ export class Writer {
     this.#run.disabled = !model && !running;
     this.#run.classList.toggle("stop", running);
     byId("output").setAttribute("aria-busy", String(running));
-    byId("copy", HTMLButtonElement).disabled = this.#page.empty;
+    byId("copy", HTMLButtonElement).disabled = this.#page.empty || running;
     byId("clear", HTMLButtonElement).disabled = this.#page.empty;
+    byId("save").hidden = this.#page.empty || running;
     for (const radio of document.querySelectorAll<HTMLInputElement>("input[name=mode]")) radio.disabled = running;
   }
 

@@ -10,6 +10,7 @@
  * @module
  */
 export { BitNet } from "./bitnet.js";
+export { clearCachedModels, deleteCachedModel, listCachedModels, persistStorage, storageEstimate } from "./cache.js";
 export type {
   ChatCompletion,
   ChatCompletionChunk,
@@ -28,6 +29,7 @@ export type {
 export { BitNetError, type BitNetErrorCode } from "./errors.js";
 export type {
   Backend,
+  CachedModel,
   ChatMessage,
   GenerateOptions,
   Generation,
@@ -36,6 +38,7 @@ export type {
   LoadOptions,
   LoadProgress,
   ModelInfo,
+  ModelPart,
   ModelSource,
   Prompt,
   Roofline,

@@ -1,0 +1,66 @@
+import { type CachedModel, listCachedModels } from "b158";
+
+/** A model of the cache; one that came in parts is one all the same. */
+export interface Kept {
+  readonly keys: readonly string[];
+  /** As `canonical` writes it; of the first part. */
+  readonly address: string;
+  readonly name: string;
+  /** Where it came from: this page, a repository of the hub, a host. */
+  readonly from: string;
+  readonly bytes: number;
+  /** Absent while some part's size is not known. */
+  readonly totalBytes: number | undefined;
+  readonly complete: boolean;
+  readonly lastUsed: Date;
+}
+
+const PART = /-\d{5}-of-(\d{5})(?=\.gguf$)/i;
+const HUB = /^https:\/\/huggingface\.co\/([^/]+)\/([^/]+)\/resolve\/([^/]+)\/([^?#]+)$/;
+
+/** The last used first. */
+export async function keptModels(): Promise<Kept[]> {
+  const groups = new Map<string, CachedModel[]>();
+  for (const file of await listCachedModels()) {
+    const address = canonical(file.url).replace(PART, "-00001-of-$1");
+    groups.set(address, [...(groups.get(address) ?? []), file]);
+  }
+  return [...groups].map(([address, files]) => gather(address, files)).sort((a, b) => b.lastUsed.getTime() - a.lastUsed.getTime());
+}
+
+export async function keptModel(address: string): Promise<Kept | undefined> {
+  const wanted = canonical(address);
+  return (await keptModels()).find((kept) => kept.address === wanted);
+}
+
+/** One way of writing the addresses of the hub, where there are two. */
+export function canonical(address: string): string {
+  if (address.startsWith("hf:")) return address.replace("@main/", "/");
+  const { href } = URL.canParse(address, location.href) ? new URL(address, location.href) : { href: address };
+  const [, owner, repository, revision, file] = HUB.exec(href)?.map(decodeURIComponent) ?? [];
+  if (owner === undefined || repository === undefined || revision === undefined || file === undefined) return href;
+  return `hf:${owner}/${repository}${revision === "main" ? "" : `@${encodeURIComponent(revision)}`}/${file}`;
+}
+
+function origin(address: string): string {
+  if (address.startsWith("hf:")) return address.split("/").slice(0, 2).join("/");
+  const { host } = new URL(address);
+  return host === location.host ? "this page" : host;
+}
+
+function gather(address: string, files: readonly CachedModel[]): Kept {
+  const count = Number(PART.exec(address)?.[1] ?? 1);
+  const name = (files[0]?.name ?? address).replace(PART, "");
+  const sum = (size: (file: CachedModel) => number) => files.reduce((all, file) => all + size(file), 0);
+  const known = files.length === count && files.every((file) => file.totalBytes !== undefined);
+  return {
+    keys: files.map(({ key }) => key),
+    address,
+    from: origin(address),
+    name: count > 1 ? `${name}, ${String(count)} parts` : name,
+    bytes: sum((file) => file.bytes),
+    totalBytes: known ? sum((file) => file.totalBytes ?? 0) : undefined,
+    complete: files.length === count && files.every((file) => file.complete),
+    lastUsed: new Date(Math.max(...files.map((file) => file.lastUsed.getTime()))),
+  };
+}
