@@ -199,6 +199,44 @@ pub enum Error {
         /// The padded end of the tensor before.
         expected: u64,
     },
+    /// A file of a split model where another was due.
+    #[error(
+        "{expected} was expected, this file is {found}: give all files of one split model, name-00001-of-… first, in order"
+    )]
+    WrongPart {
+        /// What should have come.
+        expected: String,
+        /// What came.
+        found: String,
+    },
+    /// A split model whose files have not all come.
+    #[error("{part} of the split model is missing: the file that ends in {name}")]
+    MissingPart {
+        /// `part 2 of 5`.
+        part: String,
+        /// The end of its name.
+        name: String,
+    },
+    /// A tensor in two parts of a split model.
+    #[error("tensor `{tensor}` is in {part} and in one before it: the files are not of one split model")]
+    TensorInTwoParts {
+        /// The tensor's name.
+        tensor: String,
+        /// The second part that has it.
+        part: String,
+    },
+    /// Parts of a split model that have more or fewer tensors than they announce.
+    #[error(
+        "the split model has {found} tensors up to {part}, `split.tensors.count` is {expected}: the files are not of one model"
+    )]
+    WrongTensorCount {
+        /// The part that showed it.
+        part: String,
+        /// Tensors so far.
+        found: u64,
+        /// Tensors that all parts should have.
+        expected: u64,
+    },
     /// A call to the writer that does not fit what was declared.
     #[error("cannot write {what}: {reason}")]
     BadWrite {
@@ -376,6 +414,9 @@ impl Error {
             | BadShape { .. }
             | MisalignedTensor { .. }
             | BadTensorOffset { .. }
+            | MissingPart { .. }
+            | TensorInTwoParts { .. }
+            | WrongTensorCount { .. }
             | MissingKey { .. }
             | WrongType { .. }
             | BadValue { .. }
@@ -389,6 +430,7 @@ impl Error {
             PromptTooLong { .. } => "context-overflow",
             UnknownBackend { .. } => "unsupported-browser",
             BadWrite { .. }
+            | WrongPart { .. }
             | BadOverride { .. }
             | BadToken { .. }
             | BadTemplate { .. }

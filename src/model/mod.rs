@@ -11,6 +11,7 @@ mod attention;
 mod config;
 mod feed_forward;
 mod forward;
+mod header;
 mod kv_cache;
 mod loader;
 mod rope;

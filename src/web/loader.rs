@@ -46,7 +46,7 @@ impl Loader {
             None => EmbeddingType::default(),
             Some(name) => name.parse().map_err(|error| throw(&error))?,
         };
-        let file_size = settings.file_size.filter(|size| *size >= 1.0).map(|size| size as u64);
+        let file_size = known(settings.file_size);
         let options = LoaderOptions { file_size, overrides: settings.overrides, hash: settings.hash, embedding };
         let compute = Compute { backend: kernels::detect(), pool: Pool::new(settings.threads) };
         Ok(Loader {
@@ -65,7 +65,13 @@ impl Loader {
         self.loader.push(chunk).map_err(|error| throw(&error))
     }
 
-    /// Bytes of the whole file, as soon as its header is read.
+    /// Begins the next part of a split model, when all bytes of the one at hand are in; its size where known.
+    #[wasm_bindgen(js_name = nextPart)]
+    pub fn next_part(&mut self, file_size: Option<f64>) -> Result<(), JsValue> {
+        self.loader.next_part(known(file_size)).map_err(|error| throw(&error))
+    }
+
+    /// Bytes of the whole file at hand, as soon as its header is read.
     #[wasm_bindgen(js_name = expectedSize)]
     pub fn expected_size(&self) -> Option<f64> {
         self.loader.expected_size().map(|size| size as f64)
@@ -77,4 +83,9 @@ impl Loader {
         let session = Session::new(Arc::new(loaded), self.session).map_err(|error| throw(&error))?;
         Ok(Engine::new(session))
     }
+}
+
+/// A file's size, where there is one that makes sense.
+fn known(size: Option<f64>) -> Option<u64> {
+    size.filter(|size| *size >= 1.0).map(|size| size as u64)
 }
