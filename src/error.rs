@@ -334,6 +334,22 @@ pub enum Error {
         bytes: u64,
     },
 
+    /// A model that the header shows to be too large, before its weights are read.
+    #[error(
+        "out of memory: the model needs {needed} bytes with a context of {context} tokens, {possible} are possible; {}",
+        advice(*fitting)
+    )]
+    DoesNotFit {
+        /// The peak that is to be expected.
+        needed: u64,
+        /// The most that there can be.
+        possible: u64,
+        /// Tokens of context.
+        context: usize,
+        /// The longest context with which it would fit.
+        fitting: Option<usize>,
+    },
+
     // ── kernels, threads ─────────────────────────────────────────────────────────────────────
     /// A backend that this build or this processor does not have.
     #[error("backend `{name}` is not available here; available: {available}")]
@@ -426,7 +442,7 @@ impl Error {
             | BadTokenizer { .. } => "format",
             UnsupportedArchitecture { .. } | UnsupportedTensorType { .. } | UnknownTensor { .. } => "unsupported-model",
             Io { .. } => "io",
-            OutOfMemory { .. } => "out-of-memory",
+            OutOfMemory { .. } | DoesNotFit { .. } => "out-of-memory",
             PromptTooLong { .. } => "context-overflow",
             UnknownBackend { .. } => "unsupported-browser",
             BadWrite { .. }
@@ -438,6 +454,13 @@ impl Error {
             | NotStarted
             | EmptyPrompt => "invalid-argument",
         }
+    }
+}
+
+fn advice(fitting: Option<usize>) -> String {
+    match fitting {
+        Some(context) => format!("a context of {context} would fit"),
+        None => "take a smaller model, none of its contexts would fit".to_owned(),
     }
 }
 

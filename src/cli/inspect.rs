@@ -2,6 +2,7 @@
 
 use super::{Outcome, check, load};
 use b158::gguf::{Array, Decoder, Event, Limits, Value};
+use b158::model::{Estimate, Estimator, LoaderOptions, WASM_LIMIT};
 use clap::Args;
 use serde_json::json;
 use std::io::{Write, stdout};
@@ -29,7 +30,8 @@ impl Inspect {
             return check::run(&self.file, self.json);
         }
         let decoders = headers(&self.file)?;
-        if self.json { print_json(&decoders) } else { print_text(&decoders) }
+        let estimate = estimate(&self.file);
+        if self.json { print_json(&decoders, estimate.ok().as_ref()) } else { print_text(&decoders, estimate) }
     }
 }
 
@@ -81,11 +83,34 @@ fn read_header(path: &Path, overrides: &[String], new: impl FnOnce(Limits) -> De
     }
 }
 
+/// Memory that the model needs with the loader's defaults; an error where this engine does not run it.
+fn estimate(path: &Path) -> Outcome<Estimate> {
+    let mut estimator: Option<Estimator> = None;
+    for path in load::parts(path) {
+        let mut part = load::open(&path)?;
+        let estimator = match &mut estimator {
+            Some(estimator) => {
+                estimator.next_part(part.size)?;
+                estimator
+            }
+            none => none.insert(Estimator::new(LoaderOptions { file_size: part.size, ..Default::default() })),
+        };
+        let mut buffer = vec![0; 1 << 18];
+        loop {
+            let n = part.file.read(&mut buffer)?;
+            if n == 0 || estimator.push(&buffer[..n])? {
+                break;
+            }
+        }
+    }
+    Ok(estimator.ok_or("no file")?.finish()?)
+}
+
 fn size(decoders: &[Decoder]) -> u64 {
     decoders.iter().filter_map(Decoder::data_size).sum()
 }
 
-fn print_text(decoders: &[Decoder]) -> Outcome {
+fn print_text(decoders: &[Decoder], estimate: Outcome<Estimate>) -> Outcome {
     let Some(first) = decoders.first() else { return Ok(()) };
     let mut out = stdout().lock();
     let version = first.version().unwrap_or_default();
@@ -120,6 +145,19 @@ fn print_text(decoders: &[Decoder]) -> Outcome {
     writeln!(out)?;
     for (name, count, bytes) in kinds {
         writeln!(out, "  {name:<6} {count:>4} tensors {:>10.1} MB", bytes as f64 / 1e6)?;
+    }
+    match estimate {
+        Ok(estimate) => {
+            let [weights, cache, all] = [estimate.weight_bytes, estimate.kv_cache_bytes, estimate.wasm_bytes];
+            let mb = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
+            let (kind, context) = (estimate.kv_type.name(), estimate.context);
+            write!(out, "\nmemory: weights {}, KV cache {} ({context} tokens, {kind})", mb(weights), mb(cache))?;
+            writeln!(out, "; in a browser {} in all", mb(all))?;
+            if let Err(error) = estimate.check(WASM_LIMIT) {
+                writeln!(out, "  not in a browser: {error}")?;
+            }
+        }
+        Err(error) => writeln!(out, "\nthis engine does not run it: {error}")?,
     }
     Ok(())
 }
@@ -175,7 +213,7 @@ fn to_json(array: &Array, most: usize) -> Vec<serde_json::Value> {
     }
 }
 
-fn print_json(decoders: &[Decoder]) -> Outcome {
+fn print_json(decoders: &[Decoder], estimate: Option<&Estimate>) -> Outcome {
     let Some(first) = decoders.first() else { return Ok(()) };
     let metadata: serde_json::Map<_, _> =
         first.metadata().iter().map(|(key, value)| (key.to_owned(), scalar(value))).collect();
@@ -197,6 +235,13 @@ fn print_json(decoders: &[Decoder]) -> Outcome {
         "parts": decoders.len(),
         "size": size(decoders),
         "dataOffset": first.data_offset(),
+        "memory": estimate.map(|estimate| json!({
+            "context": estimate.context,
+            "kvCache": estimate.kv_type.name(),
+            "weightBytes": estimate.weight_bytes,
+            "kvCacheBytes": estimate.kv_cache_bytes,
+            "wasmBytes": estimate.wasm_bytes,
+        })),
         "metadata": metadata,
         "tensors": tensors,
     });

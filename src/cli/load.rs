@@ -114,6 +114,7 @@ pub(crate) fn read(options: &Model, compute: Compute) -> Outcome<Loaded> {
         overrides: options.override_kv.clone(),
         hash: options.hash,
         embedding: options.token_embedding_type.unwrap_or_default(),
+        ..Default::default()
     };
     let mut loader = Loader::new(compute, settings);
     let mut buffer = vec![0; 1 << 20];

@@ -1,7 +1,9 @@
 //! What a model's files say before their first weight, checked: configuration, names, shapes and types.
 
-use super::Config;
-use crate::gguf::{Decoder, Event, Limits, Metadata, Split};
+use super::memory::{Holding, Sizes};
+use super::tensor_sink::Held;
+use super::{Config, Estimate, LoaderOptions};
+use crate::gguf::{Decoder, Event, Limits, Metadata, Split, TensorType};
 use crate::{Error, Result};
 use std::collections::HashSet;
 
@@ -30,9 +32,13 @@ const LAYER: [&str; 11] = [
 pub(super) struct Header {
     decoder: Decoder,
     overrides: Vec<String>,
+    holding: Holding,
     config: Option<Config>,
     name: Option<String>,
     pub(super) notes: Vec<String>,
+    /// Types of the tensors that are read, with how many there are of each.
+    pub(super) types: Vec<(TensorType, usize)>,
+    sizes: Sizes,
     split: Option<Split>,
     /// The part at hand, from 0.
     part: u16,
@@ -41,13 +47,17 @@ pub(super) struct Header {
 }
 
 impl Header {
-    pub(super) fn new(file_size: Option<u64>, overrides: Vec<String>) -> Self {
+    pub(super) fn new(options: LoaderOptions) -> Self {
+        let LoaderOptions { file_size, overrides, embedding, context, kv_type, .. } = options;
         Header {
             decoder: Decoder::new(Limits { file_size, ..Limits::default() }),
             overrides,
+            holding: Holding { embedding, context, kv_type },
             config: None,
             name: None,
             notes: Vec::new(),
+            types: Vec::new(),
+            sizes: Sizes::default(),
             split: None,
             part: 0,
             earlier: HashSet::new(),
@@ -89,9 +99,8 @@ impl Header {
         Ok((taken, event))
     }
 
-    /// Begins the next part, when the one at hand is complete.
+    /// Begins the next part, when the tensor table of the one at hand is in.
     pub(super) fn next_part(&mut self, file_size: Option<u64>) -> Result<()> {
-        self.decoder.finish()?;
         let (Some(config), false) = (&self.config, self.is_last_part()) else {
             return Err(Error::WrongPart { expected: "the end of the model".to_owned(), found: "one more".to_owned() });
         };
@@ -102,9 +111,15 @@ impl Header {
         Ok(())
     }
 
-    /// Whether the files were whole and all there.
-    pub(super) fn finish(&self) -> Result<()> {
-        self.decoder.finish()?;
+    /// What the tensors so far and the context will take.
+    pub(super) fn estimate(&self) -> Result<Estimate> {
+        let missing = || Error::Truncated { field: "metadata".into(), offset: self.decoder.position() };
+        let config = self.config.as_ref().ok_or_else(missing)?;
+        Estimate::new(config, self.name(), &self.types, self.sizes, self.holding)
+    }
+
+    /// Whether all files have come.
+    pub(super) fn check_parts(&self) -> Result<()> {
         match self.split {
             Some(Split { count, .. }) if !self.is_last_part() => {
                 let no = self.part + 1;
@@ -126,7 +141,9 @@ impl Header {
             metadata.apply_override(text)?;
             self.notes.push(format!("override: {text}"));
         }
-        self.config = Some(Config::from_metadata(metadata)?);
+        let config = Config::from_metadata(metadata)?;
+        config.context(self.holding.context)?;
+        self.config = Some(config);
         self.name = metadata.str("general.name")?.map(str::to_owned);
         Ok(())
     }
@@ -152,7 +169,13 @@ impl Header {
         let table = self.decoder.tensors();
         for info in table {
             match shape(config, &info.name) {
-                Some(expected) if info.dims == expected => {}
+                Some(expected) if info.dims == expected => {
+                    self.sizes.add(info, Held::of(info, self.holding.embedding));
+                    match self.types.iter_mut().find(|(kind, _)| *kind == info.kind) {
+                        Some((_, count)) => *count += 1,
+                        None => self.types.push((info.kind, 1)),
+                    }
+                }
                 Some(expected) => {
                     return Err(Error::WrongShape { name: info.name.clone(), found: info.dims.clone(), expected });
                 }
@@ -161,6 +184,10 @@ impl Header {
                 }
                 None => return Err(Error::UnknownTensor { name: info.name.clone() }),
             }
+        }
+        self.sizes.files += self.decoder.data_size().unwrap_or(0);
+        if self.part == 0 {
+            self.sizes.header = self.decoder.position();
         }
         if let Some(split) = self.split {
             let part = Split::of(self.part, split.count);

@@ -1,9 +1,10 @@
 //! From the bytes of a GGUF to a model that can run.
 
 use super::header::{EMBEDDING, Header, OUTPUT, OUTPUT_NORM, ROPE_FREQS};
-use super::tensor_sink::{Tensor, TensorSink};
+use super::memory::WASM_LIMIT;
+use super::tensor_sink::{Held, Tensor, TensorSink};
 use super::weights::ScaledLinear;
-use super::{Embedding, Layer, Linear, Model, Weights};
+use super::{Embedding, KvType, Layer, Linear, Model, Weights};
 use crate::chat::Template;
 use crate::gguf::{Event, TensorInfo, TensorType};
 use crate::kernels::{Compute, Int8Matrix};
@@ -29,7 +30,7 @@ impl EmbeddingType {
     /// Weights from which on `Auto` rounds: 32 MB in f16, more than the caches of most processors.
     const LARGE: u64 = 1 << 24;
 
-    fn rounds(self, info: &TensorInfo) -> bool {
+    pub(super) fn rounds(self, info: &TensorInfo) -> bool {
         let wanted = match self {
             EmbeddingType::Auto => info.elements() >= Self::LARGE,
             EmbeddingType::File => false,
@@ -68,6 +69,13 @@ pub struct LoaderOptions {
     pub hash: bool,
     /// How the token embedding is held.
     pub embedding: EmbeddingType,
+    /// Tokens that the session will ask for, as [`SessionOptions::context`](crate::session::SessionOptions::context):
+    /// what can't be is refused before the weights.
+    pub context: Option<usize>,
+    /// Type that the session's KV cache will have.
+    pub kv_type: KvType,
+    /// Bytes that there may be in all; where absent, what a 32-bit program can address on such, and any number on others.
+    pub memory_limit: Option<u64>,
 }
 
 /// Everything that a file gives.
@@ -96,10 +104,10 @@ pub struct Loader {
     header: Header,
     compute: Compute,
     embedding: EmbeddingType,
+    memory_limit: u64,
     text: Option<(Tokenizer, Template)>,
     current: Option<TensorSink>,
     tensors: HashMap<String, Tensor>,
-    types: Vec<(TensorType, usize)>,
     hasher: Option<Sha256>,
     failed: Option<Error>,
 }
@@ -107,16 +115,17 @@ pub struct Loader {
 impl Loader {
     /// A loader whose model will run on `compute`.
     pub fn new(compute: Compute, options: LoaderOptions) -> Self {
+        let addressable = if usize::BITS == 32 { WASM_LIMIT } else { u64::MAX };
         Loader {
-            header: Header::new(options.file_size, options.overrides),
             compute,
             embedding: options.embedding,
+            memory_limit: options.memory_limit.unwrap_or(addressable),
             text: None,
             current: None,
             tensors: HashMap::new(),
-            types: Vec::new(),
             hasher: options.hash.then(Sha256::new),
             failed: None,
+            header: Header::new(options),
         }
     }
 
@@ -158,7 +167,8 @@ impl Loader {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        self.header.next_part(file_size).map_err(|error| self.fail(error))
+        let complete = self.header.decoder().finish();
+        complete.and_then(|()| self.header.next_part(file_size)).map_err(|error| self.fail(error))
     }
 
     /// Nothing of a bad file stays behind.
@@ -174,7 +184,8 @@ impl Loader {
         let (taken, event) = self.header.push(bytes)?;
         match event {
             Event::NeedMore => return Ok(None),
-            Event::Header { .. } | Event::Tensors | Event::End => {}
+            Event::Header { .. } | Event::End => {}
+            Event::Tensors => self.header.estimate()?.check(self.memory_limit)?,
             Event::Metadata => {
                 if self.text.is_none() {
                     self.read_text()?;
@@ -192,12 +203,7 @@ impl Loader {
             Event::TensorEnd { index } => {
                 if let Some(sink) = self.current.take() {
                     let info = &self.header.decoder().tensors()[index];
-                    let tensor = sink.finish(&info.name)?;
-                    match self.types.iter_mut().find(|(kind, _)| *kind == info.kind) {
-                        Some((_, count)) => *count += 1,
-                        None => self.types.push((info.kind, 1)),
-                    }
-                    self.tensors.insert(info.name.clone(), tensor);
+                    self.tensors.insert(info.name.clone(), sink.finish(&info.name)?);
                 }
             }
         }
@@ -206,13 +212,10 @@ impl Loader {
 
     /// The sink for a tensor of the header; `None` for one that the graph does not read.
     fn sink(&self, info: &TensorInfo) -> Result<Option<TensorSink>> {
-        Ok(Some(match info.name.as_str() {
-            OUTPUT => return Ok(None),
-            EMBEDDING if self.embedding.rounds(info) => TensorSink::int8(info, self.compute.backend)?,
-            EMBEDDING => TensorSink::dense(info)?,
-            _ if info.dims.len() == 1 => TensorSink::floats(info)?,
-            _ => TensorSink::matrix(info)?,
-        }))
+        if info.name == OUTPUT {
+            return Ok(None);
+        }
+        TensorSink::new(Held::of(info, self.embedding), info, self.compute.backend).map(Some)
     }
 
     fn read_text(&mut self) -> Result<()> {
@@ -236,7 +239,8 @@ impl Loader {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        self.header.finish()?;
+        self.header.decoder().finish()?;
+        self.header.check_parts()?;
         let missing = || Error::Truncated { field: "metadata".into(), offset: self.header.decoder().position() };
         let config = self.header.config().ok_or_else(missing)?.clone();
         let (tokenizer, template) = self.text.take().ok_or_else(missing)?;
@@ -276,7 +280,7 @@ impl Loader {
         };
         let model = Model { config, weights, compute: self.compute };
         let sha256 = self.hasher.map(|hasher| hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
-        Ok(Loaded { model, tokenizer, template, notes, name, types: self.types, sha256 })
+        Ok(Loaded { model, tokenizer, template, notes, name, types: self.header.types, sha256 })
     }
 }
 

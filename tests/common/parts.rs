@@ -68,6 +68,14 @@ impl Parts {
         write(&self.metadata, &self.tensors)
     }
 
+    /// The file up to its first tensor.
+    pub(crate) fn header(&self) -> Vec<u8> {
+        let declarations: Vec<_> = self.tensors.iter().map(|(t, _)| t.clone()).collect();
+        let mut file = Vec::new();
+        Writer::new(&mut file, &self.metadata, &declarations).unwrap();
+        file
+    }
+
     /// The same model split as `gguf-split` does it: files of so many tensors each.
     pub(crate) fn files(&self, sizes: &[usize]) -> Vec<Vec<u8>> {
         let (mut rest, mut metadata) = (self.tensors.as_slice(), self.metadata.clone());
