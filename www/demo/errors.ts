@@ -3,6 +3,9 @@ import { BitNetError, type BitNetErrorCode } from "b158";
 const TITLES: Record<BitNetErrorCode, string> = {
   "unsupported-browser": "This browser can't run the engine",
   network: "The model could not be fetched",
+  integrity: "The model is not the one that was asked for",
+  quota: "There is no room to keep the model",
+  storage: "The model can't be kept",
   format: "This is not a sound GGUF file",
   "unsupported-model": "This model is of a kind the engine does not run",
   "out-of-memory": "The model does not fit into memory",

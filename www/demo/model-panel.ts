@@ -119,7 +119,7 @@ export class ModelPanel {
     const parts = [total === undefined ? format.bytes(loaded) : `${format.bytes(loaded)} of ${format.bytes(total)}`];
     if (bytesPerSecond !== undefined) parts.push(`${(bytesPerSecond / 1e6).toFixed(1)} MB/s`);
     if (secondsLeft !== undefined) parts.push(format.timeLeft(secondsLeft));
-    const what = { engine: "The engine", download: name, load: `${name}: last touches`, ready: `${name}: ready` }[phase];
+    const what = { engine: "The engine", verify: `${name}, from this device`, download: name, load: `${name}: last touches`, ready: `${name}: ready` }[phase];
     setText("load-text", `${what} · ${parts.join(" · ")}`);
   }
 

@@ -33,6 +33,6 @@ describe("ProgressMeter", () => {
   it("drops a total that turned out wrong", () => {
     const { seen, at } = meter();
     at(0, 50, 10);
-    expect(seen.at(-1)).toEqual({ phase: "download", loaded: 50 });
+    expect(seen.at(-1)).toEqual({ phase: "download", loaded: 50, cached: false });
   });
 });

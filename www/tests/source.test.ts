@@ -2,11 +2,11 @@ import { describe, expect, it } from "vitest";
 import { openSource } from "../src/internal/source.js";
 
 const { signal } = new AbortController();
-const open = (body: BodyInit | null, init?: ResponseInit) => openSource(new Response(body, init), signal);
+const open = (body: BodyInit | null, init?: ResponseInit) => openSource(new Response(body, init), undefined, signal);
 
 describe("openSource", () => {
   it("knows the size of a blob", async () => {
-    expect(await openSource(new Blob(["12345"]), signal)).toMatchObject({ total: 5, fileSize: 5 });
+    expect(await openSource(new Blob(["12345"]), undefined, signal)).toMatchObject({ total: 5, fileSize: 5 });
   });
 
   it("believes a length unless the body was compressed", async () => {
@@ -31,6 +31,6 @@ describe("openSource", () => {
     await expect(open(null)).rejects.toMatchObject({ code: "invalid-argument" });
     const read = new Response("x");
     await read.text();
-    await expect(openSource(read, signal)).rejects.toMatchObject({ code: "invalid-argument" });
+    await expect(openSource(read, undefined, signal)).rejects.toMatchObject({ code: "invalid-argument" });
   });
 });

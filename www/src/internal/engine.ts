@@ -17,6 +17,8 @@ export interface LoaderOptions {
 
 export interface Loader {
   push(chunk: Uint8Array): void;
+  /** Between the parts of a split file. */
+  nextPart(): void;
   /** Bytes of the whole file, known once its header has been read. */
   expectedSize(): number | undefined;
   /** Consumes the loader. */

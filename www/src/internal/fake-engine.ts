@@ -26,7 +26,7 @@ export function fakeEngineModule(options: FakeEngineOptions, ended: () => boolea
 
 class FakeLoader implements Loader {
   #bytes = 0;
-  readonly #start: number[] = [];
+  #start: number[] = [];
 
   constructor(
     readonly fake: FakeEngineOptions,
@@ -43,17 +43,26 @@ class FakeLoader implements Loader {
     }
   }
 
+  nextPart(): void {
+    this.#checkStart();
+    this.#start = [];
+  }
+
   expectedSize(): number | undefined {
     return this.options.fileSize;
   }
 
   finish(): Engine {
-    if (this.#start.length < 4) throw codedError("format", `the file ends at byte ${String(this.#bytes)}, inside magic`);
+    this.#checkStart();
     return new FakeEngine(this.fake, this.options, this.#bytes, this.ended);
   }
 
   free(): void {
     // Nothing is held.
+  }
+
+  #checkStart(): void {
+    if (this.#start.length < 4) throw codedError("format", `the file ends at byte ${String(this.#bytes)}, inside magic`);
   }
 }
 

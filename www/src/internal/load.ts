@@ -1,23 +1,26 @@
 /**
  * From a source to a loaded model.
  *
- * The bytes go to the worker in a few buffers that are transferred there and back. A buffer that has not come back is the
+ * What has an address the worker downloads itself. Other bytes go to the worker in a few buffers that are transferred there and back. A buffer that has not come back is the
  * backpressure: the page stops reading, so at most `BUFFERS` × `BUFFER_BYTES` of the file are in flight, however fast the
  * network and however slow the worker.
  */
 import { BitNetError } from "../public/errors.js";
-import type { LoadOptions, ModelInfo, ModelSource } from "../public/types.js";
+import type { LoadOptions, LoadProgress, ModelInfo, ModelSource } from "../public/types.js";
 import { Connection } from "./connection.js";
 import { Deferred } from "./deferred.js";
+import { partSizes } from "./download/sizes.js";
 import type { LoaderOptions } from "./engine.js";
 import { startHelpers } from "./helpers.js";
 import { ProgressMeter } from "./progress.js";
 import type { FromWorker } from "./protocol.js";
-import { openSource, type OpenSource } from "./source.js";
+import { type AddressPart, type OpenSource, sourceParts, type StreamPart } from "./source.js";
 
 const BUFFER_BYTES = 1 << 20;
 const BUFFERS = 4;
 const MOST_THREADS = 64;
+/** How often a load begins anew because the file changed on the server meanwhile. */
+const RESTARTS = 2;
 
 export interface Loaded {
   connection: Connection;
@@ -28,18 +31,26 @@ export async function loadModel(source: ModelSource, options: LoadOptions): Prom
   const { signal } = options;
   signal?.throwIfAborted();
   checkThreads(options.threads ?? "auto");
+  const parts = sourceParts(source, options);
   const connection = new Connection(typeof options.worker === "object" ? options.worker : startWorker(options));
   const abort = () => {
     connection.close(signal?.reason);
   };
   signal?.addEventListener("abort", abort, { once: true });
+  const own = source instanceof Request ? source.signal : undefined;
+  const abortOwn = () => {
+    connection.close(own?.reason);
+  };
+  own?.addEventListener("abort", abortOwn, { once: true });
+  if (own?.aborted) abortOwn();
   try {
-    return { connection, info: await new Load(connection, options).run(source) };
+    return { connection, info: await new Load(connection, options).run(parts) };
   } catch (error) {
     connection.close(error);
     throw error;
   } finally {
     signal?.removeEventListener("abort", abort);
+    own?.removeEventListener("abort", abortOwn);
   }
 }
 
@@ -63,9 +74,18 @@ class Load {
   readonly #progress: ProgressMeter;
   readonly #opened = new Deferred<void>();
   readonly #loaded = new Deferred<ModelInfo>();
-  readonly #free = Array.from({ length: BUFFERS }, () => new ArrayBuffer(BUFFER_BYTES));
+  readonly #fetching = new AbortController();
+  readonly #free: ArrayBuffer[] = [];
+  #buffers = 0;
   #bufferCameBack = new Deferred<void>();
+  /** How the download of a part went: its bytes, or that it must begin anew. */
+  #downloaded = new Deferred<number | { changed: string }>();
   #expectedSize: number | undefined;
+  /** Bytes of the parts before this one. */
+  #before = 0;
+  #part: { index: number; count: number } | undefined;
+  /** Of each part, as far as it is known. */
+  #sizes: (number | undefined)[] = [];
 
   constructor(connection: Connection, options: LoadOptions) {
     this.#connection = connection;
@@ -76,15 +96,60 @@ class Load {
     };
   }
 
-  async run(source: ModelSource): Promise<ModelInfo> {
-    const { backend = "auto", threads = "auto", wasmUrl, contextLength, kvCache, overrides, hash, tokenEmbedding } = this.#options;
+  async run(parts: (StreamPart | AddressPart)[]): Promise<ModelInfo> {
+    const { backend = "auto", threads = "auto", wasmUrl } = this.#options;
     this.#connection.send({ type: "open", backend, wasmUrl: wasmUrl && String(wasmUrl), threads });
-    // Engine and model are fetched at the same time.
-    const fetching = new AbortController();
     this.#connection.closed.catch((reason: unknown) => {
-      fetching.abort(reason);
+      this.#fetching.abort(reason);
     });
-    const opening = openSource(source, fetching.signal);
+    this.#sizes = parts.map((part) => (part.kind === "stream" ? part.size : undefined));
+    if (parts.length > 1) void partSizes(parts, this.#sizes, this.#fetching.signal);
+    for (let restarts = 0; ; restarts++) {
+      const changed = await this.#loadParts(parts);
+      if (changed === undefined) break;
+      if (restarts === RESTARTS) {
+        throw new BitNetError("network", `${changed} is another file each time it is asked for: its ETag or size changes; ask whoever runs the server, or use another one`);
+      }
+    }
+    const bytes = this.#before;
+    this.#progress.update("load", bytes, bytes);
+    this.#connection.send({ type: "finish" });
+    const info = await this.#orClosed(this.#loaded.promise);
+    this.#progress.update("ready", bytes, bytes, { cached: info.cached ?? false });
+    return info;
+  }
+
+  /** The address of a file that changed on the way, after which all begins anew. */
+  async #loadParts(parts: (StreamPart | AddressPart)[]): Promise<string | undefined> {
+    const { contextLength, kvCache, overrides, hash, tokenEmbedding } = this.#options;
+    const options: LoaderOptions = {
+      ...(contextLength !== undefined && { contextLength }),
+      ...(kvCache !== undefined && { kvCache }),
+      ...(overrides !== undefined && { overrides }),
+      ...(hash !== undefined && { hash }),
+      ...(tokenEmbedding !== undefined && { tokenEmbedding }),
+    };
+    this.#connection.send({ type: "load", options });
+    this.#before = 0;
+    for (const [index, part] of parts.entries()) {
+      const alone = parts.length === 1;
+      this.#part = alone ? undefined : { index, count: parts.length };
+      if (part.kind === "stream") {
+        this.#before += await this.#stream(part, alone);
+        continue;
+      }
+      this.#downloaded = new Deferred();
+      this.#connection.send({ type: "download", request: part.request, alone });
+      const outcome = await this.#orClosed(this.#downloaded.promise);
+      if (typeof outcome !== "number") return outcome.changed;
+      this.#sizes[index] = outcome;
+      this.#before += outcome;
+    }
+    return undefined;
+  }
+
+  async #stream(part: StreamPart, alone: boolean): Promise<number> {
+    const opening = part.open(this.#fetching.signal);
     let opened: OpenSource;
     try {
       [opened] = await this.#orClosed(Promise.all([opening, this.#opened.promise]));
@@ -92,22 +157,19 @@ class Load {
       opening.then(({ stream }) => stream.cancel(error)).catch(() => undefined);
       throw error;
     }
-    const loaderOptions: LoaderOptions = {
-      ...(opened.fileSize !== undefined && { fileSize: opened.fileSize }),
-      ...(contextLength !== undefined && { contextLength }),
-      ...(kvCache !== undefined && { kvCache }),
-      ...(overrides !== undefined && { overrides }),
-      ...(hash !== undefined && { hash }),
-      ...(tokenEmbedding !== undefined && { tokenEmbedding }),
-    };
-    this.#connection.send({ type: "load", options: loaderOptions });
+    this.#expectedSize = undefined;
+    this.#connection.send({ type: "part", sha256: part.sha256, fileSize: alone ? opened.fileSize : undefined });
+    return this.#pump(opened);
+  }
 
-    const bytes = await this.#pump(opened);
-    this.#progress.update("load", bytes, bytes);
-    this.#connection.send({ type: "finish" });
-    const info = await this.#orClosed(this.#loaded.promise);
-    this.#progress.update("ready", bytes, bytes);
-    return info;
+  /** Bytes of all parts, as far as this one's total and what is known of the others tell. */
+  #update(phase: LoadProgress["phase"], loaded: number, total: number | undefined, cached: boolean): void {
+    const { index = 0 } = this.#part ?? {};
+    const all = this.#sizes.map((size, part) => (part === index ? (total ?? size) : size)).reduce<number | undefined>(
+      (sum, size) => (sum === undefined || size === undefined ? undefined : sum + size),
+      0,
+    );
+    this.#progress.update(phase, this.#before + loaded, all, { cached, ...(this.#part && { part: this.#part }) });
   }
 
   /** Cuts the stream into full buffers and hands them over. The number of bytes that came. */
@@ -138,7 +200,7 @@ class Load {
           }
         }
         loaded += value.byteLength;
-        this.#progress.update("download", loaded, this.#expectedSize ?? total);
+        this.#update("download", loaded, (this.#part ? undefined : this.#expectedSize) ?? total, false);
       }
       if (used > 0) this.#connection.send({ type: "chunk", buffer, length: used }, [buffer]);
     } catch (error) {
@@ -155,6 +217,10 @@ class Load {
     for (;;) {
       const buffer = this.#free.pop();
       if (buffer) return buffer;
+      if (this.#buffers < BUFFERS) {
+        this.#buffers++;
+        return new ArrayBuffer(BUFFER_BYTES);
+      }
       await this.#bufferCameBack.promise;
     }
   }
@@ -175,6 +241,17 @@ class Load {
         this.#free.push(message.buffer);
         this.#bufferCameBack.resolve();
         this.#bufferCameBack = new Deferred();
+        break;
+      case "download-progress": {
+        const { loaded, total, cached } = message.progress;
+        this.#update(cached ? "verify" : "download", loaded, total, cached);
+        break;
+      }
+      case "downloaded":
+        this.#downloaded.resolve(message.bytes);
+        break;
+      case "file-changed":
+        this.#downloaded.resolve({ changed: message.url });
         break;
       case "loaded":
         this.#loaded.resolve(message.info);

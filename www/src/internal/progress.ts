@@ -18,7 +18,7 @@ export class ProgressMeter {
     this.#now = now;
   }
 
-  update(phase: LoadProgress["phase"], loaded: number, total: number | undefined): void {
+  update(phase: LoadProgress["phase"], loaded: number, total: number | undefined, origin: Pick<LoadProgress, "cached" | "part"> = { cached: false }): void {
     const at = this.#now();
     const complete = loaded === total;
     if (phase !== this.#phase) {
@@ -30,10 +30,10 @@ export class ProgressMeter {
     this.#reportedAt = at;
     this.#samples.push({ at, loaded });
     while (this.#samples.length > 2 && at - (this.#samples[0]?.at ?? at) > WINDOW_MS) this.#samples.shift();
-    this.#report?.(this.#describe(phase, loaded, total, at));
+    this.#report?.({ ...this.#describe(phase, loaded, total, at), ...origin });
   }
 
-  #describe(phase: LoadProgress["phase"], loaded: number, total: number | undefined, at: number): LoadProgress {
+  #describe(phase: LoadProgress["phase"], loaded: number, total: number | undefined, at: number): Omit<LoadProgress, "cached"> {
     const first = this.#samples[0];
     const ms = first ? at - first.at : 0;
     const rate = first && ms >= RATE_AFTER_MS ? ((loaded - first.loaded) / ms) * 1000 : undefined;

@@ -2,6 +2,7 @@
 import type { BitNetErrorCode } from "../public/errors.js";
 import type { Backend, ModelInfo, Roofline, Token, VerifyReport } from "../public/types.js";
 import type { Flavour } from "./builds.js";
+import type { DownloadProgress, DownloadRequest } from "./download/request.js";
 import type { About, Answer, GenerateRequest, LoaderOptions, MemoryUse, Step, VerifyDefaults } from "./engine.js";
 
 export interface PlainError {
@@ -27,9 +28,14 @@ export type ToWorker =
   | { type: "open"; backend: "auto" | Backend; wasmUrl: string | undefined; threads: "auto" | number }
   /** Those that came have joined; why others have not. */
   | { type: "helpers-started"; why: string | undefined }
+  /** Begins a model; what there is of another is dropped. */
   | { type: "load"; options: LoaderOptions }
+  /** The next part of the model comes in chunks. */
+  | { type: "part"; sha256: string | undefined; fileSize: number | undefined }
   /** The first `length` bytes of `buffer`, which comes back in `taken`: a few buffers go round and are the backpressure. */
   | { type: "chunk"; buffer: ArrayBuffer; length: number }
+  /** The worker fetches the next part of the model itself; `alone`: there is no other. */
+  | { type: "download"; request: DownloadRequest; alone: boolean }
   | { type: "finish" }
   | { type: "generate"; id: number; request: GenerateRequest }
   | { type: "cancel"; id: number }
@@ -40,6 +46,10 @@ export type FromWorker =
   | { type: "start-helpers"; count: number; help: Help }
   | { type: "opened" }
   | { type: "taken"; buffer: ArrayBuffer; expectedSize: number | undefined }
+  | { type: "download-progress"; progress: DownloadProgress }
+  | { type: "downloaded"; bytes: number }
+  /** The file became another one on the way: begin anew with `load`. */
+  | { type: "file-changed"; url: string }
   | { type: "loaded"; info: ModelInfo }
   /** Loading has failed; the worker is of no more use. */
   | { type: "load-failed"; error: PlainError }

@@ -1,5 +1,5 @@
 /**
- * The worker's side: loads a model from chunks, runs generations one after the other, answers calls in between.
+ * The worker's side: loads a model, runs generations one after the other, answers calls in between.
  *
  * Every few milliseconds the loop goes back to the event loop through a message channel (a timer would be held back), so
  * that a cancel is seen within one token, while the prompt is read as well.
@@ -7,8 +7,11 @@
 import { BitNetError, type BitNetErrorCode } from "../public/errors.js";
 import type { ModelInfo, Token } from "../public/types.js";
 import { Deferred } from "./deferred.js";
-import type { Engine, EngineModule, GenerateRequest, Loader, Nullable, Step } from "./engine.js";
+import { OpfsStore } from "./download/opfs.js";
+import { type DownloadProgress, FileChanged, TUNING } from "./download/request.js";
+import type { Engine, EngineModule, GenerateRequest, Nullable, Step } from "./engine.js";
 import type { WasmOptions } from "./load-wasm.js";
+import { type DownloadPlace, Parts } from "./parts.js";
 import type { Endpoint, FromWorker, PlainError, ToWorker } from "./protocol.js";
 
 const SLICE_MS = 8;
@@ -18,23 +21,30 @@ interface Job {
   run: (engine: Engine) => Promise<void> | void;
 }
 
-export function serveEngine(port: Endpoint, loadModule: (options: WasmOptions) => Promise<EngineModule>): void {
-  new Server(port, loadModule);
+/** In a browser, where the end of the worker ends its downloads. */
+const BROWSER: DownloadPlace = { openStore: () => OpfsStore.open(), tuning: TUNING, signal: new AbortController().signal };
+
+export function serveEngine(port: Endpoint, loadModule: (options: WasmOptions) => Promise<EngineModule>, place = BROWSER): void {
+  new Server(port, loadModule, place);
 }
 
 class Server {
   readonly #port: Endpoint;
   readonly #loadModule: (options: WasmOptions) => Promise<EngineModule>;
   #breath: [MessagePort, MessagePort];
-  #module: EngineModule | undefined;
-  #loader: Loader | undefined;
+  readonly #place: DownloadPlace;
+  readonly #module = new Deferred<EngineModule>();
+  #parts: Parts | undefined;
+  /** Messages of loading are dealt with one after the other. */
+  #loading: Promise<void> = Promise.resolve();
   #engine: Engine | undefined;
   readonly #helpersStarted = new Deferred<string | undefined>();
   #jobs: Job[] = [];
   #running: Job | undefined;
 
-  constructor(port: Endpoint, loadModule: (options: WasmOptions) => Promise<EngineModule>) {
+  constructor(port: Endpoint, loadModule: (options: WasmOptions) => Promise<EngineModule>, place: DownloadPlace) {
     this.#port = port;
+    this.#place = place;
     this.#loadModule = loadModule;
     const { port1, port2 } = new MessageChannel();
     this.#breath = [port1, port2];
@@ -44,15 +54,15 @@ class Server {
   async #receive(message: ToWorker): Promise<void> {
     switch (message.type) {
       case "open":
+        // Not waited for: a download begins at the same time.
+        void this.#attemptLoading(() => this.#open(message));
+        break;
       case "load":
+      case "part":
       case "chunk":
+      case "download":
       case "finish":
-        try {
-          await this.#load(message);
-        } catch (error) {
-          this.#dropLoader();
-          this.#report(error, (plain) => ({ type: "load-failed", error: plain }));
-        }
+        this.#loading = this.#loading.then(() => this.#attemptLoading(() => this.#load(message)));
         break;
       case "helpers-started":
         this.#helpersStarted.resolve(message.why);
@@ -78,49 +88,70 @@ class Server {
     }
   }
 
-  async #load(message: Extract<ToWorker, { type: "open" | "load" | "chunk" | "finish" }>): Promise<void> {
-    switch (message.type) {
-      case "open": {
-        const { backend, wasmUrl, threads } = message;
-        const onProgress = (loaded: number, total: number | undefined) => {
-          this.#post({ type: "engine-progress", loaded, total });
-        };
-        const startHelpers: WasmOptions["startHelpers"] = (count, help) => {
-          this.#post({ type: "start-helpers", count, help });
-          return this.#helpersStarted.promise;
-        };
-        this.#module = await this.#loadModule({ backend, wasmUrl, threads, onProgress, startHelpers });
-        this.#post({ type: "opened" });
-        break;
-      }
-      case "load":
-        this.#loader = this.#module?.createLoader(message.options);
-        break;
-      case "chunk": {
-        // After a failure, chunks may still be on their way.
-        if (!this.#loader) break;
-        const { buffer, length } = message;
-        this.#loader.push(new Uint8Array(buffer, 0, length));
-        this.#post({ type: "taken", buffer, expectedSize: this.#loader.expectedSize() }, [buffer]);
-        break;
-      }
-      case "finish": {
-        const loader = this.#loader;
-        if (!loader) break;
-        this.#loader = undefined; // finish() consumes it, also when it fails
-        this.#engine = loader.finish();
-        this.#post({ type: "loaded", info: withThreads(withoutNulls(this.#engine.info()), this.#module?.threads) });
-      }
+  async #attemptLoading(step: () => Promise<void>): Promise<void> {
+    try {
+      await step();
+    } catch (error) {
+      // Chunks that are still on their way are dropped.
+      const parts = this.#parts;
+      this.#parts = undefined;
+      await parts?.drop(error);
+      if (error instanceof FileChanged) this.#post({ type: "file-changed", url: error.url });
+      else this.#report(error, (plain) => ({ type: "load-failed", error: plain }));
     }
   }
 
-  #dropLoader(): void {
+  async #open({ backend, wasmUrl, threads }: Extract<ToWorker, { type: "open" }>): Promise<void> {
+    const onProgress = (loaded: number, total: number | undefined) => {
+      this.#post({ type: "engine-progress", loaded, total });
+    };
+    const startHelpers: WasmOptions["startHelpers"] = (count, help) => {
+      this.#post({ type: "start-helpers", count, help });
+      return this.#helpersStarted.promise;
+    };
     try {
-      this.#loader?.free();
-    } catch {
-      // The page ends this worker anyway.
+      this.#module.resolve(await this.#loadModule({ backend, wasmUrl, threads, onProgress, startHelpers }));
+    } catch (error) {
+      this.#module.reject(error);
+      throw error;
     }
-    this.#loader = undefined;
+    this.#post({ type: "opened" });
+  }
+
+  async #load(message: Extract<ToWorker, { type: "load" | "part" | "chunk" | "download" | "finish" }>): Promise<void> {
+    if (message.type === "load") {
+      await this.#parts?.drop();
+      this.#parts = new Parts(this.#module.promise, this.#place, message.options);
+      return;
+    }
+    const parts = this.#parts;
+    if (!parts) return; // After a failure, chunks may still be on their way.
+    switch (message.type) {
+      case "part":
+        await parts.begin(message.sha256, message.fileSize);
+        break;
+      case "chunk": {
+        const { buffer, length } = message;
+        const expectedSize = parts.push(new Uint8Array(buffer, 0, length));
+        this.#post({ type: "taken", buffer, expectedSize }, [buffer]);
+        break;
+      }
+      case "download": {
+        const onProgress = (progress: DownloadProgress) => {
+          this.#post({ type: "download-progress", progress });
+        };
+        const { bytes } = await parts.download(message.request, message.alone, onProgress);
+        this.#post({ type: "downloaded", bytes });
+        break;
+      }
+      case "finish": {
+        const { engine, cached, notes } = await parts.finish();
+        this.#parts = undefined;
+        this.#engine = engine;
+        const info = withThreads(withoutNulls(engine.info()), (await this.#module.promise).threads);
+        this.#post({ type: "loaded", info: { ...info, ...(cached !== undefined && { cached }), notes: [...info.notes, ...notes] } });
+      }
+    }
   }
 
   #enqueue(job: Job): void {

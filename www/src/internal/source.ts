@@ -1,6 +1,10 @@
-/** Any kind of model source becomes a stream of bytes. */
+/** Any kind of model source becomes parts: addresses, which the worker downloads, and streams of bytes, which the page reads. */
 import { BitNetError } from "../public/errors.js";
-import type { ModelSource } from "../public/types.js";
+import type { LoadOptions, ModelPart, ModelSource } from "../public/types.js";
+import { isImmutable, partAddresses, resolveAddress } from "./download/address.js";
+import type { DownloadRequest } from "./download/request.js";
+
+const MOST_CONNECTIONS = 16;
 
 export interface OpenSource {
   stream: ReadableStream<Uint8Array>;
@@ -10,40 +14,102 @@ export interface OpenSource {
   fileSize: number | undefined;
 }
 
-export async function openSource(source: ModelSource, signal: AbortSignal): Promise<OpenSource> {
+export interface StreamPart {
+  kind: "stream";
+  /** Where it is known before it is opened. */
+  size: number | undefined;
+  sha256?: string;
+  open: (signal: AbortSignal) => Promise<OpenSource>;
+}
+
+export interface AddressPart {
+  kind: "address";
+  request: DownloadRequest;
+}
+
+/** One part, or those of a split file in order. */
+export function sourceParts(source: ModelSource, options: LoadOptions): (StreamPart | AddressPart)[] {
+  const alone = !isArray(source);
+  const sources = alone ? [source] : source;
+  if (sources.length === 0) throw new BitNetError("invalid-argument", "the source is an empty array; give the parts of a split file in order");
+  const parts = sources.flatMap((one) => partsOf(one, options, alone));
+  if (options.sha256 === undefined) return parts;
+  const digests = [options.sha256].flat().map(checkDigest);
+  if (digests.length !== parts.length) {
+    throw new BitNetError("invalid-argument", `sha256 has ${String(digests.length)} digests for ${String(parts.length)} parts; give an array with one for each`);
+  }
+  for (const [index, part] of parts.entries()) {
+    const sha256 = digests[index];
+    if (sha256 !== undefined) (part.kind === "address" ? part.request : part).sha256 = sha256;
+  }
+  return parts;
+}
+
+function partsOf(source: Exclude<ModelSource, readonly ModelPart[]>, options: LoadOptions, alone: boolean): (StreamPart | AddressPart)[] {
+  const stream = (size?: number): StreamPart[] => [{ kind: "stream", size, open: (signal) => openSource(source, options.headers, signal) }];
+  if (source instanceof Blob) return stream(source.size);
+  if (source instanceof ReadableStream || source instanceof Response) return stream();
+  const url = resolveAddress(source instanceof Request ? source.url : source, pageAddress());
+  // What the page alone can read: its own objects, and what ranges make no sense for.
+  if (!/^https?:$/.test(url.protocol)) return stream();
+  if (source instanceof Request && (source.method !== "GET" || source.integrity !== "")) return stream();
+  const urls = alone ? partAddresses(url) : [url];
+  return urls.map((part) => ({ kind: "address", request: downloadRequest(part, source instanceof Request ? source : undefined, options) }));
+}
+
+function downloadRequest(url: URL, source: Request | undefined, options: LoadOptions): DownloadRequest {
+  const { cache = "auto", offline = false, connections = 4 } = options;
+  if (!Number.isInteger(connections) || connections < 1 || connections > MOST_CONNECTIONS) {
+    throw new BitNetError("invalid-argument", `connections is ${String(connections)}; it may be a whole number from 1 to ${String(MOST_CONNECTIONS)}`);
+  }
+  if (offline && cache === false) throw new BitNetError("invalid-argument", "offline means from the cache alone, which cache: false rules out");
+  const headers = mergedHeaders(source, options.headers);
+  return {
+    url: url.href,
+    origin: pageAddress() && globalThis.location.origin,
+    immutable: isImmutable(url),
+    headers: [...headers],
+    init: source ? { credentials: source.credentials, redirect: source.redirect, referrerPolicy: source.referrerPolicy } : {},
+    cache,
+    offline,
+    connections,
+  };
+}
+
+function checkDigest(text: string): string {
+  const digest = text.toLowerCase();
+  if (!/^[0-9a-f]{64}$/.test(digest)) throw new BitNetError("invalid-argument", `sha256 "${text}" is not a digest: it has 64 hexadecimal digits`);
+  return digest;
+}
+
+export async function openSource(source: Exclude<ModelSource, readonly ModelPart[]>, headers: HeadersInit | undefined, signal: AbortSignal): Promise<OpenSource> {
   if (source instanceof ReadableStream) return { stream: source, total: undefined, fileSize: undefined };
   if (source instanceof Blob) return { stream: source.stream(), total: source.size, fileSize: source.size };
-  return fromResponse(source instanceof Response ? source : await request(source, signal));
+  return fromResponse(source instanceof Response ? source : await request(source, headers, signal));
 }
 
-async function request(source: string | URL | Request, signal: AbortSignal): Promise<Response> {
-  const url = source instanceof Request ? source.url : resolve(source).href;
+async function request(source: string | URL | Request, headers: HeadersInit | undefined, signal: AbortSignal): Promise<Response> {
+  const asked = source instanceof Request ? source : resolveAddress(source, pageAddress()).href;
   try {
-    return await fetch(source instanceof Request ? source : url, { signal });
+    return await fetch(asked, { signal, headers: mergedHeaders(source instanceof Request ? source : undefined, headers) });
   } catch (cause) {
     if (signal.aborted) throw cause;
-    throw new BitNetError(
-      "network",
-      `${url} could not be fetched: check the address and the connection; a server of another origin must allow this page to read it (CORS)`,
-      { cause },
-    );
+    throw new BitNetError("network", unreachable(asked instanceof Request ? asked.url : asked), { cause });
   }
 }
 
-function resolve(address: string | URL): URL {
-  try {
-    return new URL(address, globalThis.location.href);
-  } catch (cause) {
-    throw new BitNetError("invalid-argument", `"${String(address)}" is not an address`, { cause });
-  }
+function mergedHeaders(source: Request | undefined, more: HeadersInit | undefined): Headers {
+  const headers = new Headers(source?.headers);
+  new Headers(more).forEach((value, name) => {
+    headers.set(name, value);
+  });
+  return headers;
 }
 
 function fromResponse(response: Response): OpenSource {
   const from = response.url || "the response";
-  if (!response.ok) throw new BitNetError("network", `${from} answered ${String(response.status)} ${response.statusText}`.trim() + `: ${advice(response.status)}`);
-  if (response.headers.get("content-type")?.startsWith("text/html")) {
-    throw new BitNetError("format", `${from} is a web page, not a GGUF file: use the address of the file itself (on Hugging Face the one with /resolve/ in it)`);
-  }
+  if (!response.ok) throw statusError(from, response);
+  if (response.headers.get("content-type")?.startsWith("text/html")) throw webPage(from);
   if (!response.body || response.bodyUsed) throw new BitNetError("invalid-argument", `${from} has no body, or it has been read already`);
   const length = Number(response.headers.get("content-length"));
   // The length of a compressed body says nothing about the file, and another origin need not tell that it is compressed.
@@ -51,9 +117,31 @@ function fromResponse(response: Response): OpenSource {
   return { stream: response.body, total, fileSize: response.type === "basic" ? total : undefined };
 }
 
+export function unreachable(url: string): string {
+  return `${url} could not be fetched: check the address and the connection; a server of another origin must allow this page to read it (CORS)`;
+}
+
+export function webPage(url: string): BitNetError {
+  return new BitNetError("format", `${url} is a web page, not a GGUF file: use the address of the file itself (on Hugging Face the one with /resolve/ in it)`);
+}
+
+export function statusError(url: string, { status, statusText }: Response): BitNetError {
+  return new BitNetError("network", `${url} answered ${`${String(status)} ${statusText}`.trim()}: ${advice(status)}`);
+}
+
 function advice(status: number): string {
-  if (status === 401 || status === 403) return "the file needs a permission; pass a Request with an Authorization header, or use a public file";
+  if (status === 401 || status === 403) return "the file needs a permission; pass an Authorization header (option headers), or use a public file";
   if (status === 404 || status === 410) return "there is no such file; check the address";
+  if (status === 429) return "the server has been asked too often; try again later";
   if (status >= 500) return "the server has a problem; try again later";
   return "check the address";
+}
+
+/** Undefined outside a page and its workers. */
+function pageAddress(): string | undefined {
+  return (globalThis as { location?: Location }).location?.href;
+}
+
+function isArray(source: ModelSource): source is readonly ModelPart[] {
+  return Array.isArray(source);
 }

@@ -4,6 +4,12 @@ export type BitNetErrorCode =
   | "unsupported-browser"
   /** The address did not answer, answered with an error, or the download broke off. */
   | "network"
+  /** The file has not the SHA-256 that was asked for, or is damaged in the cache. */
+  | "integrity"
+  /** The browser gives no room for what must be kept. */
+  | "quota"
+  /** The cache can't be used: there is none, or another tab is at it. */
+  | "storage"
   /** The bytes are not a sound GGUF file. */
   | "format"
   /** A sound GGUF file of a model, type or version that this engine does not run. */

@@ -10,9 +10,11 @@
  * @module
  */
 export { BitNet } from "./bitnet.js";
+export { clearCachedModels, deleteCachedModel, listCachedModels, persistStorage, storageEstimate } from "./cache.js";
 export { BitNetError, type BitNetErrorCode } from "./errors.js";
 export type {
   Backend,
+  CachedModel,
   ChatMessage,
   GenerateOptions,
   Generation,
@@ -21,6 +23,7 @@ export type {
   LoadOptions,
   LoadProgress,
   ModelInfo,
+  ModelPart,
   ModelSource,
   Prompt,
   Roofline,

@@ -8,6 +8,7 @@
  * @module
  */
 import { fakeEngineModule, type FakeEngineOptions } from "../internal/fake-engine.js";
+import { TUNING } from "../internal/download/request.js";
 import { serveEngine } from "../internal/server.js";
 
 export type { FakeEngineOptions } from "../internal/fake-engine.js";
@@ -16,7 +17,9 @@ export type { FakeEngineOptions } from "../internal/fake-engine.js";
 export function fakeWorker(options: FakeEngineOptions = {}): Worker {
   const { port1, port2 } = new MessageChannel();
   let ended = false;
-  serveEngine(port2, () => Promise.resolve(fakeEngineModule(options, () => ended)));
+  const end = new AbortController();
+  const openStore = () => Promise.reject(new Error("a fake keeps nothing"));
+  serveEngine(port2, () => Promise.resolve(fakeEngineModule(options, () => ended)), { openStore, tuning: TUNING, signal: end.signal });
   port2.start();
   port1.start();
   const worker = new EventTarget();
@@ -32,6 +35,7 @@ export function fakeWorker(options: FakeEngineOptions = {}): Worker {
     },
     terminate: () => {
       ended = true;
+      end.abort();
       port1.close();
     },
   });

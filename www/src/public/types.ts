@@ -1,5 +1,15 @@
-/** Where a model comes from. A `Request` or `Response` gives full control of headers and credentials. */
-export type ModelSource = string | URL | Request | Response | Blob | ReadableStream<Uint8Array>;
+/** One file of a split model. */
+export type ModelPart = string | URL | Request | Blob;
+
+/**
+ * Where a model comes from.
+ *
+ * An address may be one of Hugging Face's hub, `hf:owner/repository/file.gguf` or `hf:owner/repository@revision/file.gguf`. One that ends
+ * in `-00001-of-0000N.gguf` stands for all N parts; an array has the parts of a split file in order. Addresses, `Request`s of GET among
+ * them, are downloaded in parallel, resumed, checked and kept: see {@link LoadOptions.cache}. A `Response`, `Blob` or stream is read once,
+ * as it is.
+ */
+export type ModelSource = ModelPart | Response | ReadableStream<Uint8Array> | readonly ModelPart[];
 
 /** `simd128` runs in every browser of today; `relaxed` is faster where relaxed SIMD exists. Both compute the same bits. */
 export type Backend = "simd128" | "relaxed";
@@ -9,9 +19,12 @@ export type TokenEmbedding = "auto" | "file" | "int8";
 
 /** What loading is doing, at most ten times a second and once at the end of each phase. */
 export interface LoadProgress {
-  /** `engine`: the WebAssembly module; `download`: the model, read and repacked as it arrives; `load`: the last touches. */
-  readonly phase: "engine" | "download" | "load" | "ready";
-  /** Bytes so far in this phase. */
+  /**
+   * `engine`: the WebAssembly module; `verify`: parts of the model that are in the cache, checked and read; `download`: the model, read and
+   * repacked as it arrives; `load`: the last touches.
+   */
+  readonly phase: "engine" | "verify" | "download" | "load" | "ready";
+  /** Bytes so far: of the engine, or of the model with what the cache had of it. */
   readonly loaded: number;
   /** Bytes in all; absent while nobody knows (a stream, a compressed response). */
   readonly total?: number;
@@ -21,6 +34,10 @@ export interface LoadProgress {
   readonly bytesPerSecond?: number;
   /** Seconds until this phase ends, at that rate. */
   readonly secondsLeft?: number;
+  /** These bytes come from the cache. */
+  readonly cached: boolean;
+  /** Which part of a split file this is; bytes are those of all parts. */
+  readonly part?: { readonly index: number; readonly count: number };
 }
 
 /** How the numbers in the KV cache are held. */
@@ -44,6 +61,25 @@ export interface LoadOptions {
    * is `int8` where the embedding has 2^24 weights and more. `info.notes` says what was done.
    */
   tokenEmbedding?: TokenEmbedding;
+  /**
+   * Keeps what is downloaded from an address in the browser's origin private file system. A load that was cut short goes on from there, also after a
+   * reload; one that is whole is read from there, each MiB held against its SHA-256. Before that the server is asked whether it still has
+   * the same file, with a request for one byte; it is not where `sha256` has been checked before or a commit of the hub is named, and where it can't be
+   * had, the cache is good enough. `auto`, the default, does without where there is no such file system, no room, or another
+   * tab is writing the same file, and says so in `ModelInfo.notes`; `required` fails there with `quota` or `storage`; `false` leaves it alone.
+   */
+  cache?: "auto" | "required" | false;
+  /**
+   * SHA-256 that the file must have, in hexadecimal; an array for the parts of a split file. Another one gives the error `integrity`, and nothing of it
+   * is kept. It costs 2 ms a MB, once.
+   */
+  sha256?: string | readonly string[];
+  /** Headers for addresses, such as `Authorization`. For another origin they need its permission (CORS). */
+  headers?: HeadersInit;
+  /** Requests at a time for one file, 1 to 16; 4 by default. */
+  connections?: number;
+  /** Only from the cache: what is not whole there gives the error `network`. */
+  offline?: boolean;
   backend?: "auto" | Backend;
   /**
    * Threads that compute, the engine's own among them. `auto`, the default: as many as `navigator.hardwareConcurrency` says, 8 at most,
@@ -84,6 +120,8 @@ export interface ModelInfo {
   readonly threads: number;
   /** Why it is one thread, if it is. */
   readonly whySingleThreaded?: string;
+  /** Every byte came from the cache; absent where the page gave some. */
+  readonly cached?: boolean;
   /** What the loader had to decide by itself, in plain words. */
   readonly notes: readonly string[];
 }
@@ -256,4 +294,21 @@ export interface VerifyReport {
   readonly text: string;
   /** report.html: a page that stands by itself, without scripts. */
   readonly html: string;
+}
+
+/** A file in the cache, or what there is of it. Each part of a split model is one. */
+export interface CachedModel {
+  /** For `deleteCachedModel`. */
+  readonly key: string;
+  readonly url: string;
+  /** The last part of the address. */
+  readonly name: string;
+  /** Bytes that are there. */
+  readonly bytes: number;
+  /** Bytes of the file, where the server told. */
+  readonly totalBytes?: number;
+  readonly complete: boolean;
+  readonly lastUsed: Date;
+  /** Of the file, where a load has checked it. */
+  readonly sha256?: string;
 }
