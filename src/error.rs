@@ -199,6 +199,44 @@ pub enum Error {
         /// The padded end of the tensor before.
         expected: u64,
     },
+    /// A file of a split model where another was due.
+    #[error(
+        "{expected} was expected, this file is {found}: give all files of one split model, name-00001-of-… first, in order"
+    )]
+    WrongPart {
+        /// What should have come.
+        expected: String,
+        /// What came.
+        found: String,
+    },
+    /// A split model whose files have not all come.
+    #[error("{part} of the split model is missing: the file that ends in {name}")]
+    MissingPart {
+        /// `part 2 of 5`.
+        part: String,
+        /// The end of its name.
+        name: String,
+    },
+    /// A tensor in two parts of a split model.
+    #[error("tensor `{tensor}` is in {part} and in one before it: the files are not of one split model")]
+    TensorInTwoParts {
+        /// The tensor's name.
+        tensor: String,
+        /// The second part that has it.
+        part: String,
+    },
+    /// Parts of a split model that have more or fewer tensors than they announce.
+    #[error(
+        "the split model has {found} tensors up to {part}, `split.tensors.count` is {expected}: the files are not of one model"
+    )]
+    WrongTensorCount {
+        /// The part that showed it.
+        part: String,
+        /// Tensors so far.
+        found: u64,
+        /// Tensors that all parts should have.
+        expected: u64,
+    },
     /// A call to the writer that does not fit what was declared.
     #[error("cannot write {what}: {reason}")]
     BadWrite {
@@ -296,6 +334,22 @@ pub enum Error {
         bytes: u64,
     },
 
+    /// A model that the header shows to be too large, before its weights are read.
+    #[error(
+        "out of memory: the model needs {needed} bytes with a context of {context} tokens, {possible} are possible; {}",
+        advice(*fitting)
+    )]
+    DoesNotFit {
+        /// The peak that is to be expected.
+        needed: u64,
+        /// The most that there can be.
+        possible: u64,
+        /// Tokens of context.
+        context: usize,
+        /// The longest context with which it would fit.
+        fitting: Option<usize>,
+    },
+
     // ── kernels, threads ─────────────────────────────────────────────────────────────────────
     /// A backend that this build or this processor does not have.
     #[error("backend `{name}` is not available here; available: {available}")]
@@ -376,6 +430,9 @@ impl Error {
             | BadShape { .. }
             | MisalignedTensor { .. }
             | BadTensorOffset { .. }
+            | MissingPart { .. }
+            | TensorInTwoParts { .. }
+            | WrongTensorCount { .. }
             | MissingKey { .. }
             | WrongType { .. }
             | BadValue { .. }
@@ -385,10 +442,11 @@ impl Error {
             | BadTokenizer { .. } => "format",
             UnsupportedArchitecture { .. } | UnsupportedTensorType { .. } | UnknownTensor { .. } => "unsupported-model",
             Io { .. } => "io",
-            OutOfMemory { .. } => "out-of-memory",
+            OutOfMemory { .. } | DoesNotFit { .. } => "out-of-memory",
             PromptTooLong { .. } => "context-overflow",
             UnknownBackend { .. } => "unsupported-browser",
             BadWrite { .. }
+            | WrongPart { .. }
             | BadOverride { .. }
             | BadToken { .. }
             | BadTemplate { .. }
@@ -396,6 +454,13 @@ impl Error {
             | NotStarted
             | EmptyPrompt => "invalid-argument",
         }
+    }
+}
+
+fn advice(fitting: Option<usize>) -> String {
+    match fitting {
+        Some(context) => format!("a context of {context} would fit"),
+        None => "take a smaller model, none of its contexts would fit".to_owned(),
     }
 }
 

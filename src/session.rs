@@ -164,15 +164,7 @@ impl Session {
     /// # Errors
     /// [`Error::OutOfMemory`]; a context of 0 or beyond what the model was trained for.
     pub fn new(loaded: Arc<Loaded>, options: SessionOptions) -> Result<Self> {
-        let trained = loaded.model.config.context_length;
-        let context = options.context.unwrap_or(trained.min(DEFAULT_CONTEXT));
-        if context == 0 || context > trained {
-            return Err(Error::BadOption {
-                option: "context",
-                value: context.to_string(),
-                reason: "must be between 1 and the model's own context length (see `inspect`)",
-            });
-        }
+        let context = loaded.model.config.context(options.context)?;
         let batch = if options.batch == 0 { DEFAULT_BATCH } else { options.batch };
         let state = State::new(&loaded.model, options.kv_type, context, batch)?;
         let tuner = options.tune_threads.then(|| Tuner::new(loaded.model.compute.pool.threads()));

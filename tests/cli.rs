@@ -167,6 +167,28 @@ fn a_type_for_another_engine_is_written_and_not_read() {
 }
 
 #[test]
+fn a_model_in_several_files_says_what_it_says_in_one() {
+    let (whole, prefix) = (temporary("whole.gguf"), temporary("split"));
+    let (whole, first) = (whole.to_str().unwrap(), format!("{}-00001-of-00005.gguf", prefix.display()));
+    let prefix = format!("{}.gguf", prefix.display());
+    out(&["synth", "--preset", "tiny", "-o", whole], "");
+    out(&["synth", "--preset", "tiny", "-o", &prefix, "--split-max-tensors", "5"], "");
+    let say = |file: &str| out(&["run", "-m", file, "-p", "a b", "-n", "12", "--ids"], "");
+    assert_eq!(say(&first), say(whole));
+    let tensors = |file: &str| -> Vec<serde_json::Value> {
+        let all: serde_json::Value = serde_json::from_str(&out(&["inspect", file, "--json"], "")).unwrap();
+        all["tensors"].as_array().unwrap().iter().map(|t| t["name"].clone()).collect()
+    };
+    assert_eq!(tensors(&first), tensors(whole));
+    assert!(out(&["inspect", &first], "").contains("bytes in 5 files"));
+    let third = first.replace("00001-of", "00003-of");
+    let third = third.as_str();
+    assert!(refusal(&["run", "-m", third, "-p", "a"]).contains("this file is part 3 of 5"), "alone");
+    std::fs::remove_file(third).unwrap();
+    assert!(refusal(&["run", "-m", &first, "-p", "a"]).contains("00003-of-00005.gguf"), "missing");
+}
+
+#[test]
 fn synthetic_models_are_always_the_same_bytes() {
     let (a, b) = (temporary("synth-a.gguf"), temporary("synth-b.gguf"));
     for (path, seed) in [(&a, "1"), (&b, "1")] {

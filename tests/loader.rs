@@ -3,10 +3,11 @@
 mod common;
 
 use b158::Error;
-use b158::blocks::{i2_s, tq1_0, tq2_0};
-use b158::gguf::{Decoder, Event, Limits, Metadata, TensorDeclaration, TensorType, Value, Writer};
+use b158::blocks::{tq1_0, tq2_0};
+use b158::gguf::{Metadata, TensorType, Value};
 use b158::kernels::{self, Compute};
 use b158::model::{EmbeddingType, KvType, Linear, Loaded, Loader, LoaderOptions};
+use common::parts::Parts;
 use common::*;
 use half::f16;
 
@@ -15,70 +16,13 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 #[cfg(target_family = "wasm")]
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
 
-/// A file taken apart.
-struct Parts {
-    metadata: Metadata,
-    tensors: Vec<(TensorDeclaration, Vec<u8>)>,
+trait Load {
+    fn load(&self) -> Result<Loaded, Error>;
+    fn refusal(&self) -> Error;
+    fn hash(&self) -> u64;
 }
 
-impl Parts {
-    /// Golden model C: one layer of 512.
-    fn new() -> Parts {
-        let mut decoder = Decoder::new(Limits::default());
-        let (mut rest, mut data) = (C, Vec::<Vec<u8>>::new());
-        loop {
-            let (taken, event) = decoder.push(rest).unwrap();
-            rest = &rest[taken..];
-            match event {
-                Event::TensorData { offset: 0, bytes, .. } => data.push(bytes.to_vec()),
-                Event::TensorData { bytes, .. } => data.last_mut().unwrap().extend_from_slice(bytes),
-                Event::End => break,
-                _ => {}
-            }
-        }
-        let declare = |t: &b158::gguf::TensorInfo| TensorDeclaration {
-            name: t.name.clone(),
-            dims: t.dims.clone(),
-            kind: t.kind.into(),
-        };
-        let tensors = decoder.tensors().iter().map(declare).zip(data).collect();
-        Parts { metadata: decoder.metadata().clone(), tensors }
-    }
-
-    fn tensor(&mut self, name: &str) -> &mut (TensorDeclaration, Vec<u8>) {
-        self.tensors.iter_mut().find(|(t, _)| t.name == name).unwrap()
-    }
-
-    fn add(&mut self, name: &str, dims: &[u64], values: &[f32]) {
-        let declaration = TensorDeclaration { name: name.into(), dims: dims.to_vec(), kind: TensorType::F32.into() };
-        self.tensors.push((declaration, values.iter().flat_map(|v| v.to_le_bytes()).collect()));
-    }
-
-    /// Moves the scale of an I2_S tensor.
-    fn scale(&mut self, name: &str, change: impl Fn(f32) -> f32) {
-        let bytes = &mut self.tensor(name).1;
-        let tail: &mut [u8; i2_s::BYTES] = bytes.last_chunk_mut().unwrap();
-        *tail = i2_s::tail(change(i2_s::scale(tail)));
-    }
-
-    /// Codes of an I2_S tensor, and its scale.
-    fn codes(&mut self, name: &str) -> (Vec<u8>, f32) {
-        let blocks = self.tensor(name).1.as_chunks::<{ i2_s::BYTES }>().0;
-        let (tail, blocks) = blocks.split_last().unwrap();
-        let mut codes = vec![0; blocks.len() * i2_s::BLOCK];
-        for (block, codes) in blocks.iter().zip(codes.as_chunks_mut().0) {
-            assert!(i2_s::decode(block, codes));
-        }
-        (codes, i2_s::scale(tail))
-    }
-
-    fn file(&self) -> Vec<u8> {
-        let declarations: Vec<_> = self.tensors.iter().map(|(t, _)| t.clone()).collect();
-        let mut writer = Writer::new(Vec::new(), &self.metadata, &declarations).unwrap();
-        self.tensors.iter().for_each(|(_, bytes)| writer.write_tensor_data(bytes).unwrap());
-        writer.finish().unwrap()
-    }
-
+impl Load for Parts {
     fn load(&self) -> Result<Loaded, Error> {
         push(&self.file(), usize::MAX, &[])
     }

@@ -1,16 +1,16 @@
 //! `b158 inspect`: what a file holds, from its header alone; with `--check` from its bytes.
 
-use super::{Outcome, check};
+use super::{Outcome, check, load};
 use b158::gguf::{Array, Decoder, Event, Limits, Value};
+use b158::model::{Estimate, Estimator, LoaderOptions, WASM_LIMIT};
 use clap::Args;
 use serde_json::json;
-use std::fs::File;
-use std::io::{Read, Write, stdout};
+use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 pub(crate) struct Inspect {
-    /// The GGUF file.
+    /// The GGUF file, of a split model the first.
     file: PathBuf,
     /// Print JSON, arrays whole.
     #[arg(long)]
@@ -29,27 +29,45 @@ impl Inspect {
         if self.check {
             return check::run(&self.file, self.json);
         }
-        let decoder = header(&self.file, &[])?;
-        if self.json { print_json(&decoder) } else { print_text(&decoder) }
+        let decoders = headers(&self.file)?;
+        let estimate = estimate(&self.file);
+        if self.json { print_json(&decoders, estimate.ok().as_ref()) } else { print_text(&decoders, estimate) }
     }
 }
 
-/// Reads a file up to its first tensor, with overrides applied.
+/// Reads a file up to its first tensor, with overrides applied; of a split model the first.
 pub(crate) fn header(path: &Path, overrides: &[String]) -> Outcome<Decoder> {
-    let name = path.display();
-    let mut file = File::open(path).map_err(|e| format!("{name}: {e}"))?;
-    let size = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|m| m.len());
-    let mut decoder = Decoder::new(Limits { file_size: size, ..Limits::default() });
+    read_header(path, overrides, Decoder::new)
+}
+
+/// Likewise all parts of a split model.
+fn headers(path: &Path) -> Outcome<Vec<Decoder>> {
+    let mut all: Vec<Decoder> = Vec::new();
+    for part in load::parts(path) {
+        let architecture = all.first().and_then(|first| first.metadata().str("general.architecture").ok().flatten());
+        let decoder = read_header(&part, &[], |limits| match architecture {
+            Some(architecture) => Decoder::of_part(limits, architecture),
+            None => Decoder::new(limits),
+        })?;
+        all.push(decoder);
+    }
+    Ok(all)
+}
+
+fn read_header(path: &Path, overrides: &[String], new: impl FnOnce(Limits) -> Decoder) -> Outcome<Decoder> {
+    let mut part = load::open(path)?;
+    let failed = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
+    let mut decoder = new(Limits { file_size: part.size, ..Limits::default() });
     let mut buffer = vec![0; 1 << 18];
     loop {
-        let n = file.read(&mut buffer).map_err(|e| format!("{name}: {e}"))?;
+        let n = part.file.read(&mut buffer).map_err(|e| failed(&e))?;
         if n == 0 {
-            decoder.finish().map_err(|e| format!("{name}: {e}"))?;
+            decoder.finish().map_err(|e| failed(&e))?;
             return Ok(decoder);
         }
         let mut bytes = &buffer[..n];
         loop {
-            let (taken, event) = decoder.push(bytes).map_err(|e| format!("{name}: {e}"))?;
+            let (taken, event) = decoder.push(bytes).map_err(|e| failed(&e))?;
             match event {
                 Event::NeedMore => break,
                 Event::Metadata => {
@@ -65,37 +83,81 @@ pub(crate) fn header(path: &Path, overrides: &[String]) -> Outcome<Decoder> {
     }
 }
 
-fn print_text(decoder: &Decoder) -> Outcome {
+/// Memory that the model needs with the loader's defaults; an error where this engine does not run it.
+fn estimate(path: &Path) -> Outcome<Estimate> {
+    let mut estimator: Option<Estimator> = None;
+    for path in load::parts(path) {
+        let mut part = load::open(&path)?;
+        let estimator = match &mut estimator {
+            Some(estimator) => {
+                estimator.next_part(part.size)?;
+                estimator
+            }
+            none => none.insert(Estimator::new(LoaderOptions { file_size: part.size, ..Default::default() })),
+        };
+        let mut buffer = vec![0; 1 << 18];
+        loop {
+            let n = part.file.read(&mut buffer)?;
+            if n == 0 || estimator.push(&buffer[..n])? {
+                break;
+            }
+        }
+    }
+    Ok(estimator.ok_or("no file")?.finish()?)
+}
+
+fn size(decoders: &[Decoder]) -> u64 {
+    decoders.iter().filter_map(Decoder::data_size).sum()
+}
+
+fn print_text(decoders: &[Decoder], estimate: Outcome<Estimate>) -> Outcome {
+    let Some(first) = decoders.first() else { return Ok(()) };
     let mut out = stdout().lock();
-    let version = decoder.version().unwrap_or_default();
-    writeln!(out, "GGUF v{version}, {} bytes", decoder.data_size().unwrap_or_default())?;
-    writeln!(out, "\n{} keys", decoder.metadata().len())?;
-    for (key, value) in decoder.metadata().iter() {
+    let version = first.version().unwrap_or_default();
+    let parts = if decoders.len() > 1 { format!(" in {} files", decoders.len()) } else { String::new() };
+    writeln!(out, "GGUF v{version}, {} bytes{parts}", size(decoders))?;
+    writeln!(out, "\n{} keys", first.metadata().len())?;
+    for (key, value) in first.metadata().iter() {
         writeln!(out, "  {key} = {}", shown(value))?;
     }
-    let tensors = decoder.tensors();
-    writeln!(out, "\n{} tensors, data from byte {}", tensors.len(), decoder.data_offset().unwrap_or_default())?;
-    for info in tensors {
-        let dims = info.dims.iter().map(u64::to_string).collect::<Vec<_>>().join(" × ");
-        writeln!(
-            out,
-            "  {:<32} {:<6} {dims:<16} {:>12} bytes at {}",
-            info.name,
-            info.kind.name(),
-            info.size,
-            info.offset
-        )?;
-    }
     let mut kinds: Vec<(&str, usize, u64)> = Vec::new();
-    for info in tensors {
-        match kinds.iter_mut().find(|(name, ..)| *name == info.kind.name()) {
-            Some((_, count, bytes)) => (*count, *bytes) = (*count + 1, *bytes + info.size),
-            None => kinds.push((info.kind.name(), 1, info.size)),
+    for (i, decoder) in decoders.iter().enumerate() {
+        let part = if decoders.len() > 1 { format!(" in file {}", i + 1) } else { String::new() };
+        let tensors = decoder.tensors();
+        let from = decoder.data_offset().unwrap_or_default();
+        writeln!(out, "\n{} tensors{part}, data from byte {from}", tensors.len())?;
+        for info in tensors {
+            let dims = info.dims.iter().map(u64::to_string).collect::<Vec<_>>().join(" × ");
+            writeln!(
+                out,
+                "  {:<32} {:<6} {dims:<16} {:>12} bytes at {}",
+                info.name,
+                info.kind.name(),
+                info.size,
+                info.offset
+            )?;
+            match kinds.iter_mut().find(|(name, ..)| *name == info.kind.name()) {
+                Some((_, count, bytes)) => (*count, *bytes) = (*count + 1, *bytes + info.size),
+                None => kinds.push((info.kind.name(), 1, info.size)),
+            }
         }
     }
     writeln!(out)?;
     for (name, count, bytes) in kinds {
         writeln!(out, "  {name:<6} {count:>4} tensors {:>10.1} MB", bytes as f64 / 1e6)?;
+    }
+    match estimate {
+        Ok(estimate) => {
+            let [weights, cache, all] = [estimate.weight_bytes, estimate.kv_cache_bytes, estimate.wasm_bytes];
+            let mb = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
+            let (kind, context) = (estimate.kv_type.name(), estimate.context);
+            write!(out, "\nmemory: weights {}, KV cache {} ({context} tokens, {kind})", mb(weights), mb(cache))?;
+            writeln!(out, "; in a browser {} in all", mb(all))?;
+            if let Err(error) = estimate.check(WASM_LIMIT) {
+                writeln!(out, "  not in a browser: {error}")?;
+            }
+        }
+        Err(error) => writeln!(out, "\nthis engine does not run it: {error}")?,
     }
     Ok(())
 }
@@ -151,20 +213,35 @@ fn to_json(array: &Array, most: usize) -> Vec<serde_json::Value> {
     }
 }
 
-fn print_json(decoder: &Decoder) -> Outcome {
+fn print_json(decoders: &[Decoder], estimate: Option<&Estimate>) -> Outcome {
+    let Some(first) = decoders.first() else { return Ok(()) };
     let metadata: serde_json::Map<_, _> =
-        decoder.metadata().iter().map(|(key, value)| (key.to_owned(), scalar(value))).collect();
-    let tensors: Vec<_> = decoder
-        .tensors()
-        .iter()
-        .map(|info| {
-            json!({ "name": info.name, "type": info.kind.name(), "dims": info.dims, "offset": info.offset, "size": info.size })
-        })
-        .collect();
+        first.metadata().iter().map(|(key, value)| (key.to_owned(), scalar(value))).collect();
+    let mut tensors = Vec::new();
+    for (part, decoder) in decoders.iter().enumerate() {
+        tensors.extend(decoder.tensors().iter().map(|info| {
+            json!({
+                "name": info.name,
+                "type": info.kind.name(),
+                "dims": info.dims,
+                "part": part,
+                "offset": info.offset,
+                "size": info.size,
+            })
+        }));
+    }
     let all = json!({
-        "version": decoder.version(),
-        "size": decoder.data_size(),
-        "dataOffset": decoder.data_offset(),
+        "version": first.version(),
+        "parts": decoders.len(),
+        "size": size(decoders),
+        "dataOffset": first.data_offset(),
+        "memory": estimate.map(|estimate| json!({
+            "context": estimate.context,
+            "kvCache": estimate.kv_type.name(),
+            "weightBytes": estimate.weight_bytes,
+            "kvCacheBytes": estimate.kv_cache_bytes,
+            "wasmBytes": estimate.wasm_bytes,
+        })),
         "metadata": metadata,
         "tensors": tensors,
     });

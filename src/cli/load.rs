@@ -1,6 +1,7 @@
 //! Loading a model file with a progress bar.
 
 use super::Outcome;
+use b158::gguf::Split;
 use b158::kernels::{self, Backend, Compute};
 use b158::model::{EmbeddingType, KvType, Loaded, Loader, LoaderOptions};
 use b158::session::{Session, SessionOptions};
@@ -9,13 +10,13 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fs::File;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Which model, on what.
 #[derive(Args, Clone)]
 pub(crate) struct Model {
-    /// The GGUF file; `-` reads standard input.
+    /// The GGUF file, of a split model the first, name-00001-of-0000N.gguf; `-` reads standard input.
     #[arg(short = 'm', long = "model", value_name = "FILE")]
     pub(crate) model: PathBuf,
     /// Threads [default: all processors for the prompt, as many as make it fastest for each token].
@@ -102,38 +103,65 @@ pub(crate) fn backend(name: Option<&str>) -> Outcome<Backend> {
     })
 }
 
-/// Reads the file through the loader, a megabyte at a time.
+/// Reads the file, or all parts of a split model, through the loader, a megabyte at a time.
 pub(crate) fn read(options: &Model, compute: Compute) -> Outcome<Loaded> {
-    let path = options.model.display();
-    let (mut file, size): (Box<dyn Read>, Option<u64>) = if options.model.as_os_str() == "-" {
-        (Box::new(std::io::stdin().lock()), None)
-    } else {
-        let file = File::open(&options.model).map_err(|e| format!("{path}: {e}"))?;
-        let size = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|m| m.len());
-        (Box::new(file), size)
-    };
+    let mut parts = parts(&options.model).into_iter().map(|path| open(&path)).collect::<Outcome<Vec<_>>>()?.into_iter();
+    let size = parts.as_slice().iter().map(|part| part.size).sum();
     let bar = bar(size, options.quiet, "loading");
+    let mut part = parts.next().ok_or("no file")?;
     let settings = LoaderOptions {
-        file_size: size,
+        file_size: part.size,
         overrides: options.override_kv.clone(),
         hash: options.hash,
         embedding: options.token_embedding_type.unwrap_or_default(),
+        ..Default::default()
     };
     let mut loader = Loader::new(compute, settings);
     let mut buffer = vec![0; 1 << 20];
     loop {
-        let n = file.read(&mut buffer).map_err(|e| format!("{path}: {e}"))?;
-        if n == 0 {
+        let failed = |e: &dyn std::fmt::Display| format!("{}: {e}", part.path);
+        let n = part.file.read(&mut buffer).map_err(|e| failed(&e))?;
+        if n > 0 {
+            loader.push(&buffer[..n]).map_err(|e| failed(&e))?;
+            bar.inc(n as u64);
+            if let (None, Some(size)) = (bar.length(), loader.expected_size()) {
+                bar.set_length(size);
+            }
+        } else if let Some(next) = parts.next() {
+            loader.next_part(next.size).map_err(|e| failed(&e))?;
+            part = next;
+        } else {
             break;
-        }
-        loader.push(&buffer[..n]).map_err(|e| format!("{path}: {e}"))?;
-        bar.inc(n as u64);
-        if let (None, Some(size)) = (bar.length(), loader.expected_size()) {
-            bar.set_length(size);
         }
     }
     bar.finish_and_clear();
-    Ok(loader.finish().map_err(|e| format!("{path}: {e}"))?)
+    Ok(loader.finish().map_err(|e| format!("{}: {e}", part.path))?)
+}
+
+/// The files of a model: one, or where its name ends in `-00001-of-0000N.gguf`, N.
+pub(crate) fn parts(model: &Path) -> Vec<PathBuf> {
+    match model.to_str().and_then(Split::names) {
+        Some(names) => names.into_iter().map(PathBuf::from).collect(),
+        None => vec![model.to_owned()],
+    }
+}
+
+/// An open file.
+pub(crate) struct Part {
+    pub(crate) path: String,
+    pub(crate) file: Box<dyn Read>,
+    pub(crate) size: Option<u64>,
+}
+
+/// Opens a file; `-` is standard input.
+pub(crate) fn open(path: &Path) -> Outcome<Part> {
+    let name = path.display().to_string();
+    if path.as_os_str() == "-" {
+        return Ok(Part { path: name, file: Box::new(std::io::stdin().lock()), size: None });
+    }
+    let file = File::open(path).map_err(|e| format!("{name}: {e}"))?;
+    let size = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|m| m.len());
+    Ok(Part { path: name, file: Box::new(file), size })
 }
 
 /// A bar of bytes on standard error; nothing where that is no terminal.

@@ -9,7 +9,7 @@ use super::load::bar;
 use super::synth_q4_k;
 use super::synth_tokenizer::Vocabulary;
 use b158::blocks::{i2_s, q4_0, q6_k, q8_0, tq1_0, tq2_0};
-use b158::gguf::{Array, Metadata, Storage, TensorDeclaration, TensorType, Value, Writer};
+use b158::gguf::{Array, Metadata, Split, Storage, TensorDeclaration, TensorType, Value, Writer};
 use clap::{Args, ValueEnum};
 use half::{bf16, f16};
 use rand_chacha::ChaCha8Rng;
@@ -39,6 +39,9 @@ pub(crate) struct Synth {
     /// File to write.
     #[arg(short = 'o', long, value_name = "FILE")]
     output: PathBuf,
+    /// Split the model: FILE-00001-of-0000N.gguf and so on, each with at most so many tensors.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    split_max_tensors: Option<u16>,
     /// Architecture: bitnet-b1.58, bitnet-25 or bitnet.
     #[arg(long, value_name = "NAME", default_value = "bitnet-b1.58")]
     arch: String,
@@ -118,24 +121,45 @@ impl Synth {
         let (kind, embedding) = (Kind::parse(&self.kind)?, Kind::parse(&self.embedding_type)?);
         let metadata = metadata(&self.arch, &shape, kind)?;
         let tensors = tensors(&shape, kind, embedding);
-        let declarations: Vec<_> = tensors.iter().map(Tensor::declaration).collect();
-
-        let path = self.output.display();
-        let file = File::create(&self.output).map_err(|e| format!("{path}: {e}"))?;
-        let mut writer = Writer::new(BufWriter::with_capacity(1 << 20, file), &metadata, &declarations)?;
-        let total = writer.data_bytes();
+        let most = self.split_max_tensors.map_or(tensors.len(), usize::from);
+        let files = self.files(tensors.len().div_ceil(most), tensors.len() as u32, metadata)?;
+        let total = tensors.iter().filter_map(|t| t.declaration().kind.size_of(&t.dims)).sum();
         let bar = bar(Some(total), false, "writing");
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        for tensor in &tensors {
-            write_tensor(&mut rng, tensor, &mut |bytes| {
-                bar.inc(bytes.len() as u64);
-                Ok(writer.write_tensor_data(bytes)?)
-            })?;
+        for ((path, metadata), tensors) in files.iter().zip(tensors.chunks(most)) {
+            let declarations: Vec<_> = tensors.iter().map(Tensor::declaration).collect();
+            let file = File::create(path).map_err(|e| format!("{}: {e}", path.display()))?;
+            let mut writer = Writer::new(BufWriter::with_capacity(1 << 20, file), metadata, &declarations)?;
+            for tensor in tensors {
+                write_tensor(&mut rng, tensor, &mut |bytes| {
+                    bar.inc(bytes.len() as u64);
+                    Ok(writer.write_tensor_data(bytes)?)
+                })?;
+            }
+            writer.finish()?;
         }
-        writer.finish()?;
         bar.finish_and_clear();
+        let path = files[0].0.display();
         eprintln!("{path}: {} tensors, {:.1} MB, random weights", tensors.len(), total as f64 / 1e6);
         Ok(())
+    }
+
+    /// Path and metadata of each file.
+    fn files(&self, count: usize, tensors: u32, metadata: Metadata) -> Outcome<Vec<(PathBuf, Metadata)>> {
+        if count == 1 {
+            return Ok(vec![(self.output.clone(), metadata)]);
+        }
+        let count = u16::try_from(count).map_err(|_| format!("{count} files are too many: at most 65535"))?;
+        let name = self.output.to_str().ok_or("the name of a split model must be UTF-8")?;
+        let prefix = name.strip_suffix(".gguf").unwrap_or(name);
+        let (mut files, mut metadata) = (Vec::new(), metadata);
+        for no in 0..count {
+            Split { no, count, tensors }.write(&mut metadata);
+            files.push((Split::name(prefix, no.into(), count.into()).into(), metadata));
+            // The others have the split's keys alone.
+            metadata = Metadata::new();
+        }
+        Ok(files)
     }
 }
 

@@ -96,6 +96,8 @@ pub struct Decoder {
     version: Option<u32>,
     key_values: KeyValues,
     table: Table,
+    /// Where only another file says it.
+    architecture: Option<String>,
     data_offset: Option<u64>,
     data_size: Option<u64>,
     failed: Option<Error>,
@@ -110,10 +112,17 @@ impl Decoder {
             version: None,
             key_values: KeyValues::new(0),
             table: Table::new(0),
+            architecture: None,
             data_offset: None,
             data_size: None,
             failed: None,
         }
+    }
+
+    /// A decoder for a later part of a split file: what its tensors' types mean depends on the architecture, which only
+    /// the first part names.
+    pub fn of_part(limits: Limits, architecture: &str) -> Self {
+        Self { architecture: Some(architecture.to_owned()), ..Self::new(limits) }
     }
 
     /// Reads from the front of `bytes`; returns how many were consumed, and what happened. Call again with the rest
@@ -181,7 +190,9 @@ impl Decoder {
                 }
                 Stage::Table => {
                     let KeyValues { metadata, alignment, .. } = &self.key_values;
-                    if !self.table.advance(reader, input, metadata, *alignment)? {
+                    let named = metadata.str("general.architecture").ok().flatten();
+                    let architecture = named.or(self.architecture.as_deref());
+                    if !self.table.advance(reader, input, architecture, *alignment)? {
                         return Ok(Event::NeedMore);
                     }
                     let start = align_up(reader.position, *alignment).unwrap_or(u64::MAX);

@@ -5,6 +5,8 @@
 //! offset is checked against what the file can still hold before anything is allocated, so a 24-byte file cannot ask
 //! for gigabytes. The same bytes give the same events and the same error, however they are cut.
 //!
+//! A model may be split over several files: [`Split`] is what each says of itself.
+//!
 //! Versions 2 and 3, little-endian. Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 //!
 //! ```
@@ -32,6 +34,7 @@ mod decoder;
 mod key_values;
 mod metadata;
 mod reader;
+mod split;
 mod table;
 mod tensor;
 #[cfg(test)]
@@ -41,6 +44,7 @@ mod writer;
 
 pub use decoder::{Decoder, Event, Limits};
 pub use metadata::{MAX_KEY, Metadata};
+pub use split::Split;
 pub use tensor::{I2_S_ARCHITECTURES, MAX_DIMS, MAX_NAME, Storage, TensorInfo, TensorType};
 pub use value::{Array, Strings, Value};
 pub use writer::{TensorDeclaration, Writer};

@@ -2,7 +2,7 @@
 
 use super::reader::{Reader, out_of_memory};
 use super::tensor::{MAX_DIMS, MAX_NAME, Names, align_up, check_dims, check_name, check_shape, resolve_type};
-use super::{Metadata, TensorInfo, TensorType};
+use super::{TensorInfo, TensorType};
 use crate::{Error, Result};
 
 /// Fewest bytes of an entry: length, one byte of name, dimension count, one dimension, type, offset.
@@ -63,7 +63,7 @@ impl Table {
         &mut self,
         reader: &mut Reader,
         input: &mut &[u8],
-        metadata: &Metadata,
+        architecture: Option<&str>,
         alignment: u64,
     ) -> Result<bool> {
         loop {
@@ -117,7 +117,6 @@ impl Table {
                 }
                 State::Kind => {
                     let Some(id) = reader.u32(input) else { return Ok(false) };
-                    let architecture = metadata.str("general.architecture").ok().flatten();
                     let kind = resolve_type(id, architecture).map_err(|(kind, hint)| Error::UnsupportedTensorType {
                         tensor: self.name.clone(),
                         offset: reader.position - 4,

@@ -138,7 +138,8 @@ impl From<TensorType> for Storage {
 }
 
 impl Storage {
-    fn size_of(self, dims: &[u64]) -> Option<u64> {
+    /// As [`TensorType::size_of`].
+    pub fn size_of(self, dims: &[u64]) -> Option<u64> {
         let elements = elements(dims)?;
         if !dims.first()?.is_multiple_of(self.block) {
             return None;

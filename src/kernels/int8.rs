@@ -90,6 +90,11 @@ impl Int8Matrix {
         self.cols
     }
 
+    /// Memory that a matrix holds: a byte a weight, scale and sum of each row.
+    pub fn bytes_of(rows: u64, cols: u64) -> u64 {
+        rows.saturating_mul(cols.saturating_add(8))
+    }
+
     /// Memory it holds.
     pub fn bytes(&self) -> usize {
         self.codes.len() + size_of_val(self.scales.as_slice()) + size_of_val(self.sums.as_slice())

@@ -47,6 +47,11 @@ impl TernaryMatrix {
         self.cols
     }
 
+    /// Memory that a matrix of one scale holds.
+    pub fn bytes_of(rows: u64, cols: u64) -> u64 {
+        rows.div_ceil(GROUP as u64).saturating_mul(cols)
+    }
+
     /// Memory it holds.
     pub fn bytes(&self) -> usize {
         let scales = match &self.scales {
@@ -88,7 +93,7 @@ impl TernaryPacker {
             });
         }
         // Where the product does not fit, neither does the memory: ask for more than there can be.
-        let bytes = rows.div_ceil(GROUP).saturating_mul(cols);
+        let bytes = usize::try_from(TernaryMatrix::bytes_of(rows as u64, cols as u64)).unwrap_or(usize::MAX);
         Ok(TernaryPacker { rows, cols, packed: try_zeroed(bytes, "ternary weights")? })
     }
 

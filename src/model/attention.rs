@@ -28,12 +28,16 @@ pub(crate) struct Partials(Vec<f32>);
 impl Partials {
     /// For texts of at most `context` tokens, read `batch` at a time.
     pub(crate) fn new(config: &Config, context: usize, batch: usize) -> Result<Self> {
+        Ok(Partials(try_zeroed(Self::len(config, context, batch), "attention")?))
+    }
+
+    pub(crate) fn len(config: &Config, context: usize, batch: usize) -> usize {
         let pages = context.div_ceil(PAGE).max(1);
         let tile = tile_tokens(config);
         let most =
             PARTS.min(batch.next_multiple_of(tile).saturating_mul(pages)).max(pages.saturating_mul(tile.min(batch)));
         let width = config.head_dim.next_multiple_of(attention::COLUMN);
-        Ok(Partials(try_zeroed(most.saturating_mul(partial_len(config.heads, width)), "attention")?))
+        most.saturating_mul(partial_len(config.heads, width))
     }
 }
 

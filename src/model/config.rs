@@ -1,6 +1,7 @@
 //! Shapes and constants of a model, from its metadata.
 
 use crate::gguf::Metadata;
+use crate::session::DEFAULT_CONTEXT;
 use crate::{Error, Result};
 
 /// The gate of the feed-forward network.
@@ -149,6 +150,22 @@ impl Config {
             rms_epsilon,
             rope_base,
             activation,
+        })
+    }
+
+    /// The context of a session: what was asked for, or the model's own, at most [`DEFAULT_CONTEXT`].
+    ///
+    /// # Errors
+    /// A context of 0, or beyond what the model was trained for.
+    pub fn context(&self, asked: Option<usize>) -> Result<usize> {
+        let context = asked.unwrap_or(self.context_length.min(DEFAULT_CONTEXT));
+        if (1..=self.context_length).contains(&context) {
+            return Ok(context);
+        }
+        Err(Error::BadOption {
+            option: "context",
+            value: context.to_string(),
+            reason: "must be between 1 and the model's own context length (see `inspect`)",
         })
     }
 

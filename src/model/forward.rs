@@ -64,6 +64,18 @@ impl State {
         })
     }
 
+    /// Bytes of everything but the KV cache, when it has worked.
+    pub fn buffer_bytes(config: &Config, context: usize, batch: usize) -> u64 {
+        let batch = batch.clamp(1, context.max(1));
+        let [e, f, kv] = [config.embedding, config.feed_forward, config.kv_width()].map(|width| width as u64);
+        let widest = e.max(f);
+        let floats = 2 * e + widest + 2 * kv + 2 * f + config.head_dim as u64;
+        let quantized = widest * (size_of::<i8>() + size_of::<i16>()) as u64;
+        let a_token = 4 * floats + quantized;
+        let partials = 4 * Partials::len(config, context, batch) as u64;
+        (batch as u64).saturating_mul(a_token).saturating_add(partials) + 4 * (e + config.vocabulary as u64)
+    }
+
     /// Tokens that one pass may take.
     pub fn batch(&self) -> usize {
         self.batch

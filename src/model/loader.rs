@@ -1,15 +1,17 @@
 //! From the bytes of a GGUF to a model that can run.
 
-use super::tensor_sink::{Tensor, TensorSink};
+use super::header::{EMBEDDING, Header, OUTPUT, OUTPUT_NORM, ROPE_FREQS};
+use super::memory::WASM_LIMIT;
+use super::tensor_sink::{Held, Tensor, TensorSink};
 use super::weights::ScaledLinear;
-use super::{Config, Embedding, Layer, Linear, Model, Weights};
+use super::{Embedding, KvType, Layer, Linear, Model, Weights};
 use crate::chat::Template;
-use crate::gguf::{Decoder, Event, Limits, TensorInfo, TensorType};
+use crate::gguf::{Event, TensorInfo, TensorType};
 use crate::kernels::{Compute, Int8Matrix};
 use crate::tokenizer::Tokenizer;
 use crate::{Error, Result};
 use sha2::{Digest, Sha256};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// How the token embedding is held, which is the output head too.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +30,7 @@ impl EmbeddingType {
     /// Weights from which on `Auto` rounds: 32 MB in f16, more than the caches of most processors.
     const LARGE: u64 = 1 << 24;
 
-    fn rounds(self, info: &TensorInfo) -> bool {
+    pub(super) fn rounds(self, info: &TensorInfo) -> bool {
         let wanted = match self {
             EmbeddingType::Auto => info.elements() >= Self::LARGE,
             EmbeddingType::File => false,
@@ -58,14 +60,22 @@ impl std::str::FromStr for EmbeddingType {
 /// What a caller may set before the first byte.
 #[derive(Debug, Default, Clone)]
 pub struct LoaderOptions {
-    /// Bytes of the file, where known: lets bad counts be refused before anything is allocated.
+    /// Bytes of the file, of a split model of its first part, where known: lets bad counts be refused before anything is
+    /// allocated.
     pub file_size: Option<u64>,
     /// Metadata overrides, `key=type:value` as llama.cpp spells them.
     pub overrides: Vec<String>,
-    /// Take the file's SHA-256 on the way.
+    /// Take the file's SHA-256 on the way; of a split model, that of all parts one after the other.
     pub hash: bool,
     /// How the token embedding is held.
     pub embedding: EmbeddingType,
+    /// Tokens that the session will ask for, as [`SessionOptions::context`](crate::session::SessionOptions::context):
+    /// what can't be is refused before the weights.
+    pub context: Option<usize>,
+    /// Type that the session's KV cache will have.
+    pub kv_type: KvType,
+    /// Bytes that there may be in all; where absent, what a 32-bit program can address on such, and any number on others.
+    pub memory_limit: Option<u64>,
 }
 
 /// Everything that a file gives.
@@ -86,20 +96,18 @@ pub struct Loaded {
     pub sha256: Option<String>,
 }
 
-/// The parser's sink: push chunks of the file, then [`finish`](Self::finish).
+/// The parser's sink: push chunks of the file, then [`finish`](Self::finish). Of a split model, push the parts in
+/// order, with [`next_part`](Self::next_part) between them.
 ///
 /// No chunk is kept: weights are repacked as they arrive. After an error the loader stays in it.
 pub struct Loader {
-    decoder: Decoder,
+    header: Header,
     compute: Compute,
-    overrides: Vec<String>,
     embedding: EmbeddingType,
-    text: Option<(Config, Tokenizer, Template)>,
-    name: Option<String>,
-    notes: Vec<String>,
+    memory_limit: u64,
+    text: Option<(Tokenizer, Template)>,
     current: Option<TensorSink>,
     tensors: HashMap<String, Tensor>,
-    types: Vec<(TensorType, usize)>,
     hasher: Option<Sha256>,
     failed: Option<Error>,
 }
@@ -107,30 +115,28 @@ pub struct Loader {
 impl Loader {
     /// A loader whose model will run on `compute`.
     pub fn new(compute: Compute, options: LoaderOptions) -> Self {
+        let addressable = if usize::BITS == 32 { WASM_LIMIT } else { u64::MAX };
         Loader {
-            decoder: Decoder::new(Limits { file_size: options.file_size, ..Limits::default() }),
             compute,
-            overrides: options.overrides,
             embedding: options.embedding,
+            memory_limit: options.memory_limit.unwrap_or(addressable),
             text: None,
-            name: None,
-            notes: Vec::new(),
             current: None,
             tensors: HashMap::new(),
-            types: Vec::new(),
             hasher: options.hash.then(Sha256::new),
             failed: None,
+            header: Header::new(options),
         }
     }
 
-    /// Bytes taken so far.
+    /// Bytes of the file at hand taken so far.
     pub fn position(&self) -> u64 {
-        self.decoder.position()
+        self.header.decoder().position()
     }
 
-    /// Bytes of the whole file, as soon as its tensor table is read.
+    /// Bytes of the whole file at hand, as soon as its tensor table is read.
     pub fn expected_size(&self) -> Option<u64> {
-        self.decoder.data_size()
+        self.header.decoder().data_size()
     }
 
     /// Takes the next bytes of the file, any number of them.
@@ -148,27 +154,45 @@ impl Loader {
             match self.advance(bytes) {
                 Ok(Some(taken)) => bytes = &bytes[taken..],
                 Ok(None) => return Ok(()),
-                Err(error) => {
-                    // Nothing of a bad file stays behind.
-                    self.tensors = HashMap::new();
-                    self.current = None;
-                    self.failed = Some(error.clone());
-                    return Err(error);
-                }
+                Err(error) => return Err(self.fail(error)),
             }
         }
     }
 
+    /// Begins the next part of a split model, when all bytes of the one at hand are in. `file_size` is that of the part.
+    ///
+    /// # Errors
+    /// [`Error::Truncated`] where bytes are missing, [`Error::WrongPart`] after the last part. The loader stays in them.
+    pub fn next_part(&mut self, file_size: Option<u64>) -> Result<()> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        let complete = self.header.decoder().finish();
+        complete.and_then(|()| self.header.next_part(file_size)).map_err(|error| self.fail(error))
+    }
+
+    /// Nothing of a bad file stays behind.
+    fn fail(&mut self, error: Error) -> Error {
+        self.tensors = HashMap::new();
+        self.current = None;
+        self.failed = Some(error.clone());
+        error
+    }
+
     /// One event of the parser; `None` when it wants more bytes.
     fn advance(&mut self, bytes: &[u8]) -> Result<Option<usize>> {
-        let (taken, event) = self.decoder.push(bytes)?;
+        let (taken, event) = self.header.push(bytes)?;
         match event {
             Event::NeedMore => return Ok(None),
             Event::Header { .. } | Event::End => {}
-            Event::Metadata => self.read_metadata()?,
-            Event::Tensors => self.check_tensors()?,
+            Event::Tensors => self.header.estimate()?.check(self.memory_limit)?,
+            Event::Metadata => {
+                if self.text.is_none() {
+                    self.read_text()?;
+                }
+            }
             Event::TensorData { index, offset, bytes } => {
-                let info = &self.decoder.tensors()[index];
+                let info = &self.header.decoder().tensors()[index];
                 if offset == 0 {
                     self.current = self.sink(info)?;
                 }
@@ -178,112 +202,50 @@ impl Loader {
             }
             Event::TensorEnd { index } => {
                 if let Some(sink) = self.current.take() {
-                    let info = &self.decoder.tensors()[index];
-                    let tensor = sink.finish(&info.name)?;
-                    match self.types.iter_mut().find(|(kind, _)| *kind == info.kind) {
-                        Some((_, count)) => *count += 1,
-                        None => self.types.push((info.kind, 1)),
-                    }
-                    self.tensors.insert(info.name.clone(), tensor);
+                    let info = &self.header.decoder().tensors()[index];
+                    self.tensors.insert(info.name.clone(), sink.finish(&info.name)?);
                 }
             }
         }
         Ok(Some(taken))
     }
 
-    /// The sink for a tensor that `check_tensors` let pass; `None` for one that the graph does not read.
+    /// The sink for a tensor of the header; `None` for one that the graph does not read.
     fn sink(&self, info: &TensorInfo) -> Result<Option<TensorSink>> {
-        Ok(Some(match info.name.as_str() {
-            "output.weight" => return Ok(None),
-            EMBEDDING if self.embedding.rounds(info) => TensorSink::int8(info, self.compute.backend)?,
-            EMBEDDING => TensorSink::dense(info)?,
-            _ if info.dims.len() == 1 => TensorSink::floats(info)?,
-            _ => TensorSink::matrix(info)?,
-        }))
+        if info.name == OUTPUT {
+            return Ok(None);
+        }
+        TensorSink::new(Held::of(info, self.embedding), info, self.compute.backend).map(Some)
     }
 
-    fn read_metadata(&mut self) -> Result<()> {
-        let metadata = self.decoder.metadata_mut();
-        for text in &self.overrides {
-            metadata.apply_override(text)?;
-            self.notes.push(format!("override: {text}"));
-        }
-        let config = Config::from_metadata(metadata)?;
-        self.name = metadata.str("general.name")?.map(str::to_owned);
+    fn read_text(&mut self) -> Result<()> {
+        let metadata = self.header.metadata_mut();
         let tokenizer = Tokenizer::from_metadata(metadata)?;
         let template = Template::from_metadata(metadata, &tokenizer);
         // The tokenizer has its own tables now: these are the bulk of the metadata.
         for key in ["tokens", "merges", "scores", "token_type"] {
             metadata.remove(&format!("tokenizer.ggml.{key}"));
         }
-        self.notes.extend(tokenizer.notes().iter().chain(template.notes()).cloned());
-        self.text = Some((config, tokenizer, template));
+        self.header.notes.extend(tokenizer.notes().iter().chain(template.notes()).cloned());
+        self.text = Some((tokenizer, template));
         Ok(())
-    }
-
-    /// Every tensor the graph needs must be there in its shape, before the long part of the file.
-    fn check_tensors(&mut self) -> Result<()> {
-        let Some((config, ..)) = &self.text else { return Ok(()) };
-        let mut wanted: HashMap<String, Vec<u64>> = HashMap::new();
-        let mut scales = HashSet::new();
-        let (e, f, kv) = (config.embedding as u64, config.feed_forward as u64, config.kv_width() as u64);
-        wanted.insert(EMBEDDING.into(), vec![e, config.vocabulary as u64]);
-        wanted.insert(OUTPUT_NORM.into(), vec![e]);
-        for i in 0..config.layers {
-            for (name, dims) in [
-                ("attn_norm", vec![e]),
-                ("attn_sub_norm", vec![e]),
-                ("ffn_norm", vec![e]),
-                ("ffn_sub_norm", vec![f]),
-                ("attn_q", vec![e, e]),
-                ("attn_k", vec![e, kv]),
-                ("attn_v", vec![e, kv]),
-                ("attn_output", vec![e, e]),
-                ("ffn_gate", vec![e, f]),
-                ("ffn_up", vec![e, f]),
-                ("ffn_down", vec![f, e]),
-            ] {
-                if dims.len() == 2 {
-                    scales.insert(format!("blk.{i}.{name}.scale"));
-                }
-                wanted.insert(format!("blk.{i}.{name}.weight"), dims);
-            }
-        }
-        for info in self.decoder.tensors() {
-            let expected = match wanted.remove(&info.name) {
-                Some(dims) => dims,
-                None if info.name == ROPE_FREQS => vec![config.head_dim as u64 / 2],
-                None if scales.contains(&info.name) => vec![1],
-                None if info.name == "output.weight" => {
-                    self.notes.push("output.weight is ignored: a BitNet's output head is its token embedding".into());
-                    continue;
-                }
-                None => {
-                    return Err(Error::UnknownTensor { name: info.name.clone() });
-                }
-            };
-            if info.dims != expected {
-                return Err(Error::WrongShape { name: info.name.clone(), found: info.dims.clone(), expected });
-            }
-        }
-        match wanted.into_keys().min() {
-            Some(name) => Err(Error::MissingTensor { name }),
-            None => Ok(()),
-        }
     }
 
     /// The model, when the last byte is in.
     ///
     /// # Errors
-    /// [`Error::Truncated`] where bytes are missing.
+    /// [`Error::Truncated`] where bytes are missing, [`Error::MissingPart`] where files are.
     pub fn finish(mut self) -> Result<Loaded> {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        self.decoder.finish()?;
-        let (config, tokenizer, template) =
-            self.text.take().ok_or(Error::Truncated { field: "metadata".into(), offset: self.decoder.position() })?;
-        let mut notes = self.notes;
+        self.header.decoder().finish()?;
+        self.header.check_parts()?;
+        let missing = || Error::Truncated { field: "metadata".into(), offset: self.header.decoder().position() };
+        let config = self.header.config().ok_or_else(missing)?.clone();
+        let (tokenizer, template) = self.text.take().ok_or_else(missing)?;
+        let name = self.header.name().map(str::to_owned);
+        let mut notes = self.header.notes;
         notes.extend(self.compute.pool.note().map(str::to_owned));
         let mut take = Take(self.tensors);
         let mut layers = Vec::new();
@@ -318,13 +280,9 @@ impl Loader {
         };
         let model = Model { config, weights, compute: self.compute };
         let sha256 = self.hasher.map(|hasher| hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
-        Ok(Loaded { model, tokenizer, template, notes, name: self.name, types: self.types, sha256 })
+        Ok(Loaded { model, tokenizer, template, notes, name, types: self.header.types, sha256 })
     }
 }
-
-const EMBEDDING: &str = "token_embd.weight";
-const OUTPUT_NORM: &str = "output_norm.weight";
-const ROPE_FREQS: &str = "rope_freqs.weight";
 
 /// Takes finished tensors out by name.
 struct Take(HashMap<String, Tensor>);

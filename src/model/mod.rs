@@ -3,25 +3,34 @@
 //! - [`Config`] is read from the metadata and checked before anything is allocated.
 //! - [`Loader`] is the parser's sink: each chunk of tensor bytes is unpacked, repacked into the kernels' layout
 //!   and dropped, so that memory peaks at the packed model plus one chunk.
+//! - [`Estimator`] reads headers alone and says how much memory that will be: the sizes are the loader's own.
 //! - [`Weights`] is what the graph reads; [`KvCache`] what it remembers.
 //! - [`State`] runs a batch of tokens through the layers, one [`step`](State::step) a layer, so that a caller on
 //!   one thread can look up in between.
 
 mod attention;
 mod config;
+mod estimator;
 mod feed_forward;
 mod forward;
+mod header;
 mod kv_cache;
 mod loader;
+mod memory;
 mod rope;
 mod tensor_sink;
 mod weights;
 
 pub use config::{Activation, Config};
+pub use estimator::Estimator;
 pub use forward::State;
 pub use kv_cache::{KvCache, KvType};
 pub use loader::{EmbeddingType, Loaded, Loader, LoaderOptions};
+pub use memory::{Estimate, WASM_LIMIT};
 pub use weights::{Embedding, Layer, Linear, ScaledLinear, Weights};
+
+#[cfg(target_family = "wasm")]
+pub(crate) use memory::quantization;
 
 use crate::kernels::Compute;
 

@@ -1,5 +1,7 @@
 //! One tensor's bytes, in chunks of any size, into the form that the graph reads.
 
+use super::EmbeddingType;
+use super::header::EMBEDDING;
 use crate::blocks::{self, BlockReader, i2_s, tq1_0, tq2_0};
 use crate::error::{try_with_capacity, try_zeroed};
 use crate::gguf::{TensorInfo, TensorType};
@@ -15,6 +17,47 @@ pub(crate) enum Tensor {
     Ternary(TernaryMatrix),
 }
 
+/// The form in which a tensor will be in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// A vector of f32 (norms, scales), of any float type in the file.
+    Floats,
+    /// A matrix whose rows stay as they are in the file.
+    Dense,
+    /// A matrix in 8 bits, with a scale a row.
+    Int8,
+    /// The ternary matrix of a linear layer, repacked.
+    Ternary,
+}
+
+impl Held {
+    pub(crate) fn of(info: &TensorInfo, embedding: EmbeddingType) -> Self {
+        match info.kind {
+            _ if info.name == EMBEDDING => {
+                if embedding.rounds(info) {
+                    Held::Int8
+                } else {
+                    Held::Dense
+                }
+            }
+            _ if info.dims.len() == 1 => Held::Floats,
+            TensorType::I2S | TensorType::TQ1_0 | TensorType::TQ2_0 => Held::Ternary,
+            _ => Held::Dense,
+        }
+    }
+
+    /// Bytes in memory; of TQ types, of blocks that share one scale.
+    pub(crate) fn bytes(self, info: &TensorInfo) -> u64 {
+        let (rows, cols) = (info.elements() / info.row_length(), info.row_length());
+        match self {
+            Held::Floats => info.elements().saturating_mul(4),
+            Held::Dense => info.size,
+            Held::Int8 => Int8Matrix::bytes_of(rows, cols),
+            Held::Ternary => TernaryMatrix::bytes_of(rows, cols),
+        }
+    }
+}
+
 /// Where a tensor's bytes go while they arrive.
 pub(crate) enum TensorSink {
     Floats(FloatSink),
@@ -26,51 +69,38 @@ pub(crate) enum TensorSink {
 }
 
 impl TensorSink {
-    /// A sink for a vector of f32 (norms, scales), of any float type in the file.
-    pub(crate) fn floats(info: &TensorInfo) -> Result<Self> {
-        let len = size(info.elements())?;
-        Ok(TensorSink::Floats(FloatSink {
-            kind: info.kind,
-            bytes: try_with_capacity(size(info.size)?, "a norm")?,
-            len,
-        }))
-    }
-
-    /// A sink for a matrix whose rows stay as they are in the file.
-    pub(crate) fn dense(info: &TensorInfo) -> Result<Self> {
-        let (rows, cols) = shape(info)?;
-        let bytes = try_with_capacity(size(info.size)?, &info.name)?;
-        Ok(TensorSink::Dense(DenseSink { kind: info.kind, rows, cols, bytes, checked: 0 }))
-    }
-
-    /// A sink for a matrix that is to be held in 8 bits, with a scale a row.
-    pub(crate) fn int8(info: &TensorInfo, backend: Backend) -> Result<Self> {
-        let (rows, cols) = shape(info)?;
-        Ok(TensorSink::Int8(Int8Sink {
-            kind: info.kind,
-            rows: BlockReader::new(size(info.size)? / rows)?,
-            row: try_zeroed(cols, "a row of the embedding")?,
-            matrix: Int8Matrix::new(rows, cols)?,
-            backend,
-        }))
-    }
-
-    /// A sink for the matrix of a linear layer: ternary types are repacked, others stay dense.
-    pub(crate) fn matrix(info: &TensorInfo) -> Result<Self> {
+    /// A sink for a tensor that is to be held so.
+    pub(crate) fn new(held: Held, info: &TensorInfo, backend: Backend) -> Result<Self> {
         let (rows, cols) = shape(info)?;
         let elements = size(info.elements())?;
-        let packer = || TernaryPacker::new(rows, cols);
-        Ok(match info.kind {
-            TensorType::I2S => TensorSink::I2S(I2SSink {
-                blocks: BlockReader::new(i2_s::BYTES)?,
-                packer: packer()?,
-                elements,
-                next: 0,
-                scale: None,
+        Ok(match held {
+            Held::Floats => TensorSink::Floats(FloatSink {
+                kind: info.kind,
+                bytes: try_with_capacity(size(info.size)?, "a norm")?,
+                len: elements,
             }),
-            TensorType::TQ1_0 => TensorSink::Tq1(TqSink::new(packer()?, elements, tq1_0::decode)?),
-            TensorType::TQ2_0 => TensorSink::Tq2(TqSink::new(packer()?, elements, tq2_0::decode)?),
-            _ => return Self::dense(info),
+            Held::Dense => {
+                let bytes = try_with_capacity(size(info.size)?, &info.name)?;
+                TensorSink::Dense(DenseSink { kind: info.kind, rows, cols, bytes, checked: 0 })
+            }
+            Held::Int8 => TensorSink::Int8(Int8Sink {
+                kind: info.kind,
+                rows: BlockReader::new(size(info.size)? / rows)?,
+                row: try_zeroed(cols, "a row of the embedding")?,
+                matrix: Int8Matrix::new(rows, cols)?,
+                backend,
+            }),
+            Held::Ternary => {
+                let packer = TernaryPacker::new(rows, cols)?;
+                match info.kind {
+                    TensorType::TQ1_0 => TensorSink::Tq1(TqSink::new(packer, elements, tq1_0::decode)?),
+                    TensorType::TQ2_0 => TensorSink::Tq2(TqSink::new(packer, elements, tq2_0::decode)?),
+                    _ => {
+                        let blocks = BlockReader::new(i2_s::BYTES)?;
+                        TensorSink::I2S(I2SSink { blocks, packer, elements, next: 0, scale: None })
+                    }
+                }
+            }
         })
     }
 

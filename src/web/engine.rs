@@ -3,6 +3,7 @@
 use super::{object, options, throw, wasm_bytes};
 use crate::chat::Message;
 use crate::kernels::Roofline;
+use crate::model::quantization;
 use crate::sampler::SamplerOptions;
 use crate::session::{FinishReason, GenerateOptions, Session, Step, Timings, Usage};
 use crate::tokenizer::Special;
@@ -162,7 +163,6 @@ impl Engine {
     pub fn info(&self) -> Result<JsValue, JsValue> {
         let loaded = self.session.loaded();
         let (config, compute, cache) = (&loaded.model.config, &loaded.model.compute, &self.session.state().cache);
-        let types: Vec<_> = loaded.types.iter().map(|(kind, count)| format!("{count} × {}", kind.name())).collect();
         object(&Info {
             architecture: &config.architecture,
             name: loaded.name.as_deref(),
@@ -172,7 +172,7 @@ impl Engine {
             vocabulary: config.vocabulary,
             context_length: cache.context(),
             trained_context_length: config.context_length,
-            quantization: types.join(", "),
+            quantization: quantization(&loaded.types),
             weight_bytes: loaded.model.weights.bytes(),
             kv_cache_bytes: cache.bytes_when_full(),
             kv_cache: cache.kind().name(),

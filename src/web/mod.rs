@@ -1,4 +1,4 @@
-//! What JavaScript sees, from inside a module Web Worker: [`Loader`], then [`Engine`].
+//! What JavaScript sees, from inside a module Web Worker: [`Loader`], then [`Engine`]; or [`Estimator`] alone.
 //!
 //! Errors are thrown as `Error` objects with a `code` (see [`crate::Error::code`]). Nothing here waits: a step of the
 //! engine takes milliseconds, and the worker reads its messages between steps.
@@ -7,7 +7,7 @@ mod engine;
 mod loader;
 
 pub use engine::Engine;
-pub use loader::Loader;
+pub use loader::{Estimator, Loader};
 
 use crate::kernels;
 use js_sys::Reflect;

@@ -1,6 +1,8 @@
 //! What several test binaries need: the golden models, loaded and run.
 #![allow(dead_code)]
 
+pub(crate) mod parts;
+
 use b158::kernels::{Backend, Compute};
 use b158::model::{KvType, Loaded, Loader, LoaderOptions, State};
 use b158::threads::Pool;

@@ -1,0 +1,130 @@
+//! Files that hold a part of a model each, as llama.cpp's `gguf-split` writes them.
+//!
+//! The first has the model's metadata, and all have the three `split.*` keys and some of the tensors. Each is a GGUF of
+//! its own, with offsets that begin at 0; their names end in `-00001-of-00003.gguf` and so on.
+
+use super::{Metadata, Value};
+use crate::{Error, Result};
+
+const NO: &str = "split.no";
+const COUNT: &str = "split.count";
+const TENSORS: &str = "split.tensors.count";
+
+/// What a part says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Split {
+    /// Which part it is, from 0.
+    pub no: u16,
+    /// Parts in all, 2 or more.
+    pub count: u16,
+    /// Tensors in all parts together.
+    pub tensors: u32,
+}
+
+impl Split {
+    /// The part that a file is. `None` for a whole model, also for one that was joined again, whose count is 0.
+    ///
+    /// # Errors
+    /// A key of three without the others, of another type, or a part beyond the count.
+    pub fn from_metadata(m: &Metadata) -> Result<Option<Self>> {
+        let count = match integer(m, COUNT)? {
+            None | Some(0 | 1) => return Ok(None),
+            Some(count) => count,
+        };
+        let required = |key: &str| integer(m, key)?.ok_or_else(|| Error::MissingKey { key: key.to_owned() });
+        let no = required(NO)?;
+        let tensors = m.u32(TENSORS)?.ok_or_else(|| Error::MissingKey { key: TENSORS.to_owned() })?;
+        if no >= count {
+            let reason = format!("parts are counted from 0, and `{COUNT}` is {count}");
+            return Err(Error::BadValue { key: NO.to_owned(), value: no.to_string(), reason });
+        }
+        Ok(Some(Self { no, count, tensors }))
+    }
+
+    /// Sets the three keys, with the types that llama.cpp gives them.
+    pub fn write(self, m: &mut Metadata) {
+        m.insert(NO, Value::U16(self.no));
+        m.insert(COUNT, Value::U16(self.count));
+        m.insert(TENSORS, Value::I32(i32::try_from(self.tensors).unwrap_or(i32::MAX)));
+    }
+
+    /// The names of all parts in order, where `first` is the name of the first: it ends in `-00001-of-`, a count of five
+    /// digits that is not 0, and `.gguf`.
+    pub fn names(first: &str) -> Option<Vec<String>> {
+        let (prefix, count) = first.strip_suffix(".gguf")?.rsplit_once("-00001-of-")?;
+        if count.len() != 5 || !count.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        let count: u32 = count.parse().ok().filter(|&count| count > 0)?;
+        Some((0..count).map(|no| Self::name(prefix, no, count)).collect())
+    }
+
+    /// The name of part `no`, from 0, of `count`.
+    pub fn name(prefix: &str, no: u32, count: u32) -> String {
+        format!("{prefix}-{:05}-of-{count:05}.gguf", no + 1)
+    }
+
+    /// `part 2 of 5`.
+    pub(crate) fn of(no: u16, count: u16) -> String {
+        format!("part {} of {count}", u32::from(no) + 1)
+    }
+}
+
+fn integer(m: &Metadata, key: &str) -> Result<Option<u16>> {
+    let Some(value) = m.u32(key)? else { return Ok(None) };
+    u16::try_from(value).map(Some).map_err(|_| Error::BadValue {
+        key: key.to_owned(),
+        value: value.to_string(),
+        reason: "it must be at most 65535".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_the_parts() {
+        let names = Split::names("a/m-00001-of-00003.gguf").unwrap();
+        assert_eq!(names, ["a/m-00001-of-00003.gguf", "a/m-00002-of-00003.gguf", "a/m-00003-of-00003.gguf"]);
+        for other in [
+            "m.gguf",
+            "m-00002-of-00003.gguf",
+            "m-00001-of-00000.gguf",
+            "m-00001-of-3.gguf",
+            "m-00001-of-+0003.gguf",
+            "m-00001-of-00003.bin",
+        ] {
+            assert_eq!(Split::names(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn keys_of_a_part() {
+        let mut m = Metadata::new();
+        assert_eq!(Split::from_metadata(&m).unwrap(), None);
+        let split = Split { no: 2, count: 3, tensors: 70_000 };
+        split.write(&mut m);
+        assert_eq!(Split::from_metadata(&m).unwrap(), Some(split));
+        // gguf-split --merge leaves the keys in place.
+        m.insert(COUNT, Value::U16(0));
+        assert_eq!(Split::from_metadata(&m).unwrap(), None);
+        for (key, value) in [
+            (NO, Value::U16(3)),
+            (COUNT, Value::U32(65_536)),
+            (TENSORS, Value::I32(-1)),
+            (NO, Value::String("1".into())),
+        ] {
+            let mut m = m.clone();
+            m.insert(COUNT, Value::U16(3));
+            m.insert(key, value);
+            assert!(Split::from_metadata(&m).is_err(), "{key}: {m:?}");
+        }
+        for key in [NO, TENSORS] {
+            let mut m = m.clone();
+            m.insert(COUNT, Value::U16(3));
+            m.remove(key);
+            assert_eq!(Split::from_metadata(&m), Err(Error::MissingKey { key: key.into() }));
+        }
+    }
+}

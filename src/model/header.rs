@@ -1,0 +1,247 @@
+//! What a model's files say before their first weight, checked: configuration, names, shapes and types.
+
+use super::memory::{Holding, Sizes};
+use super::tensor_sink::Held;
+use super::{Config, Estimate, LoaderOptions};
+use crate::gguf::{Decoder, Event, Limits, Metadata, Split, TensorType};
+use crate::{Error, Result};
+use std::collections::HashSet;
+
+pub(super) const EMBEDDING: &str = "token_embd.weight";
+pub(super) const OUTPUT_NORM: &str = "output_norm.weight";
+pub(super) const ROPE_FREQS: &str = "rope_freqs.weight";
+/// An output head of its own, which a BitNet does not have: read over.
+pub(super) const OUTPUT: &str = "output.weight";
+
+/// Norms and matrices of a layer, in the graph's order.
+const LAYER: [&str; 11] = [
+    "attn_norm",
+    "attn_q",
+    "attn_k",
+    "attn_v",
+    "attn_sub_norm",
+    "attn_output",
+    "ffn_norm",
+    "ffn_gate",
+    "ffn_up",
+    "ffn_sub_norm",
+    "ffn_down",
+];
+
+/// Drives the decoder of a file, or of one part of a split model after the other.
+pub(super) struct Header {
+    decoder: Decoder,
+    overrides: Vec<String>,
+    holding: Holding,
+    config: Option<Config>,
+    name: Option<String>,
+    pub(super) notes: Vec<String>,
+    /// Types of the tensors that are read, with how many there are of each.
+    pub(super) types: Vec<(TensorType, usize)>,
+    sizes: Sizes,
+    split: Option<Split>,
+    /// The part at hand, from 0.
+    part: u16,
+    /// Tensors of the parts before.
+    earlier: HashSet<String>,
+}
+
+impl Header {
+    pub(super) fn new(options: LoaderOptions) -> Self {
+        let LoaderOptions { file_size, overrides, embedding, context, kv_type, .. } = options;
+        Header {
+            decoder: Decoder::new(Limits { file_size, ..Limits::default() }),
+            overrides,
+            holding: Holding { embedding, context, kv_type },
+            config: None,
+            name: None,
+            notes: Vec::new(),
+            types: Vec::new(),
+            sizes: Sizes::default(),
+            split: None,
+            part: 0,
+            earlier: HashSet::new(),
+        }
+    }
+
+    pub(super) fn decoder(&self) -> &Decoder {
+        &self.decoder
+    }
+
+    /// From [`Event::Metadata`] of the first file on.
+    pub(super) fn config(&self) -> Option<&Config> {
+        self.config.as_ref()
+    }
+
+    pub(super) fn metadata_mut(&mut self) -> &mut Metadata {
+        self.decoder.metadata_mut()
+    }
+
+    /// `general.name`.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Whether the file at hand is the last one, or the only one.
+    pub(super) fn is_last_part(&self) -> bool {
+        self.split.is_none_or(|split| self.part + 1 == split.count)
+    }
+
+    /// As [`Decoder::push`]; metadata and tensor table have been checked when their events come out.
+    pub(super) fn push<'a>(&mut self, bytes: &'a [u8]) -> Result<(usize, Event<'a>)> {
+        let (taken, event) = self.decoder.push(bytes)?;
+        match event {
+            Event::Metadata if self.part == 0 => self.read_metadata()?,
+            Event::Metadata => self.check_part()?,
+            Event::Tensors => self.check_tensors()?,
+            _ => {}
+        }
+        Ok((taken, event))
+    }
+
+    /// Begins the next part, when the tensor table of the one at hand is in.
+    pub(super) fn next_part(&mut self, file_size: Option<u64>) -> Result<()> {
+        let (Some(config), false) = (&self.config, self.is_last_part()) else {
+            return Err(Error::WrongPart { expected: "the end of the model".to_owned(), found: "one more".to_owned() });
+        };
+        let limits = Limits { file_size, ..Limits::default() };
+        let decoder = std::mem::replace(&mut self.decoder, Decoder::of_part(limits, &config.architecture));
+        self.earlier.extend(decoder.tensors().iter().map(|info| info.name.clone()));
+        self.part += 1;
+        Ok(())
+    }
+
+    /// What the tensors so far and the context will take.
+    pub(super) fn estimate(&self) -> Result<Estimate> {
+        let missing = || Error::Truncated { field: "metadata".into(), offset: self.decoder.position() };
+        let config = self.config.as_ref().ok_or_else(missing)?;
+        Estimate::new(config, self.name(), &self.types, self.sizes, self.holding)
+    }
+
+    /// Whether all files have come.
+    pub(super) fn check_parts(&self) -> Result<()> {
+        match self.split {
+            Some(Split { count, .. }) if !self.is_last_part() => {
+                let no = self.part + 1;
+                let name = Split::name("", no.into(), count.into());
+                Err(Error::MissingPart { part: Split::of(no, count), name })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn read_metadata(&mut self) -> Result<()> {
+        let metadata = self.decoder.metadata_mut();
+        self.split = Split::from_metadata(metadata)?;
+        if let Some(Split { no: no @ 1.., count, .. }) = self.split {
+            let expected = "a whole model, or the first part of one,".to_owned();
+            return Err(Error::WrongPart { expected, found: Split::of(no, count) });
+        }
+        for text in &self.overrides {
+            metadata.apply_override(text)?;
+            self.notes.push(format!("override: {text}"));
+        }
+        let config = Config::from_metadata(metadata)?;
+        config.context(self.holding.context)?;
+        self.config = Some(config);
+        self.name = metadata.str("general.name")?.map(str::to_owned);
+        Ok(())
+    }
+
+    /// A later part must be the one that is due.
+    fn check_part(&self) -> Result<()> {
+        let Some(first) = self.split else { return Ok(()) };
+        let due = Split { no: self.part, ..first };
+        let found = match Split::from_metadata(self.decoder.metadata())? {
+            Some(found) if found == due => return Ok(()),
+            Some(found) if (found.no, found.count) == (due.no, due.count) => {
+                format!("the same part of a model of {} tensors instead of {}", found.tensors, due.tensors)
+            }
+            Some(found) => Split::of(found.no, found.count),
+            None => "no part of a split model".to_owned(),
+        };
+        Err(Error::WrongPart { expected: Split::of(due.no, due.count), found })
+    }
+
+    /// Every tensor must have a place in the graph and its shape, before the long part of the file.
+    fn check_tensors(&mut self) -> Result<()> {
+        let Some(config) = &self.config else { return Ok(()) };
+        let table = self.decoder.tensors();
+        for info in table {
+            match shape(config, &info.name) {
+                Some(expected) if info.dims == expected => {
+                    self.sizes.add(info, Held::of(info, self.holding.embedding));
+                    match self.types.iter_mut().find(|(kind, _)| *kind == info.kind) {
+                        Some((_, count)) => *count += 1,
+                        None => self.types.push((info.kind, 1)),
+                    }
+                }
+                Some(expected) => {
+                    return Err(Error::WrongShape { name: info.name.clone(), found: info.dims.clone(), expected });
+                }
+                None if info.name == OUTPUT => {
+                    self.notes.push("output.weight is ignored: a BitNet's output head is its token embedding".into());
+                }
+                None => return Err(Error::UnknownTensor { name: info.name.clone() }),
+            }
+        }
+        self.sizes.files += self.decoder.data_size().unwrap_or(0);
+        if self.part == 0 {
+            self.sizes.header = self.decoder.position();
+        }
+        if let Some(split) = self.split {
+            let part = Split::of(self.part, split.count);
+            if let Some(info) = table.iter().find(|info| self.earlier.contains(&info.name)) {
+                return Err(Error::TensorInTwoParts { tensor: info.name.clone(), part });
+            }
+            let (found, expected) = ((self.earlier.len() + table.len()) as u64, u64::from(split.tensors));
+            if found > expected || (found < expected && self.is_last_part()) {
+                return Err(Error::WrongTensorCount { part, found, expected });
+            }
+        }
+        if !self.is_last_part() {
+            return Ok(());
+        }
+        let here: HashSet<&str> = table.iter().map(|info| info.name.as_str()).collect();
+        match required(config).find(|name| !here.contains(name.as_str()) && !self.earlier.contains(name)) {
+            Some(name) => Err(Error::MissingTensor { name }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The tensors that there must be, in the graph's order.
+fn required(config: &Config) -> impl Iterator<Item = String> {
+    let layers = (0..config.layers).flat_map(|i| LAYER.map(|name| format!("blk.{i}.{name}.weight")));
+    [EMBEDDING.to_owned()].into_iter().chain(layers).chain([OUTPUT_NORM.to_owned()])
+}
+
+/// The dimensions that a tensor must have, innermost first; `None` for one that the graph has no place for.
+fn shape(config: &Config, name: &str) -> Option<Vec<u64>> {
+    let (e, f, kv) = (config.embedding as u64, config.feed_forward as u64, config.kv_width() as u64);
+    match name {
+        EMBEDDING => return Some(vec![e, config.vocabulary as u64]),
+        OUTPUT_NORM => return Some(vec![e]),
+        ROPE_FREQS => return Some(vec![config.head_dim as u64 / 2]),
+        _ => {}
+    }
+    let (layer, name) = name.strip_prefix("blk.")?.split_once('.')?;
+    // There is one way to write a number: `blk.01` and `blk.+1` are no layers.
+    layer.parse().ok().filter(|i: &usize| *i < config.layers && i.to_string() == layer)?;
+    let (name, member) = name.rsplit_once('.')?;
+    let dims = match name {
+        "attn_norm" | "attn_sub_norm" | "ffn_norm" => vec![e],
+        "ffn_sub_norm" => vec![f],
+        "attn_q" | "attn_output" => vec![e, e],
+        "attn_k" | "attn_v" => vec![e, kv],
+        "ffn_gate" | "ffn_up" => vec![e, f],
+        "ffn_down" => vec![f, e],
+        _ => return None,
+    };
+    match member {
+        "weight" => Some(dims),
+        // A factor beside a matrix, in files of arch `bitnet`.
+        "scale" if dims.len() == 2 => Some(vec![1]),
+        _ => None,
+    }
+}

@@ -1,0 +1,153 @@
+//! How much memory a model takes: told from its header, by the sizes with which the loader fills it.
+
+use super::tensor_sink::Held;
+use super::{Config, EmbeddingType, KvCache, KvType, State};
+use crate::gguf::{TensorInfo, TensorType};
+use crate::session::DEFAULT_BATCH;
+use crate::{Error, Result};
+
+/// What a 32-bit program can address.
+pub const WASM_LIMIT: u64 = 1 << 32;
+
+/// The module's own data and stack, a chunk of the file, and what the allocator leaves between pieces: 2.8 MB for the
+/// smallest models in Chromium.
+const PROGRAM: u64 = 3 << 20;
+/// The tokenizer's tables as multiples of the header, of which they are the bulk: built beside the file's, and as they
+/// stay. 53 MB and 22 to 25 MB were measured for the 8.35 MB of 128,256 tokens with 280,147 merges.
+const TEXT_AT_FIRST: f64 = 6.4;
+const TEXT: f64 = 3.0;
+
+/// What a header says of the model behind it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Estimate {
+    /// Shapes and constants.
+    pub config: Config,
+    /// `general.name`, where the file has it.
+    pub name: Option<String>,
+    /// Types of the tensors, with how many there are of each.
+    pub types: Vec<(TensorType, usize)>,
+    /// Bytes of the file, or of all parts together, up to the end of the last tensor.
+    pub file_bytes: u64,
+    /// Tokens that prompt and answer may have together.
+    pub context: usize,
+    /// How keys and values are held.
+    pub kv_type: KvType,
+    /// Matrices in memory: what [`Weights::bytes`](super::Weights::bytes) will say. TQ blocks of a matrix are taken to
+    /// share one scale, as those of a BitNet do; else it is a sixteenth more.
+    pub weight_bytes: u64,
+    /// The KV cache of a full context: what [`KvCache::bytes_when_full`] will say.
+    pub kv_cache_bytes: u64,
+    /// Peak of a 32-bit module's memory in one thread, with a full context; each further thread takes about a megabyte.
+    pub wasm_bytes: u64,
+    sizes: Sizes,
+}
+
+/// What tensors and tables add up to.
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+pub(super) struct Sizes {
+    matrices: u64,
+    vectors: u64,
+    embedding: u64,
+    /// Header of the first file, metadata and tensor table.
+    pub(super) header: u64,
+    /// Files so far.
+    pub(super) files: u64,
+}
+
+impl Sizes {
+    /// Counts a tensor that will be held.
+    pub(super) fn add(&mut self, info: &TensorInfo, held: Held) {
+        let bytes = held.bytes(info);
+        match held {
+            Held::Floats => self.vectors += bytes,
+            Held::Dense | Held::Int8 | Held::Ternary => self.matrices += bytes,
+        }
+        if info.name == super::header::EMBEDDING {
+            self.embedding = bytes;
+        }
+    }
+}
+
+/// How a caller wants it held.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Holding {
+    pub(super) embedding: EmbeddingType,
+    pub(super) context: Option<usize>,
+    pub(super) kv_type: KvType,
+}
+
+impl Estimate {
+    pub(super) fn new(
+        config: &Config,
+        name: Option<&str>,
+        types: &[(TensorType, usize)],
+        sizes: Sizes,
+        holding: Holding,
+    ) -> Result<Self> {
+        let context = config.context(holding.context)?;
+        Ok(Estimate {
+            config: config.clone(),
+            name: name.map(str::to_owned),
+            types: types.to_vec(),
+            file_bytes: sizes.files,
+            context,
+            kv_type: holding.kv_type,
+            weight_bytes: sizes.matrices,
+            kv_cache_bytes: KvCache::new(config, holding.kv_type, context).bytes_when_full(),
+            wasm_bytes: peak(config, holding.kv_type, context, sizes),
+            sizes,
+        })
+    }
+
+    /// Block formats with their counts: `42 × TQ2_0, 26 × F32`.
+    pub fn quantization(&self) -> String {
+        quantization(&self.types)
+    }
+
+    /// The longest context up to the one at hand with which the model stays within `limit` bytes.
+    pub fn fitting_context(&self, limit: u64) -> Option<usize> {
+        let fits = |context: &usize| peak(&self.config, self.kv_type, *context, self.sizes) <= limit;
+        if fits(&self.context) {
+            return Some(self.context);
+        }
+        let (mut low, mut high) = (0, self.context);
+        while low + 1 < high {
+            let middle = low.midpoint(high);
+            (low, high) = if fits(&middle) { (middle, high) } else { (low, middle) };
+        }
+        Some(low).filter(|&context| context > 0)
+    }
+
+    /// Refuses a model that `limit` bytes can't hold.
+    ///
+    /// # Errors
+    /// [`Error::DoesNotFit`], with the context that would.
+    pub fn check(&self, limit: u64) -> Result<()> {
+        if self.wasm_bytes <= limit {
+            return Ok(());
+        }
+        let (needed, context) = (self.wasm_bytes, self.context);
+        Err(Error::DoesNotFit { needed, possible: limit, context, fitting: self.fitting_context(limit) })
+    }
+}
+
+/// Block formats with their counts.
+pub(crate) fn quantization(types: &[(TensorType, usize)]) -> String {
+    types.iter().map(|(kind, count)| format!("{count} × {}", kind.name())).collect::<Vec<_>>().join(", ")
+}
+
+/// The most that is held at a time: while the tokenizer is built and the embedding's place is taken, or at the end.
+fn peak(config: &Config, kv_type: KvType, context: usize, sizes: Sizes) -> u64 {
+    let text = |factor: f64| (sizes.header as f64 * factor) as u64;
+    let at_first = text(TEXT_AT_FIRST).saturating_add(sizes.embedding);
+    let at_last = [
+        text(TEXT),
+        sizes.matrices,
+        sizes.vectors,
+        KvCache::new(config, kv_type, context).bytes_when_full(),
+        State::buffer_bytes(config, context, DEFAULT_BATCH),
+        // The sampler's candidates.
+        config.vocabulary as u64 * 16,
+    ];
+    PROGRAM.saturating_add(at_last.into_iter().fold(0, u64::saturating_add).max(at_first))
+}
