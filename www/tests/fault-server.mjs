@@ -17,6 +17,7 @@ import { gzipSync } from "node:zlib";
  * @property {string | null} [lastModified] Another one, or none.
  * @property {string | null} [contentRange] Another one, or none.
  * @property {number} [cutAfter] The connection breaks after so many bytes of the body.
+ * @property {number} [cutMs] When it breaks: a browser drops what it has not handed on by then.
  * @property {number} [stallAfter] Nothing comes after so many bytes of the body; -1: not even a head.
  * @property {number} [shortBy] The body ends early, and its length says so.
  * @property {number} [drip] So many bytes at a time, a millisecond apart.
@@ -88,7 +89,7 @@ export async function faultServer(files, { headers = {} } = {}) {
     const modified = fault.lastModified === undefined ? MODIFIED : fault.lastModified;
     if (etag !== null) response.setHeader("etag", etag);
     if (modified !== null) response.setHeader("last-modified", modified);
-    response.setHeader("content-type", "application/octet-stream");
+    if (!response.hasHeader("content-type")) response.setHeader("content-type", "application/octet-stream");
     response.setHeader("accept-ranges", "bytes");
 
     const match = /^bytes=(\d+)-(\d+)$/.exec(range ?? "");
@@ -117,12 +118,12 @@ export async function faultServer(files, { headers = {} } = {}) {
    * @param {Uint8Array} body
    * @param {Fault} fault
    */
-  function send(response, body, { cutAfter, stallAfter, drip }) {
+  function send(response, body, { cutAfter, cutMs = 2, stallAfter, drip }) {
     const stop = cutAfter ?? stallAfter;
     if (stop !== undefined && stop < body.length) {
       response.flushHeaders();
       response.write(body.subarray(0, stop), () => {
-        if (cutAfter !== undefined) setTimeout(() => response.destroy(), 2); // what has been written shall arrive
+        if (cutAfter !== undefined) setTimeout(() => response.destroy(), cutMs);
       });
       return;
     }

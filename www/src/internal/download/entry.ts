@@ -3,12 +3,18 @@ import { encodeLine, encodeUsed, type Head, type Journal, readJournal } from "./
 import type { Version } from "./remote.js";
 import { digest, type Slot } from "./store.js";
 
+/** To be sure of what is on the disk takes milliseconds: parts wait for each other so long. */
+const COMMIT_MS = 250;
+
 export class Entry {
   readonly #slot: Slot;
   #journal: Journal | undefined;
   #failed: unknown;
   /** What is being hashed and written. */
-  #keeping = new Set<Promise<void>>();
+  readonly #keeping = new Set<Promise<void>>();
+  /** Of parts that are written, but not yet said to be there. */
+  #lines: Uint8Array[] = [];
+  #commit: ReturnType<typeof setTimeout> | undefined;
 
   private constructor(slot: Slot, journal: Journal | undefined) {
     this.#slot = slot;
@@ -74,7 +80,7 @@ export class Entry {
       const used = encodeUsed(this.#journal?.used ?? 0);
       this.#slot.writeJournal(0, used);
       if (this.#journal) this.#journal.length = used.length;
-      this.#append({ head });
+      this.#append(encodeLine({ head }));
     });
   }
 
@@ -92,21 +98,23 @@ export class Entry {
     journal.parts.delete(part);
     delete journal.complete;
     this.#try(() => {
-      this.#append({ lost: part });
+      this.#append(encodeLine({ lost: part }));
     });
     return undefined;
   }
 
-  /** Writes a part down, and then that it is there. Resolves in any case. */
+  /** Writes a part down, and soon that it is there. Resolves in any case. */
   keep(part: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     if (!this.writable) return Promise.resolve();
     const keeping = digest(bytes).then((sha256) => {
       this.#try(() => {
         if (sha256 === undefined) throw new Error("this page can't hash");
         this.#slot.write(part * (this.#journal?.head.partBytes ?? 0), bytes);
-        this.#slot.flush();
-        this.#append({ part, sha256 });
+        this.#lines.push(encodeLine({ part, sha256 }));
         this.#journal?.parts.set(part, sha256);
+        this.#commit ??= setTimeout(() => {
+          this.#flush();
+        }, COMMIT_MS);
       });
       this.#keeping.delete(keeping);
     });
@@ -116,34 +124,53 @@ export class Entry {
 
   /** Says that all is there; with the hash of the whole where it has been checked. */
   async finish(bytes: number, sha256: string | undefined): Promise<void> {
-    await Promise.all(this.#keeping);
+    await this.#settle();
     const journal = this.#journal;
     if (!journal || (journal.complete === bytes && (sha256 === undefined || journal.sha256 === sha256))) return;
     if (journal.parts.size < Math.ceil(bytes / journal.head.partBytes)) return;
     this.#try(() => {
       this.#slot.cut(bytes);
       this.#slot.flush();
-      this.#append({ complete: bytes, ...(sha256 !== undefined && { sha256 }) });
+      this.#append(encodeLine({ complete: bytes, ...(sha256 !== undefined && { sha256 }) }));
     });
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#keeping);
+    await this.#settle();
     await this.#slot.close();
   }
 
   async remove(): Promise<void> {
-    await Promise.all(this.#keeping);
+    await this.#settle();
     if (this.#slot.writable) await this.#slot.remove();
     else await this.#slot.close();
   }
 
-  #append(line: Parameters<typeof encodeLine>[0]): void {
-    if (!this.#journal) return;
-    const bytes = encodeLine(line);
-    this.#slot.writeJournal(this.#journal.length, bytes);
+  async #settle(): Promise<void> {
+    await Promise.all(this.#keeping);
+    this.#flush();
+  }
+
+  /** First the data, then what says that it is there. */
+  #flush(): void {
+    clearTimeout(this.#commit);
+    this.#commit = undefined;
+    const lines = this.#lines.splice(0);
+    if (lines.length === 0) return;
+    this.#try(() => {
+      this.#slot.flush();
+      this.#append(...lines);
+    });
+  }
+
+  #append(...lines: Uint8Array[]): void {
+    const journal = this.#journal;
+    if (!journal) return;
+    for (const bytes of lines) {
+      this.#slot.writeJournal(journal.length, bytes);
+      journal.length += bytes.length;
+    }
     this.#slot.flushJournal();
-    this.#journal.length += bytes.length;
   }
 
   /** A cache that can't be written is no cache, and no reason to stop. */

@@ -52,7 +52,7 @@ export interface Tuning {
 
 export const TUNING: Tuning = {
   partBytes: 1 << 20,
-  runParts: 4,
+  runParts: 8,
   stallMs: 20_000,
   askMs: 5000,
   tries: 8,
