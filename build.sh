@@ -37,9 +37,10 @@ usage: ./build.sh COMMAND
   run "PROMPT" [ARGS]  the same model natively in the terminal; ARGS go to 'b158 run' (-n 100, -m FILE, ...)
   test [--all] [--renew] [STAGE ...]
                        every test, those in a browser too (installs Chromium with apt if it is missing)
-                       --all adds the wasm tests in Firefox and WebKitGTK, and other processors: aarch64 with and without
+                       --all adds the wasm and end-to-end tests in Firefox and WebKitGTK, and other processors: aarch64 with and without
                        dotprod and x86-64 without AVX2 (QEMU), i686. At the end it prints which backend gave which bits
-                       STAGE: only these of native guard wasm page browser browsers processors
+                       STAGE: only these of native guard wasm page package browser browsers processors
+                       package packs www for npm, and builds and runs programs with it: Vite, webpack, esbuild, no bundler
                        guard looks for lost speed: instruction counts of the kernels, ratios of times within one run
                        --renew makes the instruction counts found the ones that guard expects
   lint                 shellcheck, rustfmt, clippy, rustdoc: warnings are errors (tsc and eslint: test page)
@@ -386,7 +387,7 @@ lint() {
 
 clean() {
     local remove=(www/dist www/wasm "$TARGET/wasm" "$TARGET/wasm-threads" "$CACHE/build" "$CACHE/stamps") path
-    [ "${1:-}" != --all ] || remove+=("$PWD/target" "$CACHE" www/node_modules tests/browser/node_modules tests/tokenizer/node_modules benches/browser/node_modules benches/browser/wllama/node_modules)
+    [ "${1:-}" != --all ] || remove+=("$PWD/target" "$CACHE" www/node_modules tests/browser/node_modules tests/package/node_modules tests/tokenizer/node_modules benches/browser/node_modules benches/browser/wllama/node_modules)
     for path in "${remove[@]}"; do
         [ -e "$path" ] || continue
         say "removing $path ($(du -sh "$path" | cut -f1))"

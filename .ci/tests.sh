@@ -119,12 +119,23 @@ webdriver_json() {
     esac
 }
 
-# The library's tests in the browsers that most people have besides Chromium.
+# The library's tests and the end-to-end tests in the browsers that most people have besides Chromium.
 test_browsers() {
     local flavour
     for flavour in "${TESTED_FLAVOURS[@]}"; do stage "wasm $flavour: wasm-pack test in Firefox" test_wasm "$flavour" firefox; done
     # WebKit takes no relaxed opcode: the plain build is what runs there.
     stage "wasm simd128: the same tests in WebKitGTK" test_wasm simd128 webkit
+    stage "end to end: package and page in Firefox" test_end_to_end firefox
+    stage "end to end: package and page in WebKitGTK" test_end_to_end webkit
+}
+
+# test_end_to_end BROWSER: in Chromium the same tests are among those of test_browser
+test_end_to_end() {
+    build_page
+    npm_install tests/browser
+    "need_$1"
+    step "end-to-end tests in $1" "again: BROWSER=$1 npm --prefix tests/browser run test:webdriver, with $CACHE/tools/bin first on PATH"
+    BROWSER=$1 npm --prefix tests/browser run test:webdriver </dev/null
 }
 
 test_page() {
@@ -133,8 +144,18 @@ test_page() {
     npm_install www
     step "tsc, eslint and unit tests of the page" "again: npm --prefix www run check"
     npm --prefix www run check </dev/null
+    step "reference of the package's interface" "again: npm --prefix www run docs; what it says has no doc comment, or a link that leads nowhere"
+    npm --prefix www run docs </dev/null
     step "tests of the bench's report and plots" "again: npm --prefix benches/browser test"
     npm --prefix benches/browser test </dev/null
+}
+
+test_package() {
+    need_chromium
+    build_page
+    npm_install tests/package
+    step "the package, packed and installed: contents, sizes, bundlers" "again: npm --prefix tests/package test; one bundler: FIXTURE=webpack npm --prefix tests/package test"
+    npm --prefix tests/package test </dev/null
 }
 
 test_browser() {
@@ -152,11 +173,11 @@ run_tests() {
         case $argument in
         --all) all=1 ;;
         --renew) RENEW=(--renew) ;;
-        native | guard | wasm | page | browser | browsers | processors) only+=("$argument") ;;
-        *) fail "test does not know '$argument'" "it knows --all, --renew, native, guard, wasm, page, browser, browsers and processors" ;;
+        native | guard | wasm | page | package | browser | browsers | processors) only+=("$argument") ;;
+        *) fail "test does not know '$argument'" "it knows --all, --renew, native, guard, wasm, page, package, browser, browsers and processors" ;;
         esac
     done
-    [ ${#only[@]} -gt 0 ] || only=(native guard wasm page browser)
+    [ ${#only[@]} -gt 0 ] || only=(native guard wasm page package browser)
     [ $all = 0 ] || only+=(browsers processors)
     trap summary EXIT
     for argument in "${only[@]}"; do
@@ -164,7 +185,8 @@ run_tests() {
         native) stage "native: cargo test" test_native ;;
         guard) stage "guard: instruction counts, ratios of times" test_guard ;;
         wasm) for flavour in "${TESTED_FLAVOURS[@]}"; do stage "wasm $flavour: wasm-pack test in Chromium" test_wasm "$flavour" chromium; done ;;
-        page) stage "page: npm run check" test_page ;;
+        page) stage "page: npm run check, reference" test_page ;;
+        package) stage "package: npm pack, bundlers in Chromium, sizes" test_package ;;
         browser) stage "browser: Playwright with the demo in Chromium" test_browser ;;
         browsers) test_browsers ;;
         processors) test_processors ;;

@@ -16,9 +16,8 @@ const TRIES = 20;
  */
 export async function serve({ port = 0, root, file, folders = {}, isolated = true, guarded = true }) {
   const headers = Object.entries(HEADERS).filter(([name]) => (isolated || !(name in ISOLATION)) && (guarded || name !== "content-security-policy"));
-  /** @param {import("node:http").ServerResponse} response */
-  const setHeaders = (response, path = "") => {
-    for (const [name, value] of headers) response.setHeader(name, value);
+  /** @param {import("node:http").ServerResponse} response @param {string} path */
+  const setHeaders = (response, path) => {
     if (path.endsWith(".gguf")) response.setHeader("content-type", "application/octet-stream");
   };
   // `dev` reads the folder at each request instead of once at the start.
@@ -31,8 +30,9 @@ export async function serve({ port = 0, root, file, folders = {}, isolated = tru
   const others = Object.entries(folders).map(([path, folder]) => ({ path, handler: files(folder) }));
 
   const server = createServer((request, response) => {
+    // Here and not in setHeaders, which sirv leaves out of a 304: WebKit then takes the file for one without them.
+    for (const [name, value] of headers) response.setHeader(name, value);
     const missing = () => {
-      setHeaders(response);
       response.writeHead(404, { "content-type": "text/plain" }).end("not found\n");
     };
     if (local && decodeURI(request.url?.split("?")[0] ?? "") === localPath) {

@@ -42,6 +42,7 @@ export const DEMO_TESTS = [
 
       // Stopped by the page itself at the first words: a story of this model is over before a driver has looked twice.
       await settings(driver, { "max-tokens": 400 });
+      await driver.click("clear");
       await driver.evaluate(`void new MutationObserver((_, observer) => {
         if (!(${SAID})?.trim() || !/Stop/.test(${inPage("run")}.textContent)) return;
         observer.disconnect();
@@ -54,8 +55,9 @@ export const DEMO_TESTS = [
       if (await driver.evaluate(`${inPage("address")}.checkVisibility() === false`)) await driver.click("picker-toggle");
       await driver.setFile("file", folder("../golden/README.md"));
       await until(driver, `${inPage("load-error")}.dataset.code === "format"`);
+      await driver.evaluate(`void (${inPage("model-name")}.textContent = "")`);
       await driver.setFile("file", `${MODELS}/stories-I2_S.gguf`);
-      await until(driver, `${inPage("load-error")}.hidden && ${READY}`);
+      await until(driver, `${inPage("model-name")}.textContent !== "" && ${READY}`);
       await settings(driver, { "max-tokens": 60 });
       await write(driver);
     },
