@@ -12,10 +12,13 @@
 export { BitNet } from "./bitnet.js";
 export { clearCachedModels, deleteCachedModel, listCachedModels, persistStorage, storageEstimate } from "./cache.js";
 export { BitNetError, type BitNetErrorCode } from "./errors.js";
+export { checkSupport } from "./support.js";
 export type {
   Backend,
   CachedModel,
   ChatMessage,
+  Estimate,
+  EstimateOptions,
   GenerateOptions,
   Generation,
   GenerationResult,
@@ -28,6 +31,7 @@ export type {
   Prompt,
   Roofline,
   Stats,
+  Support,
   Timings,
   Token,
   TokenEmbedding,
