@@ -2,7 +2,7 @@
  * What the WebAssembly module offers (src/web of the crate), as the worker uses it. The real module and the fake of
  * `b158/testing` both have this shape. Every method may throw a JavaScript `Error` with a `code`.
  */
-import type { ChatMessage, GenerationResult, KvCacheType, ModelInfo, Roofline, Timings, TokenEmbedding, Usage, VerifyReport } from "../public/types.js";
+import type { ChatMessage, Estimate, GenerationResult, KvCacheType, ModelInfo, Roofline, Timings, TokenEmbedding, Usage, VerifyReport } from "../public/types.js";
 
 export interface LoaderOptions {
   fileSize?: number;
@@ -25,6 +25,19 @@ export interface Loader {
   finish(): Engine;
   free(): void;
 }
+
+/** Reads headers alone. */
+export interface Estimator {
+  /** True as soon as the header is complete. */
+  push(chunk: Uint8Array): boolean;
+  /** Between the parts of a split file; the size of the next one where it is certain. */
+  nextPart(fileSize?: number): void;
+  /** Consumes the estimator. */
+  finish(): Nullable<EngineEstimate>;
+}
+
+/** Without a word of the device. */
+export type EngineEstimate = Required<Omit<Estimate, "name" | "why">> & Pick<Estimate, "name" | "why">;
 
 export interface GenerateRequest {
   prompt?: string;
@@ -103,6 +116,7 @@ export interface Engine {
 /** A module that is ready to load a model. */
 export interface EngineModule {
   createLoader(options: LoaderOptions): Loader;
+  createEstimator(options: LoaderOptions): Estimator;
   /** How many there should be, and why they are fewer, or one. */
   threads?: { wanted: number; why: string | undefined };
 }
@@ -112,6 +126,7 @@ export interface WasmGlue {
   /** Without `memory` it makes one. */
   default(input: { module_or_path: WebAssembly.Module; memory?: WebAssembly.Memory; thread_stack_size?: number }): Promise<{ memory: WebAssembly.Memory }>;
   Loader: new (options: LoaderOptions) => Loader;
+  Estimator: new (options: LoaderOptions) => Estimator;
   /** Only in the builds with threads, as is the next. False: too late. */
   joinPool?: (() => boolean) | undefined;
   /** Never returns. */

@@ -1,7 +1,7 @@
 /** An engine in plain JavaScript that keeps the real one's promises about order, errors and repeatability, but knows no language. */
 import type { BitNetErrorCode } from "../public/errors.js";
 import type { ModelInfo, Roofline, VerifyReport } from "../public/types.js";
-import type { About, Answer, Engine, EngineModule, GenerateRequest, Loader, LoaderOptions, MemoryUse, Step, VerifyDefaults } from "./engine.js";
+import type { About, Answer, Engine, EngineEstimate, EngineModule, Estimator, GenerateRequest, Loader, LoaderOptions, MemoryUse, Step, VerifyDefaults } from "./engine.js";
 
 /** What the fake says, and how much of it. */
 export interface FakeEngineOptions {
@@ -22,7 +22,64 @@ function codedError(code: BitNetErrorCode, message: string): Error {
 
 /** `ended` tells when the worker has been terminated: a real one stops by itself. */
 export function fakeEngineModule(options: FakeEngineOptions, ended: () => boolean): EngineModule {
-  return { createLoader: (loaderOptions) => new FakeLoader(options, loaderOptions, ended) };
+  return {
+    createLoader: (loaderOptions) => new FakeLoader(options, loaderOptions, ended),
+    createEstimator: (loaderOptions) => new FakeEstimator(options, loaderOptions, ended),
+  };
+}
+
+/** Its files have four bytes of header, and weights to their end. */
+class FakeEstimator implements Estimator {
+  readonly #loader: FakeLoader;
+  #bytes: number;
+  #pushed = 0;
+
+  constructor(
+    readonly fake: FakeEngineOptions,
+    readonly options: LoaderOptions,
+    readonly ended: () => boolean,
+  ) {
+    this.#loader = new FakeLoader(fake, options, ended);
+    this.#bytes = options.fileSize ?? 0;
+  }
+
+  push(chunk: Uint8Array): boolean {
+    this.#loader.push(chunk);
+    this.#pushed += chunk.byteLength;
+    return this.#pushed >= 4;
+  }
+
+  nextPart(fileSize = 0): void {
+    this.#loader.nextPart();
+    this.#pushed = 0;
+    this.#bytes += fileSize;
+  }
+
+  finish(): EngineEstimate {
+    this.#loader.finish();
+    const { architecture, parameters, quantization, contextLength, trainedContextLength, weightBytes, kvCacheBytes } = new FakeEngine(
+      this.fake,
+      this.options,
+      this.#bytes,
+      this.ended,
+    ).info();
+    const wasmBytes = weightBytes + kvCacheBytes;
+    const fits = wasmBytes <= 2 ** 32;
+    return {
+      fileBytes: this.#bytes,
+      architecture,
+      name: "fake",
+      parameters,
+      quantization,
+      contextLength,
+      trainedContextLength,
+      weightBytes,
+      kvCacheBytes,
+      wasmBytes,
+      fits,
+      ...(!fits && { why: "it is too large" }),
+    };
+  }
 }
 
 class FakeLoader implements Loader {

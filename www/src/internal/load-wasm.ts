@@ -41,7 +41,11 @@ export async function loadWasm(options: WasmOptions): Promise<EngineModule> {
 async function single(backend: Backend, module: WebAssembly.Module, why: string | undefined): Promise<EngineModule> {
   const glue = await BUILDS[backend].glue();
   await glue.default({ module_or_path: module });
-  return { createLoader: (options) => new glue.Loader(options), threads: { wanted: 1, why } };
+  return {
+    createLoader: (options) => new glue.Loader(options),
+    createEstimator: (options) => new glue.Estimator(options),
+    threads: { wanted: 1, why },
+  };
 }
 
 async function threaded(backend: Backend, module: WebAssembly.Module, count: number, why: string | undefined, options: WasmOptions): Promise<EngineModule> {
@@ -50,7 +54,11 @@ async function threaded(backend: Backend, module: WebAssembly.Module, count: num
   const { memory } = await glue.default({ module_or_path: module });
   if (count > 1) why = await options.startHelpers(count - 1, { flavour, module, memory });
   const tuneThreads = options.threads === "auto";
-  return { createLoader: (loaderOptions) => new glue.Loader({ ...loaderOptions, threads: count, tuneThreads }), threads: { wanted: count, why } };
+  return {
+    createLoader: (loaderOptions) => new glue.Loader({ ...loaderOptions, threads: count, tuneThreads }),
+    createEstimator: (loaderOptions) => new glue.Estimator(loaderOptions),
+    threads: { wanted: count, why },
+  };
 }
 
 async function chooseBackend(backend: "auto" | Backend): Promise<Backend> {

@@ -60,12 +60,22 @@ function checkThreads(threads: unknown): void {
 }
 
 /** The engine's worker, or one for a further thread. */
-function startWorker({ worker, workerUrl }: LoadOptions): Worker {
+export function startWorker({ worker, workerUrl }: LoadOptions): Worker {
   if (typeof worker === "function") return worker();
   if (typeof Worker === "undefined") throw new BitNetError("unsupported-browser", "there are no web workers here; load the model in a browser's page");
   if (workerUrl !== undefined) return new Worker(workerUrl, { type: "module" });
   // Written exactly so: bundlers look for this form.
   return new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+}
+
+export function loaderOptions({ contextLength, kvCache, overrides, hash, tokenEmbedding }: LoadOptions): LoaderOptions {
+  return {
+    ...(contextLength !== undefined && { contextLength }),
+    ...(kvCache !== undefined && { kvCache }),
+    ...(overrides !== undefined && { overrides }),
+    ...(hash !== undefined && { hash }),
+    ...(tokenEmbedding !== undefined && { tokenEmbedding }),
+  };
 }
 
 class Load {
@@ -121,15 +131,7 @@ class Load {
 
   /** The address of a file that changed on the way, after which all begins anew. */
   async #loadParts(parts: (StreamPart | AddressPart)[]): Promise<string | undefined> {
-    const { contextLength, kvCache, overrides, hash, tokenEmbedding } = this.#options;
-    const options: LoaderOptions = {
-      ...(contextLength !== undefined && { contextLength }),
-      ...(kvCache !== undefined && { kvCache }),
-      ...(overrides !== undefined && { overrides }),
-      ...(hash !== undefined && { hash }),
-      ...(tokenEmbedding !== undefined && { tokenEmbedding }),
-    };
-    this.#connection.send({ type: "load", options });
+    this.#connection.send({ type: "load", options: loaderOptions(this.#options) });
     this.#before = 0;
     for (const [index, part] of parts.entries()) {
       const alone = parts.length === 1;

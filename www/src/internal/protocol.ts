@@ -3,7 +3,7 @@ import type { BitNetErrorCode } from "../public/errors.js";
 import type { Backend, ModelInfo, Roofline, Token, VerifyReport } from "../public/types.js";
 import type { Flavour } from "./builds.js";
 import type { DownloadProgress, DownloadRequest } from "./download/request.js";
-import type { About, Answer, GenerateRequest, LoaderOptions, MemoryUse, Step, VerifyDefaults } from "./engine.js";
+import type { About, Answer, EngineEstimate, GenerateRequest, LoaderOptions, MemoryUse, Step, VerifyDefaults } from "./engine.js";
 
 export interface PlainError {
   code: BitNetErrorCode;
@@ -37,6 +37,11 @@ export type ToWorker =
   /** The worker fetches the next part of the model itself; `alone`: there is no other. */
   | { type: "download"; request: DownloadRequest; alone: boolean }
   | { type: "finish" }
+  /** An estimate, in a worker of its own: headers of parts, in pieces, each answered before the next is sent. */
+  | { type: "estimate"; backend: "auto" | Backend; wasmUrl: string | undefined; options: LoaderOptions }
+  | { type: "header-part"; index: number; fileSize: number | undefined }
+  | { type: "header"; bytes: Uint8Array<ArrayBuffer> }
+  | { type: "estimate-end" }
   | { type: "generate"; id: number; request: GenerateRequest }
   | { type: "cancel"; id: number }
   | { [Name in CallName]: { type: "call"; id: number; name: Name; args: Calls[Name]["args"] } }[CallName];
@@ -53,6 +58,9 @@ export type FromWorker =
   | { type: "loaded"; info: ModelInfo }
   /** Loading has failed; the worker is of no more use. */
   | { type: "load-failed"; error: PlainError }
+  | { type: "estimator-ready" }
+  | { type: "header-taken"; complete: boolean }
+  | { type: "estimated"; estimate: EngineEstimate }
   | { type: "prefill"; id: number; done: number; total: number }
   | { type: "tokens"; id: number; tokens: Token[] }
   | { type: "done"; id: number; done: Done }

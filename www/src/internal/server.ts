@@ -252,7 +252,7 @@ function withThreads(info: ModelInfo, threads: EngineModule["threads"]): ModelIn
   return { ...info, notes: [...info.notes, `${String(info.threads)} threads instead of ${String(threads.wanted)}: ${threads.why}`] };
 }
 
-function withoutNulls<T>(fields: Nullable<T>): T {
+export function withoutNulls<T>(fields: Nullable<T>): T {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null)) as T;
 }
 
@@ -285,7 +285,7 @@ const ENGINE_CODES: ReadonlySet<string> = new Set<BitNetErrorCode>([
 ]);
 
 /** Undefined for what the engine did not mean to throw: a trap, after which its memory can't be trusted. */
-function toPlainError(error: unknown): PlainError | undefined {
+export function toPlainError(error: unknown): PlainError | undefined {
   if (error instanceof BitNetError) return { code: error.code, message: error.message };
   if (error instanceof Error && "code" in error && typeof error.code === "string" && ENGINE_CODES.has(error.code)) {
     return { code: error.code as BitNetErrorCode, message: error.message };

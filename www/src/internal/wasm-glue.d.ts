@@ -3,6 +3,7 @@ declare module "*/b158.js" {
   const init: import("./engine.js").WasmGlue["default"];
   export default init;
   export const Loader: import("./engine.js").WasmGlue["Loader"];
+  export const Estimator: import("./engine.js").WasmGlue["Estimator"];
   export const joinPool: import("./engine.js").WasmGlue["joinPool"];
   export const workInPool: import("./engine.js").WasmGlue["workInPool"];
 }

@@ -1,4 +1,5 @@
-/** Entry of the module worker: the engine, or one of its further threads, as the first message says. */
+/** Entry of the module worker: the engine, one of its further threads, or an estimate, as the first message says. */
+import { serveEstimator } from "./estimator.js";
 import { serveHelper } from "./helper.js";
 import { loadWasm } from "./load-wasm.js";
 import type { Endpoint } from "./protocol.js";
@@ -6,6 +7,7 @@ import { serveEngine } from "./server.js";
 
 const scope = self as unknown as Endpoint;
 serveEngine(scope, loadWasm);
+serveEstimator(scope, loadWasm);
 serveHelper(scope, () => {
   self.close();
 });

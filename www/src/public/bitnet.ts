@@ -3,11 +3,12 @@
 import { Completions } from "../internal/chat-completions.js";
 import type { Connection } from "../internal/connection.js";
 import type { GenerateRequest } from "../internal/engine.js";
+import { estimateModel } from "../internal/estimate.js";
 import { loadModel } from "../internal/load.js";
 import { verify } from "../internal/verify.js";
 import type { ChatCompletions } from "./chat.js";
 import { BitNetError } from "./errors.js";
-import type { GenerateOptions, Generation, LoadOptions, ModelInfo, ModelSource, Prompt, Roofline, Stats, VerifyOptions, VerifyReport } from "./types.js";
+import type { Estimate, EstimateOptions, GenerateOptions, Generation, LoadOptions, ModelInfo, ModelSource, Prompt, Roofline, Stats, VerifyOptions, VerifyReport } from "./types.js";
 
 /**
  * A loaded model in a worker of its own.
@@ -37,6 +38,16 @@ export class BitNet {
   static async load(source: ModelSource, options: LoadOptions = {}): Promise<BitNet> {
     const { connection, info } = await loadModel(source, options);
     return new BitNet(connection, info);
+  }
+
+  /**
+   * What loading would need, from the header alone: some megabytes of an address (a request for a range, which ends as soon as the header is
+   * whole) or of a file; a stream or `Response` is read so far and ended. A ready `worker` is terminated afterwards.
+   *
+   * @throws BitNetError where the header is not one that `load` would take, or the reason of `options.signal`.
+   */
+  static estimate(source: ModelSource, options: EstimateOptions = {}): Promise<Estimate> {
+    return estimateModel(source, options);
   }
 
   /** Begins at once (or when those before it have ended), and streams the answer. Never throws: iteration and `result()` do. */

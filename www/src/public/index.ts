@@ -27,10 +27,13 @@ export type {
   CompletionUsage,
 } from "./chat.js";
 export { BitNetError, type BitNetErrorCode } from "./errors.js";
+export { checkSupport } from "./support.js";
 export type {
   Backend,
   CachedModel,
   ChatMessage,
+  Estimate,
+  EstimateOptions,
   GenerateOptions,
   Generation,
   GenerationResult,
@@ -43,6 +46,7 @@ export type {
   Prompt,
   Roofline,
   Stats,
+  Support,
   Timings,
   Token,
   TokenEmbedding,

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { serveEstimator } from "../internal/estimator.js";
 import { fakeEngineModule, type FakeEngineOptions } from "../internal/fake-engine.js";
 import { TUNING } from "../internal/download/request.js";
 import { serveEngine } from "../internal/server.js";
@@ -19,7 +20,9 @@ export function fakeWorker(options: FakeEngineOptions = {}): Worker {
   let ended = false;
   const end = new AbortController();
   const openStore = () => Promise.reject(new Error("a fake keeps nothing"));
-  serveEngine(port2, () => Promise.resolve(fakeEngineModule(options, () => ended)), { openStore, tuning: TUNING, signal: end.signal });
+  const loadModule = () => Promise.resolve(fakeEngineModule(options, () => ended));
+  serveEstimator(port2, loadModule);
+  serveEngine(port2, loadModule, { openStore, tuning: TUNING, signal: end.signal });
   port2.start();
   port1.start();
   const worker = new EventTarget();

@@ -100,6 +100,37 @@ export interface LoadOptions {
   worker?: Worker | (() => Worker);
 }
 
+/** As for `load`, as far as memory or the way to the header depends on it. */
+export type EstimateOptions = Pick<
+  LoadOptions,
+  "contextLength" | "kvCache" | "overrides" | "tokenEmbedding" | "headers" | "signal" | "backend" | "wasmUrl" | "workerUrl" | "worker"
+>;
+
+/** What the header alone tells of a model. */
+export interface Estimate {
+  /** Of the file, or of all parts together. */
+  readonly fileBytes?: number;
+  readonly architecture: string;
+  readonly name?: string;
+  readonly parameters: number;
+  /** Block formats of the tensors, and how many there are of each: `42 × TQ2_0, 26 × F32`. */
+  readonly quantization: string;
+  /** Tokens that prompt and answer may have together, with these options. */
+  readonly contextLength: number;
+  /** Tokens of context the model was trained with. */
+  readonly trainedContextLength: number;
+  /** What `ModelInfo.weightBytes` will be. */
+  readonly weightBytes: number;
+  /** Of the whole context: what `ModelInfo.kvCacheBytes` will be. */
+  readonly kvCacheBytes: number;
+  /** The expected peak of the WebAssembly memory, with a full context and one thread; each further thread takes about a megabyte. */
+  readonly wasmBytes: number;
+  /** Within the 4 GiB of WebAssembly memory. What the device has, a page is told in coarse steps or not at all. */
+  readonly fits: boolean;
+  /** Why not, and which context would fit; or, where it fits, that it may be too much for this device. */
+  readonly why?: string;
+}
+
 /** What was loaded, and how it runs. */
 export interface ModelInfo {
   readonly architecture: string;
@@ -307,6 +338,21 @@ export interface VerifyReport {
   readonly text: string;
   /** report.html: a page that stands by itself, without scripts. */
   readonly html: string;
+}
+
+/** What this browser and this page can do. */
+export interface Support {
+  /** WebAssembly SIMD, without which nothing runs. */
+  readonly simd: boolean;
+  /** The faster build. */
+  readonly relaxedSimd: boolean;
+  /** More than one thread: shared memory, which needs `crossOriginIsolated`. */
+  readonly threads: boolean;
+  readonly crossOriginIsolated: boolean;
+  /** The origin private file system, in which models are kept. */
+  readonly opfs: boolean;
+  /** Bytes that this site may use and does use, as far as the browser says. */
+  readonly storage?: { readonly quota?: number; readonly usage?: number };
 }
 
 /** A file in the cache, or what there is of it. Each part of a split model is one. */

@@ -1,0 +1,30 @@
+import { relaxedSimd, simd, threads } from "wasm-feature-detect";
+import { whyNoOpfs } from "../internal/download/opfs.js";
+import { storageEstimate } from "./cache.js";
+import type { Support } from "./types.js";
+
+/** What this browser and this page can do; nothing is downloaded, and nothing is asked of the person. Outside a browser most of it is false. */
+export async function checkSupport(): Promise<Support> {
+  const [plain, relaxed, shared, opfs, storage] = await Promise.all([simd(), relaxedSimd(), threads(), hasOpfs(), storageEstimate()]);
+  const { quota, usage } = storage;
+  const known = quota !== undefined || usage !== undefined;
+  // Where a worker gets no shared memory, there are no threads whatever the engine can do.
+  const isolated = (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated ?? false;
+  return {
+    simd: plain,
+    relaxedSimd: relaxed,
+    threads: shared && isolated,
+    crossOriginIsolated: isolated,
+    opfs,
+    ...(known && { storage: { ...(quota !== undefined && { quota }), ...(usage !== undefined && { usage }) } }),
+  };
+}
+
+/** Private windows of some browsers have the interface and refuse it. */
+async function hasOpfs(): Promise<boolean> {
+  if (whyNoOpfs() !== undefined) return false;
+  return navigator.storage.getDirectory().then(
+    () => true,
+    () => false,
+  );
+}
