@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { faultServer } from "../../www/tests/fault-server.mjs";
 import { expect, shot, test } from "./demo.js";
 
 const MODEL = new URL("../models/stories-I2_S.gguf", import.meta.url).pathname;
@@ -184,14 +185,13 @@ test.describe("loading", () => {
     await expect(demo.get("load-error")).toContainText("web page");
   });
 
-  test("shows progress of a slow download, and can be cancelled", async ({ demo, page, server }) => {
-    // As slow as 400 kB a second, from now on.
-    const session = await page.context().newCDPSession(page);
-    await session.send("Network.enable");
-    await session.send("Network.setCacheDisabled", { cacheDisabled: true });
-    await session.send("Network.emulateNetworkConditions", { offline: false, latency: 0, downloadThroughput: 400_000, uploadThroughput: -1 });
+  test("shows progress of a slow download, and can be cancelled", async ({ demo, page }) => {
+    // As slow as 400 kB a second. Chromium's own throttle does not reach workers.
+    const headers = { "access-control-allow-origin": "*", "access-control-expose-headers": "content-range, etag" };
+    const slow = await faultServer({ "/slow.gguf": await readFile(MODEL) }, { headers });
+    slow.fault = () => ({ drip: 400 });
     await demo.openPicker();
-    await demo.get("address").fill(`${server.url}models/stories-I2_S.gguf?slow`);
+    await demo.get("address").fill(`${slow.url}/slow.gguf`);
     await demo.get("load-address").click();
     await expect(demo.get("load-text")).toHaveText(/[\d.]+ (kB|MB) of 2\.2 MB · [\d.]+ MB\/s · .*left/);
     await expect(demo.page.getByRole("progressbar", { name: "Loading" })).toHaveAttribute("aria-valuenow", /^\d+$/);
@@ -199,6 +199,7 @@ test.describe("loading", () => {
     await demo.get("load-cancel").click();
     await expect(demo.get("loading")).toBeHidden();
     await expect(demo.get("load-error")).toBeHidden();
+    await slow.close();
     expect((await demo.write(PIP, GREEDY)).length).toBeGreaterThan(20);
   });
 });

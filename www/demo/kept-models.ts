@@ -1,9 +1,8 @@
-import { deleteCachedModel, persistStorage, storageEstimate } from "b158";
+import { checkSupport, deleteCachedModel, persistStorage, storageEstimate } from "b158";
 import { announce, button, byId, element, setText } from "./dom.js";
 import { showError } from "./errors.js";
 import * as format from "./format.js";
 import { type Kept, keptModels } from "./kept.js";
-import { checkSupport } from "./library.js";
 
 /** How long a pressed Delete waits for being pressed again. */
 const SURE_WITHIN_MS = 5000;

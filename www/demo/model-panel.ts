@@ -6,7 +6,6 @@ import { announce, byId, element, setText } from "./dom.js";
 import { isIntended, showError } from "./errors.js";
 import * as format from "./format.js";
 import { keptModel } from "./kept.js";
-import { estimate } from "./library.js";
 import { loadOptions } from "./load-options.js";
 import { Offer } from "./offer.js";
 import { Picker } from "./picker.js";
@@ -81,8 +80,8 @@ export class ModelPanel {
       loading.signal.throwIfAborted();
       if (!kept?.complete) {
         const { backend: _backend, ...options } = loadOptions();
-        const expected = await estimate(address, { ...options, signal: loading.signal });
-        const large = expected && (!expected.fits || (expected.fileBytes ?? Infinity) > ASK_ABOVE_BYTES);
+        const expected = await BitNet.estimate(address, { ...options, signal: loading.signal });
+        const large = !expected.fits || (expected.fileBytes ?? Infinity) > ASK_ABOVE_BYTES;
         if (large) {
           this.#end(loading);
           this.#picker.open(false);

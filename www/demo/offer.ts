@@ -1,7 +1,7 @@
+import type { Estimate } from "b158";
 import { announce, byId, element, setText } from "./dom.js";
 import * as format from "./format.js";
 import type { Kept } from "./kept.js";
-import type { Estimate } from "./library.js";
 
 /** Says what a model costs before it is downloaded. */
 export class Offer {

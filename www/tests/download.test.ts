@@ -310,6 +310,7 @@ describe("faults that stay", () => {
     server.fault = () => fault;
     const error = await failure(load());
     expect(error).toMatchObject({ name: "BitNetError", code, message: expect.stringContaining(message) as string });
+    expect(store.files.size).toBe(0);
     expect(server.requests.length).toBe(tries);
   });
 
@@ -467,6 +468,9 @@ describe("what is whole in the cache", () => {
     await load();
     store.only().data[4321] = 1;
     expect(await failure(load({ offline: true }))).toMatchObject({ code: "integrity" });
+    server.requests.length = 0;
+    same((await load()).engine.bytes, FILE);
+    expect(wanted()).toEqual(["bytes=4000-4999"]);
   });
 
   it("and is another file than the hash says, is replaced", async () => {

@@ -61,7 +61,7 @@ const name = ({ backend, threads }) => `${backend}, ${threads} thread${threads =
 
 async function load({ source, contextLength, tokenEmbedding }, { backend, threads }) {
   const began = performance.now();
-  const model = await BitNet.load(source, { backend, threads, ...(contextLength && { contextLength }), ...(tokenEmbedding && { tokenEmbedding }) });
+  const model = await BitNet.load(source, { backend, threads, cache: false, ...(contextLength && { contextLength }), ...(tokenEmbedding && { tokenEmbedding }) });
   if (model.info.threads !== threads) {
     await model.dispose();
     throw new Error(`${threads} threads were asked for, ${model.info.threads} came: ${model.info.whySingleThreaded ?? model.info.notes.join("; ")}`);

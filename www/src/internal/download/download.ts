@@ -45,15 +45,16 @@ export async function download(request: DownloadRequest, sink: Sink, environment
   try {
     return await run.run();
   } catch (error) {
-    await run.end(isPoison(error));
+    // A damaged part that can't be fetched now has been marked as lost.
+    const wrong = error instanceof BitNetError && error.code === "integrity" && !request.offline;
+    await run.end(wrong || error instanceof FileChanged || isPoison(error));
     throw error;
   }
 }
 
-/** What shows that the bytes are not those of a model: to keep them would spoil each later load. */
+/** What the engine says of bytes that are not those of a model it runs: to keep them would spoil each later load. */
 export function isPoison(error: unknown): boolean {
-  if (error instanceof FileChanged) return true;
-  return error instanceof Error && "code" in error && ["integrity", "format", "unsupported-model"].includes(String(error.code));
+  return error instanceof Error && "code" in error && ["format", "unsupported-model"].includes(String(error.code));
 }
 
 const PROGRESS_MS = 50;
@@ -114,7 +115,7 @@ class Run {
     this.#progress(true);
     return {
       bytes,
-      cached: !this.#fromNetwork,
+      cached: plan.kind === "cached" && !this.#fromNetwork,
       notes: this.#allNotes(),
       keep: () => this.end(false),
       discard: () => this.end(true),
@@ -127,8 +128,8 @@ class Run {
     this.#stop.abort();
     const entry = this.#entry;
     this.#entry = undefined;
-    // What ran out of room can't be finished, and room is what it takes.
-    if (discard || isQuota(entry?.failed)) await entry?.remove();
+    // What ran out of room can't be finished, and takes room from others.
+    if (discard || entry?.parts === 0 || isQuota(entry?.failed)) await entry?.remove();
     else await entry?.close();
   }
 
@@ -197,10 +198,13 @@ class Run {
     // Without a version to compare only the hash of the whole can tell.
     if (!recognizable(head) && this.#request.sha256 === undefined) return undefined;
     const { size } = head;
-    const first = this.#missing(size)[0];
+    const missing = this.#missing(size);
+    const [first] = missing;
     if (first === undefined) return (await this.#isCurrent(entry)) ? { kind: "cached", size } : undefined;
+    let count = 1;
+    while (count < runParts && missing[count] === first + count) count++;
     const start = first * partBytes;
-    const answer = await this.#ask({ start, end: Math.min(size, start + runParts * partBytes) });
+    const answer = await this.#ask({ start, end: Math.min(size, start + count * partBytes) });
     if (answer.kind === "range" && answer.start === start && answer.version.size === size && !changed(head, answer.version)) {
       await this.#checkRoom(size - entry.parts * partBytes);
       return { kind: "ranges", size, version: { ...answer.version, ...version(head) }, answer };
