@@ -4,11 +4,13 @@
  */
 import type { Timings } from "./types.js";
 
+/** A piece of a message; text is all that these models read. */
 export interface ChatCompletionTextPart {
   type: "text";
   text: string;
 }
 
+/** One turn of the talk. */
 export interface ChatCompletionMessageParam {
   /** `developer` is what newer clients call `system`. */
   role: "system" | "developer" | "user" | "assistant";
@@ -47,9 +49,12 @@ export interface ChatCompletionCreateParams {
   repeat_last_n?: number | null;
 }
 
+/** A request for chunks. */
 export type ChatCompletionCreateParamsStreaming = ChatCompletionCreateParams & { stream: true };
+/** A request for the whole answer. */
 export type ChatCompletionCreateParamsNonStreaming = ChatCompletionCreateParams & { stream?: false | null };
 
+/** Tokens that the request took and gave. */
 export interface CompletionUsage {
   prompt_tokens: number;
   completion_tokens: number;
@@ -58,6 +63,7 @@ export interface CompletionUsage {
   prompt_tokens_details: { cached_tokens: number };
 }
 
+/** A token of the answer and ln of its probability. */
 export interface ChatCompletionTokenLogprob {
   token: string;
   logprob: number;
@@ -67,6 +73,7 @@ export interface ChatCompletionTokenLogprob {
   top_logprobs: [];
 }
 
+/** Of a whole answer, or of one chunk. */
 export interface ChatCompletionLogprobs {
   content: ChatCompletionTokenLogprob[];
 }
@@ -74,6 +81,7 @@ export interface ChatCompletionLogprobs {
 /** `stop`: the model ended or a stop string came; `length`: the limit or the context's end. */
 export type ChatCompletionFinishReason = "stop" | "length";
 
+/** The whole answer. */
 export interface ChatCompletion {
   id: string;
   object: "chat.completion";
@@ -86,6 +94,7 @@ export interface ChatCompletion {
   timings: Timings;
 }
 
+/** A piece of the answer as it comes. */
 export interface ChatCompletionChunk {
   id: string;
   object: "chat.completion.chunk";
@@ -99,6 +108,7 @@ export interface ChatCompletionChunk {
   timings?: Timings;
 }
 
+/** What is not part of OpenAI's request. */
 export interface ChatRequestOptions {
   /** Ends the answer: what is awaited rejects with the signal's reason. The model stays usable. */
   signal?: AbortSignal;
@@ -114,6 +124,8 @@ export interface ChatCompletions {
    * @throws BitNetError `invalid-argument` with the field's name; else as `BitNet.generate`.
    */
   create(params: ChatCompletionCreateParamsNonStreaming, options?: ChatRequestOptions): Promise<ChatCompletion>;
+  /** The same in chunks. */
   create(params: ChatCompletionCreateParamsStreaming, options?: ChatRequestOptions): Promise<AsyncIterable<ChatCompletionChunk>>;
+  /** The same where it is known at run time only. */
   create(params: ChatCompletionCreateParams, options?: ChatRequestOptions): Promise<ChatCompletion | AsyncIterable<ChatCompletionChunk>>;
 }
