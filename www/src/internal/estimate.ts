@@ -48,6 +48,8 @@ export async function estimateModel(source: ModelSource, options: EstimateOption
 
   try {
     const ready = ask({ type: "estimate", backend, wasmUrl: wasmUrl && String(wasmUrl), options: loaderOptions(options) });
+    // Where the header can't be had, nobody waits for the module.
+    ready.catch(() => undefined);
     const sizes: (number | undefined)[] = [];
     for (const [index, part] of parts.entries()) {
       let size: number | undefined;
