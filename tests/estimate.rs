@@ -5,7 +5,7 @@ mod common;
 use b158::gguf::{TensorType, Value};
 use b158::kernels::Compute;
 use b158::model::{EmbeddingType, Estimate, Estimator, KvType, Loader, LoaderOptions, WASM_LIMIT};
-use b158::session::{Session, SessionOptions};
+use b158::session::{Session, SessionOptions, Step};
 use b158::{Error, Result};
 use common::parts::Parts;
 use common::*;
@@ -50,6 +50,26 @@ fn an_estimate_is_what_the_load_then_reports() {
                 assert!(found.wasm_bytes > found.weight_bytes + found.kv_cache_bytes, "{case}");
             }
         }
+    }
+}
+
+/// Against the heap of a real load and a full context, natively: what the module itself takes comes on top in a tab.
+#[cfg(not(target_family = "wasm"))]
+#[test]
+fn the_peak_is_what_loading_and_a_full_context_take() {
+    for embedding in [EmbeddingType::File, EmbeddingType::Int8] {
+        let options = options(STORIES, None, KvType::F16, embedding);
+        let expected = estimate(STORIES, options.clone(), 4096).unwrap().wasm_bytes;
+        let peak = allocation_counter::measure(|| {
+            let loaded = load_with(STORIES, Compute::default(), options, 1 << 20);
+            let mut session = Session::new(Arc::new(loaded), SessionOptions::default()).unwrap();
+            let prompt = ids(1024, 500);
+            session.start(&prompt, Default::default()).unwrap();
+            while !matches!(session.step(std::time::Duration::MAX).unwrap(), Step::Done(_)) {}
+        })
+        .bytes_max;
+        let module = 3 << 20;
+        assert!(peak <= expected && expected <= peak + module, "{embedding:?}: {peak} bytes, estimated {expected}");
     }
 }
 

@@ -3,7 +3,7 @@
 use super::memory::{Holding, Sizes};
 use super::tensor_sink::Held;
 use super::{Config, Estimate, LoaderOptions};
-use crate::gguf::{Decoder, Event, Limits, Metadata, Split, TensorType};
+use crate::gguf::{Decoder, Event, Limits, Metadata, Split, TensorInfo, TensorType};
 use crate::{Error, Result};
 use std::collections::HashSet;
 
@@ -170,6 +170,7 @@ impl Header {
         for info in table {
             match shape(config, &info.name) {
                 Some(expected) if info.dims == expected => {
+                    check_type(info)?;
                     self.sizes.add(info, Held::of(info, self.holding.embedding));
                     match self.types.iter_mut().find(|(kind, _)| *kind == info.kind) {
                         Some((_, count)) => *count += 1,
@@ -208,6 +209,16 @@ impl Header {
             None => Ok(()),
         }
     }
+}
+
+/// I2_S has one scale, behind all rows: only the matrices that are repacked can be of it.
+fn check_type(info: &TensorInfo) -> Result<()> {
+    if info.kind != TensorType::I2S || (info.name != EMBEDDING && info.dims.len() > 1) {
+        return Ok(());
+    }
+    let reason =
+        "it is I2_S, which is for linear layers; use F16 or F32, for an embedding also Q8_0, Q6_K or Q4_0".into();
+    Err(Error::BadTensorData { name: info.name.clone(), reason })
 }
 
 /// The tensors that there must be, in the graph's order.

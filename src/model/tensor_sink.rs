@@ -159,20 +159,28 @@ pub(crate) struct DenseSink {
 }
 
 impl DenseSink {
-    /// Keeps the bytes, and refuses infinity and NaN in float types: the kernels count on it.
+    /// Keeps the bytes, and refuses infinity and NaN, in blocks those of the scale: the kernels count on it.
     fn push(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         self.bytes.extend_from_slice(bytes);
         let new = &self.bytes[self.checked..];
-        let (wrong, size) = match self.kind {
-            TensorType::F16 => (first::<2>(new, |b| u16::from_le_bytes(b) & 0x7c00 == 0x7c00), 2),
-            TensorType::BF16 => (first::<2>(new, |b| u16::from_le_bytes(b) & 0x7f80 == 0x7f80), 2),
-            TensorType::F32 => (first::<4>(new, |b| u32::from_le_bytes(b) & 0x7f80_0000 == 0x7f80_0000), 4),
-            _ => (None, 1),
+        let f16 = |high: u8| high & 0x7c == 0x7c;
+        let wrong = match self.kind {
+            TensorType::F16 => first::<2>(new, |b| f16(b[1])),
+            TensorType::BF16 => first::<2>(new, |b| u16::from_le_bytes(b) & 0x7f80 == 0x7f80),
+            TensorType::F32 => first::<4>(new, |b| u32::from_le_bytes(b) & 0x7f80_0000 == 0x7f80_0000),
+            TensorType::Q4_0 => first::<18>(new, |b| f16(b[1])),
+            TensorType::Q8_0 => first::<34>(new, |b| f16(b[1])),
+            TensorType::Q6_K => first::<210>(new, |b| f16(b[209])),
+            TensorType::TQ1_0 => first::<{ tq1_0::BYTES }>(new, |b| f16(b[tq1_0::BYTES - 1])),
+            TensorType::TQ2_0 => first::<{ tq2_0::BYTES }>(new, |b| f16(b[tq2_0::BYTES - 1])),
+            TensorType::I2S => None,
         };
+        let (block, block_bytes) = (self.kind.block() as usize, self.kind.block_bytes() as usize);
         if let Some(index) = wrong {
-            return Err(bad(name, format!("element {} is infinity or NaN", self.checked / size + index)));
+            let element = (self.checked / block_bytes + index) * block;
+            return Err(bad(name, format!("element {element} is infinity or NaN")));
         }
-        self.checked = self.bytes.len() - self.bytes.len() % size;
+        self.checked = self.bytes.len() - self.bytes.len() % block_bytes;
         Ok(())
     }
 }
@@ -205,7 +213,7 @@ impl Int8Sink {
     }
 }
 
-/// The first whole element that is wrong. All are looked at without a branch, so that the compiler takes many at a time.
+/// The first whole element, or block, that is wrong. All are looked at without a branch, so that the compiler takes many at a time.
 fn first<const N: usize>(bytes: &[u8], wrong: impl Fn([u8; N]) -> bool) -> Option<usize> {
     let elements = bytes.as_chunks().0;
     let any = elements.iter().fold(false, |so_far, &element| so_far | wrong(element));

@@ -1,0 +1,62 @@
+// Estimates in a real browser: from how much of the file, and against what loading then takes.
+import { expect, test } from "./demo.js";
+
+const MODEL = "./models/stories-I2_S.gguf";
+/** Most that the estimate may be above what is taken: the module's own part is a round number. */
+const SLACK = 3 << 20;
+
+test("an estimate reads the header, and says what loading then takes", async ({ demo, page }) => {
+  const asked = [];
+  page.on("request", (request) => {
+    if (request.url().endsWith(".gguf")) asked.push(request.headers().range);
+  });
+  for (const options of [{}, { tokenEmbedding: "int8", contextLength: 100, kvCache: "f32" }]) {
+    const { estimate, info, stats } = await page.evaluate(
+      async ({ model, options }) => {
+        const { BitNet } = window.b158;
+        const estimate = await BitNet.estimate(model, options);
+        const loaded = await BitNet.load(model, { ...options, threads: 1 });
+        // To the end of the context.
+        await loaded.generate("Once upon a time", { temperature: 0.7, seed: 1 }).result();
+        const stats = await loaded.stats();
+        await loaded.dispose();
+        return { estimate, info: loaded.info, stats };
+      },
+      { model: MODEL, options },
+    );
+    for (const field of ["architecture", "name", "parameters", "quantization", "contextLength", "trainedContextLength", "weightBytes", "kvCacheBytes"]) {
+      expect(estimate[field], field).toBe(info[field]);
+    }
+    expect(estimate.fits).toBe(true);
+    expect(estimate.why).toBeUndefined();
+    expect(stats.wasmBytes).toBeLessThanOrEqual(estimate.wasmBytes);
+    expect(stats.wasmBytes).toBeGreaterThan(estimate.wasmBytes - SLACK);
+  }
+  expect(asked).toContain("bytes=0-1048575");
+  await demo.ready();
+});
+
+test("what does not fit is told by the estimate, and refused by the load at its header", async ({ demo, page }) => {
+  const outcome = await page.evaluate(
+    async ({ model, overrides }) => {
+      const { BitNet } = window.b158;
+      const options = { contextLength: 2 ** 23, overrides };
+      const { fits, why, wasmBytes } = await BitNet.estimate(model, options);
+      const error = await BitNet.load(model, { ...options, cache: false }).catch((error) => error);
+      return { fits, why, wasmBytes, code: error.code, message: error.message };
+    },
+    { model: MODEL, overrides: ["bitnet-b1.58.context_length=int:16777216"] },
+  );
+  expect(outcome.fits).toBe(false);
+  expect(outcome.wasmBytes).toBeGreaterThan(2 ** 32);
+  expect(outcome.why).toMatch(/4294967296 are possible; a context of \d+ would fit/);
+  expect(outcome).toMatchObject({ code: "out-of-memory", message: outcome.why });
+  // The context that it names is right.
+  const context = Number(/a context of (\d+)/.exec(outcome.why)[1]);
+  const fitting = await page.evaluate(
+    async ({ model, contextLength }) => window.b158.BitNet.estimate(model, { contextLength, overrides: ["bitnet-b1.58.context_length=int:16777216"] }),
+    { model: MODEL, contextLength: context },
+  );
+  expect(fitting.fits).toBe(true);
+  await demo.ready();
+});

@@ -1,0 +1,99 @@
+//! Bytes of tensors that no writer produces.
+
+use super::file::{TENSOR_F16, TENSOR_Q4_0, TENSOR_Q8_0, TENSOR_TQ1_0, TENSOR_TQ2_0, attack, i2_s_tail};
+use super::{harmless, refused, test};
+use b158::Error;
+
+const NAME: &str = "blk.0.ffn_down.weight";
+
+/// This many bytes from the end of a tensor become others.
+fn at_end(name: &str, from: usize, bytes: &[u8]) -> Vec<u8> {
+    attack(|file| {
+        let data = &mut file.tensor(name).data;
+        let at = data.len() - from;
+        data[at..at + bytes.len()].copy_from_slice(bytes);
+    })
+}
+
+/// The tensor in another type, changed.
+fn other(name: &str, kind: u32, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    attack(|file| {
+        file.retype(name, kind);
+        change(&mut file.tensor(name).data);
+    })
+}
+
+#[track_caller]
+fn bad_data(name: &str, tensor: &str, file: &[u8]) {
+    refused(name, file, |error| matches!(error, Error::BadTensorData { name, .. } if name == tensor));
+}
+
+#[test]
+fn scales() {
+    for scale in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0] {
+        bad_data(&format!("I2_S scale {scale}"), NAME, &at_end(NAME, 32, &i2_s_tail(scale)));
+    }
+    for scale in [-1.0, f32::MIN_POSITIVE / 8.0, f32::MAX] {
+        harmless(&format!("I2_S scale {scale:e}"), &at_end(NAME, 32, &i2_s_tail(scale)));
+    }
+    for (kind, name) in [(TENSOR_TQ1_0, "TQ1_0"), (TENSOR_TQ2_0, "TQ2_0")] {
+        for (scale, bits) in [("NaN", 0x7e00u16), ("infinity", 0x7c00)] {
+            let file = other(NAME, kind, |data| {
+                data.last_chunk_mut().map(|end: &mut [u8; 2]| *end = bits.to_le_bytes()).unwrap()
+            });
+            bad_data(&format!("{name} scale {scale}"), NAME, &file);
+        }
+        // Each block its own scale.
+        harmless(
+            &format!("{name} scales 0 and 1"),
+            &other(NAME, kind, |data| data.last_chunk_mut().map(|end: &mut [u8; 2]| *end = [0; 2]).unwrap()),
+        );
+    }
+}
+
+#[test]
+fn codes() {
+    bad_data("I2_S code 3", NAME, &at_end(NAME, 100, &[0b1100_0000]));
+    bad_data("I2_S codes all 3", NAME, &at_end(NAME, 8224, &[0xff; 8192]));
+    bad_data("TQ2_0 code 3", NAME, &other(NAME, TENSOR_TQ2_0, |data| data[9] = 0b0011_0000));
+    harmless(
+        "TQ1_0 bytes 243 to 255",
+        &other(NAME, TENSOR_TQ1_0, |data| {
+            (243..=255).for_each(|byte: u8| data[usize::from(byte - 243)] = byte);
+        }),
+    );
+    harmless("I2_S codes all -1", &at_end(NAME, 8224, &[0; 8192]));
+}
+
+#[test]
+fn floats() {
+    let nan = 0x7e00u16.to_le_bytes();
+    let norm = "blk.0.attn_sub_norm.weight";
+    bad_data("F32 NaN in a norm", norm, &at_end(norm, 4, &f32::NAN.to_le_bytes()));
+    bad_data("F32 infinity in a norm", norm, &at_end(norm, 4, &f32::INFINITY.to_le_bytes()));
+    bad_data("F16 NaN in a norm", norm, &other(norm, TENSOR_F16, |data| data[2..4].copy_from_slice(&nan)));
+    let embedding = "token_embd.weight";
+    bad_data(
+        "F16 NaN in the embedding",
+        embedding,
+        &other(embedding, TENSOR_F16, |data| data[200..202].copy_from_slice(&nan)),
+    );
+    harmless("embedding of zeros", &attack(|file| file.tensor(embedding).data.fill(0)));
+    harmless("norm of zeros", &attack(|file| file.tensor(norm).data.fill(0)));
+}
+
+/// A block format has scales of its own, and an embedding is read row by row.
+#[test]
+fn scales_inside_blocks() {
+    let name = "token_embd.weight";
+    for (kind, block, at) in [(TENSOR_Q4_0, 18, 0), (TENSOR_Q8_0, 34, 0)] {
+        for (scale, bits) in [("NaN", 0x7e00u16), ("infinity", 0x7c00), ("negative infinity", 0xfc00)] {
+            let file = other(name, kind, |data| data[3 * block + at..][..2].copy_from_slice(&bits.to_le_bytes()));
+            refused(
+                &format!("type {kind}, scale {scale}"),
+                &file,
+                |error| matches!(error, Error::BadTensorData { name: found, reason } if found == name && reason.contains("element 96")),
+            );
+        }
+    }
+}
