@@ -2,6 +2,9 @@
 import { test } from "@playwright/test";
 import { DEMO_TESTS, packageTests, serveDemo, servePackage } from "./end-to-end.js";
 
+// What is wrong stands in the error; recording every download for a trace takes longer than the tests.
+test.use({ trace: "off" });
+
 const driver = (page) => ({
   goto: (url) => page.goto(url),
   evaluate: (expression) => page.evaluate(expression),

@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { chromium } from "playwright-core";
 import { serve } from "../../www/serve.mjs";
 import { ARGUMENTS } from "../browser/chromium.js";
-import { FIXTURES, develop } from "./fixtures.js";
+import { DEVELOPMENT, FIXTURES } from "./fixtures.js";
 import { MODELS, WORK } from "./packed.js";
 
 const [{ prompt, ids }] = JSON.parse(await readFile(join(MODELS, "greedy.json"), "utf8"));
@@ -60,15 +60,17 @@ for (const [name, write] of Object.entries(FIXTURES).filter(([name]) => wanted(n
   });
 }
 
-describe("vite's development server", { skip: !wanted("vite") }, () => {
-  for (const isolated of [true, false]) {
-    test(isolated ? "isolated" : "without COOP and COEP", async () => {
-      const server = await develop(isolated);
-      try {
-        await check(server.url, isolated);
-      } finally {
-        await server.close();
-      }
-    });
-  }
-});
+for (const [name, start] of Object.entries(DEVELOPMENT).filter(([name]) => wanted(name))) {
+  describe(`${name}: the development server`, () => {
+    for (const isolated of [true, false]) {
+      test(isolated ? "isolated" : "without COOP and COEP", async () => {
+        const server = await start(isolated);
+        try {
+          await check(server.url, isolated);
+        } finally {
+          await server.close();
+        }
+      });
+    }
+  });
+}

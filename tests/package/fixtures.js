@@ -2,7 +2,8 @@
 import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as esbuild from "esbuild";
-import { build, createServer } from "vite";
+import * as vite from "vite";
+import * as vite7 from "vite-7";
 import webpack from "webpack";
 import { ISOLATION } from "../../www/headers.mjs";
 import { INSTALLED, WORK } from "./packed.js";
@@ -13,17 +14,14 @@ async function copyPage(out) {
   await cp(join(WORK, "index.html"), join(out, "index.html"));
 }
 
-const VITE = {
-  root: WORK,
-  base: "./",
-  configFile: false,
-  logLevel: "warn",
-  worker: { format: "es" },
-};
+const VITE = { root: WORK, base: "./", configFile: false, logLevel: "warn" };
+/** What Vite needed before 8. */
+const BEFORE_8 = { worker: { format: "es" }, optimizeDeps: { exclude: ["b158"] } };
 
 /** By name, how each writes its files into the folder `out`. */
 export const FIXTURES = {
-  vite: (out) => build({ ...VITE, build: { outDir: out } }),
+  vite: (out) => vite.build({ ...VITE, build: { outDir: out } }),
+  "vite 7": (out) => vite7.build({ ...VITE, ...BEFORE_8, build: { outDir: out } }),
 
   async webpack(out) {
     const compiler = webpack({ mode: "production", context: WORK, entry: "./main.js", output: { path: out, filename: "main.js" }, performance: false });
@@ -64,15 +62,16 @@ export const FIXTURES = {
 
 const bundle = (out) => esbuild.build({ entryPoints: [join(WORK, "main.js")], outdir: out, bundle: true, format: "esm", minify: true, logLevel: "warning" });
 
-/** Vite's development server. */
-export async function develop(isolated) {
-  const server = await createServer({
-    ...VITE,
-    // Its cache goes with the folder: each run is a first one.
-    cacheDir: join(WORK, `.vite-${String(isolated)}`),
-    optimizeDeps: { exclude: ["b158"] },
-    server: { port: 0, host: "localhost", headers: isolated ? ISOLATION : {} },
-  });
+/** Vite's development servers. */
+export const DEVELOPMENT = {
+  vite: (isolated) => develop(vite, VITE, isolated),
+  "vite 7": (isolated) => develop(vite7, { ...VITE, ...BEFORE_8 }, isolated),
+};
+
+async function develop({ createServer, version }, config, isolated) {
+  // A cache of its own, so that each run is a first one.
+  const cacheDir = join(WORK, `.vite-${version}-${isolated}`);
+  const server = await createServer({ ...config, cacheDir, server: { port: 0, host: "localhost", headers: isolated ? ISOLATION : {} } });
   await server.listen();
   return { url: server.resolvedUrls.local[0], close: () => server.close() };
 }
