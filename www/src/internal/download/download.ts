@@ -128,6 +128,8 @@ class Run {
     this.#stop.abort();
     const entry = this.#entry;
     this.#entry = undefined;
+    // What is still being hashed counts, too.
+    await entry?.settle();
     // What ran out of room can't be finished, and takes room from others.
     if (discard || entry?.parts === 0 || isQuota(entry?.failed)) await entry?.remove();
     else await entry?.close();

@@ -124,7 +124,7 @@ export class Entry {
 
   /** Says that all is there; with the hash of the whole where it has been checked. */
   async finish(bytes: number, sha256: string | undefined): Promise<void> {
-    await this.#settle();
+    await this.settle();
     const journal = this.#journal;
     if (!journal || (journal.complete === bytes && (sha256 === undefined || journal.sha256 === sha256))) return;
     if (journal.parts.size < Math.ceil(bytes / journal.head.partBytes)) return;
@@ -136,17 +136,18 @@ export class Entry {
   }
 
   async close(): Promise<void> {
-    await this.#settle();
+    await this.settle();
     await this.#slot.close();
   }
 
   async remove(): Promise<void> {
-    await this.#settle();
+    await this.settle();
     if (this.#slot.writable) await this.#slot.remove();
     else await this.#slot.close();
   }
 
-  async #settle(): Promise<void> {
+  /** Resolves when all parts that were given to `keep` are written, or have failed. */
+  async settle(): Promise<void> {
     await Promise.all(this.#keeping);
     this.#flush();
   }
