@@ -15,7 +15,7 @@ const FLAVOUR = "(simd128|relaxed)(-threads)?";
 const ALLOWED = [
   /^(package\.json|README\.md|GUIDE\.md|LICENSE(-\w+)?)$/,
   /^dist\/lib\/(index|testing|worker|shared-[\w-]+)\.js$/,
-  /^dist\/lib\/types\/(public|internal)\/[\w-]+\.d\.ts$/,
+  /^dist\/lib\/types\/(public|internal)(\/download)?\/[\w-]+\.d\.ts$/,
   new RegExp(`^dist/lib/wasm/${FLAVOUR}/(b158\\.js|b158\\.d\\.ts|b158_bg\\.wasm|b158_bg\\.wasm\\.d\\.ts)$`),
 ];
 

@@ -5,7 +5,7 @@ import { Connection } from "./connection.js";
 import { Deferred } from "./deferred.js";
 import type { EngineEstimate } from "./engine.js";
 import { headerBytes } from "./header.js";
-import { loaderOptions, startWorker } from "./load.js";
+import { loaderOptions, needWorkers, startWorker } from "./load.js";
 import type { FromWorker, ToWorker } from "./protocol.js";
 import { sourceParts } from "./source.js";
 
@@ -24,6 +24,7 @@ const PIECE_BYTES = 1 << 20;
 export async function estimateModel(source: ModelSource, options: EstimateOptions): Promise<Estimate> {
   const { signal, backend = "auto", wasmUrl } = options;
   signal?.throwIfAborted();
+  needWorkers(options);
   const parts = sourceParts(source, options);
   const connection = new Connection(typeof options.worker === "object" ? options.worker : startWorker(options));
   const fetching = new AbortController();

@@ -31,6 +31,7 @@ export async function loadModel(source: ModelSource, options: LoadOptions): Prom
   const { signal } = options;
   signal?.throwIfAborted();
   checkThreads(options.threads ?? "auto");
+  needWorkers(options);
   const parts = sourceParts(source, options);
   const connection = new Connection(typeof options.worker === "object" ? options.worker : startWorker(options));
   const abort = () => {
@@ -59,10 +60,15 @@ function checkThreads(threads: unknown): void {
   throw new BitNetError("invalid-argument", `threads is ${String(threads)}; it may be "auto" or a whole number from 1 to ${String(MOST_THREADS)}`);
 }
 
+/** First of all: outside a browser, an address has no page to be relative to. */
+export function needWorkers({ worker }: Pick<LoadOptions, "worker">): void {
+  if (worker !== undefined || typeof Worker !== "undefined") return;
+  throw new BitNetError("unsupported-browser", "there are no web workers here; load the model in a browser's page");
+}
+
 /** The engine's worker, or one for a further thread. */
 export function startWorker({ worker, workerUrl }: LoadOptions): Worker {
   if (typeof worker === "function") return worker();
-  if (typeof Worker === "undefined") throw new BitNetError("unsupported-browser", "there are no web workers here; load the model in a browser's page");
   if (workerUrl !== undefined) return new Worker(workerUrl, { type: "module" });
   // Written exactly so: bundlers look for this form.
   return new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
