@@ -52,7 +52,7 @@ test("what does not fit is told by the estimate, and refused by the load at its 
   expect(outcome.why).toMatch(/4294967296 are possible; a context of \d+ would fit/);
   expect(outcome).toMatchObject({ code: "out-of-memory", message: outcome.why });
   // The context that it names is right.
-  const context = Number(/a context of (\d+)/.exec(outcome.why)[1]);
+  const context = Number(/a context of (\d+) would fit/.exec(outcome.why)[1]);
   const fitting = await page.evaluate(
     async ({ model, contextLength }) => window.b158.BitNet.estimate(model, { contextLength, overrides: ["bitnet-b1.58.context_length=int:16777216"] }),
     { model: MODEL, contextLength: context },
