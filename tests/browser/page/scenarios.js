@@ -96,7 +96,7 @@ export function scenarios({ BitNet, BitNetError, told = [], expected }) {
 
     async "tells how far loading is"() {
       const seen = [];
-      await withModel(MODEL, { onProgress: (progress) => seen.push(progress) }, async () => undefined);
+      await withModel(MODEL, { cache: false, onProgress: (progress) => seen.push(progress) }, async () => undefined);
       const phases = [...new Set(seen.map(({ phase }) => phase))].filter((phase) => phase !== "engine" && phase !== "verify");
       equal(phases, ["download", "load", "ready"], "phases");
       const downloaded = seen.filter(({ phase }) => phase === "download").at(-1);
