@@ -135,13 +135,12 @@ export class Entry {
     });
   }
 
+  /** When all has settled, as the next. */
   async close(): Promise<void> {
-    await this.settle();
     await this.#slot.close();
   }
 
   async remove(): Promise<void> {
-    await this.settle();
     if (this.#slot.writable) await this.#slot.remove();
     else await this.#slot.close();
   }
