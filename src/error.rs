@@ -399,6 +399,42 @@ pub enum Error {
         /// Tokens that fit.
         context: usize,
     },
+    /// Bytes that are no sound saved session.
+    #[error("saved session: {field} at byte {offset}: {reason}")]
+    BadSession {
+        /// The part of the format (`src/session/saved.rs`).
+        field: &'static str,
+        /// Where it stands in the saved bytes.
+        offset: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A sound saved session, of another model or KV cache.
+    #[error(
+        "saved session: {field} at byte {offset} is {found}, here it is {expected}: restore it with what it was saved with"
+    )]
+    ForeignSession {
+        /// The part of the format.
+        field: &'static str,
+        /// Where it stands in the saved bytes.
+        offset: u64,
+        /// What was saved.
+        found: String,
+        /// What it is in the session that should take it.
+        expected: String,
+    },
+    /// A saved session that the context does not hold.
+    #[error(
+        "saved session: it has {tokens} tokens (byte {offset}), the context holds {context}: load with a longer context"
+    )]
+    SessionTooLong {
+        /// Where the count stands in the saved bytes.
+        offset: u64,
+        /// Tokens saved.
+        tokens: u64,
+        /// Tokens that fit.
+        context: usize,
+    },
     /// A step without a generation under way.
     #[error("nothing to do: start a generation first")]
     NotStarted,
@@ -439,11 +475,12 @@ impl Error {
             | MissingTensor { .. }
             | WrongShape { .. }
             | BadTensorData { .. }
-            | BadTokenizer { .. } => "format",
+            | BadTokenizer { .. }
+            | BadSession { .. } => "format",
             UnsupportedArchitecture { .. } | UnsupportedTensorType { .. } | UnknownTensor { .. } => "unsupported-model",
             Io { .. } => "io",
             OutOfMemory { .. } | DoesNotFit { .. } => "out-of-memory",
-            PromptTooLong { .. } => "context-overflow",
+            PromptTooLong { .. } | SessionTooLong { .. } => "context-overflow",
             UnknownBackend { .. } => "unsupported-browser",
             BadWrite { .. }
             | WrongPart { .. }
@@ -451,6 +488,7 @@ impl Error {
             | BadToken { .. }
             | BadTemplate { .. }
             | BadOption { .. }
+            | ForeignSession { .. }
             | NotStarted
             | EmptyPrompt => "invalid-argument",
         }

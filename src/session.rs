@@ -3,6 +3,11 @@
 //! A step does a bounded piece of work and returns, so that one thread can both compute and listen: a browser's
 //! worker looks at its messages between steps, and a stop is heard in the middle of a long prompt. What the KV
 //! cache already holds of the next prompt is not computed again.
+//!
+//! Any number of sessions share one model, and nothing else. A session can be copied, and saved as bytes that another
+//! one takes, on any machine: see [`saved`].
+
+pub mod saved;
 
 use crate::model::{KvType, Loaded, Model, State};
 use crate::sampler::{Doubt, Sampler, SamplerOptions};
@@ -186,6 +191,19 @@ impl Session {
         self.run = None;
         self.tokens.clear();
         self.state.cache.truncate(0);
+    }
+
+    /// A session of its own that has read what this one has. A generation under way is not copied.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn try_clone(&self) -> Result<Self> {
+        let (model, cache) = (&self.loaded.model, &self.state.cache);
+        let mut state = State::new(model, cache.kind(), cache.context(), self.state.batch())?;
+        state.cache = cache.try_clone()?;
+        let tuner = self.tuner.as_ref().map(|_| Tuner::new(model.compute.pool.threads()));
+        let tokens = self.tokens[..cache.len()].to_vec();
+        Ok(Session { loaded: Arc::clone(&self.loaded), state, tokens, run: None, tuner })
     }
 
     /// Begins a generation after `prompt`; one under way is dropped. What the cache holds of the prompt's beginning

@@ -47,6 +47,31 @@ fn temporary(name: &str) -> PathBuf {
 }
 
 #[test]
+fn a_prompt_cache_saves_reading_and_changes_no_word() {
+    let path = temporary("prompt.cache");
+    let _ = std::fs::remove_file(&path);
+    let file = path.to_str().unwrap();
+    let args = |prompt| ["run", "-m", MODEL, "-p", prompt, "--temp", "0", "-n", "12", "--prompt-cache", file];
+    let longer = format!("{PROMPT} {}", STORY.split('.').next().unwrap());
+    let [first, again, more] = [PROMPT, PROMPT, &longer].map(|prompt| {
+        let output = b158(&args(prompt), "");
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    });
+    assert!(STORY.starts_with(first.0.trim_end()), "{}", first.0);
+    assert!(!first.1.contains("cached"), "{}", first.1);
+    assert_eq!(again.0, first.0);
+    assert!(again.1.contains("cached") && more.1.contains("cached"), "{}{}", again.1, more.1);
+    assert_eq!(more.0, out(&args(&longer)[..9], ""));
+
+    let saved = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &saved[..saved.len() - 1]).unwrap();
+    assert!(refusal(&args(PROMPT)).contains("prompt.cache: saved session: checksum at byte"));
+    std::fs::write(&path, saved).unwrap();
+    let other = ["run", "-m", GOLDEN_A, "--prompt-ids", "1 2", "-n", "1", "--prompt-cache", file];
+    assert!(refusal(&other).contains("fingerprint of the model at byte 24"));
+}
+
+#[test]
 fn tells_the_same_story_on_every_backend_and_thread_count() {
     let run =
         |extra: &[&str]| out(&[&["run", "-m", MODEL, "-p", PROMPT, "--temp", "0", "-n", "25"], extra].concat(), "");

@@ -6,8 +6,8 @@ use b158::sampler::SamplerOptions;
 use b158::session::{FinishReason, GenerateOptions, Session, Step, Summary};
 use b158::tokenizer::Special;
 use clap::Args;
-use std::io::{Write, stdout};
-use std::path::PathBuf;
+use std::io::{ErrorKind, Write, stdout};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How tokens are chosen; the defaults are llama-cli's.
@@ -103,6 +103,10 @@ pub(crate) struct Run {
     /// The prompt as token ids, taken as they are.
     #[arg(long, value_name = "IDS", conflicts_with_all = ["prompt", "file"])]
     prompt_ids: Option<String>,
+    /// Take what an earlier run has read from this file, if there is one, and leave there what this run has: a prompt that begins
+    /// the same is not read again.
+    #[arg(long, value_name = "FILE")]
+    prompt_cache: Option<PathBuf>,
     /// Print the prompt before its continuation.
     #[arg(long)]
     echo: bool,
@@ -126,6 +130,9 @@ impl Run {
             Some(ids) => parse_ids(ids)?,
             None => tokenizer.encode(&text, Special::PARSED)?,
         };
+        if let Some(path) = &self.prompt_cache {
+            restore(&mut session, path)?;
+        }
         let mut out = stdout().lock();
         if self.echo {
             let shown = if self.ids { join_ids(&prompt) + " " } else { tokenizer.decode(&prompt, false) };
@@ -151,8 +158,27 @@ impl Run {
         if !self.model.quiet {
             report(&summary);
         }
-        Ok(())
+        match &self.prompt_cache {
+            Some(path) => save(&session, path),
+            None => Ok(()),
+        }
     }
+}
+
+fn restore(session: &mut Session, path: &Path) -> Outcome {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(session.restore(&bytes).map_err(|e| format!("{}: {e}", path.display()))?),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(format!("{}: {error}", path.display()).into()),
+    }
+}
+
+/// Under another name first: whatever ends the program, the file is a whole one.
+fn save(session: &Session, path: &Path) -> Outcome {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let written = std::fs::write(&part, session.save()?).and_then(|()| std::fs::rename(&part, path));
+    Ok(written.map_err(|e| format!("{}: {e}", path.display()))?)
 }
 
 /// Runs the generation that was started, calling `token` for each token; Ctrl-C cancels it.

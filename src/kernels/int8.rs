@@ -106,6 +106,11 @@ impl Int8Matrix {
         unsafe { std::slice::from_raw_parts(self.codes.as_ptr().cast(), self.codes.len()) }
     }
 
+    /// The scale of each row.
+    pub fn scales(&self) -> &[f32] {
+        &self.scales
+    }
+
     /// Decodes row `i` into `out[cols]`.
     pub fn row(&self, i: usize, out: &mut [f32]) {
         assert_eq!(out.len(), self.cols, "length of a row");

@@ -66,6 +66,14 @@ impl TernaryMatrix {
         &self.packed
     }
 
+    /// The scales: one of the matrix, or one of each block.
+    pub fn scales(&self) -> &[f32] {
+        match &self.scales {
+            Scales::Matrix(scale) => std::slice::from_ref(scale),
+            Scales::Blocks { scales, .. } => scales,
+        }
+    }
+
     /// The codes of one row, unpacked.
     pub fn row_codes(&self, row: usize) -> Vec<u8> {
         assert!(row < self.rows, "row {row} of {}", self.rows);

@@ -5,6 +5,9 @@
 //! `[kv head][column of the width][position][COLUMN]`, so that attention streams along one head; the width is that of a head,
 //! rounded up to a multiple of [`COLUMN`] with zeros. What is stored is finite: infinity becomes the largest number, NaN zero.
 
+#[path = "kv_rows.rs"]
+mod rows;
+
 use super::Config;
 use crate::kernels::Backend;
 use crate::kernels::attention::{COLUMN, Stored};
@@ -133,7 +136,11 @@ impl KvCache {
     /// # Errors
     /// [`Error::PromptTooLong`] past the context, [`Error::OutOfMemory`]; the cache is as before.
     pub(crate) fn reserve(&mut self, tokens: usize) -> Result<()> {
-        let end = self.len + tokens;
+        self.reserve_to(self.len + tokens)
+    }
+
+    /// Makes room for `end` positions in all, with the same errors.
+    pub(crate) fn reserve_to(&mut self, end: usize) -> Result<()> {
         if end > self.context {
             return Err(Error::PromptTooLong { tokens: end, context: self.context });
         }
@@ -153,14 +160,11 @@ impl KvCache {
 
     /// Stores one token's keys and values (`kv_heads × head_dim` each) at a position that was reserved.
     pub(crate) fn store(&mut self, backend: Backend, layer: usize, position: usize, keys: &[f32], values: &[f32]) {
-        let (dim, width, slot) = (self.head_dim, self.width, position % PAGE);
-        let half = self.page_elements() / 2;
-        let page = &mut self.pages[position / PAGE * self.layers + layer];
+        let (dim, slot) = (self.head_dim, position % PAGE);
         for head in 0..self.kv_heads {
             let (key, value) = (&keys[head * dim..][..dim], &values[head * dim..][..dim]);
-            let start = head * PAGE * width;
-            let places = Places { key: start + slot * width, value: half + start + slot * COLUMN };
-            match page {
+            let places = self.places(head, slot);
+            match &mut self.pages[position / PAGE * self.layers + layer] {
                 Page::F16(page) => {
                     places.put(page, key, value, |x, out| {
                         backend.f32_to_f16(x, out);
@@ -205,6 +209,11 @@ impl KvCache {
                 value_scales: &scales[(self.kv_heads + head) * PAGE..][..PAGE],
             },
         }
+    }
+
+    fn places(&self, head: usize, slot: usize) -> Places {
+        let start = head * PAGE * self.width;
+        Places { key: start + slot * self.width, value: self.page_elements() / 2 + start + slot * COLUMN }
     }
 
     fn page_elements(&self) -> usize {

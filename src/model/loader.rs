@@ -278,7 +278,7 @@ impl Loader {
             rope_freqs: take.floats(ROPE_FREQS).ok(),
             layers,
         };
-        let model = Model { config, weights, compute: self.compute };
+        let model = Model::new(config, weights, self.compute);
         let sha256 = self.hasher.map(|hasher| hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
         Ok(Loaded { model, tokenizer, template, notes, name, types: self.header.types, sha256 })
     }

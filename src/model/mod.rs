@@ -12,6 +12,7 @@ mod attention;
 mod config;
 mod estimator;
 mod feed_forward;
+mod fingerprint;
 mod forward;
 mod header;
 mod kv_cache;
@@ -23,6 +24,7 @@ mod weights;
 
 pub use config::{Activation, Config};
 pub use estimator::Estimator;
+pub use fingerprint::Fingerprint;
 pub use forward::State;
 pub use kv_cache::{KvCache, KvType};
 pub use loader::{EmbeddingType, Loaded, Loader, LoaderOptions};
@@ -33,6 +35,7 @@ pub use weights::{Embedding, Layer, Linear, ScaledLinear, Weights};
 pub(crate) use memory::quantization;
 
 use crate::kernels::Compute;
+use std::sync::OnceLock;
 
 /// A loaded model: weights, and what computes with them.
 pub struct Model {
@@ -42,4 +45,17 @@ pub struct Model {
     pub weights: Weights,
     /// Backend and threads.
     pub compute: Compute,
+    fingerprint: OnceLock<Fingerprint>,
+}
+
+impl Model {
+    /// The model of these parts.
+    pub fn new(config: Config, weights: Weights, compute: Compute) -> Self {
+        Model { config, weights, compute, fingerprint: OnceLock::new() }
+    }
+
+    /// What its keys and values depend on, hashed. All weights are read for it, at the first call.
+    pub fn fingerprint(&self) -> Fingerprint {
+        *self.fingerprint.get_or_init(|| Fingerprint::of(&self.config, &self.weights))
+    }
 }

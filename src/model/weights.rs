@@ -36,6 +36,14 @@ impl Linear {
         }
     }
 
+    /// The scales that are not among those bytes.
+    pub fn scales(&self) -> &[f32] {
+        match self {
+            Linear::Ternary(matrix) => matrix.scales(),
+            Linear::Dense(_) => &[],
+        }
+    }
+
     /// Multiply-accumulates a token.
     pub fn macs(&self) -> u64 {
         let (rows, cols) = match self {
@@ -104,6 +112,14 @@ impl Embedding {
         match self {
             Embedding::File(matrix) => matrix.memory(),
             Embedding::Int8(matrix) => matrix.memory(),
+        }
+    }
+
+    /// The scales that are not among those bytes.
+    pub fn scales(&self) -> &[f32] {
+        match self {
+            Embedding::File(_) => &[],
+            Embedding::Int8(matrix) => matrix.scales(),
         }
     }
 

@@ -3,11 +3,10 @@
 use super::{Engine, object, options, throw};
 use crate::kernels::{self, Compute};
 use crate::model::{self, LoaderOptions, WASM_LIMIT};
-use crate::session::{Session, SessionOptions};
+use crate::session::SessionOptions;
 use crate::threads::Pool;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
-use std::sync::Arc;
 use wasm_bindgen::prelude::*;
 
 #[derive(Deserialize, Default)]
@@ -84,9 +83,7 @@ impl Loader {
 
     /// The engine, when all bytes are in.
     pub fn finish(self) -> Result<Engine, JsValue> {
-        let loaded = self.loader.finish().map_err(|error| throw(&error))?;
-        let session = Session::new(Arc::new(loaded), self.session).map_err(|error| throw(&error))?;
-        Ok(Engine::new(session))
+        self.loader.finish().and_then(|loaded| Engine::new(loaded, self.session)).map_err(|error| throw(&error))
     }
 }
 

@@ -1,13 +1,16 @@
-//! What JavaScript sees, from inside a module Web Worker: [`Loader`], then [`Engine`]; or [`Estimator`] alone.
+//! What JavaScript sees, from inside a module Web Worker: [`Loader`], then [`Engine`], then any number of [`Session`]s; or
+//! [`Estimator`] alone.
 //!
 //! Errors are thrown as `Error` objects with a `code` (see [`crate::Error::code`]). Nothing here waits: a step of the
 //! engine takes milliseconds, and the worker reads its messages between steps.
 
 mod engine;
 mod loader;
+mod session;
 
 pub use engine::Engine;
 pub use loader::{Estimator, Loader};
+pub use session::Session;
 
 use crate::kernels;
 use js_sys::Reflect;

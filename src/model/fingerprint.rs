@@ -1,0 +1,61 @@
+//! Tells models apart, so that no session is restored into another model.
+
+use super::weights::Layer;
+use super::{Activation, Config, Weights};
+use std::fmt;
+use twox_hash::XxHash3_128;
+
+/// XXH3 of everything that keys and values depend on: shapes, constants, and weights as they are held. Names, tokenizer and the
+/// way a file is cut or packed are not in it, nor is the backend. It guards against mistakes, not against forgery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint(pub(crate) [u8; 16]);
+
+impl Fingerprint {
+    pub(super) fn of(config: &Config, weights: &Weights) -> Self {
+        let mut hash = XxHash3_128::new();
+        let Config { layers, embedding, feed_forward, heads, kv_heads, head_dim, vocabulary, .. } = *config;
+        for size in [layers, embedding, feed_forward, heads, kv_heads, head_dim, vocabulary] {
+            hash.write(&(size as u64).to_le_bytes());
+        }
+        let activation = match config.activation {
+            Activation::Relu2 => 0.0,
+            Activation::Silu => 1.0,
+        };
+        floats(&mut hash, &[config.rms_epsilon, config.rope_base, activation]);
+        floats(&mut hash, weights.rope_freqs.as_deref().unwrap_or_default());
+        floats(&mut hash, &weights.output_norm);
+        hash.write(weights.token_embd.type_name().as_bytes());
+        hash.write(weights.token_embd.memory());
+        floats(&mut hash, weights.token_embd.scales());
+        for layer in &weights.layers {
+            let Layer { attn_norm, attn_sub_norm, ffn_norm, ffn_sub_norm, .. } = layer;
+            for norm in [attn_norm, attn_sub_norm, ffn_norm, ffn_sub_norm] {
+                floats(&mut hash, norm);
+            }
+            for linear in layer.linears() {
+                hash.write(linear.linear.memory());
+                floats(&mut hash, linear.linear.scales());
+                floats(&mut hash, linear.scale.as_slice());
+            }
+        }
+        Fingerprint(hash.finish_128().to_le_bytes())
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// The bits, behind their number: what is absent is not what is empty elsewhere.
+fn floats(hash: &mut XxHash3_128, values: &[f32]) {
+    hash.write(&(values.len() as u64).to_le_bytes());
+    let mut bytes = [0; 1024];
+    for part in values.chunks(bytes.len() / 4) {
+        for (bytes, value) in bytes.chunks_exact_mut(4).zip(part) {
+            bytes.copy_from_slice(&value.to_bits().to_le_bytes());
+        }
+        hash.write(&bytes[..4 * part.len()]);
+    }
+}
