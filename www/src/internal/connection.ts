@@ -19,7 +19,7 @@ export class Connection {
   #closedBy: { reason: unknown } | undefined;
   #nextId = 1;
   readonly #calls = new Map<number, Deferred<unknown>>();
-  readonly #generations = new Map<number, GenerationStream>();
+  readonly #generations = new Map<number, { session: number; stream: GenerationStream }>();
 
   constructor(worker: Worker) {
     this.closed = this.#closed.promise;
@@ -53,7 +53,7 @@ export class Connection {
     return pending.promise as Promise<Calls[Name]["value"]>;
   }
 
-  generate(request: GenerateRequest, options: GenerateOptions): GenerationStream {
+  generate(session: number, request: GenerateRequest, options: GenerateOptions): GenerationStream {
     const id = this.#nextId++;
     const { signal } = options;
     const stream = new GenerationStream(() => {
@@ -63,7 +63,7 @@ export class Connection {
       stream.fail(this.#closedBy ? this.#closedBy.reason : signal?.reason);
       return stream;
     }
-    this.#generations.set(id, stream);
+    this.#generations.set(id, { session, stream });
     const abort = () => {
       this.#generations.delete(id);
       stream.cancel();
@@ -73,13 +73,24 @@ export class Connection {
     const forget = () => signal?.removeEventListener("abort", abort);
     stream.result().then(forget, forget);
     try {
-      this.send({ type: "generate", id, request });
+      this.send({ type: "generate", id, session, request });
     } catch (cause) {
       // An option that can't be cloned, such as a function.
       this.#generations.delete(id);
       stream.fail(new BitNetError("invalid-argument", `an option can't be sent to the worker: ${String(cause)}`, { cause }));
     }
     return stream;
+  }
+
+  /** Ends a session and frees its memory; its generations reject with `reason`. */
+  async closeSession(session: number, reason: unknown): Promise<void> {
+    for (const [id, generation] of this.#generations) {
+      if (generation.session !== session) continue;
+      this.#generations.delete(id);
+      generation.stream.cancel();
+      generation.stream.fail(reason);
+    }
+    if (!this.#closedBy) await this.call("closeSession", session);
   }
 
   /** Ends the worker; everything under way rejects with `reason`. The first reason stays. */
@@ -89,7 +100,7 @@ export class Connection {
     this.#worker.terminate();
     for (const helper of this.#helpers) helper.terminate();
     for (const pending of this.#calls.values()) pending.reject(reason);
-    for (const stream of this.#generations.values()) stream.fail(reason);
+    for (const { stream } of this.#generations.values()) stream.fail(reason);
     this.#calls.clear();
     this.#generations.clear();
     this.#closed.reject(reason);
@@ -108,19 +119,19 @@ export class Connection {
   #receive(message: FromWorker): void {
     switch (message.type) {
       case "prefill":
-        this.#generations.get(message.id)?.prefill(message.done, message.total);
+        this.#generations.get(message.id)?.stream.prefill(message.done, message.total);
         break;
       case "tokens":
-        this.#generations.get(message.id)?.push(message.tokens);
+        this.#generations.get(message.id)?.stream.push(message.tokens);
         break;
       case "done":
         this.lastTimings = message.done.timings;
-        this.#generations.get(message.id)?.finish(message.done);
+        this.#generations.get(message.id)?.stream.finish(message.done);
         this.#generations.delete(message.id);
         break;
       case "failed": {
         const error = new BitNetError(message.error.code, message.error.message);
-        this.#generations.get(message.id)?.fail(error);
+        this.#generations.get(message.id)?.stream.fail(error);
         this.#generations.delete(message.id);
         this.#calls.get(message.id)?.reject(error);
         this.#calls.delete(message.id);

@@ -87,10 +87,10 @@ export type Step =
   | { kind: "token"; id: number; text: string; logProbability?: number | null; entropy?: number | null }
   | { kind: "done"; finishReason: GenerationResult["finishReason"]; text: string; usage: Usage; timings: Timings };
 
+/** Of the module; sessions say themselves what their KV cache has. */
 export interface MemoryUse {
   wasmBytes: number;
   weightBytes: number;
-  kvCacheBytes: number;
 }
 
 /** What Rust's `None` becomes on this side. */
@@ -100,16 +100,26 @@ export interface Engine {
   info(): Nullable<ModelInfo>;
   tokenize(text: string, parseSpecial: boolean): Uint32Array;
   detokenize(ids: Uint32Array): string;
+  /** A new one, with a KV cache of its own. */
+  session(): EngineSession;
+  memory(): MemoryUse;
+  roofline(): Roofline;
+  verifyDefaults(): VerifyDefaults;
+  report(answers: readonly Answer[], about: About): VerifyReport;
+  free(): void;
+}
+
+export interface EngineSession {
   start(request: GenerateRequest): { promptTokens: number; cachedTokens: number };
   /** A few milliseconds of work: part of the prompt, or one token. */
   step(): Step;
   /** The next `step()` is done, with `cancelled`. */
   cancel(): void;
   reset(): void;
-  memory(): MemoryUse;
-  roofline(): Roofline;
-  verifyDefaults(): VerifyDefaults;
-  report(answers: readonly Answer[], about: About): VerifyReport;
+  clone(): EngineSession;
+  save(): Uint8Array<ArrayBuffer>;
+  restore(bytes: Uint8Array): void;
+  kvCacheBytes(): number;
   free(): void;
 }
 

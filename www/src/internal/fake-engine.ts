@@ -1,7 +1,8 @@
 /** An engine in plain JavaScript that keeps the real one's promises about order, errors and repeatability, but knows no language. */
 import type { BitNetErrorCode } from "../public/errors.js";
 import type { ModelInfo, Roofline, VerifyReport } from "../public/types.js";
-import type { About, Answer, Engine, EngineEstimate, EngineModule, Estimator, GenerateRequest, Loader, LoaderOptions, MemoryUse, Step, VerifyDefaults } from "./engine.js";
+import type { About, Answer, Engine, EngineEstimate, EngineModule, EngineSession, Estimator, Loader, LoaderOptions, MemoryUse, VerifyDefaults } from "./engine.js";
+import { FakeSession } from "./fake-session.js";
 
 /** What the fake says, and how much of it. */
 export interface FakeEngineOptions {
@@ -16,7 +17,7 @@ export interface FakeEngineOptions {
 
 const WORDS = "the a little girl boy dog cat saw ran to and was very happy sad big red blue ball park tree mom said they played all day".split(" ");
 
-function codedError(code: BitNetErrorCode, message: string): Error {
+export function codedError(code: BitNetErrorCode, message: string): Error {
   return Object.assign(new Error(message), { code });
 }
 
@@ -124,22 +125,12 @@ class FakeLoader implements Loader {
   }
 }
 
-interface Run {
-  request: GenerateRequest;
-  prompt: number;
-  read: number;
-  said: number;
-  random: number;
-  began: number;
-  firstTokenAt: number;
-  cancelled: boolean;
-}
-
-class FakeEngine implements Engine {
+export class FakeEngine implements Engine {
   readonly #words: string[];
   readonly #ids: Map<string, number>;
   readonly #info: ModelInfo;
-  #run: Run | undefined;
+  /** Words that it says; those of prompts come behind them. */
+  readonly spoken: number;
 
   constructor(
     readonly fake: FakeEngineOptions,
@@ -148,6 +139,7 @@ class FakeEngine implements Engine {
     readonly ended: () => boolean,
   ) {
     this.#words = (fake.vocabulary ?? WORDS).map((word) => ` ${word}`);
+    this.spoken = this.#words.length;
     this.#ids = new Map(this.#words.map((word, id) => [word, id]));
     const contextLength = options.contextLength ?? fake.contextLength ?? 256;
     const kvCache = options.kvCache ?? "f16";
@@ -188,51 +180,13 @@ class FakeEngine implements Engine {
     return Array.from(ids, (id) => this.#words[id] ?? "").join("");
   }
 
-  start(request: GenerateRequest): { promptTokens: number; cachedTokens: number } {
-    const text = request.prompt ?? request.messages?.map((message) => ` ${message.content}`).join("") ?? "";
-    const prompt = request.ids?.length ?? this.tokenize(text).length;
-    if (prompt > this.#info.contextLength) {
-      throw codedError("context-overflow", `the prompt has ${String(prompt)} tokens, the context ${String(this.#info.contextLength)}`);
-    }
-    if ((request.temperature ?? 0) < 0) throw codedError("invalid-argument", "temperature is below 0");
-    const random = request.temperature === 0 ? 1 : ((request.seed ?? 0) * 2654435761 + 1) >>> 0 || 1;
-    this.#run = { request, prompt, read: 0, said: 0, random, began: performance.now(), firstTokenAt: 0, cancelled: false };
-    return { promptTokens: prompt, cachedTokens: 0 };
-  }
-
-  step(): Step {
-    const run = this.#run;
-    if (!run) throw codedError("invalid-argument", "nothing has been started");
-    if (run.cancelled || this.ended()) return this.#done(run, "cancelled");
-    if (run.read < run.prompt) {
-      run.read = Math.min(run.prompt, run.read + (this.fake.prefillBatch ?? 16));
-      return { kind: "prefill", done: run.read, total: run.prompt };
-    }
-    if (run.said === (this.fake.answerLength ?? 100)) return this.#done(run, "stop");
-    if (run.said === run.request.maxTokens || run.prompt + run.said === this.#info.contextLength) return this.#done(run, "length");
-    if (run.said === 0) run.firstTokenAt = performance.now();
-    run.said++;
-    run.random ^= run.random << 13;
-    run.random ^= run.random >>> 17;
-    run.random = (run.random ^ (run.random << 5)) >>> 0;
-    const id = run.random % (this.fake.vocabulary ?? WORDS).length;
-    // Every word is as likely as any other.
-    const entropy = Math.log(this.#words.length);
-    const doubt = run.request.logProbabilities ? { logProbability: -entropy, entropy } : {};
-    return { kind: "token", id, text: this.#words[id] ?? "", ...doubt };
-  }
-
-  cancel(): void {
-    if (this.#run) this.#run.cancelled = true;
-  }
-
-  reset(): void {
-    this.#run = undefined;
+  session(): EngineSession {
+    return new FakeSession(this);
   }
 
   memory(): MemoryUse {
     const { weightBytes, kvCacheBytes } = this.#info;
-    return { wasmBytes: weightBytes + kvCacheBytes, weightBytes, kvCacheBytes };
+    return { wasmBytes: weightBytes + kvCacheBytes, weightBytes };
   }
 
   roofline(): Roofline {
@@ -273,35 +227,10 @@ class FakeEngine implements Engine {
   }
 
   free(): void {
-    this.#run = undefined;
-  }
-
-  #done(run: Run, finishReason: Extract<Step, { kind: "done" }>["finishReason"]): Step {
-    this.#run = undefined;
-    const end = performance.now();
-    const prefillMs = (run.firstTokenAt || end) - run.began;
-    const decodeMs = run.firstTokenAt ? end - run.firstTokenAt : 0;
-    return {
-      kind: "done",
-      finishReason,
-      text: "",
-      usage: { promptTokens: run.prompt, cachedTokens: 0, completionTokens: run.said },
-      timings: {
-        prefillMs,
-        decodeMs,
-        timeToFirstTokenMs: prefillMs,
-        prefillTokensPerSecond: rate(run.read, prefillMs),
-        decodeTokensPerSecond: rate(run.said, decodeMs),
-        decodeThreads: 1,
-      },
-    };
+    // Nothing is held.
   }
 }
 
 function mean(values: readonly number[]): number {
   return values.reduce((a, b) => a + b, 0) / Math.max(1, values.length);
-}
-
-function rate(tokens: number, ms: number): number {
-  return ms > 0 ? (tokens / ms) * 1000 : 0;
 }

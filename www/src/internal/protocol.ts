@@ -1,23 +1,31 @@
 /** The messages between page and worker. */
 import type { BitNetErrorCode } from "../public/errors.js";
-import type { Backend, ModelInfo, Roofline, Token, VerifyReport } from "../public/types.js";
+import type { Backend, ModelInfo, Roofline, Stats, Token, VerifyReport } from "../public/types.js";
 import type { Flavour } from "./builds.js";
 import type { DownloadProgress, DownloadRequest } from "./download/request.js";
-import type { About, Answer, EngineEstimate, GenerateRequest, LoaderOptions, MemoryUse, Step, VerifyDefaults } from "./engine.js";
+import type { About, Answer, EngineEstimate, GenerateRequest, LoaderOptions, Step, VerifyDefaults } from "./engine.js";
 
 export interface PlainError {
   code: BitNetErrorCode;
   message: string;
 }
 
-export type Done = Extract<Step, { kind: "done" }> & { memory: MemoryUse };
+export type Done = Extract<Step, { kind: "done" }>;
+
+/** The session that a model has from the start. The others get their numbers in `openSession` and `cloneSession`. */
+export const OWN_SESSION = 0;
 
 /** Calls that give one value back. */
 export interface Calls {
   tokenize: { args: [text: string, parseSpecial: boolean]; value: Uint32Array };
   detokenize: { args: [ids: Uint32Array]; value: string };
-  memory: { args: []; value: MemoryUse };
-  reset: { args: []; value: undefined };
+  memory: { args: []; value: Omit<Stats, "timings"> };
+  openSession: { args: []; value: number };
+  cloneSession: { args: [session: number]; value: number };
+  saveSession: { args: [session: number]; value: Uint8Array<ArrayBuffer> };
+  restoreSession: { args: [session: number, bytes: Uint8Array]; value: undefined };
+  resetSession: { args: [session: number]; value: undefined };
+  closeSession: { args: [session: number]; value: undefined };
   roofline: { args: []; value: Roofline };
   verifyDefaults: { args: []; value: VerifyDefaults };
   report: { args: [answers: readonly Answer[], about: About]; value: VerifyReport };
@@ -42,7 +50,7 @@ export type ToWorker =
   | { type: "header-part"; index: number; fileSize: number | undefined }
   | { type: "header"; bytes: Uint8Array<ArrayBuffer> }
   | { type: "estimate-end" }
-  | { type: "generate"; id: number; request: GenerateRequest }
+  | { type: "generate"; id: number; session: number; request: GenerateRequest }
   | { type: "cancel"; id: number }
   | { [Name in CallName]: { type: "call"; id: number; name: Name; args: Calls[Name]["args"] } }[CallName];
 

@@ -1,5 +1,5 @@
 /**
- * The worker's side: loads a model, runs generations one after the other, answers calls in between.
+ * The worker's side: loads a model, runs generations one after the other, whatever their sessions, answers calls in between.
  *
  * Every few milliseconds the loop goes back to the event loop through a message channel (a timer would be held back), so
  * that a cancel is seen within one token, while the prompt is read as well.
@@ -9,12 +9,18 @@ import type { ModelInfo, Token } from "../public/types.js";
 import { Deferred } from "./deferred.js";
 import { OpfsStore } from "./download/opfs.js";
 import { type DownloadProgress, FileChanged, TUNING } from "./download/request.js";
-import type { Engine, EngineModule, GenerateRequest, Nullable, Step } from "./engine.js";
+import type { Engine, EngineModule, EngineSession, GenerateRequest, Nullable, Step } from "./engine.js";
 import type { WasmOptions } from "./load-wasm.js";
 import { type DownloadPlace, Parts } from "./parts.js";
-import type { Endpoint, FromWorker, PlainError, ToWorker } from "./protocol.js";
+import { OWN_SESSION, type CallName, type Endpoint, type FromWorker, type PlainError, type ToWorker } from "./protocol.js";
 
 const SLICE_MS = 8;
+
+/**
+ * Calls that wait for the generations before them: they read or change what a generation uses, or measure the machine. The
+ * others are answered at once.
+ */
+const IN_TURN: ReadonlySet<CallName> = new Set<CallName>(["cloneSession", "saveSession", "restoreSession", "resetSession", "closeSession", "roofline"]);
 
 interface Job {
   id: number;
@@ -38,9 +44,13 @@ class Server {
   /** Messages of loading are dealt with one after the other. */
   #loading: Promise<void> = Promise.resolve();
   #engine: Engine | undefined;
+  readonly #sessions = new Map<number, EngineSession>();
+  #nextSession = OWN_SESSION;
   readonly #helpersStarted = new Deferred<string | undefined>();
   #jobs: Job[] = [];
   #running: Job | undefined;
+  /** Of the generation that runs. */
+  #generating: EngineSession | undefined;
 
   constructor(port: Endpoint, loadModule: (options: WasmOptions) => Promise<EngineModule>, place: DownloadPlace) {
     this.#port = port;
@@ -68,8 +78,8 @@ class Server {
         this.#helpersStarted.resolve(message.why);
         break;
       case "generate": {
-        const { id, request } = message;
-        this.#enqueue({ id, run: (engine) => this.#generate(engine, id, request) });
+        const { id, session, request } = message;
+        this.#enqueue({ id, run: () => this.#generate(this.#session(session), id, request) });
         break;
       }
       case "cancel":
@@ -78,11 +88,10 @@ class Server {
       case "call": {
         const { id } = message;
         const run = (engine: Engine) => {
-          this.#post({ type: "value", id, value: answer(engine, message) });
+          const value = this.#answer(engine, message);
+          this.#post({ type: "value", id, value }, value instanceof Uint8Array ? [value.buffer] : []);
         };
-        // The KV cache may not go while a generation uses it.
-        // And a generation under way would be measured along with the machine.
-        if (message.name === "reset" || message.name === "roofline") this.#enqueue({ id, run });
+        if (IN_TURN.has(message.name)) this.#enqueue({ id, run });
         else if (this.#engine) await this.#attempt(this.#engine, { id, run });
       }
     }
@@ -147,6 +156,7 @@ class Server {
       case "finish": {
         const { engine, cached, notes } = await parts.finish();
         this.#parts = undefined;
+        this.#keep(engine.session());
         this.#engine = engine;
         const info = withThreads(withoutNulls(engine.info()), (await this.#module.promise).threads);
         this.#post({ type: "loaded", info: { ...info, ...(cached !== undefined && { cached }), notes: [...info.notes, ...notes] } });
@@ -172,7 +182,17 @@ class Server {
     }
   }
 
-  async #generate(engine: Engine, id: number, request: GenerateRequest): Promise<void> {
+  async #generate(session: EngineSession, id: number, request: GenerateRequest): Promise<void> {
+    session.start(request);
+    this.#generating = session;
+    try {
+      await this.#run(session, id);
+    } finally {
+      this.#generating = undefined;
+    }
+  }
+
+  async #run(session: EngineSession, id: number): Promise<void> {
     const began = performance.now();
     let sliceBegan = began;
     let tokens: Token[] = [];
@@ -184,9 +204,8 @@ class Server {
       tokens = [];
     };
 
-    engine.start(request);
     for (;;) {
-      const step = engine.step();
+      const step = session.step();
       const now = performance.now();
       if (step.kind === "prefill") {
         prefill = step;
@@ -197,7 +216,7 @@ class Server {
       } else {
         if (step.text !== "") tokens.push({ text: step.text, elapsedMs: now - began });
         flush();
-        this.#post({ type: "done", id, done: { ...step, memory: engine.memory() } });
+        this.#post({ type: "done", id, done: step });
         return;
       }
       if (now - sliceBegan >= SLICE_MS) {
@@ -210,15 +229,66 @@ class Server {
 
   #cancel(id: number): void {
     if (this.#running?.id === id) {
-      this.#engine?.cancel();
+      this.#generating?.cancel();
       return;
     }
     const queued = this.#jobs.findIndex((job) => job.id === id);
-    if (queued < 0 || !this.#engine) return;
+    if (queued < 0) return;
     this.#jobs.splice(queued, 1);
     const usage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
     const timings = { prefillMs: 0, decodeMs: 0, timeToFirstTokenMs: 0, prefillTokensPerSecond: 0, decodeTokensPerSecond: 0, decodeThreads: 0 };
-    this.#post({ type: "done", id, done: { kind: "done", finishReason: "cancelled", text: "", usage, timings, memory: this.#engine.memory() } });
+    this.#post({ type: "done", id, done: { kind: "done", finishReason: "cancelled", text: "", usage, timings } });
+  }
+
+  #answer(engine: Engine, call: Extract<ToWorker, { type: "call" }>): unknown {
+    switch (call.name) {
+      case "tokenize":
+        return engine.tokenize(...call.args);
+      case "detokenize":
+        return engine.detokenize(...call.args);
+      case "memory": {
+        const caches = [...this.#sessions.values()].map((session) => session.kvCacheBytes());
+        return { ...engine.memory(), kvCacheBytes: caches.reduce((a, b) => a + b, 0), sessions: caches.length };
+      }
+      case "roofline":
+        return engine.roofline();
+      case "verifyDefaults":
+        return engine.verifyDefaults();
+      case "report":
+        return engine.report(...call.args);
+      case "openSession":
+        return this.#keep(engine.session());
+      case "cloneSession":
+        return this.#keep(this.#session(...call.args).clone());
+      case "saveSession":
+        return this.#session(...call.args).save();
+      case "restoreSession": {
+        const [session, bytes] = call.args;
+        this.#session(session).restore(bytes);
+        return undefined;
+      }
+      case "resetSession":
+        this.#session(...call.args).reset();
+        return undefined;
+      case "closeSession": {
+        const [session] = call.args;
+        this.#session(session).free();
+        this.#sessions.delete(session);
+        return undefined;
+      }
+    }
+  }
+
+  #session(number: number): EngineSession {
+    const session = this.#sessions.get(number);
+    if (!session) throw new BitNetError("disposed", "the session has been disposed of");
+    return session;
+  }
+
+  #keep(session: EngineSession): number {
+    const number = this.#nextSession++;
+    this.#sessions.set(number, session);
+    return number;
   }
 
   #breathe(): Promise<void> {
@@ -254,26 +324,6 @@ function withThreads(info: ModelInfo, threads: EngineModule["threads"]): ModelIn
 
 export function withoutNulls<T>(fields: Nullable<T>): T {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null)) as T;
-}
-
-function answer(engine: Engine, call: Extract<ToWorker, { type: "call" }>): unknown {
-  switch (call.name) {
-    case "tokenize":
-      return engine.tokenize(...call.args);
-    case "detokenize":
-      return engine.detokenize(...call.args);
-    case "memory":
-      return engine.memory();
-    case "roofline":
-      return engine.roofline();
-    case "verifyDefaults":
-      return engine.verifyDefaults();
-    case "report":
-      return engine.report(...call.args);
-    case "reset":
-      engine.reset();
-      return undefined;
-  }
 }
 
 const ENGINE_CODES: ReadonlySet<string> = new Set<BitNetErrorCode>([

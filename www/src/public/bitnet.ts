@@ -2,19 +2,20 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { Completions } from "../internal/chat-completions.js";
 import type { Connection } from "../internal/connection.js";
-import type { GenerateRequest } from "../internal/engine.js";
 import { estimateModel } from "../internal/estimate.js";
 import { loadModel } from "../internal/load.js";
+import { OWN_SESSION } from "../internal/protocol.js";
+import { WorkerSession } from "../internal/session.js";
 import { verify } from "../internal/verify.js";
 import type { ChatCompletions } from "./chat.js";
 import { BitNetError } from "./errors.js";
-import type { Estimate, EstimateOptions, GenerateOptions, Generation, LoadOptions, ModelInfo, ModelSource, Prompt, Roofline, Stats, VerifyOptions, VerifyReport } from "./types.js";
+import type { Estimate, EstimateOptions, GenerateOptions, Generation, LoadOptions, ModelInfo, ModelSource, Prompt, Roofline, Session, Stats, VerifyOptions, VerifyReport } from "./types.js";
 
 /**
  * A loaded model in a worker of its own.
  *
- * Generations run one after the other: a `generate()` while another runs waits for its turn. `tokenize`, `detokenize`
- * and `stats` are answered in between, also during a generation.
+ * Generations run one after the other, those of all sessions: a `generate()` while another runs waits for its turn.
+ * `tokenize`, `detokenize`, `stats` and `session` are answered in between, also during a generation.
  */
 export class BitNet {
   /** What was loaded, and how it runs. */
@@ -22,9 +23,11 @@ export class BitNet {
   /** The same in the shape of OpenAI's API: `chat.completions.create({ messages })`. */
   readonly chat: { readonly completions: ChatCompletions };
   readonly #connection: Connection;
+  readonly #own: Session;
 
   private constructor(connection: Connection, info: ModelInfo) {
     this.#connection = connection;
+    this.#own = new WorkerSession(connection, OWN_SESSION);
     this.info = info;
     this.chat = { completions: new Completions((prompt, options) => this.generate(prompt, options), info.name ?? info.architecture) };
   }
@@ -52,10 +55,12 @@ export class BitNet {
 
   /** Begins at once (or when those before it have ended), and streams the answer. Never throws: iteration and `result()` do. */
   generate(prompt: Prompt, options: GenerateOptions = {}): Generation {
-    const { signal: _signal, onPrefill: _onPrefill, ...rest } = options;
-    // An option that is there but undefined counts as absent.
-    const given = Object.fromEntries(Object.entries<unknown>(rest).filter(([, value]) => value !== undefined));
-    return this.#connection.generate({ ...given, ...asRequest(prompt) }, options);
+    return this.#own.generate(prompt, options);
+  }
+
+  /** Opens a session with a KV cache of its own, beside the one that `generate` of the model uses. */
+  async session(): Promise<Session> {
+    return new WorkerSession(this.#connection, await this.#connection.call("openSession"));
   }
 
   /** Ids of a text, without the begin-of-text token that `generate` puts before a text prompt. */
@@ -68,9 +73,9 @@ export class BitNet {
     return this.#connection.call("detokenize", Uint32Array.from(ids));
   }
 
-  /** Forgets the KV cache once the generations before it have ended. Never needed for right results: only the part that still fits is reused. */
-  async reset(): Promise<void> {
-    await this.#connection.call("reset");
+  /** Forgets the model's own KV cache once the generations before it have ended. Never needed for right results: only the part that still fits is reused. */
+  reset(): Promise<void> {
+    return this.#own.reset();
   }
 
   /**
@@ -106,9 +111,4 @@ export class BitNet {
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }
-}
-
-function asRequest(prompt: Prompt): GenerateRequest {
-  if (typeof prompt === "string") return { prompt };
-  return prompt instanceof Uint32Array ? { ids: prompt } : { messages: prompt };
 }

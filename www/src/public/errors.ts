@@ -10,17 +10,17 @@ export type BitNetErrorCode =
   | "quota"
   /** The cache can't be used: there is none, or another tab is at it. */
   | "storage"
-  /** The bytes are not a sound GGUF file. */
+  /** The bytes are not a sound GGUF file, or not a sound saved session. */
   | "format"
   /** A sound GGUF file of a model, type or version that this engine does not run. */
   | "unsupported-model"
   /** Model and KV cache do not fit the browser's memory. */
   | "out-of-memory"
-  /** The prompt alone is longer than the context. */
+  /** The prompt alone, or a saved session, is longer than the context. */
   | "context-overflow"
   /** An option or argument has no sense. */
   | "invalid-argument"
-  /** `dispose()` was called. */
+  /** `dispose()` was called, of the model or of the session. */
   | "disposed"
   /** The worker is gone: load the model again. */
   | "worker-crashed";

@@ -45,6 +45,7 @@ export type {
   ModelSource,
   Prompt,
   Roofline,
+  Session,
   Stats,
   Support,
   Timings,

@@ -244,8 +244,10 @@ export interface Stats {
   /** Size of the WebAssembly memory, which holds all that follows. */
   readonly wasmBytes: number;
   readonly weightBytes: number;
-  /** Of the KV cache as it is now. */
+  /** Of the KV caches of all sessions, as they are now. */
   readonly kvCacheBytes: number;
+  /** Open sessions, the model's own among them. */
+  readonly sessions: number;
   /** Timings of the last generation that ended. */
   readonly timings?: Timings;
 }
@@ -271,6 +273,39 @@ export interface Generation extends AsyncIterable<Token> {
   result(): Promise<GenerationResult>;
   /** Ends it within one token: iteration ends, `result()` resolves with what there is and `finishReason: "cancelled"`. */
   cancel(): void;
+}
+
+/**
+ * A text with a KV cache of its own, beside others of the same model: what is read in one is not forgotten for another. Only the
+ * model is shared; each session takes memory for its KV cache as its text grows.
+ *
+ * Of all sessions of a model one generation runs at a time; the others wait. `clone`, `save`, `restore` and `reset` wait for the
+ * generations before them.
+ */
+export interface Session {
+  /** As {@link BitNet.generate}, with this session's KV cache. */
+  generate(prompt: Prompt, options?: GenerateOptions): Generation;
+  /** Another session that has read the same; neither sees what the other does from here on. */
+  clone(): Promise<Session>;
+  /**
+   * What has been read, prompts and answers, as bytes: about `kvCacheBytes` of the model's info, times the share of the context
+   * in use. The format is the crate's (`session::saved`), for every backend and the native program alike.
+   */
+  save(): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * Takes saved bytes in place of what it has read: the next prompt that begins with the same tokens goes on from there, with the
+   * same bits as if it had never been away. The same model is needed, and the same `kvCache`; the context may differ, if the tokens fit.
+   *
+   * @throws BitNetError with the code `format` (no saved session, cut short, damaged), `invalid-argument` (of another model or
+   * `kvCache`), `context-overflow` or `out-of-memory`. The session is then as it was.
+   */
+  restore(bytes: Uint8Array): Promise<void>;
+  /** Forgets what it has read; its memory stays for the next text. */
+  reset(): Promise<void>;
+  /** Frees its memory. Its generations, waiting or running, reject with the code `disposed`, as does all that is called later. */
+  dispose(): Promise<void>;
+  /** `await using session = await model.session()` disposes of it at the end of the block. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** What is asked, and what the answers are compared with. */

@@ -1,0 +1,148 @@
+/** A session of the fake engine: it remembers tokens as the real one does, and says words by chance. */
+import type { EngineSession, GenerateRequest, Step } from "./engine.js";
+import { codedError, type FakeEngine } from "./fake-engine.js";
+
+interface Run {
+  request: GenerateRequest;
+  prompt: number;
+  cached: number;
+  said: number;
+  random: number;
+  began: number;
+  firstTokenAt: number;
+  cancelled: boolean;
+}
+
+/** What `save` gives begins so; the token ids follow as text. */
+const MAGIC = "fake-kv ";
+
+export class FakeSession implements EngineSession {
+  readonly #engine: FakeEngine;
+  /** Prompt and answer. */
+  #tokens: number[];
+  /** How many of them have been read. */
+  #held: number;
+  #run: Run | undefined;
+
+  constructor(engine: FakeEngine, tokens: number[] = []) {
+    this.#engine = engine;
+    this.#tokens = tokens;
+    this.#held = tokens.length;
+  }
+
+  start(request: GenerateRequest): { promptTokens: number; cachedTokens: number } {
+    const { contextLength } = this.#engine.info();
+    const text = request.prompt ?? request.messages?.map((message) => ` ${message.content}`).join("") ?? "";
+    const prompt = Array.from(request.ids ?? this.#engine.tokenize(text));
+    if (prompt.length > contextLength) {
+      throw codedError("context-overflow", `the prompt has ${String(prompt.length)} tokens, the context ${String(contextLength)}`);
+    }
+    if ((request.temperature ?? 0) < 0) throw codedError("invalid-argument", "temperature is below 0");
+    const random = request.temperature === 0 ? 1 : ((request.seed ?? 0) * 2654435761 + 1) >>> 0 || 1;
+    let cached = 0;
+    while (cached < Math.min(this.#held, prompt.length - 1) && prompt[cached] === this.#tokens[cached]) cached++;
+    this.#tokens = prompt;
+    this.#held = cached;
+    this.#run = { request, prompt: prompt.length, cached, said: 0, random, began: performance.now(), firstTokenAt: 0, cancelled: false };
+    return { promptTokens: prompt.length, cachedTokens: cached };
+  }
+
+  step(): Step {
+    const run = this.#run;
+    if (!run) throw codedError("invalid-argument", "nothing has been started");
+    const { fake, ended } = this.#engine;
+    if (run.cancelled || ended()) return this.#done(run, "cancelled");
+    if (this.#held < run.prompt) {
+      this.#held = Math.min(run.prompt, this.#held + (fake.prefillBatch ?? 16));
+      return { kind: "prefill", done: this.#held, total: run.prompt };
+    }
+    if (run.said === (fake.answerLength ?? 100)) return this.#done(run, "stop");
+    if (run.said === run.request.maxTokens || this.#tokens.length === this.#engine.info().contextLength) return this.#done(run, "length");
+    if (run.said === 0) run.firstTokenAt = performance.now();
+    run.said++;
+    run.random ^= run.random << 13;
+    run.random ^= run.random >>> 17;
+    run.random = (run.random ^ (run.random << 5)) >>> 0;
+    const id = run.random % this.#engine.spoken;
+    this.#held = this.#tokens.length;
+    this.#tokens.push(id);
+    // Every word is as likely as any other.
+    const entropy = Math.log(this.#engine.spoken);
+    const doubt = run.request.logProbabilities ? { logProbability: -entropy, entropy } : {};
+    return { kind: "token", id, text: this.#engine.detokenize(Uint32Array.of(id)), ...doubt };
+  }
+
+  cancel(): void {
+    if (this.#run) this.#run.cancelled = true;
+  }
+
+  reset(): void {
+    this.#run = undefined;
+    this.#tokens = [];
+    this.#held = 0;
+  }
+
+  clone(): EngineSession {
+    return new FakeSession(this.#engine, this.#tokens.slice(0, this.#held));
+  }
+
+  save(): Uint8Array<ArrayBuffer> {
+    return new TextEncoder().encode(MAGIC + JSON.stringify(this.#tokens.slice(0, this.#held)));
+  }
+
+  restore(bytes: Uint8Array): void {
+    const tokens = parseSaved(new TextDecoder().decode(bytes));
+    if (!tokens) throw codedError("format", "saved session: magic at byte 0: a fake takes only what a fake has saved");
+    const { contextLength } = this.#engine.info();
+    if (tokens.length > contextLength) {
+      throw codedError("context-overflow", `saved session: it has ${String(tokens.length)} tokens, the context holds ${String(contextLength)}`);
+    }
+    this.#run = undefined;
+    this.#tokens = tokens;
+    this.#held = tokens.length;
+  }
+
+  kvCacheBytes(): number {
+    const { contextLength, kvCacheBytes } = this.#engine.info();
+    return (kvCacheBytes / contextLength) * this.#held;
+  }
+
+  free(): void {
+    this.reset();
+  }
+
+  #done(run: Run, finishReason: Extract<Step, { kind: "done" }>["finishReason"]): Step {
+    this.#run = undefined;
+    const end = performance.now();
+    const prefillMs = (run.firstTokenAt || end) - run.began;
+    const decodeMs = run.firstTokenAt ? end - run.firstTokenAt : 0;
+    return {
+      kind: "done",
+      finishReason,
+      text: "",
+      usage: { promptTokens: run.prompt, cachedTokens: run.cached, completionTokens: run.said },
+      timings: {
+        prefillMs,
+        decodeMs,
+        timeToFirstTokenMs: prefillMs,
+        prefillTokensPerSecond: rate(Math.min(this.#held, run.prompt) - run.cached, prefillMs),
+        decodeTokensPerSecond: rate(run.said, decodeMs),
+        decodeThreads: 1,
+      },
+    };
+  }
+}
+
+function parseSaved(text: string): number[] | undefined {
+  if (!text.startsWith(MAGIC)) return undefined;
+  try {
+    const tokens: unknown = JSON.parse(text.slice(MAGIC.length));
+    return Array.isArray(tokens) && tokens.every((token) => typeof token === "number") ? tokens : undefined;
+  } catch {
+    return undefined; // cut short
+  }
+}
+
+function rate(tokens: number, ms: number): number {
+  return ms > 0 ? (tokens / ms) * 1000 : 0;
+}
