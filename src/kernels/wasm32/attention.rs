@@ -10,12 +10,12 @@ impl Vector for Four {
     const LANES: usize = 4;
     /// f16 shifted to where f32 has exponent and mantissa are too small by this.
     const F16_UNIT: f32 = f32::from_bits(0x7780_0000);
-    /// The bits of a shifted f16. V8 would make the constant anew in each turn of a loop; it may not know it.
+    /// The bits of a shifted f16.
     type Constants = v128;
 
     #[inline(always)]
     unsafe fn constants() -> v128 {
-        std::hint::black_box(u32x4_splat(0x8fff_e000))
+        super::opaque(u32x4_splat(0x8fff_e000))
     }
 
     #[inline(always)]

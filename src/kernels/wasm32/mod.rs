@@ -30,6 +30,12 @@ fn lane_sum(v: v128) -> i32 {
     i32x4_extract_lane::<0>(v) + i32x4_extract_lane::<1>(v)
 }
 
+/// A constant that V8 does not know: it would make one that it knows anew in each turn of a loop.
+#[inline]
+fn opaque(constant: v128) -> v128 {
+    std::hint::black_box(constant)
+}
+
 /// f16 by explicit instructions: the compiler's own choice for the portable way is several times slower. Without infinity
 /// and NaN, which would take twice the instructions.
 #[derive(Debug)]

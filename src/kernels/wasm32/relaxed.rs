@@ -5,7 +5,7 @@
 //! Nothing else that is relaxed is used; the float pieces are those of simd128.
 
 use super::attention::Four;
-use super::{Half, lane_sum};
+use super::{Half, lane_sum, opaque};
 use crate::kernels::generic::float_pieces;
 use crate::kernels::int8::{self, WideActivations};
 use crate::kernels::layout::GROUP;
@@ -77,7 +77,7 @@ impl Dots for Relaxed {
     ) {
         let cols = q[0].len();
         assert!(codes.iter().all(|c| c.len() == cols) && q.iter().all(|q| q.len() == cols) && cols.is_multiple_of(16));
-        let (low, high) = (u8x16_splat(0x03), u8x16_splat(0x0c));
+        let (low, high) = (opaque(u8x16_splat(0x03)), opaque(u8x16_splat(0x0c)));
         let mut totals = *lanes;
         let mut col = 0;
         while col < cols {

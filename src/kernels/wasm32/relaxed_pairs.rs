@@ -5,7 +5,7 @@
 //! As in `relaxed`, the second operand is at most 8 and a pair at most 2·8·128: every engine gives the same.
 
 use super::attention::Four;
-use super::{Half, lane_sum, simd128};
+use super::{Half, lane_sum, opaque, simd128};
 use crate::kernels::generic::float_pieces;
 use crate::kernels::int8::{self, WideActivations};
 use crate::kernels::layout::GROUP;
@@ -60,7 +60,7 @@ impl Dots for RelaxedPairs {
     ) {
         let cols = q[0].len();
         assert!(codes.iter().all(|c| c.len() == cols) && q.iter().all(|q| q.len() == cols) && cols.is_multiple_of(16));
-        let (low, high) = (u8x16_splat(0x03), u8x16_splat(0x0c));
+        let (low, high) = (opaque(u8x16_splat(0x03)), opaque(u8x16_splat(0x0c)));
         let mut start = 0;
         while start < cols {
             let end = cols.min(start + WIDEN);

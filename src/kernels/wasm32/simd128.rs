@@ -2,7 +2,7 @@
 //! times, and after one shift the odd ones too. Activations lie in 16 bits, even and odd columns apart.
 
 use super::attention::Four;
-use super::{Half, lane_sum};
+use super::{Half, lane_sum, opaque};
 use crate::kernels::generic::float_pieces;
 use crate::kernels::int8::{self, WideActivations};
 use crate::kernels::layout::GROUP;
@@ -91,7 +91,7 @@ impl Dots for Simd128 {
     ) {
         let cols = q[0].len();
         assert!(codes.iter().all(|c| c.len() == cols) && q.iter().all(|q| q.len() == cols) && cols.is_multiple_of(16));
-        let masks = [i16x8_splat(0x03), i16x8_splat(0x0c), i16x8_splat(0x30), i16x8_splat(0xc0)];
+        let masks = [0x03, 0x0c, 0x30, 0xc0].map(|mask| opaque(i16x8_splat(mask)));
         let mut totals = *lanes;
         let mut col = 0;
         while col < cols {

@@ -117,7 +117,7 @@ export interface EngineSession {
   cancel(): void;
   reset(): void;
   clone(): EngineSession;
-  save(): Uint8Array<ArrayBuffer>;
+  save(): Uint8Array;
   restore(bytes: Uint8Array): void;
   kvCacheBytes(): number;
   free(): void;

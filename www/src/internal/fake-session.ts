@@ -86,7 +86,7 @@ export class FakeSession implements EngineSession {
     return new FakeSession(this.#engine, this.#tokens.slice(0, this.#held));
   }
 
-  save(): Uint8Array<ArrayBuffer> {
+  save(): Uint8Array {
     return new TextEncoder().encode(MAGIC + JSON.stringify(this.#tokens.slice(0, this.#held)));
   }
 
