@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 const LARGE: usize = 1024;
-const LAYERS: usize = 12;
+const LAYERS: usize = 8;
 
 /// Large allocations that are still given.
 static LEFT: AtomicUsize = AtomicUsize::new(usize::MAX);

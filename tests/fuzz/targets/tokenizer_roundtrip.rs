@@ -9,6 +9,9 @@ use b158::tokenizer::{Special, Tokenizer};
 use std::sync::LazyLock;
 
 pub(super) static BYTE_LEVEL: LazyLock<Tokenizer> = LazyLock::new(|| tokenizer(&metadata(&File::byte_level())));
+/// What the tables are added to; to make it anew each time took most of the time.
+static METADATA: LazyLock<[Metadata; 2]> =
+    LazyLock::new(|| [File::new(), File::byte_level()].map(|file| metadata(&file)));
 static SENTENCE_PIECE: LazyLock<Tokenizer> = LazyLock::new(|| tokenizer(&metadata(&File::new())));
 
 pub(super) fn metadata(file: &File) -> Metadata {
@@ -86,7 +89,7 @@ struct Tables<'a> {
 
 impl Tables<'_> {
     fn metadata(&self) -> Metadata {
-        let mut metadata = metadata(&if self.byte_level { File::byte_level() } else { File::new() });
+        let mut metadata = METADATA[usize::from(self.byte_level)].clone();
         let mut tokens: Vec<String> = Vec::new();
         let (mut types, mut scores) = (Vec::new(), Vec::new());
         if !self.bare {
