@@ -60,12 +60,11 @@ unsafe impl GlobalAlloc for Ending {
     }
 
     unsafe fn realloc(&self, old: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: the caller's promise.
-        if size <= layout.size() || Self::gives(size) {
-            unsafe { System.realloc(old, layout, size) }
-        } else {
-            std::ptr::null_mut()
+        if size > layout.size() && !Self::gives(size) {
+            return std::ptr::null_mut();
         }
+        // SAFETY: the caller's promise.
+        unsafe { System.realloc(old, layout, size) }
     }
 
     unsafe fn dealloc(&self, old: *mut u8, layout: Layout) {
