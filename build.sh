@@ -10,6 +10,7 @@ WASM_BINDGEN=0.2.129     # Cargo.toml pins the same: the program and the crate m
 WASM_PACK=0.15.1
 BINARYEN=132.0.0         # wasm-opt
 GECKODRIVER=0.37.1       # drives Firefox in 'test browsers'
+CARGO_FUZZ=0.13.2        # 'soak'
 GUNGRAUN=0.20.0          # runs the benches that 'test guard' counts; Cargo.toml pins the same
 
 # ---- places -----------------------------------------------------------------------------------------------------
@@ -38,11 +39,13 @@ usage: ./build.sh COMMAND
   test [--all] [--renew] [STAGE ...]
                        every test, those in a browser too (installs Chromium with apt if it is missing)
                        --all adds the wasm and end-to-end tests in Firefox and WebKitGTK, and other processors: aarch64 with and without
-                       dotprod and x86-64 without AVX2 (QEMU), i686. At the end it prints which backend gave which bits
-                       STAGE: only these of native guard wasm page package browser browsers processors
+                       dotprod and x86-64 without AVX2 (QEMU), i686; the fuzzers for ten seconds each. At the end it prints which backend gave which bits
+                       STAGE: only these of native guard wasm page package browser browsers processors fuzz
                        package packs www for npm, and builds and runs programs with it: Vite, webpack, esbuild, no bundler
                        guard looks for lost speed: instruction counts of the kernels, ratios of times within one run
                        --renew makes the instruction counts found the ones that guard expects
+  soak [TARGET ...] [--minutes N]
+                       the fuzzers, ten minutes each, or N: what they ran and what they found. The targets are in tests/fuzz
   lint                 shellcheck, rustfmt, clippy, rustdoc: warnings are errors (tsc and eslint: test page)
   bench                criterion, then tokens per second of the small model
   bench --browser [--file GGUF] [--threads 1,2] [--peer wllama] ...
@@ -366,6 +369,8 @@ bench() {
 # ---- tests ------------------------------------------------------------------------------------------------------
 # shellcheck source=.ci/tests.sh
 . .ci/tests.sh
+# shellcheck source=.ci/fuzz.sh
+. .ci/fuzz.sh
 
 lint() {
     need_rust
@@ -374,6 +379,8 @@ lint() {
     shellcheck build.sh .ci/run .ci/*.sh benches/profile/*.sh
     step "rustfmt" "run: cargo fmt"
     cargo fmt --check
+    cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
+    cargo fmt --check --manifest-path tests/loom/Cargo.toml
     step "clippy, native" "the lines above say what to change"
     cargo clippy --features cli --all-targets -- -D warnings
     step "rustdoc" "the lines above say what to change"
@@ -409,6 +416,7 @@ demo)
     ;;
 run) run "$@" ;;
 test) run_tests "$@" ;;
+soak) soak "$@" ;;
 lint) lint ;;
 bench) bench "$@" ;;
 setup)

@@ -52,6 +52,8 @@ test_native() {
     mkdir -p "$CACHE"
     cargo test --features cli --test identity -- --nocapture $pinned </dev/null | tee "$CACHE/bits.log"
     gather_bits "$(rustc -vV | sed -n 's/^host: //p')" "$CACHE/bits.log"
+    step "models of the thread pool's gate, loom" "one of them again, with what happened in which order: LOOM_LOG=trace before the command in .ci/tests.sh"
+    RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=$TARGET/loom cargo test --manifest-path tests/loom/Cargo.toml </dev/null
 }
 
 # Whether the kernels became slower. Neither part asks for a time, which on a shared machine says little.
@@ -173,12 +175,12 @@ run_tests() {
         case $argument in
         --all) all=1 ;;
         --renew) RENEW=(--renew) ;;
-        native | guard | wasm | page | package | browser | browsers | processors) only+=("$argument") ;;
-        *) fail "test does not know '$argument'" "it knows --all, --renew, native, guard, wasm, page, package, browser, browsers and processors" ;;
+        native | guard | wasm | page | package | browser | browsers | processors | fuzz) only+=("$argument") ;;
+        *) fail "test does not know '$argument'" "it knows --all, --renew, native, guard, wasm, page, package, browser, browsers, processors and fuzz" ;;
         esac
     done
     [ ${#only[@]} -gt 0 ] || only=(native guard wasm page package browser)
-    [ $all = 0 ] || only+=(browsers processors)
+    [ $all = 0 ] || only+=(browsers processors fuzz)
     trap summary EXIT
     for argument in "${only[@]}"; do
         case $argument in
@@ -190,6 +192,7 @@ run_tests() {
         browser) stage "browser: Playwright with the demo in Chromium" test_browser ;;
         browsers) test_browsers ;;
         processors) test_processors ;;
+        fuzz) stage "fuzz: every target for ten seconds" test_fuzz ;;
         esac
     done
 }
@@ -217,7 +220,7 @@ library_tests() {
     if [ "$1" = "$(rustc -vV | sed -n 's/^host: //p')" ]; then target=() TARGET_PATH=; else rust_target "$1"; fi
     step "tests for $1 ${3:+under $3}" "what cargo said is above"
     local run=(env PATH="$TARGET_PATH$PATH" ${3:+"CARGO_TARGET_${upper}_RUNNER=$3"} cargo test "${target[@]}")
-    "${run[@]}" --lib --test golden </dev/null
+    "${run[@]}" --lib --test golden --test fuzz </dev/null
     # Of the bit-identity matrix what differs between processors; the rest takes long under emulation.
     "${run[@]}" --test identity -- --nocapture every_backend_has_the_pinned_bits </dev/null | tee "$CACHE/bits.log"
     gather_bits "$1 ${3:+under ${3%% *} ${3#* }}" "$CACHE/bits.log"

@@ -501,20 +501,3 @@ fn advice(fitting: Option<usize>) -> String {
         None => "take a smaller model, none of its contexts would fit".to_owned(),
     }
 }
-
-/// A zero-filled vector, or [`Error::OutOfMemory`] where the allocator has none: never a trap.
-pub(crate) fn try_zeroed<T: Clone + Default>(len: usize, what: &str) -> Result<Vec<T>> {
-    let mut v = try_with_capacity(len, what)?;
-    v.resize(len, T::default());
-    Ok(v)
-}
-
-/// An empty vector with room for `len`, or the same error.
-pub(crate) fn try_with_capacity<T>(len: usize, what: &str) -> Result<Vec<T>> {
-    let mut v = Vec::new();
-    v.try_reserve_exact(len).map_err(|_| Error::OutOfMemory {
-        what: what.to_owned(),
-        bytes: (len as u64).saturating_mul(size_of::<T>() as u64),
-    })?;
-    Ok(v)
-}

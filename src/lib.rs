@@ -20,6 +20,7 @@
 
 #![warn(clippy::unwrap_used)]
 
+mod allocate;
 pub mod blocks;
 pub mod chat;
 mod error;

@@ -9,6 +9,7 @@
 
 pub mod saved;
 
+use crate::allocate::{try_copy, try_with_capacity};
 use crate::model::{KvType, Loaded, Model, State};
 use crate::sampler::{Doubt, Sampler, SamplerOptions};
 use crate::threads::Tuner;
@@ -35,6 +36,8 @@ pub struct SessionOptions {
 pub const DEFAULT_CONTEXT: usize = 4096;
 /// Enough tokens to unpack each weight for many of them, few enough that a layer takes milliseconds.
 pub const DEFAULT_BATCH: usize = 32;
+
+const TOKENS: &str = "the tokens of a session";
 
 /// What to generate.
 #[derive(Debug, Clone, Default)]
@@ -202,7 +205,7 @@ impl Session {
         let mut state = State::new(model, cache.kind(), cache.context(), self.state.batch())?;
         state.cache = cache.try_clone()?;
         let tuner = self.tuner.as_ref().map(|_| Tuner::new(model.compute.pool.threads()));
-        let tokens = self.tokens[..cache.len()].to_vec();
+        let tokens = try_copy(&self.tokens[..cache.len()], TOKENS)?;
         Ok(Session { loaded: Arc::clone(&self.loaded), state, tokens, run: None, tuner })
     }
 
@@ -210,8 +213,8 @@ impl Session {
     /// is kept.
     ///
     /// # Errors
-    /// An empty prompt, one that does not fit the context, an unknown id, a sampling option out of range. The
-    /// session is then as it was.
+    /// An empty prompt, one that does not fit the context, an unknown id, a sampling option out of range,
+    /// [`Error::OutOfMemory`]. The session is then as it was.
     pub fn start(&mut self, prompt: &[u32], options: GenerateOptions) -> Result<Usage> {
         let vocabulary = self.loaded.model.config.vocabulary as u32;
         if prompt.is_empty() {
@@ -224,10 +227,14 @@ impl Session {
             return Err(Error::BadToken { id, vocabulary });
         }
         let sampler = Sampler::new(options.sampler, vocabulary)?;
+        // The answer's too, so that no token of it waits for memory.
+        let most = prompt.len().saturating_add(options.max_tokens.unwrap_or(usize::MAX)).min(self.context());
+        let mut tokens = try_with_capacity(most, TOKENS)?;
+        tokens.extend_from_slice(prompt);
         let shared = self.tokens.iter().zip(prompt).take_while(|(a, b)| a == b).count();
         // The last token is always computed: its logits are not kept.
         self.state.cache.truncate(shared.min(prompt.len() - 1));
-        self.tokens = prompt.to_vec();
+        self.tokens = tokens;
         let usage = Usage { prompt_tokens: prompt.len(), cached_tokens: self.state.cache.len(), completion_tokens: 0 };
         self.run = Some(Run {
             sampler,

@@ -1,6 +1,6 @@
 //! Whole blocks out of chunks that end anywhere.
 
-use crate::error::try_zeroed;
+use crate::allocate::try_zeroed;
 use crate::{Error, Result};
 
 /// Joins bytes that arrive in any pieces into whole blocks. Blocks that are whole in a piece are passed on as they lie,

@@ -11,7 +11,7 @@
 use super::generic::round;
 use super::layout::COL_STEP;
 use super::{Backend, Compute};
-use crate::error::{try_with_capacity, try_zeroed};
+use crate::allocate::{try_with_capacity, try_zeroed};
 use crate::{Error, Result};
 use std::array::from_fn;
 

@@ -8,7 +8,7 @@
 //!   takes the factor out again.
 //! - With unsigned codes, Σ weight·q = Σ code·q − Σ q: the second sum is the same for all rows.
 
-use crate::error::try_zeroed;
+use crate::allocate::try_zeroed;
 use crate::{Error, Result};
 
 /// Rows that share a byte.

@@ -7,10 +7,12 @@
 
 use super::kv_cache::PAGE;
 use super::{Config, KvCache};
+use crate::Result;
+use crate::allocate::try_zeroed;
 use crate::kernels::Compute;
 use crate::kernels::attention::{self, Page, Queries, Scratch, partial_len};
-use crate::{Result, error::try_zeroed};
 use std::cell::RefCell;
+use std::sync::OnceLock;
 
 /// Rows (query heads × tokens) of a task.
 const TILE_ROWS: usize = 16;
@@ -46,7 +48,7 @@ fn tile_tokens(config: &Config) -> usize {
 }
 
 /// `out[token][head][head_dim]` for queries `q` of the same shape; token `i` stands at `position + i` and sees
-/// every position up to its own, all of which are stored.
+/// every position up to its own, all of which are stored. A thread that has no memory for its part is an error.
 #[allow(clippy::too_many_arguments)]
 pub(crate) fn attention(
     compute: &Compute,
@@ -57,7 +59,7 @@ pub(crate) fn attention(
     q: &[f32],
     out: &mut [f32],
     partials: &mut Partials,
-) {
+) -> Result<()> {
     let width = config.heads * config.head_dim;
     let (mut done, tokens) = (0, q.len() / width);
     while done < tokens {
@@ -65,9 +67,10 @@ pub(crate) fn attention(
         let round = round_tokens(config, pages).min(tokens - done);
         let part = done * width..(done + round) * width;
         let round = Round { compute, config, cache, layer, position: position + done, tokens: round };
-        round.run(&q[part.clone()], &mut out[part], &mut partials.0);
+        round.run(&q[part.clone()], &mut out[part], &mut partials.0)?;
         done += round.tokens;
     }
+    Ok(())
 }
 
 /// Tokens whose results are kept at a time.
@@ -86,7 +89,7 @@ struct Round<'a> {
 }
 
 impl Round<'_> {
-    fn run(&self, q: &[f32], out: &mut [f32], partials: &mut [f32]) {
+    fn run(&self, q: &[f32], out: &mut [f32], partials: &mut [f32]) -> Result<()> {
         let Config { heads, kv_heads, head_dim: dim, .. } = *self.config;
         let (backend, pool) = (self.compute.backend, &self.compute.pool);
         let (group, width) = (heads / kv_heads, self.cache.width());
@@ -95,6 +98,7 @@ impl Round<'_> {
         let tiles = self.tokens.div_ceil(tile);
         let size = partial_len(tile * group, width);
         let partials = &mut partials[..kv_heads * pages * tiles * size];
+        let failed = OnceLock::new();
 
         pool.chunks(partials, size, |task, partial| {
             let (kv_head, number, first) = (task / tiles / pages, task / tiles % pages, task % tiles * tile);
@@ -117,8 +121,14 @@ impl Round<'_> {
                 seen: (self.position + first + 1) as isize - (number * PAGE) as isize,
             };
             let partial = &mut partial[..partial_len(tokens * group, width)];
-            SCRATCH.with_borrow_mut(|scratch| backend.attend(&page, &queries, scratch, partial));
+            SCRATCH.with_borrow_mut(|scratch| match scratch.reserve(tile * group, width, PAGE) {
+                Ok(()) => backend.attend(&page, &queries, scratch, partial),
+                Err(error) => drop(failed.set(error)),
+            });
         });
+        if let Some(error) = failed.into_inner() {
+            return Err(error);
+        }
 
         pool.chunks(out, group * dim, |task, out| {
             let (token, kv_head) = (task / kv_heads, task % kv_heads);
@@ -141,5 +151,6 @@ impl Round<'_> {
                 }
             }
         });
+        Ok(())
     }
 }

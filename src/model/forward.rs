@@ -4,8 +4,9 @@ use super::attention::{Partials, attention};
 use super::feed_forward::gated;
 use super::rope::Rope;
 use super::{Config, KvCache, KvType, Linear, Model, ScaledLinear};
+use crate::allocate::try_zeroed;
 use crate::kernels::{Activations, Compute, WideActivations};
-use crate::{Error, Result, error::try_zeroed};
+use crate::{Error, Result};
 
 /// What one text needs besides the model: its KV cache and the buffers of a batch.
 pub struct State {
@@ -100,7 +101,7 @@ impl State {
         for (&id, x) in tokens.iter().zip(self.x.chunks_exact_mut(config.embedding)) {
             model.weights.token_embd.row(id as usize, x);
         }
-        self.rope.prepare(config, model.weights.rope_freqs.as_deref(), self.cache.len(), tokens.len());
+        self.rope.prepare(config, model.weights.rope_freqs.as_deref(), self.cache.len(), tokens.len())?;
         self.tokens = tokens.len();
         self.layer = 0;
         Ok(())
@@ -171,7 +172,7 @@ impl State {
             self.cache.store(compute.backend, self.layer, position + i, k, v);
         }
 
-        attention(compute, config, &self.cache, self.layer, position, q, h, &mut self.partials);
+        attention(compute, config, &self.cache, self.layer, position, q, h, &mut self.partials)?;
         // The queries are spent: their buffer takes the norm, then the heads' the product.
         norm_rows(compute, config, h, &layer.attn_sub_norm, q);
         quantize(&mut self.activations, compute, q, width, &[&layer.attn_output])?;

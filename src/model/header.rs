@@ -106,6 +106,7 @@ impl Header {
         };
         let limits = Limits { file_size, ..Limits::default() };
         let decoder = std::mem::replace(&mut self.decoder, Decoder::of_part(limits, &config.architecture));
+        self.earlier.try_reserve(decoder.tensors().len()).map_err(|_| no_room(decoder.tensors().len()))?;
         self.earlier.extend(decoder.tensors().iter().map(|info| info.name.clone()));
         self.part += 1;
         Ok(())
@@ -203,12 +204,18 @@ impl Header {
         if !self.is_last_part() {
             return Ok(());
         }
-        let here: HashSet<&str> = table.iter().map(|info| info.name.as_str()).collect();
+        let mut here = HashSet::new();
+        here.try_reserve(table.len()).map_err(|_| no_room(table.len()))?;
+        here.extend(table.iter().map(|info| info.name.as_str()));
         match required(config).find(|name| !here.contains(name.as_str()) && !self.earlier.contains(name)) {
             Some(name) => Err(Error::MissingTensor { name }),
             None => Ok(()),
         }
     }
+}
+
+fn no_room(names: usize) -> Error {
+    Error::OutOfMemory { what: "the names of tensors".to_owned(), bytes: (names * size_of::<String>()) as u64 }
 }
 
 /// I2_S has one scale, behind all rows: only the matrices that are repacked can be of it.

@@ -9,9 +9,10 @@
 mod rows;
 
 use super::Config;
+use crate::allocate::try_zeroed;
 use crate::kernels::Backend;
 use crate::kernels::attention::{COLUMN, Stored};
-use crate::{Error, Result, error::try_zeroed};
+use crate::{Error, Result};
 
 /// Positions in a page.
 pub(crate) const PAGE: usize = 256;
@@ -146,6 +147,9 @@ impl KvCache {
         }
         while self.pages.len() < end.div_ceil(PAGE) * self.layers {
             let elements = self.page_elements();
+            self.pages
+                .try_reserve(1)
+                .map_err(|_| Error::OutOfMemory { what: "the KV cache".to_owned(), bytes: size_of::<Page>() as u64 })?;
             self.pages.push(match self.kind {
                 KvType::F16 => Page::F16(try_zeroed(elements, "the KV cache")?),
                 KvType::F32 => Page::F32(try_zeroed(elements, "the KV cache")?),

@@ -3,7 +3,7 @@
 
 use super::{COLUMN, KvCache, KvType, LARGEST, PAGE, Page, Places, SMALLEST};
 use crate::Result;
-use crate::error::try_with_capacity;
+use crate::allocate::{try_copy, try_with_capacity};
 
 /// A number of the cache that no pass could have put there.
 #[derive(Debug, PartialEq)]
@@ -21,19 +21,18 @@ impl KvCache {
     /// [`Error::OutOfMemory`](crate::Error::OutOfMemory).
     pub fn try_clone(&self) -> Result<Self> {
         fn copy<T: Copy>(values: &[T]) -> Result<Vec<T>> {
-            let mut copied = try_with_capacity(values.len(), "the KV cache")?;
-            copied.extend_from_slice(values);
-            Ok(copied)
+            try_copy(values, "the KV cache")
         }
         let pages = &self.pages[..self.len.div_ceil(PAGE) * self.layers];
-        let pages = pages.iter().map(|page| {
-            Ok(match page {
+        let mut copies = try_with_capacity(pages.len(), "the KV cache")?;
+        for page in pages {
+            copies.push(match page {
                 Page::F16(page) => Page::F16(copy(page)?),
                 Page::F32(page) => Page::F32(copy(page)?),
                 Page::Q8(codes, scales) => Page::Q8(copy(codes)?, copy(scales)?),
-            })
-        });
-        Ok(KvCache { pages: pages.collect::<Result<_>>()?, ..*self })
+            });
+        }
+        Ok(KvCache { pages: copies, ..*self })
     }
 
     /// Bytes of so many positions.

@@ -1,10 +1,11 @@
 //! From the bytes of a GGUF to a model that can run.
 
 use super::header::{EMBEDDING, Header, OUTPUT, OUTPUT_NORM, ROPE_FREQS};
-use super::memory::WASM_LIMIT;
+use super::memory::{self, WASM_LIMIT};
 use super::tensor_sink::{Held, Tensor, TensorSink};
 use super::weights::ScaledLinear;
 use super::{Embedding, KvType, Layer, Linear, Model, Weights};
+use crate::allocate::try_with_capacity;
 use crate::chat::Template;
 use crate::gguf::{Event, TensorInfo, TensorType};
 use crate::kernels::{Compute, Int8Matrix};
@@ -203,6 +204,7 @@ impl Loader {
             Event::TensorEnd { index } => {
                 if let Some(sink) = self.current.take() {
                     let info = &self.header.decoder().tensors()[index];
+                    self.tensors.try_reserve(1).map_err(|_| no_room(size_of::<(String, Tensor)>()))?;
                     self.tensors.insert(info.name.clone(), sink.finish(&info.name)?);
                 }
             }
@@ -219,6 +221,11 @@ impl Loader {
     }
 
     fn read_text(&mut self) -> Result<()> {
+        // The tables are made by libraries that can't be told that there is no memory, so as much is asked for here. Without
+        // the black box the compiler would see that nobody uses it, and not ask.
+        let bytes = memory::text_bytes(self.header.decoder().position());
+        let room = try_with_capacity::<u8>(usize::try_from(bytes).unwrap_or(usize::MAX), "the tokenizer")?;
+        drop(std::hint::black_box(room));
         let metadata = self.header.metadata_mut();
         let tokenizer = Tokenizer::from_metadata(metadata)?;
         let template = Template::from_metadata(metadata, &tokenizer);
@@ -248,7 +255,7 @@ impl Loader {
         let mut notes = self.header.notes;
         notes.extend(self.compute.pool.note().map(str::to_owned));
         let mut take = Take(self.tensors);
-        let mut layers = Vec::new();
+        let mut layers = try_with_capacity(config.layers, "the layers")?;
         for i in 0..config.layers {
             layers.push(Layer {
                 attn_norm: take.floats(&format!("blk.{i}.attn_norm.weight"))?,
@@ -282,6 +289,10 @@ impl Loader {
         let sha256 = self.hasher.map(|hasher| hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
         Ok(Loaded { model, tokenizer, template, notes, name, types: self.header.types, sha256 })
     }
+}
+
+fn no_room(bytes: usize) -> Error {
+    Error::OutOfMemory { what: "the names of tensors".to_owned(), bytes: bytes as u64 }
 }
 
 /// Takes finished tensors out by name.

@@ -131,6 +131,11 @@ impl Estimate {
     }
 }
 
+/// What building the tokenizer takes beside the file's tables, after a header of so many bytes.
+pub(super) fn text_bytes(header: u64) -> u64 {
+    (header as f64 * (TEXT_AT_FIRST - 1.0)) as u64
+}
+
 /// Block formats with their counts.
 pub(crate) fn quantization(types: &[(TensorType, usize)]) -> String {
     types.iter().map(|(kind, count)| format!("{count} × {}", kind.name())).collect::<Vec<_>>().join(", ")

@@ -1,6 +1,8 @@
 //! Rotary position embedding, NEOX pairs (j, j + half), as ggml computes its angles.
 
 use super::Config;
+use crate::Result;
+use crate::allocate::try_grow;
 
 /// Cosines and sines for the positions of a batch.
 #[derive(Default)]
@@ -16,10 +18,18 @@ impl Rope {
     ///
     /// The angle is position · step^j, multiplied up in f32 as ggml does; its cosine and sine are those of the f32
     /// angle, rounded once, so that every platform has the same bits.
-    pub(crate) fn prepare(&mut self, config: &Config, factors: Option<&[f32]>, first: usize, count: usize) {
+    pub(crate) fn prepare(
+        &mut self,
+        config: &Config,
+        factors: Option<&[f32]>,
+        first: usize,
+        count: usize,
+    ) -> Result<()> {
         self.half = config.head_dim / 2;
-        self.cos.clear();
-        self.sin.clear();
+        for values in [&mut self.cos, &mut self.sin] {
+            try_grow(values, self.half * count, "rotary embedding")?;
+            values.clear();
+        }
         let step = libm::pow(f64::from(config.rope_base), -2.0 / config.head_dim as f64) as f32;
         for position in first..first + count {
             let mut angle = position as f32;
@@ -30,6 +40,7 @@ impl Rope {
                 angle *= step;
             }
         }
+        Ok(())
     }
 
     /// Cosines and sines of the batch's token `row`.

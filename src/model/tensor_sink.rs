@@ -2,8 +2,8 @@
 
 use super::EmbeddingType;
 use super::header::EMBEDDING;
+use crate::allocate::{try_with_capacity, try_zeroed};
 use crate::blocks::{self, BlockReader, i2_s, tq1_0, tq2_0};
-use crate::error::{try_with_capacity, try_zeroed};
 use crate::gguf::{TensorInfo, TensorType};
 use crate::kernels::{Backend, DenseMatrix, Int8Matrix, TernaryMatrix, TernaryPacker};
 use crate::{Error, Result};

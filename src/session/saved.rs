@@ -22,7 +22,7 @@
 //! finds damage; bytes made on purpose to pass it can make a model say anything, but not read or write out of place.
 
 use super::Session;
-use crate::error::try_with_capacity;
+use crate::allocate::try_with_capacity;
 use crate::model::KvType;
 use crate::{Error, Result};
 use twox_hash::XxHash3_128;

@@ -1,17 +1,20 @@
 //! The protocol that one caller and its workers keep: a gate that opens for a job, and that nobody is waited for who has
 //! not come in.
 
-use std::cell::UnsafeCell;
-use std::hint::spin_loop;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::*};
-use std::sync::{Condvar, Mutex, PoisonError};
+use super::sync::*;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering::*;
 
 /// How often a waiting thread looks at the gate before it yields or sleeps: some tens of microseconds. WebAssembly has no
-/// pause instruction that would stretch a look.
-const SPINS: u32 = if cfg!(target_family = "wasm") { 40_000 } else { 2_000 };
+/// pause instruction that would stretch a look. In a model one look stands for all.
+const SPINS: u32 = match () {
+    _ if cfg!(loom) => 1,
+    _ if cfg!(target_family = "wasm") => 40_000,
+    _ => 2_000,
+};
 /// How often the caller lets others run before it sleeps until the last worker leaves: some milliseconds, since beside a busy
 /// program sleeping at once cost 7 % of a prompt's speed. In WebAssembly a yield does nothing.
-const YIELDS: u32 = if cfg!(target_family = "wasm") { 1 } else { 20_000 };
+const YIELDS: u32 = if cfg!(any(loom, target_family = "wasm")) { 1 } else { 20_000 };
 /// State bit: a job is open and may be joined.
 const OPEN: u64 = 1 << 63;
 /// State bit: the pool is being dropped.
@@ -55,19 +58,21 @@ unsafe impl Sync for Gate {}
 unsafe impl Send for Gate {}
 
 impl Gate {
-    pub(super) const fn new() -> Self {
-        Gate {
-            state: AtomicU64::new(0),
-            busy: AtomicBool::new(false),
-            job: UnsafeCell::new(Job { task: &|_| (), tasks: 0 }),
-            next: AtomicUsize::new(0),
-            panicked: AtomicBool::new(false),
-            sleepers: AtomicUsize::new(0),
-            wanted: AtomicUsize::new(usize::MAX),
-            unwanted: AtomicUsize::new(0),
-            lock: Mutex::new(()),
-            wake: Condvar::new(),
-            emptied: Condvar::new(),
+    const_unless_loom! {
+        pub(super) fn new() -> Self {
+            Gate {
+                state: AtomicU64::new(0),
+                busy: AtomicBool::new(false),
+                job: UnsafeCell::new(Job { task: &|_| (), tasks: 0 }),
+                next: AtomicUsize::new(0),
+                panicked: AtomicBool::new(false),
+                sleepers: AtomicUsize::new(0),
+                wanted: AtomicUsize::new(usize::MAX),
+                unwanted: AtomicUsize::new(0),
+                lock: Mutex::new(()),
+                wake: Condvar::new(),
+                emptied: Condvar::new(),
+            }
         }
     }
 
@@ -81,7 +86,7 @@ impl Gate {
         let task = unsafe { std::mem::transmute::<*const (dyn Fn(usize) + Sync + '_), *const Task>(task) };
         // SAFETY: `busy` was free, so this thread alone may open the gate; the gate is closed and empty (`Close` of the
         // run before), so nobody reads `job`.
-        unsafe { *self.job.get() = Job { task, tasks } };
+        self.job.with_mut(|job| unsafe { *job = Job { task, tasks } });
         self.next.store(0, Relaxed);
         let closing = Close { gate: self };
         self.state.fetch_add(JOB | OPEN, SeqCst);
@@ -142,10 +147,7 @@ impl Gate {
     fn claim(&self) {
         // SAFETY: the caller opened the gate or entered through it, so `job` is not written until it leaves, and the
         // closure behind the pointer is borrowed by `run` until the gate is empty.
-        let (task, tasks) = unsafe {
-            let job = &*self.job.get();
-            (&*job.task, job.tasks)
-        };
+        let (task, tasks) = self.job.with(|job| unsafe { (&*(*job).task, (*job).tasks) });
         loop {
             let i = self.next.fetch_add(1, Relaxed);
             if i >= tasks {
@@ -198,7 +200,7 @@ impl Gate {
             if self.is_empty() {
                 return;
             }
-            std::thread::yield_now();
+            yield_now();
         }
         let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         // A worker that leaves after this sees the bit and rouses us; one that left before it is not counted any more.

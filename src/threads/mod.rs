@@ -15,6 +15,8 @@ mod gate;
 #[cfg_attr(all(target_family = "wasm", not(target_feature = "atomics")), path = "single.rs")]
 mod pool;
 mod split;
+#[cfg(any(not(target_family = "wasm"), target_feature = "atomics"))]
+mod sync;
 mod tuner;
 
 pub use pool::Pool;

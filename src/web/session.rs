@@ -1,8 +1,8 @@
 //! One conversation with a model.
 
 use super::{object, options, throw, thrown};
+use crate::allocate::try_zeroed;
 use crate::chat::Message;
-use crate::error::try_zeroed;
 use crate::model::Loaded;
 use crate::sampler::SamplerOptions;
 use crate::session::{self, FinishReason, GenerateOptions, SessionOptions, Step, Timings, Usage};

@@ -15,6 +15,8 @@ mod loops;
 mod vector;
 
 use super::generic;
+use crate::Result;
+use crate::allocate::try_grow;
 use loops::{integer_scores, scores, values, weigh};
 use vector::Element;
 pub(super) use vector::{Portable, Vector};
@@ -116,7 +118,22 @@ impl Scratch {
     pub const fn new() -> Self {
         Scratch { q: Vec::new(), integers: Vec::new(), units: Vec::new(), scores: Vec::new(), tile: Vec::new() }
     }
+
+    /// Makes room for pages of so many positions and so many rows of queries: with it
+    /// [`attend`](super::Kernels::attend) asks for no memory.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory).
+    pub fn reserve(&mut self, rows: usize, width: usize, positions: usize) -> Result<()> {
+        try_grow(&mut self.q, rows * width, WHAT)?;
+        try_grow(&mut self.integers, rows * width, WHAT)?;
+        try_grow(&mut self.units, rows, WHAT)?;
+        try_grow(&mut self.scores, rows * positions, WHAT)?;
+        try_grow(&mut self.tile, (TILE * width).max(COLUMN * positions), WHAT)
+    }
 }
+
+const WHAT: &str = "attention";
 
 impl Default for Scratch {
     fn default() -> Self {

@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# ./build.sh soak and the stage fuzz of its tests: build.sh sources this, what it calls and what it reads is there.
+
+FUZZERS=(gguf_parse gguf_chunks tokenizer_roundtrip chat_template load_and_step session_restore)
+
+build_fuzzers() {
+    need_rust
+    has c++ || fail "there is no C++ compiler, which libFuzzer needs" "Debian, Ubuntu: apt-get install g++"
+    cargo_tool cargo-fuzz $CARGO_FUZZ cargo-fuzz
+    step "the fuzzers, with AddressSanitizer" "what cargo said is above"
+    # RUSTC_BOOTSTRAP: sanitizers are a nightly option, and the rest of the build is to stay on the compiler there is.
+    RUSTC_BOOTSTRAP=1 cargo fuzz build --fuzz-dir tests/fuzz --target-dir "$TARGET/fuzz" >&2 </dev/null
+    FUZZERS_AT=$TARGET/fuzz/$(rustc -vV | sed -n 's/^host: //p')/release
+}
+
+# fuzz TARGET SECONDS: seeds, the corpus of the repository and what earlier runs have kept, then new inputs. Adds a line to FUZZED;
+# not zero where something was found, and it is in .cache/fuzz/finds.
+fuzz() {
+    local target=$1 seconds=$2 work=$CACHE/fuzz limits log status=0 executions rate
+    log=$work/$target.log
+    mkdir -p "$work/seeds/$target" "$work/corpus/$target" "$work/finds/$target"
+    # A file can ask for no more than a multiple of its size: 2 MB at once, of inputs of 4 kB, and 8 where there is a model behind them.
+    case $target in
+    gguf_*) limits=(-max_len=4096 -malloc_limit_mb=2) ;;
+    load_and_step) limits=(-max_len=512 -malloc_limit_mb=8) ;;
+    *) limits=(-max_len=4096 -malloc_limit_mb=8) ;;
+    esac
+    step "$target for $seconds s" "the input again: $FUZZERS_AT/$target FILE"
+    B158_FUZZ_SEEDS=$work/seeds/$target "$FUZZERS_AT/$target" "${limits[@]}" -rss_limit_mb=1024 -timeout=10 -print_final_stats=1 \
+        -max_total_time="$seconds" -artifact_prefix="$work/finds/$target/" \
+        "$work/corpus/$target" "$work/seeds/$target" "tests/fuzz/corpus/$target" >"$log" 2>&1 </dev/null || status=1
+    executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+    rate=$(sed -n 's/^stat::average_exec_per_sec: *//p' "$log")
+    FUZZED+=("$(printf '%-20s %12s %10s  %s' "$target" "${executions:-0}" "${rate:-0}" "$([ $status = 0 ] && echo none || sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)")")
+    [ $status = 0 ] || { tail -n 40 "$log" >&2 && note "all that it said: $log"; }
+    return $status
+}
+
+# fuzz_all SECONDS TARGET ...: each for so long, then a table
+fuzz_all() {
+    local seconds=$1 target found=0
+    shift
+    FUZZED=("$(printf '%-20s %12s %10s  %s' target executions exec/s finds)")
+    build_fuzzers
+    for target in "$@"; do fuzz "$target" "$seconds" || found=1; done
+    { printf '\n' && printf '%s\n' "${FUZZED[@]}"; } >&2
+    [ $found = 0 ] || fail "an input breaks a promise" "its file is named above; mended, it goes to tests/fuzz/corpus, where every cargo test runs it"
+}
+
+soak() {
+    local minutes=10 targets=()
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --minutes)
+            [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || fail "--minutes needs a number"
+            minutes=$2
+            shift
+            ;;
+        *)
+            [[ " ${FUZZERS[*]} " == *" $1 "* ]] || fail "there is no target '$1'" "there are: ${FUZZERS[*]}"
+            targets+=("$1")
+            ;;
+        esac
+        shift
+    done
+    [ ${#targets[@]} -gt 0 ] || targets=("${FUZZERS[@]}")
+    fuzz_all $((60 * minutes)) "${targets[@]}"
+}
+
+test_fuzz() { fuzz_all 10 "${FUZZERS[@]}"; }

@@ -1,0 +1,5 @@
+#![no_main]
+use b158_fuzz::{gguf_parse, seed};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(init: seed("gguf_parse"), |data: &[u8]| gguf_parse::run(data));
