@@ -48,7 +48,7 @@ usage: ./build.sh COMMAND
                        the fuzzers, ten minutes each, or N: what they ran and what they found. The targets are in tests/fuzz
   lint                 shellcheck, rustfmt, clippy, rustdoc: warnings are errors (tsc and eslint: test page)
   bench                criterion, then tokens per second of the small model
-  bench --browser [--file GGUF] [--threads 1,2] [--peer wllama] ...
+  bench --browser [--file GGUF] [--threads 1,2] [--peer wllama,llama.cpp] ...
                        tokens per second in Chromium, of every wasm build and beside what the machine allows; without a
                        file it makes one of 1.2 GB in the shape of BitNet b1.58-2B-4T. All options: bench --browser --help
   setup                only set up: wasm target, wasm-bindgen, wasm-opt, npm packages
@@ -347,8 +347,9 @@ bench_browser() {
     esac
     need_node
     npm_install benches/browser
-    # 20 MB that nobody needs who does not ask for them.
-    case " $* " in *" --peer"*) npm_install benches/browser/wllama ;; esac
+    # 20 and 50 MB that nobody needs who does not ask for them.
+    case " $* " in *" --peer"*wllama*) npm_install benches/browser/peers/wllama ;; esac
+    case " $* " in *" --peer"*llama.cpp*) npm_install benches/browser/peers/llama.cpp ;; esac
     exec node benches/browser/run.mjs --program "$TARGET/release/b158" --cache "$CACHE/models" --out "$TARGET/bench" "$@"
 }
 
@@ -395,7 +396,7 @@ lint() {
 
 clean() {
     local remove=(www/dist www/wasm "$TARGET/wasm" "$TARGET/wasm-threads" "$CACHE/build" "$CACHE/stamps") path
-    [ "${1:-}" != --all ] || remove+=("$PWD/target" "$CACHE" www/node_modules tests/browser/node_modules tests/package/node_modules tests/tokenizer/node_modules benches/browser/node_modules benches/browser/wllama/node_modules)
+    [ "${1:-}" != --all ] || remove+=("$PWD/target" "$CACHE" www/node_modules tests/browser/node_modules tests/package/node_modules tests/tokenizer/node_modules benches/browser/node_modules benches/browser/peers/*/node_modules)
     for path in "${remove[@]}"; do
         [ -e "$path" ] || continue
         say "removing $path ($(du -sh "$path" | cut -f1))"

@@ -4,18 +4,31 @@ import { existsSync, mkdirSync, renameSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 
 /** llama.cpp reads neither arch `bitnet-b1.58` nor I2_S. Q6_K is what its own converter makes of the embedding. */
-const PEER = ["--arch", "bitnet", "--embedding-type", "Q6_K"];
-/** Slow as it is, fewer tokens tell its speed as well. */
-const PEER_LENGTHS = { promptTokens: 32, tokens: 8 };
+const LLAMA = ["--arch", "bitnet", "--embedding-type", "Q6_K"];
+
+/** What each peer runs. `native`: a program, which peers/native.mjs calls; else the page does. */
+const PEERS = {
+  // Slow as it is, fewer tokens tell its speed as well.
+  wllama: { types: ["TQ2_0", "Q4_K"], native: false, promptTokens: 32, tokens: 8 },
+  "llama.cpp": { types: ["TQ2_0"], native: true },
+  // This engine outside the browser.
+  b158: { types: ["I2_S"], native: true },
+};
+
+export const PEER_NAMES = Object.keys(PEERS);
 
 export const ourModel = (options) => options.file ?? make(options, "I2_S", []);
 
-/** What the page needs of each peer: `{ name, file, path, threads, promptTokens, tokens }`. */
+/** What the page needs of each peer: `{ name, engine, native, file, path, threads, promptTokens, tokens }`. */
 export function peerModels(options) {
-  if (options.peer === undefined) return [];
-  return ["TQ2_0", "Q4_K"].map((type) => {
-    const path = make(options, type, ["--type", type, ...PEER]);
-    return { name: `wllama ${type}`, file: basename(path), path, bytes: statSync(path).size, threads: options.threads, ...PEER_LENGTHS };
+  const { threads, promptTokens, tokens } = options;
+  return options.peers.flatMap((engine) => {
+    const { types, ...peer } = PEERS[engine];
+    return types.map((type) => {
+      const path = engine === "b158" ? ourModel(options) : make(options, type, ["--type", type, ...LLAMA]);
+      const name = `${engine} ${type}${peer.native ? ", native" : ""}`;
+      return { name, engine, file: basename(path), path, bytes: statSync(path).size, threads, promptTokens, tokens, ...peer };
+    });
   });
 }
 

@@ -1,5 +1,6 @@
 // What ./build.sh bench --browser takes.
 import { parseArgs } from "node:util";
+import { PEER_NAMES } from "./models.mjs";
 
 export const USAGE = `usage: ./build.sh bench --browser [OPTION ...]
 
@@ -13,8 +14,8 @@ export const USAGE = `usage: ./build.sh bench --browser [OPTION ...]
   --depths 100,1000      generation behind contexts of these lengths too; a prompt of each is read first
   --context N            context length [as the model's, 4096 at most]
   --token-embedding file|int8 hold the embedding as it is in the file, or in 8 bits [auto: 8 bits if it is large]
-  --peer wllama          llama.cpp in WebAssembly beside it, on files in TQ2_0 and Q4_K in the shape of 2B-4T (a --file must be
-                         of that shape too)
+  --peer A,B             other engines by turns with it, on files in the shape of 2B-4T (a --file must be of that shape too). wllama:
+                         llama.cpp in WebAssembly, TQ2_0 and Q4_K. llama.cpp: natively, TQ2_0 (x86-64). b158: the native program
   --json FILE            results [target/bench/browser.json]; the plots go beside it
   --serve                only serve the page, for a person to open`;
 
@@ -43,7 +44,7 @@ export function parse(args) {
       depths: string(""),
       context: string(),
       "token-embedding": string(),
-      peer: string(),
+      peer: string(""),
       json: string(),
       serve: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
@@ -57,7 +58,10 @@ export function parse(args) {
   for (const backend of backends) {
     if (backend !== "relaxed" && backend !== "simd128") throw new Error(`--backends has '${backend}'; it knows relaxed and simd128`);
   }
-  if (values.peer !== undefined && values.peer !== "wllama") throw new Error(`--peer is '${values.peer}'; it knows wllama`);
+  const peers = list(values.peer);
+  for (const peer of peers) {
+    if (!PEER_NAMES.includes(peer)) throw new Error(`--peer has '${peer}'; it knows ${PEER_NAMES.join(", ")}`);
+  }
   if (values.file !== undefined && values.address !== undefined) throw new Error("give one of --file and --address");
   const threads = list(values.threads).map((text) => count("threads", text));
   return {
@@ -65,6 +69,7 @@ export function parse(args) {
     layers: values.layers === undefined ? undefined : count("layers", values.layers),
     builds: backends.flatMap((backend) => threads.map((number) => ({ backend, threads: number }))),
     threads,
+    peers,
     rounds: count("rounds", values.rounds),
     promptTokens: count("prompt-tokens", values["prompt-tokens"]),
     // The first of them does not count for the speed.

@@ -19,6 +19,7 @@ function run(backend, threads, speed) {
     options: OPTIONS,
     info,
     loadSeconds: 4.25,
+    firstTokenMs: 12,
     rounds,
     depths: OPTIONS.depths.map((depth) => ({ depth, generation: [speed - depth / 1000, 0, 99] })),
     memory: { wasmBytes: 1.2e9, weightBytes: 1e9, kvCacheBytes: 1.5e8, otherBytes: 5e7 },

@@ -9,6 +9,7 @@ import { ourModel, peerModels } from "./models.mjs";
 import { parse, USAGE } from "./options.mjs";
 import { charts } from "./page/plot.js";
 import { markdown } from "./page/report.js";
+import { measureNative } from "./peers/native.mjs";
 
 const here = (path) => resolve(import.meta.dirname, path);
 
@@ -24,7 +25,7 @@ async function main() {
     port: options.serve ? 8159 : 0,
     root: here("page"),
     file,
-    folders: { "/lib/": here("../../www/dist/lib"), "/peers/wllama/": here("wllama") },
+    folders: { "/lib/": here("../../www/dist/lib"), "/peers/wllama/": here("peers/wllama") },
     guarded: false,
   });
   const source = options.address ?? server.fileUrl;
@@ -37,9 +38,10 @@ async function main() {
     const page = await browser.newPage();
     page.on("pageerror", (error) => console.error(error));
     await page.exposeFunction("told", (text, done, total) => console.error(`[${done + 1} of ${total}] ${text}`));
+    await page.exposeFunction("measureNative", (run) => measureNative(options.program, { ...run, path: peers.find(({ name }) => name === run.name).path }));
     await page.goto(server.url);
     await page.waitForFunction(() => window.bench !== undefined);
-    await page.setInputFiles("#peer-files", peers.map(({ path }) => path));
+    await page.setInputFiles("#peer-files", peers.filter(({ native }) => !native).map(({ path }) => path));
     const { builds, rounds, tokens, promptTokens, depths, contextLength, tokenEmbedding } = options;
     const measured = await page.evaluate((all) => window.bench(all), { source, builds, rounds, tokens, promptTokens, depths, contextLength, tokenEmbedding, peers: peers.map(({ path: _, ...peer }) => peer) });
     const model = { name: basename(file ?? options.address), bytes: file === undefined ? measured.runs[0].info.weightBytes : statSync(file).size };

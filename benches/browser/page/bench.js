@@ -1,6 +1,9 @@
 // Measures the package as a program that uses it would: through its own exports alone.
 import { BitNet } from "/lib/index.js";
-import { measurePeers } from "./peer.js";
+import { measurePeers } from "./peers.js";
+
+/** Tokens of the prompt that is waiting when the file's last byte arrives. */
+const FIRST_PROMPT = 16;
 
 /** Any ids do, since the work does not depend on them. A shorter prompt is the beginning of a longer one. */
 const ids = (length, vocabulary) => Uint32Array.from({ length }, (_, index) => (index * 37) % Math.min(1000, vocabulary));
@@ -23,9 +26,11 @@ export async function bench(options, tell) {
     // All are loaded before the first run, so that the machine's moods fall on all alike.
     for (const build of builds) {
       begin(`${name(build)}: loading`);
-      const { model, loadSeconds } = await load(options, build);
+      const { model, loadSeconds, lastByte } = await load(options, build);
       models.push(model);
-      runs.push({ ...build, options, info: model.info, loadSeconds, rounds: [], depths: [] });
+      const { timings } = await model.generate(ids(FIRST_PROMPT, model.info.vocabulary), { temperature: 0, maxTokens: 1 }).result();
+      const firstTokenMs = performance.now() - lastByte - timings.prefillMs;
+      runs.push({ ...build, options, info: model.info, loadSeconds, firstTokenMs, rounds: [], depths: [] });
     }
     const vocabulary = runs[0]?.info.vocabulary ?? 0;
     const prompt = ids(options.promptTokens, vocabulary);
@@ -61,12 +66,17 @@ const name = ({ backend, threads }) => `${backend}, ${threads} thread${threads =
 
 async function load({ source, contextLength, tokenEmbedding }, { backend, threads }) {
   const began = performance.now();
-  const model = await BitNet.load(source, { backend, threads, cache: false, ...(contextLength && { contextLength }), ...(tokenEmbedding && { tokenEmbedding }) });
+  let lastByte = began;
+  // Each phase ends with a report: the download's when all bytes have come.
+  const onProgress = ({ phase }) => {
+    if (phase === "download") lastByte = performance.now();
+  };
+  const model = await BitNet.load(source, { backend, threads, cache: false, onProgress, ...(contextLength && { contextLength }), ...(tokenEmbedding && { tokenEmbedding }) });
   if (model.info.threads !== threads) {
     await model.dispose();
     throw new Error(`${threads} threads were asked for, ${model.info.threads} came: ${model.info.whySingleThreaded ?? model.info.notes.join("; ")}`);
   }
-  return { model, loadSeconds: (performance.now() - began) / 1000 };
+  return { model, lastByte, loadSeconds: (performance.now() - began) / 1000 };
 }
 
 /** A prompt and a generation, between two measurements of the machine's limits of which the higher counts. */

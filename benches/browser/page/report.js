@@ -41,11 +41,12 @@ function speed({ runs, options }) {
 }
 
 function memory({ runs }) {
-  const header = ["build", "threads", "loading, s", "wasm memory at its peak, MB", "weights", "KV cache", "the rest"];
-  const rows = runs.filter(({ memory }) => memory).map(({ backend, threads, loadSeconds, memory }) => [
+  const header = ["build", "threads", "loading, s", "last byte to first token, without the prompt, ms", "wasm memory at its peak, MB", "weights", "KV cache", "the rest"];
+  const rows = runs.filter(({ memory }) => memory).map(({ backend, threads, loadSeconds, firstTokenMs, memory }) => [
     backend,
     String(threads),
     tenth(loadSeconds),
+    whole(firstTokenMs),
     mega(memory.wasmBytes),
     mega(memory.weightBytes),
     mega(memory.kvCacheBytes),

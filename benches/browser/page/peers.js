@@ -1,19 +1,20 @@
-// @wllama/wllama: llama.cpp compiled to WebAssembly. Loaded anew for each round, since its files are large.
+// Other engines. @wllama/wllama is llama.cpp compiled to WebAssembly, loaded anew for each round, since its files are large;
+// programs run outside, where run.mjs calls them.
 
 const FOLDER = "/peers/wllama/node_modules/@wllama/wllama/esm";
 /** Digits are tokens of their own in the synthetic vocabulary: nothing merges them. The first token is that of the beginning of a text. */
 const prompt = (tokens, first) => first + "1234567890".repeat(Math.ceil(tokens / 10)).slice(0, tokens - 2);
 const QUIET = { debug: () => undefined, log: () => undefined, warn: () => undefined, error: (...all) => console.error(...all) };
 
-/** Adds a round to each of `runs`: `{ file, threads, promptTokens, tokens, rounds }`. */
+/** Adds a round to each of `runs`: `{ native, file, threads, promptTokens, tokens, rounds }`. */
 export async function measurePeers(runs, begin) {
   for (const run of runs) {
     begin(run);
-    run.rounds.push(await measurePeer(run));
+    run.rounds.push(run.native ? await window.measureNative(run) : await measureWllama(run));
   }
 }
 
-async function measurePeer({ file, threads, promptTokens, tokens }) {
+async function measureWllama({ file, threads, promptTokens, tokens }) {
   const { Wllama } = await import(`${FOLDER}/index.js`);
   const model = [...document.getElementById("peer-files").files].find(({ name }) => name === file);
   const wllama = new Wllama({ default: `${FOLDER}/wasm/wllama.wasm` }, { logger: QUIET, suppressNativeLog: true });
