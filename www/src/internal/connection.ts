@@ -4,7 +4,11 @@ import type { GenerateOptions, Timings } from "../public/types.js";
 import { Deferred } from "./deferred.js";
 import type { GenerateRequest } from "./engine.js";
 import { GenerationStream } from "./generation.js";
+import { watchLife } from "./life.js";
 import type { CallName, Calls, FromWorker, ToWorker } from "./protocol.js";
+
+/** For an answer between two steps of the engine, one of which reads a batch of a prompt. */
+const PATIENCE_MS = 5000;
 
 export class Connection {
   /** Rejects when the worker is gone, with the reason; never resolves. */
@@ -14,6 +18,7 @@ export class Connection {
   lastTimings: Timings | undefined;
 
   readonly #worker: Worker;
+  readonly #unwatch: (() => void)[] = [];
   readonly #helpers: Worker[] = [];
   readonly #closed = new Deferred<never>();
   #closedBy: { reason: unknown } | undefined;
@@ -34,6 +39,11 @@ export class Connection {
     worker.addEventListener("messageerror", () => {
       this.crash("a message could not be read");
     });
+    this.#unwatch.push(
+      watchLife(worker, () => {
+        this.crash("the browser has ended it");
+      }),
+    );
   }
 
   throwIfClosed(): void {
@@ -97,6 +107,7 @@ export class Connection {
   close(reason: unknown): void {
     if (this.#closedBy) return;
     this.#closedBy = { reason };
+    for (const unwatch of this.#unwatch) unwatch();
     this.#worker.terminate();
     for (const helper of this.#helpers) helper.terminate();
     for (const pending of this.#calls.values()) pending.reject(reason);
@@ -108,8 +119,23 @@ export class Connection {
 
   /** A thread of the engine, which ends with it. */
   adopt(helper: Worker): void {
-    if (this.#closedBy) helper.terminate();
-    else this.#helpers.push(helper);
+    if (this.#closedBy) {
+      helper.terminate();
+      return;
+    }
+    this.#helpers.push(helper);
+    this.#unwatch.push(watchLife(helper, () => void this.#outlive()));
+  }
+
+  /** A helper has gone. Was it at work, the engine waits for it for ever and answers no more; was it idle, nobody misses it. */
+  async #outlive(): Promise<void> {
+    const patience = new Deferred<unknown>();
+    const timer = setTimeout(() => {
+      patience.resolve(undefined);
+      this.crash("the browser has ended one of its threads");
+    }, PATIENCE_MS);
+    await Promise.race([this.call("memory"), patience.promise]).catch(() => undefined);
+    clearTimeout(timer);
   }
 
   crash(what: string): void {
@@ -143,6 +169,8 @@ export class Connection {
         break;
       case "crashed":
         this.crash(message.message);
+        break;
+      case "alive": // see life.ts
         break;
       default:
         this.onLoadMessage(message);

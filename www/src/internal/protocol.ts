@@ -33,6 +33,8 @@ export interface Calls {
 export type CallName = keyof Calls;
 
 export type ToWorker =
+  /** First of all: hold this lock for life. */
+  | { type: "live"; lock: string }
   | { type: "open"; backend: "auto" | Backend; wasmUrl: string | undefined; threads: "auto" | number }
   /** Those that came have joined; why others have not. */
   | { type: "helpers-started"; why: string | undefined }
@@ -55,6 +57,8 @@ export type ToWorker =
   | { [Name in CallName]: { type: "call"; id: number; name: Name; args: Calls[Name]["args"] } }[CallName];
 
 export type FromWorker =
+  /** The lock is held. */
+  | { type: "alive" }
   | { type: "engine-progress"; loaded: number; total: number | undefined }
   | { type: "start-helpers"; count: number; help: Help }
   | { type: "opened" }

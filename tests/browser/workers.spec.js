@@ -1,0 +1,245 @@
+// Workers that end by themselves, pages that sleep, engines side by side, and generations that are broken off at any moment.
+import { expect, test } from "./package.js";
+
+const PIP = "Once upon a time, there was a brave fox named Pip.";
+
+/** As a browser ends a worker: it is not heard of again, and no event tells. */
+const kill = (page) => page.workers().at(-1).evaluate("self.close()").catch(() => undefined);
+
+test.describe("an engine's worker that is gone", () => {
+  /** Makes `window.ends` of what is under way, and comes back when it is. */
+  const under = {
+    "while it loads": () =>
+      new Promise((resolve) => {
+        const { BitNet, MODEL, end } = window.lab;
+        const some = async () => {
+          const bytes = new Uint8Array(await (await fetch(MODEL)).arrayBuffer());
+          return new ReadableStream({ start: (controller) => controller.enqueue(bytes.subarray(0, 600_000)) });
+        };
+        const onProgress = ({ phase }) => phase === "download" && resolve();
+        window.ends = some().then((stream) => Promise.all([end(BitNet.load(stream, { threads: 1, onProgress }))]));
+      }),
+    "while it reads a prompt": async () => {
+      const { load, LONG, end } = window.lab;
+      const model = await load(LONG);
+      await new Promise((onPrefill) => {
+        const prompt = "Once upon a time, there was a small dog. ".repeat(1500);
+        window.ends = Promise.all([end(model.generate(prompt, { onPrefill }).result()), end(model.reset()), end(model.generate("A").result())]);
+      });
+    },
+    "while it writes": async () => {
+      const { load, LONG, say, end } = window.lab;
+      const model = await load(LONG);
+      const session = await model.session();
+      const generation = model.generate("Once upon a time", { maxTokens: 15_000 });
+      const read = (async () => {
+        for await (const _ of generation);
+      })();
+      window.ends = Promise.all([end(read), end(generation.result()), end(say(session, "A")), end(session.save()), end(session.clone())]);
+      for await (const _ of generation) break; // that it has begun; leaving cancels it
+      const another = model.generate("Once upon a time", { maxTokens: 15_000 });
+      window.ends = Promise.all([end(another.result()), end(model.reset()), end(say(session, "A")), end(session.save()), end(session.clone())]);
+      await another[Symbol.asyncIterator]().next();
+    },
+  };
+  for (const [when, begin] of Object.entries(under)) {
+    test(`${when} ends all that is under way with a typed error`, async ({ page }) => {
+      await page.evaluate(begin);
+      await kill(page);
+      const ends = await page.evaluate(() => window.ends);
+      expect(ends.length).toBeGreaterThan(0);
+      expect(ends).toEqual(ends.map(() => "worker-crashed"));
+      // In the same page, as if nothing had been.
+      const said = await page.evaluate(async (prompt) => {
+        const { load, say } = window.lab;
+        const answers = [];
+        for (const threads of [1, 2]) {
+          const model = await load({ threads });
+          answers.push((await say(model, prompt, { temperature: 0, maxTokens: 40 })).map(([, text]) => text).join(""));
+          await model.dispose();
+        }
+        return answers;
+      }, PIP);
+      expect(said[0]).toMatch(/[a-z]{3}/);
+      expect(said[1]).toBe(said[0]);
+      await expect.poll(() => page.workers().length).toBe(0);
+    });
+  }
+
+  test("answers later calls in the same way, and dispose() is quiet", async ({ page }) => {
+    await page.evaluate(async () => void (window.model = await window.lab.load({})));
+    await kill(page);
+    const ends = () => page.evaluate(() => Promise.all([window.lab.end(window.model.tokenize("a")), window.lab.end(window.model.generate("a").result()), window.lab.end(window.model.session())]));
+    expect(await ends()).toEqual(Array(3).fill("worker-crashed"));
+    expect(await page.evaluate(() => window.lab.end(window.model.dispose()))).toBe("no error");
+    expect(await ends()).toEqual(Array(3).fill("worker-crashed"));
+  });
+
+  test("and one that was disposed of, or aborted, are not mixed up", async ({ page }) => {
+    const ends = await page.evaluate(async () => {
+      const { BitNet, MODEL, load, end } = window.lab;
+      const model = await load({});
+      await model.dispose();
+      const stop = new AbortController();
+      const loading = BitNet.load(MODEL, { threads: 2, signal: stop.signal, onProgress: () => stop.abort() });
+      const ends = [await end(loading)];
+      await new Promise((later) => setTimeout(later, 300)); // for locks to come back
+      return [...ends, await end(model.tokenize("a")), (await navigator.locks.query()).held.length];
+    });
+    expect(ends).toEqual(["AbortError", "disposed", 0]);
+  });
+});
+
+test("a thread that is gone in the middle of a prompt ends the model, or is not missed", async ({ page }) => {
+  test.setTimeout(120_000);
+  const found = await page.evaluate(async () => {
+    const { BitNet, MODEL, LONG, end } = window.lab;
+    const Real = window.Worker;
+    const workers = [];
+    window.Worker = class extends Real {
+      constructor(...rest) {
+        super(...rest);
+        workers.push(this);
+      }
+    };
+    const rounds = [];
+    // Whether it was inside a job is chance, but mostly it is.
+    while (rounds.length < 6 && !rounds.includes("worker-crashed")) {
+      const model = await BitNet.load(MODEL, { threads: 2, cache: false, ...LONG });
+      const prompt = "Once upon a time, there was a small dog. ".repeat(500);
+      rounds.push(await end(new Promise((done, failed) => {
+        const onPrefill = ({ done }) => done > 200 && workers.at(-1).terminate(); // no event follows, as when the browser does it
+        model.generate(prompt, { maxTokens: 1, onPrefill }).result().then(done, failed);
+      }), 60_000));
+      await model.dispose();
+    }
+    window.Worker = Real;
+    return rounds;
+  });
+  console.log(`    a thread ended in mid-prompt: ${found.join(", ")}`);
+  expect(found.at(-1)).toBe("worker-crashed");
+  expect(found.slice(0, -1)).toEqual(found.slice(1).map(() => "no error"));
+});
+
+test("a page that is put to sleep in mid-answer goes on where it was", async ({ page, context }) => {
+  const begin = () =>
+    page.evaluate(async () => {
+      const { load, LONG, say } = window.lab;
+      window.model ??= await load(LONG);
+      await window.model.reset();
+      window.heard = [];
+      for (const event of ["freeze", "resume"]) document.addEventListener(event, () => window.heard.push(event), { once: true });
+      window.answer = say(window.model, "Once upon a time", { maxTokens: 1500, temperature: 0.8, seed: 4 });
+    });
+  const answer = () => page.evaluate(async () => ({ said: await window.answer, heard: window.heard }));
+  await begin();
+  const awake = await answer();
+  const session = await context.newCDPSession(page);
+  await begin();
+  await session.send("Page.setWebLifecycleState", { state: "frozen" });
+  await new Promise((later) => setTimeout(later, 1500));
+  await session.send("Page.setWebLifecycleState", { state: "active" });
+  const slept = await answer();
+  expect(awake.said.length).toBe(1500);
+  expect([awake.heard, slept.heard]).toEqual([[], ["freeze", "resume"]]);
+  expect(slept.said).toEqual(awake.said);
+});
+
+test("engines side by side say what they say alone, and one goes without the other", async ({ page }) => {
+  const { alone, beside, ends } = await page.evaluate(async (prompt) => {
+    const { load, LONG, say, end } = window.lab;
+    const options = { maxTokens: 60, temperature: 0.8, seed: 9 };
+    const [one, two] = [await load({ threads: 2 }), await load({ ...LONG, backend: "simd128" })];
+    const alone = await say(one, prompt, options);
+    await one.reset();
+    const beside = await Promise.all([say(one, prompt, options), say(two, prompt, options)]);
+    const endless = two.generate(prompt, { maxTokens: 15_000 });
+    await endless[Symbol.asyncIterator]().next();
+    const answer = say(one, prompt, options);
+    await two.dispose();
+    beside.push(await answer);
+    const ends = [await end(endless.result()), await end(one.tokenize("a"))];
+    await one.dispose();
+    return { alone, beside, ends };
+  }, PIP);
+  expect(alone.length).toBe(60);
+  for (const said of beside) expect(said).toEqual(alone);
+  expect(ends).toEqual(["disposed", "no error"]);
+});
+
+test("200 loads, prompts and answers broken off at random change no bit of the next answer", async ({ page }) => {
+  test.setTimeout(180_000);
+  const { count, wrong } = await page.evaluate(async () => {
+    const { BitNet, MODEL, load, say, random } = window.lab;
+    const next = random(20261126);
+    const below = (n) => Math.floor(next() * n);
+    const story = "Once upon a time, there was a small dog. She had a red ball and a brave fox. ".repeat(15);
+    // They begin as the broken ones do: what those have left in the KV cache is used.
+    const probes = [150, 400, 700, 1100].map((length) => `${story.slice(0, length)} Then`);
+    const probe = (model, index) => say(model, probes[index], { maxTokens: 6, temperature: 0.8, seed: index });
+    const fresh = [];
+    for (const index of probes.keys()) {
+      const model = await load({});
+      fresh.push(JSON.stringify(await probe(model, index)));
+      await model.dispose();
+    }
+    const quiet = (promise) => promise.catch(() => undefined);
+    const later = (act) => setTimeout(act, below(25));
+    const ways = {
+      async load(stop) {
+        const byProgress = below(2) === 0;
+        const onProgress = () => byProgress && below(4) === 0 && stop.abort();
+        if (!byProgress) later(() => stop.abort());
+        const model = await quiet(BitNet.load(MODEL, { threads: 1 + below(2), cache: false, signal: stop.signal, onProgress }));
+        if (model) return ["loaded", model];
+        return ["load"];
+      },
+      async prefill(stop, model) {
+        let at = below(3);
+        const generation = model.generate(story, { maxTokens: 5, signal: stop.signal, onPrefill: () => at-- === 0 && stop.abort() });
+        later(() => (below(2) ? stop.abort() : generation.cancel()));
+        await quiet(generation.result());
+        return ["prefill"];
+      },
+      async signal(stop, model) {
+        let at = below(40);
+        await quiet((async () => {
+          for await (const _ of model.generate(story.slice(0, below(800)), { signal: stop.signal, seed: 1 })) if (at-- === 0) stop.abort();
+        })());
+        return ["signal"];
+      },
+      async leave(_, model) {
+        let at = below(40);
+        for await (const _ of model.generate(story.slice(0, below(800)), { seed: 2 })) if (at-- === 0) break;
+        return ["break"];
+      },
+      async cancel(_, model) {
+        const generation = model.generate(story.slice(0, below(800)), { seed: 3 });
+        later(() => generation.cancel());
+        await quiet(generation.result());
+        return ["cancel"];
+      },
+    };
+    let model = await load({ threads: 2 });
+    const names = Object.keys(ways);
+    const count = {};
+    const wrong = [];
+    for (let round = 0; round < 200; round++) {
+      // A load costs more than the others.
+      const way = below(8) === 0 ? "load" : names[1 + below(names.length - 1)];
+      const [name, another] = await ways[way](new AbortController(), model);
+      count[name] = (count[name] ?? 0) + 1;
+      if (another) {
+        await model.dispose();
+        model = another;
+      }
+      const index = below(probes.length);
+      if (JSON.stringify(await probe(model, index)) !== fresh[index]) wrong.push([round, name, index]);
+    }
+    await model.dispose();
+    return { count, wrong };
+  });
+  console.log(`    broken off: ${JSON.stringify(count)}`);
+  expect(wrong).toEqual([]);
+  for (const name of ["load", "prefill", "signal", "break", "cancel"]) expect(count[name], name).toBeGreaterThan(3);
+});
