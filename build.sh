@@ -204,14 +204,15 @@ cargo_tool() {
         cargo install --locked "$1" --version "$2" --root "$CACHE/tools" --target-dir "$CACHE/build/tools" >&2
 }
 
-# npm_install FOLDER [npm's arguments]: as the lock file says, and not again while it stays the same
+# npm_install FOLDER [install]: as the lock file says, and not again while it stays the same. 'install' is for a lock file that
+# leaves packages of other systems out, which npm's 'ci' would miss.
 npm_install() {
-    local folder=$1 stamp=$1/node_modules/.installed wanted
+    local folder=$1 command=${2:-ci} stamp=$1/node_modules/.installed wanted
     [ -e "$folder/package-lock.json" ] || fail "$folder/package-lock.json is missing" "it belongs to the repository: git status"
     wanted=$(node --version && cksum <"$folder/package-lock.json")
     if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return 0; fi
     step "npm packages of $folder" "the npm registry must be reachable; what npm said is above"
-    PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm --prefix "$folder" ci --no-audit --no-fund >&2 </dev/null
+    PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm --prefix "$folder" "$command" --no-audit --no-fund >&2 </dev/null
     echo "$wanted" >"$stamp"
 }
 
@@ -349,7 +350,7 @@ bench_browser() {
     npm_install benches/browser
     # 20 and 50 MB that nobody needs who does not ask for them.
     case " $* " in *" --peer"*wllama*) npm_install benches/browser/peers/wllama ;; esac
-    case " $* " in *" --peer"*llama.cpp*) npm_install benches/browser/peers/llama.cpp ;; esac
+    case " $* " in *" --peer"*llama.cpp*) npm_install benches/browser/peers/llama.cpp install ;; esac
     exec node benches/browser/run.mjs --program "$TARGET/release/b158" --cache "$CACHE/models" --out "$TARGET/bench" "$@"
 }
 

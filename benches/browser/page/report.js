@@ -5,6 +5,8 @@ const fixed = (digits) => (number) => number.toFixed(digits);
 const [whole, tenth, hundredth] = [0, 1, 2].map(fixed);
 const giga = (number) => tenth(number / 1e9);
 const mega = (bytes) => whole(bytes / 1e6);
+/** Small ones with two digits: there the second one counts. */
+const ratio = (number) => (number < 3 ? hundredth : tenth)(number);
 /** `× 1.84` where there is something to compare with. */
 const times = (now, base) => (now === base ? "" : ` × ${hundredth(now / base)}`);
 
@@ -70,7 +72,7 @@ function peers(results) {
       String(peer.threads),
       hundredth(prompt),
       hundredth(generation),
-      ...(backend ? [`× ${tenth(promptRatio)}`, `× ${tenth(generationRatio)}`, backend] : ["", "", ""]),
+      ...(backend ? [`× ${ratio(promptRatio)}`, `× ${ratio(generationRatio)}`, backend] : ["", "", ""]),
     ]);
   const lengths = results.peers[0] && `${results.peers[0].promptTokens} prompt tokens, ${results.peers[0].tokens} generated`;
   return { title: `Another engine in the same browser (${lengths})`, header: ["engine", "threads", "prompt, tok/s", "generation, tok/s", "ours, prompt", "ours, generation", "our build"], rows };
