@@ -5,6 +5,9 @@ const MODEL = "/models/stories-I2_S.gguf";
 /** The model goes on beyond its 512 tokens, with nonsense, but for long. */
 const LONG = { contextLength: 20_000, overrides: ["bitnet-b1.58.context_length=int:20000"] };
 
+/** No end of text and no end of turn: an answer is as long as it may be. */
+const ENDLESS = { logitBias: { 1017: -1000, 1018: -1000 } };
+
 const load = (options) => BitNet.load(MODEL, { threads: 1, cache: false, ...options });
 
 /** All that is known of each token, so that a bit that differs shows. */
@@ -30,9 +33,10 @@ const end = (promise, ms = 20_000) =>
   Promise.race([
     promise.then(
       () => "no error",
-      ({ code, name }) => code ?? name,
+      // A DOMException's code is a number.
+      ({ code, name }) => (typeof code === "string" ? code : name),
     ),
     new Promise((resolve) => setTimeout(resolve, ms, "it hangs")),
   ]);
 
-window.lab = { BitNet, MODEL, LONG, load, say, random, end };
+window.lab = { BitNet, MODEL, LONG, ENDLESS, load, say, random, end };

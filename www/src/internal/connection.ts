@@ -20,6 +20,7 @@ export class Connection {
   readonly #worker: Worker;
   readonly #unwatch: (() => void)[] = [];
   readonly #helpers: Worker[] = [];
+  #wounded = false;
   readonly #closed = new Deferred<never>();
   #closedBy: { reason: unknown } | undefined;
   #nextId = 1;
@@ -127,15 +128,25 @@ export class Connection {
     this.#unwatch.push(watchLife(helper, () => void this.#outlive()));
   }
 
-  /** A helper has gone. Was it at work, the engine waits for it for ever and answers no more; was it idle, nobody misses it. */
+  /**
+   * A helper has gone. Was it at work, or did it hold a lock, the engine waits for it for ever, now or later, and answers no more;
+   * else nobody misses it.
+   */
   async #outlive(): Promise<void> {
-    const patience = new Deferred<unknown>();
-    const timer = setTimeout(() => {
-      patience.resolve(undefined);
-      this.crash("the browser has ended one of its threads");
-    }, PATIENCE_MS);
-    await Promise.race([this.call("memory"), patience.promise]).catch(() => undefined);
-    clearTimeout(timer);
+    if (this.#wounded) return;
+    this.#wounded = true;
+    while (!this.#closedBy) {
+      const pause = new Deferred<undefined>();
+      const timer = setTimeout(() => {
+        this.crash("the browser has ended one of its threads");
+      }, PATIENCE_MS);
+      await this.call("memory").catch(() => undefined);
+      clearTimeout(timer);
+      setTimeout(() => {
+        pause.resolve(undefined);
+      }, PATIENCE_MS);
+      await pause.promise;
+    }
   }
 
   crash(what: string): void {
