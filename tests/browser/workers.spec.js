@@ -28,18 +28,16 @@ test.describe("an engine's worker that is gone", () => {
       });
     },
     "while it writes": async () => {
-      const { load, LONG, say, end } = window.lab;
+      const { load, LONG, ENDLESS, say, end } = window.lab;
       const model = await load(LONG);
       const session = await model.session();
-      const generation = model.generate("Once upon a time", { maxTokens: 15_000 });
-      const read = (async () => {
-        for await (const _ of generation);
-      })();
-      window.ends = Promise.all([end(read), end(generation.result()), end(say(session, "A")), end(session.save()), end(session.clone())]);
-      for await (const _ of generation) break; // that it has begun; leaving cancels it
-      const another = model.generate("Once upon a time", { maxTokens: 15_000 });
-      window.ends = Promise.all([end(another.result()), end(model.reset()), end(say(session, "A")), end(session.save()), end(session.clone())]);
-      await another[Symbol.asyncIterator]().next();
+      const generation = model.generate("Once upon a time", { ...ENDLESS, maxTokens: 15_000 });
+      const reader = generation[Symbol.asyncIterator]();
+      await reader.next(); // it has begun
+      const rest = async () => {
+        while (!(await reader.next()).done);
+      };
+      window.ends = Promise.all([end(rest()), end(generation.result()), end(model.reset()), end(say(session, "A")), end(session.save()), end(session.clone())]);
     },
   };
   for (const [when, begin] of Object.entries(under)) {
@@ -103,10 +101,10 @@ test("a thread that is gone in the middle of a prompt ends the model, or is not 
       }
     };
     const rounds = [];
-    // Whether it was inside a job is chance, but mostly it is.
+    // Whether it was inside a job is chance, but mostly it is. Chromium lets it work on for 2 s.
     while (rounds.length < 6 && !rounds.includes("worker-crashed")) {
       const model = await BitNet.load(MODEL, { threads: 2, cache: false, ...LONG });
-      const prompt = "Once upon a time, there was a small dog. ".repeat(500);
+      const prompt = "Once upon a time, there was a small dog. ".repeat(1500);
       rounds.push(await end(new Promise((done, failed) => {
         const onPrefill = ({ done }) => done > 200 && workers.at(-1).terminate(); // no event follows, as when the browser does it
         model.generate(prompt, { maxTokens: 1, onPrefill }).result().then(done, failed);
@@ -118,42 +116,55 @@ test("a thread that is gone in the middle of a prompt ends the model, or is not 
   });
   console.log(`    a thread ended in mid-prompt: ${found.join(", ")}`);
   expect(found.at(-1)).toBe("worker-crashed");
-  expect(found.slice(0, -1)).toEqual(found.slice(1).map(() => "no error"));
+  expect(found.slice(0, -1)).toEqual(found.slice(0, -1).map(() => "no error"));
 });
 
-test("a page that is put to sleep in mid-answer goes on where it was", async ({ page, context }) => {
+/** The renderers of this browser, one of which has the page, and the workers with it. */
+async function renderers(browser) {
+  const session = await browser.newBrowserCDPSession();
+  const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+  await session.detach();
+  return processInfo.filter(({ type }) => type === "renderer").map(({ id }) => id);
+}
+
+// As a laptop does it; Chromium's own freezing is not for pages without a window (Page.setWebLifecycleState does nothing here).
+test("a page that is put to sleep in mid-answer goes on where it was", async ({ page, browser }) => {
   const begin = () =>
     page.evaluate(async () => {
-      const { load, LONG, say } = window.lab;
+      const { load, LONG, ENDLESS, say } = window.lab;
       window.model ??= await load(LONG);
       await window.model.reset();
-      window.heard = [];
-      for (const event of ["freeze", "resume"]) document.addEventListener(event, () => window.heard.push(event), { once: true });
-      window.answer = say(window.model, "Once upon a time", { maxTokens: 1500, temperature: 0.8, seed: 4 });
+      window.longest = 0;
+      let last = performance.now();
+      const clock = setInterval(() => {
+        window.longest = Math.max(window.longest, performance.now() - last);
+        last = performance.now();
+      }, 20);
+      window.answer = say(window.model, "Once upon a time", { ...ENDLESS, maxTokens: 1500, temperature: 0.8, seed: 4 }).finally(() => clearInterval(clock));
     });
-  const answer = () => page.evaluate(async () => ({ said: await window.answer, heard: window.heard }));
+  const answer = () => page.evaluate(async () => ({ said: await window.answer, longest: window.longest }));
   await begin();
   const awake = await answer();
-  const session = await context.newCDPSession(page);
+  const pids = await renderers(browser);
   await begin();
-  await session.send("Page.setWebLifecycleState", { state: "frozen" });
-  await new Promise((later) => setTimeout(later, 1500));
-  await session.send("Page.setWebLifecycleState", { state: "active" });
+  for (const pid of pids) process.kill(pid, "SIGSTOP");
+  await new Promise((later) => setTimeout(later, 2000));
+  for (const pid of pids) process.kill(pid, "SIGCONT");
   const slept = await answer();
   expect(awake.said.length).toBe(1500);
-  expect([awake.heard, slept.heard]).toEqual([[], ["freeze", "resume"]]);
+  expect(slept.longest).toBeGreaterThan(1900); // it did sleep, and in mid-answer
   expect(slept.said).toEqual(awake.said);
 });
 
 test("engines side by side say what they say alone, and one goes without the other", async ({ page }) => {
   const { alone, beside, ends } = await page.evaluate(async (prompt) => {
-    const { load, LONG, say, end } = window.lab;
+    const { load, LONG, ENDLESS, say, end } = window.lab;
     const options = { maxTokens: 60, temperature: 0.8, seed: 9 };
     const [one, two] = [await load({ threads: 2 }), await load({ ...LONG, backend: "simd128" })];
     const alone = await say(one, prompt, options);
     await one.reset();
     const beside = await Promise.all([say(one, prompt, options), say(two, prompt, options)]);
-    const endless = two.generate(prompt, { maxTokens: 15_000 });
+    const endless = two.generate(prompt, { ...ENDLESS, maxTokens: 15_000 });
     await endless[Symbol.asyncIterator]().next();
     const answer = say(one, prompt, options);
     await two.dispose();

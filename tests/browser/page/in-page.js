@@ -5,6 +5,9 @@ const MODEL = "/models/stories-I2_S.gguf";
 /** The model goes on beyond its 512 tokens, with nonsense, but for long. */
 const LONG = { contextLength: 20_000, overrides: ["bitnet-b1.58.context_length=int:20000"] };
 
+/** Without the tokens that end an answer it does not. */
+const ENDLESS = { logitBias: { 1017: -1e4, 1018: -1e4 } };
+
 const load = (options) => BitNet.load(MODEL, { threads: 1, cache: false, ...options });
 
 /** All that is known of each token, so that a bit that differs shows. */
@@ -30,9 +33,9 @@ const end = (promise, ms = 20_000) =>
   Promise.race([
     promise.then(
       () => "no error",
-      ({ code, name }) => code ?? name,
+      ({ code, name }) => (typeof code === "string" ? code : name), // a DOMException has a number
     ),
     new Promise((resolve) => setTimeout(resolve, ms, "it hangs")),
   ]);
 
-window.lab = { BitNet, MODEL, LONG, load, say, random, end };
+window.lab = { BitNet, MODEL, LONG, ENDLESS, load, say, random, end };
