@@ -1,5 +1,6 @@
 // Workers that end by themselves, pages that sleep, engines side by side, and generations that are broken off at any moment.
 import { expect, test } from "./package.js";
+import { renderers } from "./resident.js";
 
 const PIP = "Once upon a time, there was a brave fox named Pip.";
 
@@ -118,14 +119,6 @@ test("a thread that is gone in the middle of a prompt ends the model, or is not 
   expect(found.at(-1)).toBe("worker-crashed");
   expect(found.slice(0, -1)).toEqual(found.slice(0, -1).map(() => "no error"));
 });
-
-/** The renderers of this browser, one of which has the page, and the workers with it. */
-async function renderers(browser) {
-  const session = await browser.newBrowserCDPSession();
-  const { processInfo } = await session.send("SystemInfo.getProcessInfo");
-  await session.detach();
-  return processInfo.filter(({ type }) => type === "renderer").map(({ id }) => id);
-}
 
 // As a laptop does it; Chromium's own freezing is not for pages without a window (Page.setWebLifecycleState does nothing here).
 test("a page that is put to sleep in mid-answer goes on where it was", async ({ page, browser }) => {
