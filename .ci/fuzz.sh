@@ -6,8 +6,9 @@ FUZZERS=(gguf_parse gguf_chunks tokenizer_roundtrip chat_template load_and_step 
 build_fuzzers() {
     need_rust
     has c++ || fail "there is no C++ compiler, which libFuzzer needs" "Debian, Ubuntu: apt-get install g++"
-    cargo_tool cargo-fuzz $CARGO_FUZZ cargo-fuzz
+    cargo_tool cargo-fuzz "$CARGO_FUZZ" cargo-fuzz
     step "the fuzzers, with AddressSanitizer" "what cargo said is above"
+    # shellcheck disable=SC2153  # TARGET is build.sh's
     # RUSTC_BOOTSTRAP: sanitizers are a nightly option, and the rest of the build is to stay on the compiler there is.
     RUSTC_BOOTSTRAP=1 cargo fuzz build --fuzz-dir tests/fuzz --target-dir "$TARGET/fuzz" >&2 </dev/null
     FUZZERS_AT=$TARGET/fuzz/$(rustc -vV | sed -n 's/^host: //p')/release
@@ -31,7 +32,9 @@ fuzz() {
         "$work/corpus/$target" "$work/seeds/$target" "tests/fuzz/corpus/$target" >"$log" 2>&1 </dev/null || status=1
     executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     rate=$(sed -n 's/^stat::average_exec_per_sec: *//p' "$log")
-    FUZZED+=("$(printf '%-20s %12s %10s  %s' "$target" "${executions:-0}" "${rate:-0}" "$([ $status = 0 ] && echo none || sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)")")
+    local find=none
+    [ $status = 0 ] || find=$(sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)
+    FUZZED+=("$(printf '%-20s %12s %10s  %s' "$target" "${executions:-0}" "${rate:-0}" "$find")")
     [ $status = 0 ] || { tail -n 40 "$log" >&2 && note "all that it said: $log"; }
     return $status
 }

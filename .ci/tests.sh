@@ -53,6 +53,7 @@ test_native() {
     cargo test --features cli --test identity -- --nocapture $pinned </dev/null | tee "$CACHE/bits.log"
     gather_bits "$(rustc -vV | sed -n 's/^host: //p')" "$CACHE/bits.log"
     step "models of the thread pool's gate, loom" "one of them again, with what happened in which order: LOOM_LOG=trace before the command in .ci/tests.sh"
+    # shellcheck disable=SC2153  # TARGET is build.sh's
     RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=$TARGET/loom cargo test --manifest-path tests/loom/Cargo.toml </dev/null
 }
 

@@ -1,113 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { download, type Download } from "../src/internal/download/download.js";
-import { readJournal } from "../src/internal/download/journal.js";
-import { type DownloadProgress, type DownloadRequest, FileChanged, type Tuning } from "../src/internal/download/request.js";
-import type { BitNetError } from "../src/public/index.js";
+// Downloads while there is nothing in the cache: ranges, servers without them, faults that pass and faults that stay.
+import { describe, expect, it } from "vitest";
+import { FileChanged } from "../src/internal/download/request.js";
+import { Engine, FILE, PART, failure, freshServer, freshStore, journal, load, same, server, store, wanted } from "./downloads.js";
 import { type Fault, faultServer, randomFile, sha256 } from "./fault-server.mjs";
-import { MemoryStore } from "./memory-store.js";
-
-const PART = 1000;
-const TUNING: Tuning = {
-  partBytes: PART,
-  runParts: 4,
-  stallMs: 60,
-  askMs: 60,
-  tries: 4,
-  firstTries: 2,
-  backoffMs: 1,
-  mostBackoffMs: 4,
-  longestWaitMs: 1500,
-};
-const FILE = randomFile(25_500);
-
-let server: Awaited<ReturnType<typeof faultServer>>;
-let store: MemoryStore;
-beforeEach(async () => {
-  server = await faultServer({ "/model.gguf": FILE });
-  store = new MemoryStore();
-});
-afterEach(async () => {
-  await server.close();
-});
-
-class Engine {
-  readonly got: Uint8Array[] = [];
-  size: number | undefined;
-  expected: number | undefined;
-  atPush: (count: number) => void = () => undefined;
-
-  begin(size: number | undefined): Promise<void> {
-    this.size = size;
-    return Promise.resolve();
-  }
-
-  push(bytes: Uint8Array): void {
-    this.atPush(this.got.length);
-    this.got.push(bytes.slice());
-  }
-
-  expectedSize(): number | undefined {
-    return this.expected;
-  }
-
-  get bytes(): Uint8Array {
-    return new Uint8Array(Buffer.concat(this.got));
-  }
-}
-
-interface Loaded extends Download {
-  engine: Engine;
-  progress: DownloadProgress[];
-}
-
-interface Extra {
-  engine?: Engine;
-  tuning?: Partial<Tuning>;
-  signal?: AbortSignal;
-}
-
-/** A whole load, the engine content with what it got. */
-async function load(options: Partial<DownloadRequest> = {}, { engine = new Engine(), tuning = {}, signal = new AbortController().signal }: Extra = {}): Promise<Loaded> {
-  const progress: DownloadProgress[] = [];
-  const request: DownloadRequest = {
-    url: `${server.url}/model.gguf`,
-    origin: server.url,
-    immutable: false,
-    headers: [],
-    init: {},
-    cache: "auto",
-    offline: false,
-    connections: 4,
-    ...options,
-  };
-  const done = await download(request, engine, {
-    openStore: () => Promise.resolve(store),
-    tuning: { ...TUNING, ...tuning },
-    signal,
-    onProgress: (p) => progress.push(p),
-  });
-  await done.keep();
-  expect(store.writers.size).toBe(0);
-  return { ...done, engine, progress };
-}
-
-async function failure(loading: Promise<unknown>): Promise<BitNetError> {
-  const error = await loading.then(
-    () => undefined,
-    (error: unknown) => error as BitNetError,
-  );
-  if (!error) throw new Error("it did not fail");
-  expect(store.writers.size).toBe(0);
-  return error;
-}
-
-/** `toEqual` looks at each byte by itself. */
-const same = (a: Uint8Array | undefined, b: Uint8Array) => {
-  expect(a !== undefined && Buffer.compare(a, b)).toBe(0);
-};
-
-const journal = () => readJournal(store.only().journal);
-const wanted = () => server.requests.map(({ range }) => range);
 
 describe("a download", () => {
   it("asks for ranges side by side and hands them over in order", async () => {
@@ -186,7 +81,7 @@ describe("a download", () => {
 describe("a server that knows no ranges", () => {
   it("gives the file in one stream, with or without a length", async () => {
     for (const fault of [{ ignoreRange: true }, { ignoreRange: true, noLength: true }, { contentRange: null }, { contentRange: "bytes 5-9/25500" }, { contentRange: "nonsense" }]) {
-      store = new MemoryStore();
+      freshStore();
       server.fault = ({ range }) => (range === undefined && !("ignoreRange" in fault) ? undefined : fault);
       const { engine, progress } = await load();
       same(engine.bytes, FILE);
@@ -203,6 +98,12 @@ describe("a server that knows no ranges", () => {
     same(engine.bytes, FILE);
     expect(engine.size).toBeUndefined();
     expect(progress.at(-1)?.total).toBeUndefined();
+  });
+
+  it("that tells of more bytes than it has is not waited for, and not believed", async () => {
+    server.fault = () => ({ ignoreRange: true, contentLength: FILE.length + 500 });
+    const error = await failure(load());
+    expect(error).toMatchObject({ code: "network", message: expect.stringContaining("tried 4 times") as string });
   });
 
   it("may have an empty file", async () => {
@@ -319,7 +220,7 @@ describe("faults that stay", () => {
     await server.close();
     const error = await failure(load({ url: `${url}/model.gguf` }));
     expect(error).toMatchObject({ code: "network", message: expect.stringContaining("tried 2 times") as string });
-    server = await faultServer({ "/model.gguf": FILE });
+    await freshServer();
   });
 
   it("a file that changes in the middle begins anew, and nothing of the old one is kept", async () => {
@@ -346,213 +247,4 @@ describe("faults that stay", () => {
     await failure(load({}, { engine }));
     expect(store.files.size).toBe(0);
   });
-});
-
-describe("a load that was cut short", () => {
-  /** The tab goes when the engine has got so many parts. */
-  async function killedAfter(parts: number, options: Partial<DownloadRequest> = {}): Promise<void> {
-    const abort = new AbortController();
-    const engine = new Engine();
-    engine.atPush = (count) => {
-      if (count === parts) abort.abort();
-    };
-    await failure(load(options, { engine, signal: abort.signal }));
-    await new Promise((resolve) => setTimeout(resolve, 20)); // for requests on their way
-    server.requests.length = 0;
-  }
-
-  it("goes on from there", async () => {
-    await killedAfter(12);
-    const there = journal()?.parts.size ?? 0;
-    expect(there).toBeGreaterThanOrEqual(12);
-    const { engine, progress, cached } = await load({ sha256: sha256(FILE) });
-    same(engine.bytes, FILE);
-    expect(cached).toBe(false);
-    expect(progress[0]?.cached).toBe(true);
-    const first = Number(/\d+/.exec(wanted()[0] ?? "")?.[0]);
-    expect(first).toBeGreaterThanOrEqual(12 * PART);
-    expect(journal()?.complete).toBe(FILE.length);
-  });
-
-  it("begins anew when the file on the server has changed", async () => {
-    await killedAfter(12);
-    const other = randomFile(25_500, 9);
-    server.files = { "/model.gguf": other };
-    same((await load()).engine.bytes, other);
-  });
-
-  it("begins anew when nothing tells whether it has changed, unless a hash will", async () => {
-    server.fault = () => ({ etag: null, lastModified: null });
-    await killedAfter(12);
-    same((await load({ sha256: sha256(FILE) })).engine.bytes, FILE);
-    expect(wanted()[0]).not.toBe("bytes=0-3999");
-    store = new MemoryStore();
-    await killedAfter(12);
-    same((await load()).engine.bytes, FILE);
-    expect(wanted()[0]).toBe("bytes=0-3999");
-  });
-
-  it("is not believed where its bytes are others", async () => {
-    await killedAfter(12);
-    store.only().data.fill(0, 3500, 3600);
-    same((await load()).engine.bytes, FILE);
-    same(store.only().data, FILE);
-  });
-
-  it("survives a journal that was torn at any byte", async () => {
-    await killedAfter(8);
-    const { journal: whole, data } = store.only();
-    const key = [...store.files.keys()][0] ?? "";
-    for (let length = 0; length <= whole.length; length += 13) {
-      store.files.set(key, { data: data.slice(), journal: whole.slice(0, length) });
-      same((await load()).engine.bytes, FILE);
-      expect(journal()?.complete).toBe(FILE.length);
-    }
-  });
-});
-
-describe("what is whole in the cache", () => {
-  it("is read from there after a request for one byte", async () => {
-    await load();
-    server.requests.length = 0;
-    const { engine, cached, progress } = await load();
-    same(engine.bytes, FILE);
-    expect(cached).toBe(true);
-    expect(wanted()).toEqual(["bytes=0-0"]);
-    expect(progress.every((p) => p.cached)).toBe(true);
-  });
-
-  it("needs no request where its hash is known, or its address names it for ever", async () => {
-    await load({ sha256: sha256(FILE) });
-    server.requests.length = 0;
-    expect((await load({ sha256: sha256(FILE) })).cached).toBe(true);
-    expect((await load({ immutable: true })).cached).toBe(true);
-    expect((await load({ offline: true })).cached).toBe(true);
-    expect(server.requests).toEqual([]);
-  });
-
-  it("is replaced when the server has a newer one", async () => {
-    await load();
-    const other = randomFile(22_000, 9);
-    server.files = { "/model.gguf": other };
-    const { engine, cached } = await load();
-    same(engine.bytes, other);
-    expect(cached).toBe(false);
-    same(store.only().data, other);
-  });
-
-  it("is good enough while the server can't be had, and a note says so", async () => {
-    await load();
-    for (const fault of [{ status: 503 }, { status: 404 }, { html: true }, { stallAfter: -1 }]) {
-      server.fault = () => fault;
-      const { engine, cached, notes } = await load();
-      same(engine.bytes, FILE);
-      expect(cached).toBe(true);
-      expect(notes.join()).toContain("could not be asked");
-    }
-  });
-
-  it("is mended where it is damaged", async () => {
-    await load();
-    store.only().data[4321] = 1;
-    server.requests.length = 0;
-    const { engine, cached } = await load();
-    same(engine.bytes, FILE);
-    expect(cached).toBe(false);
-    expect(wanted()).toEqual(["bytes=0-0", "bytes=4000-4999"]);
-    same(store.only().data, FILE);
-    same((await load({ offline: true })).engine.bytes, FILE);
-  });
-
-  it("is an error where it is damaged and there is no network", async () => {
-    await load();
-    store.only().data[4321] = 1;
-    expect(await failure(load({ offline: true }))).toMatchObject({ code: "integrity" });
-    server.requests.length = 0;
-    same((await load()).engine.bytes, FILE);
-    expect(wanted()).toEqual(["bytes=4000-4999"]);
-  });
-
-  it("and is another file than the hash says, is replaced", async () => {
-    await load({ sha256: sha256(FILE) });
-    const other = randomFile(22_000, 9);
-    server.files = { "/model.gguf": other };
-    same((await load({ sha256: sha256(other) })).engine.bytes, other);
-  });
-
-  it("offline, what is not there is an error", async () => {
-    expect(await failure(load({ offline: true }))).toMatchObject({ code: "network", message: expect.stringContaining("offline") as string });
-    expect(server.requests).toEqual([]);
-  });
-});
-
-describe("a cache that can't be had", () => {
-  it("is done without, and a note says why", async () => {
-    for (const quota of [0, 5000, 20_000]) {
-      store = new MemoryStore();
-      store.quota = quota;
-      const { engine, notes } = await load();
-      same(engine.bytes, FILE);
-      expect(notes).toEqual(["not kept in the cache: no more room; delete cached models or make room on the disk"]);
-      expect(store.files.size).toBe(0);
-    }
-    store.told = 10_000;
-    expect((await load()).notes.join()).toContain("0.0 MB are needed");
-    expect((await load({ cache: false })).notes).toEqual([]);
-  });
-
-  it("is an error where it is required", async () => {
-    store.quota = 5000;
-    expect(await failure(load({ cache: "required" }))).toMatchObject({ code: "quota" });
-    store.writers.add([...store.files.keys()][0] ?? "");
-    store = new MemoryStore();
-    store.open = () => Promise.reject(new Error("a private window"));
-    expect(await failure(load({ cache: "required" }))).toMatchObject({ code: "storage", message: expect.stringContaining("a private window") as string });
-  });
-
-  it("because somebody else writes there, is read as far as it goes", async () => {
-    const engine = new Engine();
-    let second: Loaded | undefined;
-    let waited: Promise<void> | undefined;
-    engine.atPush = (count) => {
-      if (count !== 10 || waited) return;
-      waited = loadBeside().then((loaded) => { second = loaded; });
-    };
-    const loadBeside = async (): Promise<Loaded> => {
-      const other = new Engine();
-      const request = { url: `${server.url}/model.gguf`, origin: server.url, immutable: false, headers: [], init: {}, cache: "auto" as const, offline: false, connections: 4 };
-      const done = await download(request, other, { openStore: () => Promise.resolve(store), tuning: TUNING, signal: new AbortController().signal, onProgress: () => undefined });
-      await done.keep();
-      return { ...done, engine: other, progress: [] };
-    };
-    const first = await load({}, { engine });
-    await waited;
-    same(first.engine.bytes, FILE);
-    same(second?.engine.bytes, FILE);
-    expect(second?.notes).toEqual(["not kept in the cache: another tab or worker is downloading it"]);
-    same(store.only().data, FILE);
-    same((await load({ offline: true })).engine.bytes, FILE);
-  });
-});
-
-describe("the signal", () => {
-  it("ends it in every phase, with its reason", async () => {
-    const faults = [undefined, { stallAfter: -1 }, { stallAfter: 100 }, { status: 503 }, { delayMs: 500 }, { drip: 10 }, { ignoreRange: true, drip: 10 }];
-    for (const fault of faults) {
-      store = new MemoryStore();
-      server.fault = () => fault;
-      const abort = new AbortController();
-      setTimeout(() => { abort.abort(new Error("enough")); }, 8);
-      const began = performance.now();
-      const loading = load({}, { signal: abort.signal, tuning: { stallMs: 5000, backoffMs: 5000, mostBackoffMs: 5000 }, ...(fault === undefined && { engine: endless() }) });
-      expect(await failure(loading)).toMatchObject({ message: "enough" });
-      expect(performance.now() - began).toBeLessThan(300);
-    }
-  });
-
-  function endless(): Engine {
-    const engine = new Engine();
-    engine.begin = () => new Promise((resolve) => setTimeout(resolve, 30));
-    return engine;
-  }
 });

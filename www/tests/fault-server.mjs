@@ -12,6 +12,7 @@ import { gzipSync } from "node:zlib";
  * @property {boolean} [html] A web page, with status 200.
  * @property {boolean} [ignoreRange] The whole file, with status 200.
  * @property {boolean} [noLength] The end of the body is the end of the connection's chunks.
+ * @property {number} [contentLength] Another one: the connection ends with the body, however long that is.
  * @property {boolean} [gzip] Compressed, and the length is that of the compressed body.
  * @property {string | null} [etag] Another one, or none.
  * @property {string | null} [lastModified] Another one, or none.
@@ -109,7 +110,8 @@ export async function faultServer(files, { headers = {} } = {}) {
       body = gzipSync(body);
       response.setHeader("content-encoding", "gzip");
     }
-    if (!fault.noLength) response.setHeader("content-length", body.length);
+    if (!fault.noLength) response.setHeader("content-length", fault.contentLength ?? body.length);
+    if (fault.contentLength !== undefined) response.shouldKeepAlive = false;
     send(response, body, fault);
   }
 

@@ -23,6 +23,11 @@ describe("openSource", () => {
     await expect(open("no", { status })).rejects.toMatchObject({ code: "network", message: expect.stringContaining(advice) as string });
   });
 
+  it.each(["opaque", "opaqueredirect"])("says of a response that is %s why it can't be read", async (type) => {
+    const response = Object.defineProperty(new Response(null), "type", { value: type });
+    await expect(openSource(response, undefined, signal)).rejects.toMatchObject({ code: "network", message: expect.stringContaining("hides its bytes") as string });
+  });
+
   it("refuses a web page", async () => {
     await expect(open("<html>", { headers: { "content-type": "text/html; charset=utf-8" } })).rejects.toMatchObject({ code: "format" });
   });

@@ -5,8 +5,8 @@ const MODEL = "/models/stories-I2_S.gguf";
 /** The model goes on beyond its 512 tokens, with nonsense, but for long. */
 const LONG = { contextLength: 20_000, overrides: ["bitnet-b1.58.context_length=int:20000"] };
 
-/** No end of text and no end of turn: an answer is as long as it may be. */
-const ENDLESS = { logitBias: { 1017: -1000, 1018: -1000 } };
+/** Without the tokens that end an answer it does not. */
+const ENDLESS = { logitBias: { 1017: -1e4, 1018: -1e4 } };
 
 const load = (options) => BitNet.load(MODEL, { threads: 1, cache: false, ...options });
 
@@ -33,8 +33,7 @@ const end = (promise, ms = 20_000) =>
   Promise.race([
     promise.then(
       () => "no error",
-      // A DOMException's code is a number.
-      ({ code, name }) => (typeof code === "string" ? code : name),
+      ({ code, name }) => (typeof code === "string" ? code : name), // a DOMException has a number
     ),
     new Promise((resolve) => setTimeout(resolve, ms, "it hangs")),
   ]);

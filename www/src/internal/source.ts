@@ -108,6 +108,9 @@ function mergedHeaders(source: Request | undefined, more: HeadersInit | undefine
 
 function fromResponse(response: Response): OpenSource {
   const from = response.url || "the response";
+  if (response.type === "opaque" || response.type === "opaqueredirect") {
+    throw new BitNetError("network", `the response is ${response.type}: the browser hides its bytes from this page; ask for it with the mode "cors" and redirects followed`);
+  }
   if (!response.ok) throw statusError(from, response);
   if (response.headers.get("content-type")?.startsWith("text/html")) throw webPage(from);
   if (!response.body || response.bodyUsed) throw new BitNetError("invalid-argument", `${from} has no body, or it has been read already`);
