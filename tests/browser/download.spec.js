@@ -70,15 +70,15 @@ const remove = (page, key) =>
     return deleteCachedModel(key).catch((error) => error.code);
   }, key);
 
-/** Begins a load that stalls after some bytes, and comes back when so much of it is in the cache. */
-async function loadPartly(page, server, bytes = 1) {
+/** Begins a load that stalls after some MiB, and comes back when so much of it is in the cache. The load goes on: `ended` is its end. */
+async function loadPartly(page, server, mebibytes = 1) {
   server.forget();
-  server.models = (_, index) => (index === 0 ? { stallAfter: bytes * MIB + 1000 } : undefined);
-  const loading = load(page, "/model.gguf").catch(() => undefined);
-  await expect.poll(async () => (await list(page))[0]?.bytes).toBe(bytes * MIB);
+  server.models = (_, index) => (index === 0 ? { stallAfter: mebibytes * MIB + 1000 } : undefined);
+  const ended = load(page, "/model.gguf").catch(() => undefined);
+  await expect.poll(async () => (await list(page))[0]?.bytes).toBe(mebibytes * MIB);
   server.models = () => undefined;
   server.forget();
-  return loading;
+  return { ended };
 }
 
 test.describe("a download", () => {
@@ -98,26 +98,20 @@ test.describe("a download", () => {
   });
 
   test("goes on after a reload from where it stopped", async ({ page, server }) => {
-    void loadPartly(page, server, 2);
-    await expect.poll(async () => (await list(page))[0]?.bytes).toBe(2 * MIB);
+    await loadPartly(page, server, 2);
     expect((await list(page))[0].complete).toBe(false);
     await page.reload();
-    server.forget();
-    server.models = () => undefined;
     expect(await load(page, "/model.gguf", { sha256: HASH })).toMatchObject({ cached: false, notes: [], phases: ["engine", "verify", "download", "load", "ready"] });
     expect(server.ranges()).toEqual([`bytes=${2 * MIB}-${MODEL.length - 1}`]);
     expect((await list(page))[0]).toMatchObject({ complete: true, sha256: HASH });
   });
 
   test("goes on after a crash of the tab", async ({ page, context, server }) => {
-    void loadPartly(page, server);
-    await expect.poll(async () => (await list(page))[0]?.bytes).toBe(MIB);
+    await loadPartly(page, server);
     const session = await context.newCDPSession(page);
     await Promise.race([session.send("Page.crash").catch(() => undefined), page.waitForEvent("crash")]);
     const again = await context.newPage();
     await again.goto(`${server.url}/html`);
-    server.models = () => undefined;
-    server.forget();
     expect(await load(again, "/model.gguf", { sha256: HASH })).toMatchObject({ cached: false, notes: [] });
     expect(server.ranges()).toEqual([`bytes=${MIB}-${MODEL.length - 1}`]);
   });
@@ -186,8 +180,7 @@ test.describe("the cache", () => {
 
   test("is listed and deleted, but not while it is written", async ({ page, server }) => {
     await load(page, "/other.gguf", { sha256: sha256(OTHER) });
-    const loading = loadPartly(page, server);
-    await expect.poll(async () => (await list(page))[0]?.bytes).toBe(MIB);
+    const { ended } = await loadPartly(page, server);
     const [partly, whole] = await list(page);
     expect(partly).toMatchObject({ name: "model.gguf", complete: false, totalBytes: MODEL.length });
     expect(whole).toMatchObject({ name: "other.gguf", complete: true, sha256: sha256(OTHER) });
@@ -195,7 +188,7 @@ test.describe("the cache", () => {
     expect(await remove(page, whole.key)).toBe(true);
     expect(await remove(page, whole.key)).toBe(false);
     await page.reload();
-    await loading;
+    await ended;
     expect((await list(page)).length).toBe(1);
     await page.evaluate(async () => (await import("/lib/index.js")).clearCachedModels());
     expect(await list(page)).toEqual([]);
