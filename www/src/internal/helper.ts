@@ -6,13 +6,14 @@ import type { Endpoint, FromHelper, Help, ToHelper, ToWorker } from "./protocol.
 /** As much as the engine's own thread has. This one has no guard below it, so it may not be short. */
 const STACK_BYTES = 1 << 20;
 
-export function serveHelper(port: Endpoint, end: () => void): void {
+/** `watched`: the page will hear of this worker's end, or can't. */
+export function serveHelper(port: Endpoint, watched: Promise<void>, end: () => void): void {
   port.addEventListener("message", (event: MessageEvent<ToHelper | ToWorker>) => {
-    if (event.data.type === "help") void help(port, event.data.help, end);
+    if (event.data.type === "help") void help(port, event.data.help, watched, end);
   });
 }
 
-async function help(port: Endpoint, { flavour, module, memory }: Help, end: () => void): Promise<void> {
+async function help(port: Endpoint, { flavour, module, memory }: Help, watched: Promise<void>, end: () => void): Promise<void> {
   const post = (message: FromHelper) => {
     port.postMessage(message, []);
   };
@@ -24,6 +25,7 @@ async function help(port: Endpoint, { flavour, module, memory }: Help, end: () =
     post({ type: "failed", message: String(error) });
     return;
   }
+  await watched;
   if (!glue.joinPool?.()) {
     end();
     return;

@@ -4,16 +4,28 @@
  */
 import type { Endpoint, FromWorker, ToWorker } from "./protocol.js";
 
-/** The worker's side, called once. The page's word comes first, while the worker has nothing to do. */
-export function holdLife(port: Endpoint): void {
-  port.addEventListener("message", (event: MessageEvent<ToWorker>) => {
-    if (event.data.type !== "live") return;
-    const held = () => {
-      const alive: FromWorker = { type: "alive" };
-      port.postMessage(alive, []);
-      return new Promise<never>(() => undefined);
-    };
-    navigator.locks.request(event.data.lock, held).catch(() => undefined); // then as where there are no locks
+/**
+ * The worker's side, called once; the page's word comes before any other. Resolves when the lock is held or is not to be had: a
+ * worker that goes into WebAssembly for good waits for that, since a lock that comes later would not reach it.
+ */
+export function holdLife(port: Endpoint): Promise<void> {
+  return new Promise((settled) => {
+    port.addEventListener("message", (event: MessageEvent<ToWorker>) => {
+      if (event.data.type !== "live") return;
+      if (event.data.lock === undefined) {
+        settled();
+        return;
+      }
+      const held = () => {
+        const alive: FromWorker = { type: "alive" };
+        port.postMessage(alive, []);
+        settled();
+        return new Promise<never>(() => undefined);
+      };
+      navigator.locks.request(event.data.lock, held).catch(() => {
+        settled(); // then as where there are no locks
+      });
+    });
   });
 }
 
@@ -23,14 +35,14 @@ export function holdLife(port: Endpoint): void {
  */
 export function watchLife(worker: Worker, gone: () => void): () => void {
   const stop = new AbortController();
-  if (typeof navigator === "undefined" || !("locks" in navigator)) return () => undefined;
-  const lock = `b158 worker ${crypto.randomUUID()}`;
+  const lock = typeof navigator !== "undefined" && "locks" in navigator ? `b158 worker ${crypto.randomUUID()}` : undefined;
+  const live: ToWorker = { type: "live", lock };
+  worker.postMessage(live);
+  if (lock === undefined) return () => undefined;
   worker.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => {
     if (data.type !== "alive") return;
     navigator.locks.request(lock, { signal: stop.signal }, gone).catch(() => undefined);
   });
-  const live: ToWorker = { type: "live", lock };
-  worker.postMessage(live);
   return () => {
     stop.abort();
   };

@@ -33,8 +33,8 @@ export interface Calls {
 export type CallName = keyof Calls;
 
 export type ToWorker =
-  /** First of all: hold this lock for life. */
-  | { type: "live"; lock: string }
+  /** First of all: hold this lock for life, where the page has locks. */
+  | { type: "live"; lock: string | undefined }
   | { type: "open"; backend: "auto" | Backend; wasmUrl: string | undefined; threads: "auto" | number }
   /** Those that came have joined; why others have not. */
   | { type: "helpers-started"; why: string | undefined }

@@ -7,9 +7,9 @@ import type { Endpoint } from "./protocol.js";
 import { serveEngine } from "./server.js";
 
 const scope = self as unknown as Endpoint;
-holdLife(scope);
+const watched = holdLife(scope);
 serveEngine(scope, loadWasm);
 serveEstimator(scope, loadWasm);
-serveHelper(scope, () => {
+serveHelper(scope, watched, () => {
   self.close();
 });
