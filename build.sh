@@ -19,9 +19,6 @@ TARGET=${CARGO_TARGET_DIR:-$PWD/target}
 WASM=wasm32-unknown-unknown
 MODEL=${B158_MODEL:-tests/models/stories-I2_S.gguf}
 PORT=8158
-FLAVOURS=(simd128 relaxed simd128-threads relaxed-threads)
-# In the wasm tests, whose pages have one thread each: the fourth would show nothing that these do not.
-TESTED_FLAVOURS=(simd128 relaxed relaxed-threads)
 WASM_RUSTFLAGS="-Ctarget-feature=+simd128 -Clink-arg=-zstack-size=1048576 -Clink-arg=--max-memory=4294967296"
 # Memory shared by web workers: every one of them makes an instance with thread-local storage of its own.
 THREADS_RUSTFLAGS="$WASM_RUSTFLAGS -Ctarget-feature=+atomics,+bulk-memory,+mutable-globals -Clink-arg=--shared-memory -Clink-arg=--import-memory
@@ -89,6 +86,21 @@ on_error() {
     fail "'$command' ended with $status (line $1)" "${ADVICE:-the reason is in the lines above}"
 }
 trap 'on_error $LINENO' ERR
+
+# side_by_side FUNCTION ARGUMENT ...: with each of the arguments at once. What they print bears the argument.
+side_by_side() {
+    local function=$1 argument runs=() failed=()
+    shift
+    for argument in "$@"; do
+        { "$function" "$argument" 2>&1 | sed -u "s/^/[$argument] /" >&2; } &
+        runs+=($!)
+    done
+    for argument in "$@"; do
+        wait "${runs[0]}" || failed+=("$argument")
+        runs=("${runs[@]:1}")
+    done
+    [ ${#failed[@]} = 0 ] || fail "$function failed for ${failed[*]}" "the reason is in the lines above that bear the name"
+}
 
 # ---- what must be there -----------------------------------------------------------------------------------------
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -291,8 +303,9 @@ build_module() {
 
 build_modules() {
     setup_wasm
-    local flavour
-    for flavour in "${FLAVOURS[@]}"; do build_module "$flavour"; done
+    # Whole-program optimisation takes one processor, and those with threads have folders of their own: two at once.
+    side_by_side build_module simd128 simd128-threads
+    side_by_side build_module relaxed relaxed-threads
     if fresh relaxed-check "$(cat "$CACHE"/stamps/module-*)"; then return 0; fi
     step "no relaxed opcode in the simd128 modules" "a relaxed intrinsic must stand under cfg(target_feature = \"relaxed-simd\")"
     .ci/check-relaxed.sh www/wasm/simd128/b158_bg.wasm www/wasm/relaxed/b158_bg.wasm "$WASM_OPT" "${WASM_OPT_FEATURES[@]}"

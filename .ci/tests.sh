@@ -83,27 +83,29 @@ count_instructions() {
     RUSTC_VERSION=$(rustc --version) node .ci/instructions.mjs "${RENEW[@]}" <"$CACHE/instructions.json"
 }
 
-# test_wasm FLAVOUR BROWSER
+# test_wasm BROWSER FLAVOUR ...: at once
 test_wasm() {
-    local flavour=$1 browser=$2 tester=(wasm-pack test --headless --mode no-install) log=$CACHE/wasm-tests.log
+    WASM_BROWSER=$1
+    shift
     setup_wasm
+    "need_$WASM_BROWSER"
+    [ "$WASM_BROWSER" = webkit ] || cargo_tool wasm-pack "$WASM_PACK" wasm-pack
+    side_by_side test_flavour "$@"
+    local flavour
+    for flavour in "$@"; do gather_bits "$WASM_BROWSER" "$CACHE/wasm-tests-$flavour.log"; done
+}
+
+test_flavour() {
+    local flavour=$1 browser=$WASM_BROWSER tester=(wasm-pack test --headless --mode no-install) log=$CACHE/wasm-tests-$1.log
     case $browser in
-    chromium)
-        need_chromium
-        tester+=(--chrome --)
-        ;;
-    firefox)
-        need_firefox
-        tester+=(--firefox --)
-        ;;
+    chromium) tester+=(--chrome --) ;;
+    firefox) tester+=(--firefox --) ;;
     webkit)
         # Driven as Safari is: wasm-pack does not know it.
-        need_webkit
         tester=(env SAFARIDRIVER_REMOTE="$WEBKIT_DRIVER" CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=wasm-bindgen-test-runner
             cargo test --target "$WASM")
         ;;
     esac
-    [ "$browser" = webkit ] || cargo_tool wasm-pack "$WASM_PACK" wasm-pack
     step "tests in $browser, $flavour" "a browser that does not start: see $(webdriver_json "$browser") and start it by hand"
     WASM_BINDGEN_TEST_WEBDRIVER_JSON=$(webdriver_json "$browser") WASM_BINDGEN_TEST_TIMEOUT=600 \
         wasm_env "$flavour" "${tester[@]}" --lib --test '*' -- --nocapture </dev/null | tee "$log"
@@ -111,7 +113,6 @@ test_wasm() {
     if grep -q 'so skipping' "$log" || ! grep -q 'test result: ok. [1-9]' "$log"; then
         fail "tests did not run in the browser" "they bear #[wasm_bindgen_test], and their crate says wasm_bindgen_test_configure!(run_in_browser)"
     fi
-    gather_bits "$browser" "$log"
 }
 
 # Each driver refuses the words of the others.
@@ -124,10 +125,9 @@ webdriver_json() {
 
 # The library's tests and the end-to-end tests in the browsers that most people have besides Chromium.
 test_browsers() {
-    local flavour
-    for flavour in "${TESTED_FLAVOURS[@]}"; do stage "wasm $flavour: wasm-pack test in Firefox" test_wasm "$flavour" firefox; done
+    stage "wasm: wasm-pack test in Firefox" test_wasm firefox simd128 relaxed-threads
     # WebKit takes no relaxed opcode: the plain build is what runs there.
-    stage "wasm simd128: the same tests in WebKitGTK" test_wasm simd128 webkit
+    stage "wasm: the same tests in WebKitGTK" test_wasm webkit simd128
     stage "end to end: package and page in Firefox" test_end_to_end firefox
     stage "end to end: package and page in WebKitGTK" test_end_to_end webkit
 }
@@ -170,7 +170,7 @@ test_browser() {
 }
 
 run_tests() {
-    local all=0 only=() argument flavour
+    local all=0 only=() argument
     RENEW=()
     for argument in "$@"; do
         case $argument in
@@ -187,7 +187,8 @@ run_tests() {
         case $argument in
         native) stage "native: cargo test" test_native ;;
         guard) stage "guard: instruction counts, ratios of times" test_guard ;;
-        wasm) for flavour in "${TESTED_FLAVOURS[@]}"; do stage "wasm $flavour: wasm-pack test in Chromium" test_wasm "$flavour" chromium; done ;;
+        # Of the builds with and without relaxed SIMD, with and without threads: their tests have one thread each, so two show all.
+        wasm) stage "wasm: wasm-pack test in Chromium" test_wasm chromium simd128 relaxed-threads ;;
         page) stage "page: npm run check, reference" test_page ;;
         package) stage "package: npm pack, bundlers in Chromium, sizes" test_package ;;
         browser) stage "browser: Playwright with the demo in Chromium" test_browser ;;

@@ -10,7 +10,7 @@
 pub mod saved;
 
 use crate::allocate::{try_copy, try_with_capacity};
-use crate::model::{KvType, Loaded, Model, State};
+use crate::model::{DEFAULT_BATCH, KvType, Loaded, Model, State};
 use crate::sampler::{Doubt, Sampler, SamplerOptions};
 use crate::threads::Tuner;
 use crate::tokenizer::{StopStrings, TextStream};
@@ -22,7 +22,7 @@ use web_time::Instant;
 /// How a session holds its context.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SessionOptions {
-    /// Tokens that fit, prompt and answer; the model's own length, at most [`DEFAULT_CONTEXT`], where absent.
+    /// Tokens that fit, prompt and answer; the model's own length, at most [`DEFAULT_CONTEXT`](crate::model::DEFAULT_CONTEXT), where absent.
     pub context: Option<usize>,
     /// Type of the KV cache.
     pub kv_type: KvType,
@@ -31,11 +31,6 @@ pub struct SessionOptions {
     /// Prompt tokens per pass; 0 takes [`DEFAULT_BATCH`]. Does not change the result.
     pub batch: usize,
 }
-
-/// The context of a session that asks for none: the length of the published model.
-pub const DEFAULT_CONTEXT: usize = 4096;
-/// Enough tokens to unpack each weight for many of them, few enough that a layer takes milliseconds.
-pub const DEFAULT_BATCH: usize = 32;
 
 const TOKENS: &str = "the tokens of a session";
 

@@ -1,8 +1,12 @@
 //! Shapes and constants of a model, from its metadata.
 
 use crate::gguf::Metadata;
-use crate::session::DEFAULT_CONTEXT;
 use crate::{Error, Result};
+
+/// The context of a session that asks for none: the length of the published model.
+pub const DEFAULT_CONTEXT: usize = 4096;
+/// Prompt tokens per pass: enough to unpack each weight for many of them, few enough that a layer takes milliseconds.
+pub const DEFAULT_BATCH: usize = 32;
 
 /// The gate of the feed-forward network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! How much memory a model takes: told from its header, by the sizes with which the loader fills it.
 
+use super::config::DEFAULT_BATCH;
 use super::tensor_sink::Held;
 use super::{Config, EmbeddingType, KvCache, KvType, State};
 use crate::gguf::{TensorInfo, TensorType};
-use crate::session::DEFAULT_BATCH;
 use crate::{Error, Result};
 
 /// What a 32-bit program can address.

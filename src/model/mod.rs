@@ -22,7 +22,7 @@ mod rope;
 mod tensor_sink;
 mod weights;
 
-pub use config::{Activation, Config};
+pub use config::{Activation, Config, DEFAULT_BATCH, DEFAULT_CONTEXT};
 pub use estimator::Estimator;
 pub use fingerprint::Fingerprint;
 pub use forward::State;
