@@ -152,12 +152,12 @@ need_webkit() {
 }
 
 # ---- Rust's std for a target ------------------------------------------------------------------------------------
-# rust_target TARGET [threads]: makes sure that std for it is there; TARGET_PATH is what its commands need first on PATH, with a colon
+# rust_target TARGET [threads|tsan]: makes sure that std for it is there; TARGET_PATH is what its commands need first on PATH, with a colon
 rust_target() {
     local target=$1
     TARGET_PATH=
-    if [ "${2:-}" = threads ]; then
-        rust_threads "$target"
+    if [ -n "${2:-}" ]; then
+        rust_kind "$target" "$2"
         return
     fi
     case ${B158_TOOLCHAIN:-} in
@@ -175,8 +175,8 @@ rust_target() {
     TARGET_PATH=$CACHE/sysroot/$target/bin:
 }
 
-# The std with atomics is built in any case: B158_TOOLCHAIN says from whose source.
-rust_threads() {
+# The std of a kind that nobody distributes is built in any case: B158_TOOLCHAIN says from whose source.
+rust_kind() {
     local source=any library
     library=$(rustc --print sysroot)/lib/rustlib/src/rust/library/sysroot/Cargo.toml
     case ${B158_TOOLCHAIN:-} in
@@ -190,9 +190,9 @@ rust_threads() {
     debian) [ ! -e "$library" ] || source=rust-src ;;
     *) fail "B158_TOOLCHAIN is '$B158_TOOLCHAIN'" "it may be rustup, debian or unset" ;;
     esac
-    ADVICE="std with threads is built by .ci/rust-std.sh from rustup's rust-src or Debian's source package: one of them and crates.io must be reachable"
-    if [ $source = any ]; then .ci/rust-std.sh "$1" threads; else B158_STD_SOURCE=$source .ci/rust-std.sh "$1" threads; fi
-    TARGET_PATH=$CACHE/sysroot/$1-threads/bin:
+    ADVICE="std ($2) is built by .ci/rust-std.sh from rustup's rust-src or Debian's source package: one of them and crates.io must be reachable"
+    if [ $source = any ]; then .ci/rust-std.sh "$1" "$2"; else B158_STD_SOURCE=$source .ci/rust-std.sh "$1" "$2"; fi
+    TARGET_PATH=$CACHE/sysroot/$1-$2/bin:
 }
 
 # ---- tools in .cache --------------------------------------------------------------------------------------------
