@@ -11,6 +11,7 @@ WASM_PACK=0.15.1
 BINARYEN=132.0.0         # wasm-opt
 GECKODRIVER=0.37.1       # drives Firefox in 'test browsers'
 CARGO_FUZZ=0.13.2        # 'soak'
+CARGO_DENY=0.20.2        # 'test supply'
 GUNGRAUN=0.20.0          # runs the benches that 'test guard' counts; Cargo.toml pins the same
 
 # ---- places -----------------------------------------------------------------------------------------------------
@@ -39,9 +40,12 @@ usage: ./build.sh COMMAND
   test [--all] [--renew] [STAGE ...]
                        every test, those in a browser too (installs Chromium with apt if it is missing)
                        --all adds the wasm and end-to-end tests in Firefox and WebKitGTK, and other processors: aarch64 with and without
-                       dotprod and x86-64 without AVX2 (QEMU), i686; the fuzzers for ten seconds each. At the end it prints which backend gave which bits
-                       STAGE: only these of native guard wasm page package browser browsers processors fuzz
+                       dotprod and x86-64 without AVX2 (QEMU), i686; the fuzzers for ten seconds each; AddressSanitizer and ThreadSanitizer; what is known of the
+                       crates and npm packages used. At the end it prints which backend gave which bits
+                       STAGE: only these of native guard wasm page package browser browsers processors fuzz sanitizers supply
                        package packs www for npm, and builds and runs programs with it: Vite, webpack, esbuild, no bundler
+                       sanitizers runs the native tests once for memory, and those of threads once for races
+                       supply asks for licences, origins and advisories of what others made, which www/THIRD-PARTY.md lists
                        guard looks for lost speed: instruction counts of the kernels, ratios of times within one run
                        --renew makes the instruction counts found the ones that guard expects
   soak [TARGET ...] [--minutes N]
@@ -373,6 +377,10 @@ bench() {
 . .ci/tests.sh
 # shellcheck source=.ci/fuzz.sh
 . .ci/fuzz.sh
+# shellcheck source=.ci/sanitizers.sh
+. .ci/sanitizers.sh
+# shellcheck source=.ci/supply.sh
+. .ci/supply.sh
 
 lint() {
     need_rust

@@ -40,3 +40,21 @@ pub use error::{Error, Result};
 // Without this the browser passes over every test of the library.
 #[cfg(all(test, target_family = "wasm"))]
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
+
+/// Every build of the tests, native and wasm, checks what the engine asserts, and its sums.
+#[cfg(test)]
+mod tests {
+    #[cfg_attr(target_family = "wasm", wasm_bindgen_test::wasm_bindgen_test)]
+    #[cfg_attr(not(target_family = "wasm"), test)]
+    #[should_panic(expected = "asserted")]
+    fn assertions_are_checked() {
+        debug_assert!(std::hint::black_box(false), "asserted");
+    }
+
+    #[cfg_attr(target_family = "wasm", wasm_bindgen_test::wasm_bindgen_test)]
+    #[cfg_attr(not(target_family = "wasm"), test)]
+    #[should_panic(expected = "overflow")]
+    fn overflow_is_checked() {
+        std::hint::black_box(std::hint::black_box(u8::MAX) + 1);
+    }
+}
