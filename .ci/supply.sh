@@ -14,8 +14,8 @@ test_crates() {
         note "advisories: skipped, their database could not be fetched: $(grep -v '^ *$' "$log" | tail -n 1)"
     fi
     for manifest in "${manifests[@]}"; do
-        step "cargo-deny, $manifest: ${checks[*]}" "what may be used is in deny.toml; one check again: cargo deny --manifest-path $manifest check licenses"
-        cargo deny --manifest-path "$manifest" --locked check --config deny.toml --disable-fetch --hide-inclusion-graph "${checks[@]}" </dev/null
+        step "cargo-deny, $manifest: ${checks[*]}" "what may be used is in deny.toml; one check again: cargo deny --manifest-path $manifest --config deny.toml check licenses"
+        cargo deny --manifest-path "$manifest" --config deny.toml --locked check "${checks[@]}" </dev/null
     done
 }
 
