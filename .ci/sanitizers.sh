@@ -20,12 +20,12 @@ test_address() {
     ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 sanitized address test --features cli
 }
 
-# Threads: what two of them use with nothing that orders it. Everything that shares a pool's jobs, with several threads.
+# Threads: what two of them use with nothing that orders it. The pool, every kernel with three threads, whole models with up to eight.
 test_thread() {
     need_rust
     rust_target "$(rustc -vV | sed -n 's/^host: //p')" tsan
-    step "the thread pool, and models computed with it, under ThreadSanitizer" "the first report above has both accesses and where the threads began"
-    TSAN_OPTIONS=halt_on_error=1 sanitized thread test --lib -- threads::
+    step "the thread pool, and what is computed with it, under ThreadSanitizer" "the first report above has both accesses and where their threads began; one test again: see sanitized in .ci/sanitizers.sh"
+    TSAN_OPTIONS=halt_on_error=1 sanitized thread test --lib --test identity --test session -- threads kernels:: 8_bit_embedding
 }
 
 test_sanitizers() {
