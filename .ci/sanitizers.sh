@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The stage sanitizers of ./build.sh test, which sources this: what it calls and what it reads is there.
 
-# sanitized asan|tsan CARGO_ARGUMENT ...: cargo with everything built for that sanitizer, in a folder of its own. RUSTC_BOOTSTRAP: sanitizers
+# sanitized asan|tsan COMMAND ARGUMENT ...: cargo's COMMAND with everything built for that sanitizer, in a folder of its own. RUSTC_BOOTSTRAP: sanitizers
 # are a nightly option, and the compiler is to stay the one there is. --target keeps them out of build scripts and macros.
 sanitized() {
     local folder=$1 host flag=-Zsanitizer=address
@@ -9,7 +9,7 @@ sanitized() {
     shift
     [ "$folder" = asan ] || flag=-Zsanitizer=thread
     # shellcheck disable=SC2153  # TARGET is build.sh's
-    env PATH="$TARGET_PATH$PATH" RUSTC_BOOTSTRAP=1 RUSTFLAGS=$flag RUSTDOCFLAGS=$flag CARGO_TARGET_DIR="$TARGET/$folder" cargo "$@" --target "$host" </dev/null
+    env PATH="$TARGET_PATH$PATH" RUSTC_BOOTSTRAP=1 RUSTFLAGS=$flag RUSTDOCFLAGS=$flag CARGO_TARGET_DIR="$TARGET/$folder" cargo "$1" --target "$host" "${@:2}" </dev/null
 }
 
 # Memory: what is read or written out of bounds, after its end or twice freed, and what nobody frees.
