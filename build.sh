@@ -11,6 +11,7 @@ WASM_PACK=0.15.1
 BINARYEN=132.0.0         # wasm-opt
 GECKODRIVER=0.37.1       # drives Firefox in 'test browsers'
 CARGO_FUZZ=0.13.2        # 'soak'
+CARGO_DENY=0.20.2        # 'test supply'
 GUNGRAUN=0.20.0          # runs the benches that 'test guard' counts; Cargo.toml pins the same
 
 # ---- places -----------------------------------------------------------------------------------------------------
@@ -36,9 +37,12 @@ usage: ./build.sh COMMAND
   test [--all] [--renew] [STAGE ...]
                        every test, those in a browser too (installs Chromium with apt if it is missing)
                        --all adds the wasm and end-to-end tests in Firefox and WebKitGTK, and other processors: aarch64 with and without
-                       dotprod and x86-64 without AVX2 (QEMU), i686; the fuzzers for ten seconds each. At the end it prints which backend gave which bits
-                       STAGE: only these of native guard wasm page package browser browsers processors fuzz
+                       dotprod and x86-64 without AVX2 (QEMU), i686; the fuzzers for ten seconds each; AddressSanitizer and ThreadSanitizer; what is known of the
+                       crates and npm packages used. At the end it prints which backend gave which bits
+                       STAGE: only these of native guard wasm page package browser browsers processors fuzz sanitizers supply
                        package packs www for npm, and builds and runs programs with it: Vite, webpack, esbuild, no bundler
+                       sanitizers runs the native tests once for memory, and those of threads once for races
+                       supply asks for licences, origins and advisories of what others made, which www/THIRD-PARTY.md lists
                        guard looks for lost speed: instruction counts of the kernels, ratios of times within one run
                        --renew makes the instruction counts found the ones that guard expects
   soak [TARGET ...] [--minutes N]
@@ -164,12 +168,12 @@ need_webkit() {
 }
 
 # ---- Rust's std for a target ------------------------------------------------------------------------------------
-# rust_target TARGET [threads]: makes sure that std for it is there; TARGET_PATH is what its commands need first on PATH, with a colon
+# rust_target TARGET [threads|tsan]: makes sure that std for it is there; TARGET_PATH is what its commands need first on PATH, with a colon
 rust_target() {
     local target=$1
     TARGET_PATH=
-    if [ "${2:-}" = threads ]; then
-        rust_threads "$target"
+    if [ -n "${2:-}" ]; then
+        rust_kind "$target" "$2"
         return
     fi
     case ${B158_TOOLCHAIN:-} in
@@ -187,8 +191,8 @@ rust_target() {
     TARGET_PATH=$CACHE/sysroot/$target/bin:
 }
 
-# The std with atomics is built in any case: B158_TOOLCHAIN says from whose source.
-rust_threads() {
+# The std of a kind that nobody distributes is built in any case: B158_TOOLCHAIN says from whose source.
+rust_kind() {
     local source=any library
     library=$(rustc --print sysroot)/lib/rustlib/src/rust/library/sysroot/Cargo.toml
     case ${B158_TOOLCHAIN:-} in
@@ -202,9 +206,9 @@ rust_threads() {
     debian) [ ! -e "$library" ] || source=rust-src ;;
     *) fail "B158_TOOLCHAIN is '$B158_TOOLCHAIN'" "it may be rustup, debian or unset" ;;
     esac
-    ADVICE="std with threads is built by .ci/rust-std.sh from rustup's rust-src or Debian's source package: one of them and crates.io must be reachable"
-    if [ $source = any ]; then .ci/rust-std.sh "$1" threads; else B158_STD_SOURCE=$source .ci/rust-std.sh "$1" threads; fi
-    TARGET_PATH=$CACHE/sysroot/$1-threads/bin:
+    ADVICE="std ($2) is built by .ci/rust-std.sh from rustup's rust-src or Debian's source package: one of them and crates.io must be reachable"
+    if [ $source = any ]; then .ci/rust-std.sh "$1" "$2"; else B158_STD_SOURCE=$source .ci/rust-std.sh "$1" "$2"; fi
+    TARGET_PATH=$CACHE/sysroot/$1-$2/bin:
 }
 
 # ---- tools in .cache --------------------------------------------------------------------------------------------
@@ -386,6 +390,10 @@ bench() {
 . .ci/tests.sh
 # shellcheck source=.ci/fuzz.sh
 . .ci/fuzz.sh
+# shellcheck source=.ci/sanitizers.sh
+. .ci/sanitizers.sh
+# shellcheck source=.ci/supply.sh
+. .ci/supply.sh
 
 lint() {
     need_rust

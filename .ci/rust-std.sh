@@ -2,18 +2,21 @@
 # Builds Rust's standard library for a target from its source: for a machine that reaches Debian and crates.io but not
 # rustup's server, and for a std that rustup does not have. No nightly compiler, nothing installed outside .cache/.
 #
-#   .ci/rust-std.sh TARGET [threads]     e.g. .ci/rust-std.sh wasm32-unknown-unknown
+#   .ci/rust-std.sh TARGET [KIND]     e.g. .ci/rust-std.sh wasm32-unknown-unknown
 #
-# Leaves .cache/sysroot/TARGET[-threads]: lib/rustlib/TARGET/lib/*.rlib, and bin/rustc and bin/cargo, which are
+# Leaves .cache/sysroot/TARGET[-KIND]: lib/rustlib/TARGET/lib/*.rlib, and bin/rustc and bin/cargo, which are
 # the plain tools with that sysroot. Put that bin first on PATH and everything builds as usual.
-# With 'threads' (wasm32) std has atomics: its locks wait in shared memory. Nobody distributes that one.
+# Two kinds that nobody distributes:
+#   threads     wasm32: std has atomics, its locks wait in shared memory
+#   tsan        the host's: std tells ThreadSanitizer of its own reads and writes. Only what is built with
+#               -Zsanitizer=thread gets it: build scripts and macros are built for the same target without
 # The source is one of three (B158_STD_SOURCE forces one):
 #   rustup      rustup's component rust-src, where it is installed: no Debian needed
 #   rust-src    the library source of exactly the installed rustc's version
 #   rustc-web   Debian's own compiler for browsers with its source, where no such rust-src is left in the archive
 set -euo pipefail
 
-target=${1:?usage: .ci/rust-std.sh TARGET [threads]}
+target=${1:?usage: .ci/rust-std.sh TARGET [threads|tsan]}
 kind=${2:-}
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${B158_CACHE:-$root/.cache}
@@ -22,6 +25,10 @@ mirror=${B158_DEBIAN_MIRROR:-http://deb.debian.org}
 
 say() { printf '==> %s\n' "$*" >&2; }
 die() { printf 'rust-std: %s\n' "$*" >&2; exit 1; }
+
+toolchain=$(env -u RUSTC rustc --print sysroot)
+version=$("$toolchain/bin/rustc" --version | cut -d' ' -f2)
+host=$("$toolchain/bin/rustc" -vV | sed -n 's/^host: //p')
 
 case $target in
 wasm32-*)
@@ -35,12 +42,9 @@ esac
 case $kind-$target in
 -*) ;;
 threads-wasm32-*) rustflags+=" -Ctarget-feature=+atomics,+bulk-memory,+mutable-globals,+simd128" ;;
+tsan-"$host") rustflags+=" -Zsanitizer=thread" ;;
 *) die "'$kind' is no kind of std for $target" ;;
 esac
-
-toolchain=$(env -u RUSTC rustc --print sysroot)
-version=$("$toolchain/bin/rustc" --version | cut -d' ' -f2)
-host=$("$toolchain/bin/rustc" -vV | sed -n 's/^host: //p')
 
 # The stamp names all that went into the sysroot: the same line means that nothing is to be done.
 stamp="$version $target $toolchain ${B158_STD_SOURCE:-any} $(cksum <"${BASH_SOURCE[0]}")"
@@ -182,7 +186,7 @@ case ${B158_STD_SOURCE:-any} in
 rustup) use_rustup ;;
 rust-src) use_rust_src ;;
 rustc-web) use_rustc_web ;;
-any) use_rustup || use_rust_src || use_rustc_web ;;
+any) use_rustup || use_rust_src || { [ "$kind" != tsan ] && use_rustc_web; } ;; # which has no runtime of a sanitizer
 *) die "B158_STD_SOURCE is '$B158_STD_SOURCE': rustup, rust-src or rustc-web" ;;
 esac || die "no source of std found for rustc $version, neither rustup's rust-src nor in Debian's archive"
 
@@ -210,8 +214,13 @@ if [ "$host" != "$target" ]; then
 fi
 rm -rf "${sysroot:?}/lib"
 mv "$sysroot/lib.new" "$sysroot/lib"
-write_tool "$sysroot/bin/rustc" "exec '$compiler' --sysroot '$sysroot' \"\$@\""
-[ ! -x "${compiler%rustc}rustdoc" ] || write_tool "$sysroot/bin/rustdoc" "exec '${compiler%rustc}rustdoc' --sysroot '$sysroot' \"\$@\""
+# with_sysroot PROGRAM: the sh code that runs it with the new std
+with_sysroot() {
+    [ "$kind" != tsan ] || printf '%s\n' "case \" \$* \" in *' -Zsanitizer=thread '*) ;; *) exec '$1' \"\$@\" ;; esac"
+    printf '%s\n' "exec '$1' --sysroot '$sysroot' \"\$@\""
+}
+write_tool "$sysroot/bin/rustc" "$(with_sysroot "$compiler")"
+[ ! -x "${compiler%rustc}rustdoc" ] || write_tool "$sysroot/bin/rustdoc" "$(with_sysroot "${compiler%rustc}rustdoc")"
 # SYSROOT is what clippy-driver reads, which runs in rustc's place and would miss the option.
 write_tool "$sysroot/bin/cargo" "unset RUSTUP_TOOLCHAIN
 RUSTC='$sysroot/bin/rustc' RUSTDOC='$sysroot/bin/rustdoc' SYSROOT='$sysroot' PATH='$sysroot/bin:$toolchain/bin':\"\$PATH\" exec '$toolchain/bin/cargo' \"\$@\""

@@ -176,12 +176,12 @@ run_tests() {
         case $argument in
         --all) all=1 ;;
         --renew) RENEW=(--renew) ;;
-        native | guard | wasm | page | package | browser | browsers | processors | fuzz) only+=("$argument") ;;
-        *) fail "test does not know '$argument'" "it knows --all, --renew, native, guard, wasm, page, package, browser, browsers, processors and fuzz" ;;
+        native | guard | wasm | page | package | browser | browsers | processors | fuzz | sanitizers | supply) only+=("$argument") ;;
+        *) fail "test does not know '$argument'" "it knows --all, --renew, native, guard, wasm, page, package, browser, browsers, processors, fuzz, sanitizers and supply" ;;
         esac
     done
     [ ${#only[@]} -gt 0 ] || only=(native guard wasm page package browser)
-    [ $all = 0 ] || only+=(browsers processors fuzz)
+    [ $all = 0 ] || only+=(browsers processors fuzz sanitizers supply)
     trap summary EXIT
     for argument in "${only[@]}"; do
         case $argument in
@@ -195,6 +195,8 @@ run_tests() {
         browsers) test_browsers ;;
         processors) test_processors ;;
         fuzz) stage "fuzz: every target for ten seconds" test_fuzz ;;
+        sanitizers) test_sanitizers ;;
+        supply) test_supply ;;
         esac
     done
 }

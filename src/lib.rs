@@ -40,3 +40,26 @@ pub use error::{Error, Result};
 // Without this the browser passes over every test of the library.
 #[cfg(all(test, target_family = "wasm"))]
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
+
+/// Every build of the tests checks what the engine asserts, and its sums.
+#[cfg(test)]
+mod tests {
+    #[cfg_attr(target_family = "wasm", wasm_bindgen_test::wasm_bindgen_test)]
+    #[cfg_attr(not(target_family = "wasm"), test)]
+    fn assertions_are_checked() {
+        let mut checked = false;
+        debug_assert!({
+            checked = true;
+            checked
+        });
+        assert!(checked);
+    }
+
+    // A panic ends the page of the wasm tests; their profile is the same.
+    #[cfg(not(target_family = "wasm"))]
+    #[test]
+    #[should_panic(expected = "overflow")]
+    fn overflow_is_checked() {
+        std::hint::black_box(std::hint::black_box(u8::MAX) + 1);
+    }
+}

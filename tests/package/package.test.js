@@ -13,7 +13,7 @@ const passes = (program, ...args) => run(program, args, { cwd: WORK }).catch(({ 
 const FLAVOUR = "(simd128|relaxed)(-threads)?";
 /** What may be in the tarball: no sources, no source maps, nothing that a tool left behind. */
 const ALLOWED = [
-  /^(package\.json|README\.md|GUIDE\.md|LICENSE(-\w+)?)$/,
+  /^(package\.json|README\.md|GUIDE\.md|THIRD-PARTY\.md|LICENSE(-\w+)?)$/,
   /^dist\/lib\/(index|testing|worker|shared-[\w-]+)\.js$/,
   /^dist\/lib\/types\/(public|internal)(\/download)?\/[\w-]+\.d\.ts$/,
   new RegExp(`^dist/lib/wasm/${FLAVOUR}/(b158\\.js|b158\\.d\\.ts|b158_bg\\.wasm|b158_bg\\.wasm\\.d\\.ts)$`),
@@ -23,7 +23,7 @@ test("the tarball holds the library and nothing else", () => {
   const paths = files.map(({ path }) => path);
   assert.deepEqual(paths.filter((path) => !ALLOWED.some((allowed) => allowed.test(path))), []);
   assert.deepEqual(paths.filter((path) => path.endsWith(".wasm")).length, 4);
-  for (const path of ["README.md", "GUIDE.md", "dist/lib/types/public/index.d.ts"]) assert.ok(paths.includes(path), path);
+  for (const path of ["README.md", "GUIDE.md", "THIRD-PARTY.md", "dist/lib/types/public/index.d.ts"]) assert.ok(paths.includes(path), path);
 });
 
 test("the tarball is small", (t) => {
@@ -31,6 +31,8 @@ test("the tarball is small", (t) => {
   assert.ok(size <= 5_000_000, `${size} bytes`);
   assert.ok(files.length <= 90, `${files.length} files`);
 });
+
+test("the list of what others made is that of what is compiled in", () => passes(process.execPath, join(WWW, "../.ci/third-party.mjs")));
 
 test("publint finds nothing", () => passes(join(BIN, "publint"), "run", tarball, "--strict"));
 

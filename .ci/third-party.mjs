@@ -1,0 +1,69 @@
+// Lists the work of others that is compiled into what this repository makes, with versions and licences, and says whether
+// www/THIRD-PARTY.md is that list; --renew writes it. Asks the two lock files, by cargo and directly.
+import { execFileSync } from "node:child_process";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+const ROOT = join(import.meta.dirname, "..");
+const FILE = join(ROOT, "www/THIRD-PARTY.md");
+
+/** Crates linked into a build: name and version → row. `cargo metadata` would add the features of the tests to those of the build. */
+function crates(...options) {
+  const args = ["tree", "--locked", "--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}|{l}|{r}|", ...options];
+  const found = new Map();
+  for (const line of execFileSync("cargo", args, { cwd: ROOT, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }).trim().split("\n")) {
+    const [, name, version, where, licence, source] = /^(\S+) v(\S+)( \(.*\))?\|(.*?)\|(.*?)\|/.exec(line);
+    // What lies in a folder is our own.
+    if (!where) found.set(`${name} ${version}`, row(name, version, licence, source));
+  }
+  return found;
+}
+
+/** npm packages that the TypeScript files of a folder import, but not our own: name → row. */
+function packages(folder) {
+  const lock = JSON.parse(readFileSync(join(ROOT, "www/package-lock.json"), "utf8"));
+  const found = new Map();
+  for (const path of readdirSync(join(ROOT, folder), { recursive: true }).filter((path) => path.endsWith(".ts"))) {
+    const text = readFileSync(join(ROOT, folder, path), "utf8");
+    for (const [, name] of text.matchAll(/(?:\bfrom|\bimport|\bimport\() ?"((?:@[\w.-]+\/)?[a-z][\w.-]*)[/"]/g)) {
+      if (name === lock.name) continue;
+      const entry = lock.packages[`node_modules/${name}`];
+      if (!entry?.license) throw new Error(`www/package-lock.json has no licence of ${name}, which ${folder}/${path} imports`);
+      if (entry.dependencies) throw new Error(`${name} has dependencies of its own: they belong into the list too`);
+      found.set(name, row(name, entry.version, entry.license, `https://www.npmjs.com/package/${name}`));
+    }
+  }
+  return found;
+}
+
+/** "MIT/Apache-2.0" is the old way to write OR. */
+const row = (name, version, licence, source) => `| [${name}](${source}) | ${version} | ${licence.replaceAll(/ ?\/ ?/g, " OR ").replaceAll(" or ", " OR ")} |`;
+
+function table(title, found) {
+  const rows = [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
+  return [`## ${title}`, "", "| name | version | licence |", "|---|---|---|", ...rows, ""];
+}
+
+const without = (found, others) => new Map([...found].filter(([key]) => !others.has(key)));
+const wasm = crates("--target", "wasm32-unknown-unknown");
+const native = crates("--target", "x86_64-unknown-linux-gnu", "--features", "cli");
+const library = packages("www/src");
+
+const list = [
+  "# What others made",
+  "",
+  "Compiled into this project's builds, with the licences under which their authors give them. Written by",
+  "`node .ci/third-party.mjs --renew` from the two lock files. Rust's own standard library (MIT OR Apache-2.0) is in each build too.",
+  "",
+  ...table("In the WebAssembly modules", wasm),
+  ...table("In the package's JavaScript", library),
+  ...table("In the demo page besides", without(packages("www/demo"), library)),
+  ...table("In the native program besides, on Linux, x86-64", without(native, wasm)),
+].join("\n");
+
+if (process.argv.includes("--renew")) {
+  writeFileSync(FILE, list);
+} else if (readFileSync(FILE, "utf8") !== list) {
+  console.error("www/THIRD-PARTY.md is not the list of what is compiled in. Look at what has changed and commit it: node .ci/third-party.mjs --renew");
+  process.exit(1);
+}
