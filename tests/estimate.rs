@@ -5,7 +5,7 @@ mod common;
 use b158::gguf::{TensorType, Value};
 use b158::kernels::Compute;
 use b158::model::{EmbeddingType, Estimate, Estimator, KvType, Loader, LoaderOptions, WASM_LIMIT};
-use b158::session::{Session, SessionOptions, Step};
+use b158::session::{Session, SessionOptions};
 use b158::{Error, Result};
 use common::parts::Parts;
 use common::*;
@@ -65,7 +65,7 @@ fn the_peak_is_what_loading_and_a_full_context_take() {
             let mut session = Session::new(Arc::new(loaded), SessionOptions::default()).unwrap();
             let prompt = ids(1024, 500);
             session.start(&prompt, Default::default()).unwrap();
-            while !matches!(session.step(std::time::Duration::MAX).unwrap(), Step::Done(_)) {}
+            while !matches!(session.step(std::time::Duration::MAX).unwrap(), b158::session::Step::Done(_)) {}
         })
         .bytes_max;
         let module = 3 << 20;
