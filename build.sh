@@ -299,7 +299,7 @@ build_module() {
     # The names of its functions, which it does not hold itself, are kept for benches/profile.
     # The innermost loops stay functions: inlined, V8 has too few registers for them, and they take up to twice as long.
     mkdir -p "$CACHE/symbols"
-    "$WASM_OPT" "${features[@]}" '--no-inline=*kernels::ternary::*>::add*' -O3 --strip-target-features --symbolmap="$CACHE/symbols/$flavour" "$out/b158_bg.wasm" -o "$out/b158.opt"
+    "$WASM_OPT" "${features[@]}" '--no-inline=*kernels::ternary::*>::add*' '--no-inline=*kernels::ternary::stream*' -O3 --strip-target-features --symbolmap="$CACHE/symbols/$flavour" "$out/b158_bg.wasm" -o "$out/b158.opt"
     mv "$out/b158.opt" "$out/b158_bg.wasm"
     done_with "module-$flavour" "$inputs"
     note "$out/b158_bg.wasm: $(($(wc -c <"$out/b158_bg.wasm") / 1024)) KiB, $(gzip -9c "$out/b158_bg.wasm" | wc -c | awk '{ print int($1 / 1024) }') KiB with gzip"

@@ -51,8 +51,8 @@ impl Dots for RelaxedPairs {
     /// Rows 1 and 3 are masked in place.
     const SHIFT: [u32; GROUP] = [0, 2, 0, 2];
 
-    // A function of its own: inlined, V8 gives this loop too few registers, and it takes twice as long.
-    #[inline(never)]
+    // Into `stream`, which has the registers for it. Into a larger function it would take twice as long.
+    #[inline(always)]
     unsafe fn add<const G: usize, const T: usize>(
         lanes: &mut [[[v128; GROUP]; G]; T],
         codes: [&[u8]; G],
