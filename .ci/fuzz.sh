@@ -10,43 +10,53 @@ build_fuzzers() {
     step "the fuzzers, with AddressSanitizer" "what cargo said is above"
     # shellcheck disable=SC2153  # TARGET is build.sh's
     # RUSTC_BOOTSTRAP: sanitizers are a nightly option, and the rest of the build is to stay on the compiler there is.
-    RUSTC_BOOTSTRAP=1 cargo fuzz build --fuzz-dir tests/fuzz --target-dir "$TARGET/fuzz" >&2 </dev/null
+    RUSTC_BOOTSTRAP=1 RUSTC_WRAPPER=$PWD/.ci/fuzz-rustc.sh cargo fuzz build --fuzz-dir tests/fuzz --target-dir "$TARGET/fuzz" >&2 </dev/null
     FUZZERS_AT=$TARGET/fuzz/$(rustc -vV | sed -n 's/^host: //p')/release
 }
 
-# fuzz TARGET SECONDS: seeds, the corpus of the repository and what earlier runs have kept, then new inputs. Adds a line to FUZZED;
-# not zero where something was found, and it is in .cache/fuzz/finds.
+# fuzz TARGET: for FUZZ_SECONDS. Seeds, the corpus of the repository and what earlier runs have kept, then new inputs. Leaves a line in
+# .cache/fuzz/TARGET.result; what it finds is in .cache/fuzz/finds.
 fuzz() {
-    local target=$1 seconds=$2 work=$CACHE/fuzz limits log status=0 executions rate
+    local target=$1 work=$CACHE/fuzz limits log status=0 executions rate find=none
     log=$work/$target.log
     mkdir -p "$work/seeds/$target" "$work/corpus/$target" "$work/finds/$target"
     # A file can ask for no more than a multiple of its size: 2 MB at once, of inputs of 4 kB, and 8 where there is a model behind them.
     case $target in
     gguf_*) limits=(-max_len=4096 -malloc_limit_mb=2) ;;
+    session_restore) limits=(-max_len=4096 -malloc_limit_mb=8) ;;
     load_and_step) limits=(-max_len=512 -malloc_limit_mb=8) ;;
-    *) limits=(-max_len=4096 -malloc_limit_mb=8) ;;
+    *) limits=(-max_len=1024 -malloc_limit_mb=8) ;;
     esac
-    step "$target for $seconds s" "the input again: $FUZZERS_AT/$target FILE"
+    step "$target for $FUZZ_SECONDS s" "the input again: $FUZZERS_AT/$target FILE"
     B158_FUZZ_SEEDS=$work/seeds/$target "$FUZZERS_AT/$target" "${limits[@]}" -rss_limit_mb=1024 -timeout=10 -print_final_stats=1 \
-        -max_total_time="$seconds" -artifact_prefix="$work/finds/$target/" \
+        -max_total_time="$FUZZ_SECONDS" -artifact_prefix="$work/finds/$target/" \
         "$work/corpus/$target" "$work/seeds/$target" "tests/fuzz/corpus/$target" >"$log" 2>&1 </dev/null || status=1
     executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     rate=$(sed -n 's/^stat::average_exec_per_sec: *//p' "$log")
-    local find=none
-    [ $status = 0 ] || find=$(sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)
-    FUZZED+=("$(printf '%-20s %12s %10s  %s' "$target" "${executions:-0}" "${rate:-0}" "$find")")
-    [ $status = 0 ] || { tail -n 40 "$log" >&2 && note "all that it said: $log"; }
-    return $status
+    if [ $status != 0 ]; then
+        find=$(sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)
+        tail -n 40 "$log" && note "all that it said: $log"
+    fi
+    printf '%-20s %12s %10s  %s\n' "$target" "${executions:-0}" "${rate:-0}" "${find:-it ended, see its log}" >"$work/$target.result"
 }
 
-# fuzz_all SECONDS TARGET ...: each for so long, then a table
+# fuzz_all SECONDS TARGET ...: each for so long, as many at once as there are processors, then a table
 fuzz_all() {
-    local seconds=$1 target found=0
-    shift
-    FUZZED=("$(printf '%-20s %12s %10s  %s' target executions exec/s finds)")
+    local targets=("${@:2}") batch target find found=0
+    FUZZ_SECONDS=$1
     build_fuzzers
-    for target in "$@"; do fuzz "$target" "$seconds" || found=1; done
-    { printf '\n' && printf '%s\n' "${FUZZED[@]}"; } >&2
+    set -- "${targets[@]}"
+    while [ $# -gt 0 ]; do
+        batch=("${@:1:$(getconf _NPROCESSORS_ONLN)}")
+        side_by_side fuzz "${batch[@]}"
+        shift ${#batch[@]}
+    done
+    printf '\n%-20s %12s %10s  %s\n' target executions exec/s finds >&2
+    for target in "${targets[@]}"; do
+        cat "$CACHE/fuzz/$target.result" >&2
+        read -r _ _ _ find <"$CACHE/fuzz/$target.result"
+        [ "$find" = none ] || found=1
+    done
     [ $found = 0 ] || fail "an input breaks a promise" "its file is named above; mended, it goes to tests/fuzz/corpus, where every cargo test runs it"
 }
 

@@ -9,7 +9,7 @@ pub fn run(input: &[u8]) {
     let (sizes, file) = rest.split_at(rest.len().min(usize::from(count % 16)));
     let size = (count & 0x80 != 0).then_some(file.len() as u64);
     let whole = read([file].into_iter(), size);
-    let cut = read(chunks(file, sizes), size);
+    let cut = read(chunks(file, sizes.iter().map(|&size| size.into()).collect()), size);
     match (whole, cut) {
         (Ok(whole), Ok(cut)) => assert!(whole.written() == cut.written(), "chunks of {sizes:?}"),
         (whole, cut) => assert_eq!(whole.err(), cut.err(), "chunks of {sizes:?}"),
@@ -17,11 +17,13 @@ pub fn run(input: &[u8]) {
 }
 
 /// Pieces of these sizes, 0 among them; single bytes where there is no other size.
-pub(super) fn chunks<'a>(mut rest: &'a [u8], sizes: &[u8]) -> impl Iterator<Item = &'a [u8]> {
-    let sizes = if sizes.iter().all(|&size| size == 0) { vec![1] } else { sizes.to_vec() };
+pub(super) fn chunks(mut rest: &[u8], mut sizes: Vec<usize>) -> impl Iterator<Item = &[u8]> {
+    if sizes.iter().all(|&size| size == 0) {
+        sizes = vec![1];
+    }
     let mut sizes = sizes.into_iter().cycle();
     std::iter::from_fn(move || {
-        let size = usize::from(sizes.next()?).min(rest.len());
+        let size = sizes.next()?.min(rest.len());
         let (chunk, later) = rest.split_at(size);
         if rest.is_empty() {
             return None;
