@@ -12,7 +12,7 @@ BINARYEN=132.0.0         # wasm-opt
 GECKODRIVER=0.37.1       # drives Firefox in 'test browsers'
 CARGO_FUZZ=0.13.2        # 'soak'
 CARGO_DENY=0.20.2        # 'test supply'
-GUNGRAUN=0.20.0          # runs the benches that 'test guard' counts; Cargo.toml pins the same
+GUNGRAUN=0.20.0          # runs the benches that 'test guard' counts; benches/Cargo.toml pins the same
 
 # ---- places -----------------------------------------------------------------------------------------------------
 CACHE=$PWD/.cache
@@ -380,7 +380,7 @@ bench() {
     build_native
     need_model
     step "cargo bench" "what cargo said is above"
-    cargo bench --features cli
+    cargo bench -p b158-benches
     step "tokens per second" "what b158 said is above"
     "$TARGET/release/b158" bench -m "$MODEL"
 }
@@ -401,19 +401,19 @@ lint() {
     step "shellcheck" "each code is explained at https://www.shellcheck.net/wiki/"
     shellcheck build.sh .ci/run .ci/*.sh benches/profile/*.sh
     step "rustfmt" "run: cargo fmt"
-    cargo fmt --check
+    cargo fmt --all --check
     cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
     cargo fmt --check --manifest-path tests/loom/Cargo.toml
     step "clippy, native" "the lines above say what to change"
-    cargo clippy --features cli --all-targets -- -D warnings
+    cargo clippy --workspace --features cli --all-targets -- -D warnings
     step "rustdoc" "the lines above say what to change"
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --features cli --document-private-items
     setup_wasm
     step "clippy, wasm32" "the lines above say what to change"
+    # clippy takes the wrapper's place, so the instructions are named to it; threads so too, for which all crates would be checked anew.
     wasm_env simd128 cargo clippy --lib --target $WASM -- -D warnings
-    wasm_env simd128-threads cargo clippy --lib --target $WASM -- -D warnings
-    # clippy takes the wrapper's place, so the instructions are named to it.
     wasm_env simd128 cargo clippy --lib --target $WASM -- -D warnings -Ctarget-feature=+relaxed-simd
+    wasm_env simd128 cargo clippy --lib --target $WASM -- -D warnings -Ctarget-feature=+atomics,+bulk-memory -A explicit_builtin_cfgs_in_flags --cfg 'target_feature="atomics"'
 }
 
 clean() {

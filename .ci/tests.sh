@@ -62,9 +62,8 @@ test_guard() {
     need_rust
     need_node
     count_instructions
-    # The program's features, so that the library is built once for both.
-    step "ratios of times" "one of them again: cargo bench --features cli --bench ratios"
-    cargo bench --features cli --bench ratios </dev/null
+    step "ratios of times" "one of them again: cargo bench -p b158-benches --bench ratios"
+    cargo bench -p b158-benches --bench ratios </dev/null
 }
 
 count_instructions() {
@@ -72,14 +71,14 @@ count_instructions() {
         note "instruction counts: skipped, those there are of Linux on x86-64 with AVX2 and F16C"
         return
     fi
-    grep -q "gungraun = \"=$GUNGRAUN\"" Cargo.toml || fail "Cargo.toml does not pin gungraun =$GUNGRAUN" "make it the version at the top of build.sh"
+    grep -q "gungraun = \"=$GUNGRAUN\"" benches/Cargo.toml || fail "benches/Cargo.toml does not pin gungraun =$GUNGRAUN" "make it the version at the top of build.sh"
     if ! has valgrind && ! { has apt-get && apt_install "Valgrind, which counts instructions" valgrind libc6-dbg; }; then
         note "instruction counts: skipped, there is no Valgrind and no apt to install it"
         return
     fi
     cargo_tool gungraun-runner "$GUNGRAUN" gungraun-runner
     step "instruction counts of the kernels, avx2 (Valgrind knows no AVX-512)" "if that is meant: ./build.sh test --renew guard"
-    cargo bench --features cli --bench instructions -- --output-format=json </dev/null >"$CACHE/instructions.json"
+    cargo bench -p b158-benches --bench instructions -- --output-format=json </dev/null >"$CACHE/instructions.json"
     RUSTC_VERSION=$(rustc --version) node .ci/instructions.mjs "${RENEW[@]}" <"$CACHE/instructions.json"
 }
 

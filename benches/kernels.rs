@@ -1,4 +1,4 @@
-//! Kernels of every backend, and blocks, on the shapes of BitNet b1.58-2B-4T, one thread: `cargo bench --bench kernels`.
+//! Kernels of every backend, and blocks, on the shapes of BitNet b1.58-2B-4T, one thread: `cargo bench -p b158-benches --bench kernels`.
 //!
 //! Throughput is in multiply-accumulates (elements) a second. A matrix that is used again and again stays in the
 //! cache; `layer` walks enough of them to read memory, as generation does.
