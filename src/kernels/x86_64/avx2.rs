@@ -1,7 +1,7 @@
 //! AVX2: `vpmaddubsw` multiplies 32 codes with 32 activations and adds pairs into 16 bits.
 
 use super::attention::Ymm;
-use super::{F16c, lane_sums};
+use super::{CODES_AHEAD, F16c, HEAD_AHEAD, lane_sums, prefetch};
 use crate::kernels::generic::float_pieces;
 use crate::kernels::int8::{self, WideActivations};
 use crate::kernels::layout::GROUP;
@@ -59,6 +59,7 @@ unsafe fn int8_sums(codes: [&[i8]; int8::ROWS], x: &WideActivations) -> [i64; in
         for r in 0..int8::ROWS {
             // SAFETY: as above.
             let row = unsafe { _mm256_loadu_si256(codes[r].as_ptr().add(col).cast()) };
+            prefetch(codes[r].as_ptr().wrapping_add(col).cast(), HEAD_AHEAD);
             high[r] = _mm256_add_epi32(high[r], _mm256_madd_epi16(_mm256_maddubs_epi16(h, row), ones));
             low[r] = _mm256_add_epi32(low[r], _mm256_madd_epi16(_mm256_maddubs_epi16(l, row), ones));
         }
@@ -104,6 +105,10 @@ impl Dots for Avx2 {
                 for g in 0..G {
                     // SAFETY: as above.
                     let v = unsafe { _mm256_loadu_si256(codes[g].as_ptr().add(col).cast()) };
+                    // With several tokens in step the products take longer than the memory.
+                    if T == 1 {
+                        prefetch(codes[g].as_ptr().wrapping_add(col), CODES_AHEAD);
+                    }
                     let upper = _mm256_srli_epi16::<4>(v);
                     let rows = [
                         _mm256_and_si256(v, low),

@@ -3,7 +3,7 @@
 //! All four rows are masked in place, so their codes count 1, 4, 16 and 64 times.
 
 use super::attention::Ymm;
-use super::lane_sums;
+use super::{CODES_AHEAD, HEAD_AHEAD, lane_sums, prefetch};
 use crate::kernels::generic::float_pieces;
 use crate::kernels::half::{HALVES, Narrow, Widen};
 use crate::kernels::int8::{self, WideActivations};
@@ -91,6 +91,7 @@ unsafe fn int8_sums(codes: [&[i8]; int8::ROWS], x: &WideActivations) -> [i64; in
         for r in 0..int8::ROWS {
             // SAFETY: as above.
             let row = unsafe { _mm512_loadu_si512(codes[r].as_ptr().add(col).cast()) };
+            prefetch(codes[r].as_ptr().wrapping_add(col).cast(), HEAD_AHEAD);
             high[r] = _mm512_dpbusd_epi32(high[r], h, row);
             low[r] = _mm512_dpbusd_epi32(low[r], l, row);
         }
@@ -135,6 +136,10 @@ impl Dots for Avx512 {
             for g in 0..G {
                 // SAFETY: as above.
                 let v = unsafe { _mm512_loadu_si512(codes[g].as_ptr().add(col).cast()) };
+                // With several tokens in step the products take longer than the memory.
+                if T == 1 {
+                    prefetch(codes[g].as_ptr().wrapping_add(col), CODES_AHEAD);
+                }
                 for r in 0..GROUP {
                     let row = _mm512_and_si512(v, masks[r]);
                     for t in 0..T {
