@@ -2,4 +2,4 @@
 use b158_fuzz::{chat_template, seed};
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(init: seed("chat_template"), |data: &[u8]| chat_template::run(data));
+fuzz_target!(init: seed(chat_template::seeds), |data: &[u8]| chat_template::run(data));
