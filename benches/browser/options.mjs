@@ -8,7 +8,7 @@ export const USAGE = `usage: ./build.sh bench --browser [OPTION ...]
   --address URL          a model on a server
   --layers N             of the model that is made: fewer, to try the bench
   --backends A,B         builds: relaxed,simd128
-  --threads 1,2          numbers of threads
+  --threads 1,2,auto     numbers of threads; auto: as the engine finds best while it generates [1,2]
   --rounds 5             the median of so many counts
   --prompt-tokens 128    --tokens 32
   --depths 100,1000      generation behind contexts of these lengths too; a prompt of each is read first
@@ -63,12 +63,13 @@ export function parse(args) {
     if (!PEER_NAMES.includes(peer)) throw new Error(`--peer has '${peer}'; it knows ${PEER_NAMES.join(", ")}`);
   }
   if (values.file !== undefined && values.address !== undefined) throw new Error("give one of --file and --address");
-  const threads = list(values.threads).map((text) => count("threads", text));
+  const threads = list(values.threads).map((text) => (text === "auto" ? text : count("threads", text)));
   return {
     ...values,
     layers: values.layers === undefined ? undefined : count("layers", values.layers),
     builds: backends.flatMap((backend) => threads.map((number) => ({ backend, threads: number }))),
-    threads,
+    // Of the peers none finds out by itself.
+    threads: threads.filter((number) => number !== "auto"),
     peers,
     rounds: count("rounds", values.rounds),
     promptTokens: count("prompt-tokens", values["prompt-tokens"]),

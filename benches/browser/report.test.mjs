@@ -87,6 +87,12 @@ test("what was not measured has no table and no plot", () => {
   assert.doesNotMatch(markdown({ ...few, machine: results().machine }), /NaN|undefined/);
 });
 
+test("where the engine finds the number of threads it is compared with one, and is in no plot over threads", () => {
+  const all = { ...results(), runs: [run("relaxed", "auto", 3), run("relaxed", 1, 2), run("relaxed", 2, 4)] };
+  assert.deepEqual(tables(all)[0].rows.map(([, threads, , , generation]) => [threads, generation]), [["auto", "3.0 × 1.50"], ["1", "2.0"], ["2", "4.0 × 2.00"]]);
+  for (const { svg } of charts(all)) assert.doesNotMatch(svg, /NaN|undefined|Infinity/);
+});
+
 test("plots are whole SVG files whose names do not overlap", () => {
   const drawn = charts(results());
   assert.deepEqual(drawn.map(({ name }) => name), ["prompt-threads", "generation-threads", "generation-context"]);
@@ -100,8 +106,8 @@ test("plots are whole SVG files whose names do not overlap", () => {
 });
 
 test("options make the builds, and say what is wrong with them", () => {
-  const { builds, depths, tokens } = parse(["--threads", "1,3", "--depths", "1000,100"]);
-  assert.deepEqual(builds.map(({ backend, threads }) => backend + threads), ["relaxed1", "relaxed3", "simd1281", "simd1283"]);
+  const { builds, depths, tokens } = parse(["--threads", "1,3,auto", "--backends", "relaxed,simd128", "--depths", "1000,100"]);
+  assert.deepEqual(builds.map(({ backend, threads }) => backend + threads), ["relaxed1", "relaxed3", "relaxedauto", "simd1281", "simd1283", "simd128auto"]);
   assert.deepEqual([depths, tokens], [[100, 1000], 32]);
   for (const [wrong, word] of [[["--threads", "x"], "threads"], [["--tokens", "1"], "tokens"], [["--backends", "avx2"], "avx2"], [["--peer", "other"], "other"], [["--nothing"], "nothing"]]) {
     assert.throws(() => parse(wrong), new RegExp(word));

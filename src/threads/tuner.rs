@@ -1,8 +1,8 @@
 //! How many threads a token should have: tried while tokens are made, so that it costs no time of its own.
 //!
 //! Generation waits for memory, which a few threads use up, and whoever shares the machine (a page that paints, another
-//! program) may need a processor. So counts are tried from the most downwards, by halves, and the fastest is kept; after
-//! a while all are tried again. The results do not depend on the count.
+//! program) may need a processor. So counts are tried from the most downwards, by halves, and the fastest is kept; when
+//! tokens become slow, and after a while in any case, all are tried again. The results do not depend on the count.
 
 use std::time::Duration;
 
@@ -12,6 +12,11 @@ const TRIAL_TOKENS: u32 = 3;
 const TRIAL_TIME: Duration = Duration::from_millis(30);
 /// Tokens after which the counts are tried again.
 const SETTLED_TOKENS: u32 = 512;
+/// Tokens and time after which their mean tells whether they have become slow, and what slow is: so many times as long
+/// as in the trial. What a text gains in length makes no such difference in that time.
+const LOOK_TOKENS: u32 = 8;
+const LOOK_TIME: Duration = Duration::from_millis(120);
+const SLOW: f64 = 1.3;
 /// Fewer threads win where they are no slower than this.
 const AS_GOOD: f64 = 1.03;
 /// Where half of the threads are so much slower, a quarter is not tried.
@@ -26,7 +31,7 @@ pub struct Tuner {
     current: usize,
     /// The best trial of this round: its count and seconds a token.
     best: Option<(usize, f64)>,
-    /// Tokens since the trial began, the first not counted.
+    /// Tokens since the trial began, the first not counted, or since the last look.
     tokens: Option<u32>,
     time: Duration,
     /// Tokens until the next round.
@@ -52,9 +57,10 @@ impl Tuner {
         }
         if self.settled > 0 {
             self.settled -= 1;
-            if self.settled == 0 {
+            if self.settled == 0 || self.slow(time) {
                 self.begin(0);
                 self.best = None;
+                self.settled = 0;
             }
             return;
         }
@@ -71,11 +77,24 @@ impl Tuner {
         let (best, least) = self.best.unwrap_or((self.current, f64::INFINITY));
         self.best = Some(if mean <= least * AS_GOOD { (self.current, mean.min(least)) } else { (best, least) });
         if mean > least * HOPELESS || self.current + 1 == self.counts.len() {
-            self.current = self.best.map_or(0, |(best, _)| best);
+            self.begin(self.best.map_or(0, |(best, _)| best));
             self.settled = SETTLED_TOKENS;
         } else {
             self.begin(self.current + 1);
         }
+    }
+
+    /// Takes in the time of a token with the count that is kept. True: the last ones were slow.
+    fn slow(&mut self, time: Duration) -> bool {
+        let tokens = self.tokens.map_or(1, |tokens| tokens + 1);
+        self.tokens = Some(tokens);
+        self.time += time;
+        if tokens < LOOK_TOKENS || self.time < LOOK_TIME {
+            return false;
+        }
+        let mean = self.time.as_secs_f64() / f64::from(tokens);
+        self.begin(self.current);
+        self.best.is_some_and(|(_, best)| mean > best * SLOW)
     }
 
     fn begin(&mut self, trial: usize) {
@@ -120,9 +139,18 @@ mod tests {
     fn what_changes_is_found_out() {
         let mut tuner = Tuner::new(2);
         assert_eq!(settle(&mut tuner, 100, |n| 60.0 / n as f64).0, 2);
-        // Somebody else now wants the second processor.
-        assert_eq!(settle(&mut tuner, 600, |n| 50.0 + 10.0 * n as f64).0, 1);
+        // Somebody else now wants the second processor: two threads take twice as long as they did, which is seen soon.
+        assert_eq!(settle(&mut tuner, 30, |n| 30.0 + 15.0 * n as f64).0, 1);
         assert_eq!(settle(&mut tuner, 600, |n| 60.0 / n as f64).0, 2);
+    }
+
+    #[test]
+    fn what_becomes_slow_with_any_number_is_not_tried_for_ever() {
+        let mut tuner = Tuner::new(2);
+        assert_eq!(settle(&mut tuner, 100, |n| 60.0 / n as f64).0, 2);
+        // A longer text, say: once more both counts, and then no more.
+        let (last, others) = settle(&mut tuner, 400, |n| 120.0 / n as f64);
+        assert_eq!((last, others), (2, 4));
     }
 
     #[test]

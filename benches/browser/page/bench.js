@@ -1,6 +1,7 @@
 // Measures the package as a program that uses it would: through its own exports alone.
 import { BitNet } from "/lib/index.js";
 import { measurePeers } from "./peers.js";
+import { name } from "./stats.js";
 
 /** Tokens of the prompt that is waiting when the file's last byte arrives. */
 const FIRST_PROMPT = 16;
@@ -9,7 +10,7 @@ const FIRST_PROMPT = 16;
 const ids = (length, vocabulary) => Uint32Array.from({ length }, (_, index) => (index * 37) % Math.min(1000, vocabulary));
 
 /**
- * @param options `{ source, builds: [{ backend, threads }], rounds, tokens, promptTokens, depths, contextLength?, tokenEmbedding?, peers }`
+ * @param options `{ source, builds: [{ backend, threads: number or "auto" }], rounds, tokens, promptTokens, depths, contextLength?, tokenEmbedding?, peers }`
  * @param tell gets `{ text, done, total }` before each piece of work, and after it `{ results }` with what there is
  */
 export async function bench(options, tell) {
@@ -62,7 +63,6 @@ export async function bench(options, tell) {
   return results;
 }
 
-const name = ({ backend, threads }) => `${backend}, ${threads} thread${threads === 1 ? "" : "s"}`;
 
 async function load({ source, contextLength, tokenEmbedding }, { backend, threads }) {
   const began = performance.now();
@@ -72,7 +72,7 @@ async function load({ source, contextLength, tokenEmbedding }, { backend, thread
     if (phase === "download") lastByte = performance.now();
   };
   const model = await BitNet.load(source, { backend, threads, cache: false, onProgress, ...(contextLength && { contextLength }), ...(tokenEmbedding && { tokenEmbedding }) });
-  if (model.info.threads !== threads) {
+  if (threads !== "auto" && model.info.threads !== threads) {
     await model.dispose();
     throw new Error(`${threads} threads were asked for, ${model.info.threads} came: ${model.info.whySingleThreaded ?? model.info.notes.join("; ")}`);
   }

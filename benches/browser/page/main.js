@@ -5,7 +5,8 @@ import { tables } from "./report.js";
 
 const at = (id) => document.getElementById(id);
 const form = at("options");
-const numbers = (text) => text.split(",").map((part) => part.trim()).filter((part) => part !== "").map(Number);
+const list = (text) => text.split(",").map((part) => part.trim()).filter((part) => part !== "");
+const numbers = (text) => list(text).map(Number);
 
 /** Measures and shows; gives the results. */
 window.bench = async (options) => {
@@ -78,7 +79,8 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   const field = (name) => form.elements[name].value;
   const source = form.elements.file.files[0] ?? field("address");
-  const builds = field("backends").split(",").flatMap((backend) => numbers(field("threads")).map((threads) => ({ backend: backend.trim(), threads })));
+  const threads = list(field("threads")).map((number) => (number === "auto" ? number : Number(number)));
+  const builds = list(field("backends")).flatMap((backend) => threads.map((threads) => ({ backend, threads })));
   const [rounds, tokens, promptTokens] = ["rounds", "tokens", "promptTokens"].map((name) => Number(field(name)));
   // The page says what went wrong.
   window.bench({ source, builds, rounds, tokens, promptTokens, depths: numbers(field("depths")), peers: [] }).catch(() => undefined);

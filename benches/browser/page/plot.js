@@ -1,5 +1,5 @@
 // Line charts as SVG text, for the page and for files: light and dark by the reader's own setting.
-import { median, summary } from "./stats.js";
+import { baseOf, median, name, summary } from "./stats.js";
 
 const WIDTH = 600;
 const HEIGHT = 340;
@@ -25,7 +25,7 @@ export function charts(results) {
 }
 
 function overThreads(results, figure) {
-  const runs = results.runs.filter(({ rounds }) => rounds.length > 0);
+  const runs = results.runs.filter(({ rounds, threads }) => rounds.length > 0 && threads !== "auto");
   const series = lines(
     runs.map((run) => ({ name: run.backend, kind: COLOURS[run.backend], at: run.threads, value: summary(run)[figure] })),
     results.peers.filter(({ rounds }) => rounds.length > 0).map((peer, index) => ({
@@ -44,9 +44,9 @@ function overThreads(results, figure) {
 function overContext({ runs }) {
   const series = runs
     .map((run) => ({
-      name: `${run.backend}, ${run.threads} thread${run.threads === 1 ? "" : "s"}`,
+      name: name(run),
       kind: COLOURS[run.backend],
-      thin: run.threads === Math.min(...runs.map(({ threads }) => threads)) && runs.some(({ threads }) => threads !== run.threads),
+      thin: run === baseOf(run, runs) && runs.some(({ threads }) => threads !== run.threads),
       points: run.depths.filter(({ generation }) => generation.length > 0).map(({ depth, generation }) => [depth, median(generation)]),
     }))
     .filter(({ points }) => points.length > 1);

@@ -27,8 +27,14 @@ export function summary({ info, rounds, options }) {
   };
 }
 
+/** A build, or a run of it. */
+export const name = ({ backend, threads }) => `${backend}, ${threads} thread${threads === 1 ? "" : "s"}`;
+
+/** "auto" after all numbers. */
+const order = ({ threads }) => (threads === "auto" ? Infinity : threads);
+
 /** The run of the same build with the fewest threads: what more threads are compared with. */
-export const baseOf = (run, runs) => runs.filter(({ backend }) => backend === run.backend).toSorted((a, b) => a.threads - b.threads)[0];
+export const baseOf = (run, runs) => runs.filter(({ backend }) => backend === run.backend).toSorted((a, b) => order(a) - order(b))[0];
 
 /** Our figures over a peer's, for each of its runs: against our fastest build with as many threads. */
 export function ratios(results) {
