@@ -136,6 +136,17 @@ test.describe("loading", () => {
     expect((await demo.write(PIP, GREEDY)).length).toBeGreaterThan(20);
   });
 
+  test("breaks off what the model before was reading, and says so", async ({ demo, page }) => {
+    await useLongContext(demo, page);
+    await demo.start(`${PIP} She had a red ball and a small dog. `.repeat(1500), GREEDY);
+    await expect(demo.outcome).toHaveText(/Reading the prompt/);
+    await demo.loadFile({ name: "mine.gguf", mimeType: "application/octet-stream", buffer: await readFile(MODEL) });
+    await expect(demo.outcome).toHaveText("Stopped: another model was loaded");
+    await demo.ready();
+    await expect(demo.get("run-error")).toBeHidden();
+    expect((await demo.write(PIP, { ...GREEDY, "max-tokens": 25 })).length).toBeGreaterThan(20);
+  });
+
   test("applies the context length and metadata overrides", async ({ demo, page }) => {
     await demo.openAdvanced();
     await demo.get("context-length").fill("40");

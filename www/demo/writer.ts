@@ -252,8 +252,9 @@ export class Writer {
       byId("keep-seed").hidden = sampling.temperature === 0 || byId("seed", HTMLInputElement).value === String(sampling.seed);
       announce(`${said} … ${REASONS[result.finishReason]} after ${format.tokens(result.usage.completionTokens)}`);
     } catch (error) {
-      setText("outcome", "");
-      if (!isIntended(error)) showError(byId("run-error"), error, { "Load the model again": this.#hooks.reload });
+      const intended = isIntended(error);
+      setText("outcome", intended ? "Stopped: another model was loaded" : "");
+      if (!intended) showError(byId("run-error"), error, { "Load the model again": this.#hooks.reload });
     }
     clearInterval(memory);
     this.#page.end();
