@@ -107,7 +107,7 @@ pub fn run(input: &[u8]) {
     let whole = input.load([&file[..]].into_iter(), file.len());
     let sizes = input.chunks.map(|root| 16 + usize::from(root).pow(2));
     let cut = input.load(chunks(&file, sizes.to_vec()), file.len());
-    assert_eq!(whole.as_ref().err(), cut.as_ref().err(), "in chunks of {:?}", input.chunks);
+    assert_eq!(whole.as_ref().err(), cut.as_ref().err(), "in chunks of {sizes:?}");
     if let (Ok(whole), Ok(cut)) = (whole, cut) {
         assert_eq!(whole.model.fingerprint(), cut.model.fingerprint());
         assert_eq!(talk(&input, whole), talk(&input, cut));
