@@ -189,24 +189,17 @@ unsafe fn strip<D: Dots, const G: usize, const S: usize, const T: usize>(
     first: usize,
     sums: &mut [i32],
 ) -> usize {
-    if G * S == 1 {
-        // SAFETY: the caller's promise.
-        unsafe { stream::<D, T>(tile, q, first, sums) };
-        return T;
-    }
-    let apart = tile.groups.len() / (G * S);
+    let apart = if G * S == 1 { 0 } else { tile.groups.len() / (G * S) };
     for group in 0..apart {
         // SAFETY: the caller's promise.
         unsafe { turns::<D, G, S, T>(tile, q, first, group, apart, sums) };
     }
-    for group in G * S * apart..tile.groups.len() {
-        // SAFETY: the caller's promise.
-        unsafe { turns::<D, 1, 1, T>(tile, q, first, group, 0, sums) };
-    }
+    // SAFETY: the caller's promise.
+    unsafe { stream::<D, T>(tile, q, first, G * S * apart, sums) };
     T
 }
 
-/// The same with one group after the other, which is one stream of codes.
+/// The same with one group after the other, from `group` on, which is one stream of codes.
 ///
 /// A function that holds no more than that and the innermost loop: V8 gives the loop of a larger one too few registers, and a
 /// call for each group costs some hundredths of the product.
@@ -214,14 +207,15 @@ unsafe fn strip<D: Dots, const G: usize, const S: usize, const T: usize>(
 /// # Safety
 /// As for [`Dots::add`].
 #[inline(never)]
-unsafe fn stream<D: Dots, const T: usize>(tile: &Tile<'_>, q: &[D::Q], first: usize, sums: &mut [i32]) {
+unsafe fn stream<D: Dots, const T: usize>(tile: &Tile<'_>, q: &[D::Q], first: usize, group: usize, sums: &mut [i32]) {
     let (cols, columns) = (tile.w.cols(), &tile.columns);
     // Every backend's loop takes 128 columns as granted.
     assert!(columns.start.is_multiple_of(COL_STEP) && columns.end.is_multiple_of(COL_STEP));
     let q: [&[D::Q]; T] = from_fn(|t| &q[(tile.tokens.start + first + t) * cols..][columns.clone()]);
-    let codes = &tile.w.packed[tile.groups.start * cols..tile.groups.end * cols];
+    let codes = &tile.w.packed[(tile.groups.start + group) * cols..tile.groups.end * cols];
     let mut tokens = sums.chunks_exact_mut(tile.groups.len() * GROUP).skip(first);
-    let mut sums: [&mut [[i32; GROUP]]; T] = from_fn(|_| tokens.next().expect("a tile's tokens").as_chunks_mut().0);
+    let mut sums: [&mut [[i32; GROUP]]; T] =
+        from_fn(|_| tokens.next().expect("a tile's tokens")[group * GROUP..].as_chunks_mut().0);
     for (group, codes) in codes.chunks_exact(cols).enumerate() {
         let mut lanes = [[[D::ZERO; GROUP]; 1]; T];
         // SAFETY: the caller's promise.
