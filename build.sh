@@ -325,6 +325,7 @@ build_page() {
     if [ -e www/dist/demo/index.html ] && fresh page "$inputs"; then return 0; fi
     step "the page" "npm --prefix www run build"
     npm --prefix www run build >&2 </dev/null
+    node .ci/third-party.mjs --texts www/dist/lib/LICENSES.txt www/dist/demo/LICENSES.txt
     done_with page "$inputs"
 }
 

@@ -1,8 +1,9 @@
 // Lists the work of others that is compiled into what this repository makes, with versions and licences, and says whether
 // www/THIRD-PARTY.md is that list; --renew writes it. Asks the two lock files, by cargo and directly.
+// --texts FILE ...: the licences themselves, of what is in the package or the page, each once, as their authors ship them.
 import { execFileSync } from "node:child_process";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 const ROOT = join(import.meta.dirname, "..");
 const FILE = join(ROOT, "www/THIRD-PARTY.md");
@@ -19,7 +20,7 @@ function crates(...options) {
   return found;
 }
 
-/** npm packages that the TypeScript files of a folder import, but not our own: name → row. */
+/** npm packages that the TypeScript files of a folder import, but not our own: name and version → row. */
 function packages(folder) {
   const lock = JSON.parse(readFileSync(join(ROOT, "www/package-lock.json"), "utf8"));
   const found = new Map();
@@ -30,7 +31,7 @@ function packages(folder) {
       const entry = lock.packages[`node_modules/${name}`];
       if (!entry?.license) throw new Error(`www/package-lock.json has no licence of ${name}, which ${folder}/${path} imports`);
       if (entry.dependencies) throw new Error(`${name} has dependencies of its own: they belong into the list too`);
-      found.set(name, row(name, entry.version, entry.license, `https://www.npmjs.com/package/${name}`));
+      found.set(`${name} ${entry.version}`, row(name, entry.version, entry.license, `https://www.npmjs.com/package/${name}`));
     }
   }
   return found;
@@ -61,7 +62,37 @@ const list = [
   ...table("In the native program besides, on Linux, x86-64", without(native, wasm)),
 ].join("\n");
 
-if (process.argv.includes("--renew")) {
+/** Name and version → folder with the sources. */
+function folders() {
+  const metadata = execFileSync("cargo", ["metadata", "--locked", "--format-version", "1", "--filter-platform", "wasm32-unknown-unknown"], { cwd: ROOT, encoding: "utf8", maxBuffer: 1 << 28, stdio: ["ignore", "pipe", "inherit"] });
+  const crate = ({ name, version, manifest_path: manifest }) => [`${name} ${version}`, dirname(manifest)];
+  return new Map(JSON.parse(metadata).packages.map(crate));
+}
+
+/** Every text once, under the names of all who ship it. Where only spaces and line ends differ, it is one text. */
+function texts() {
+  const sources = folders();
+  const found = new Map();
+  for (const name of [...wasm.keys(), ...packages("www/src").keys(), ...packages("www/demo").keys()]) {
+    const folder = sources.get(name) ?? join(ROOT, "www/node_modules", name.split(" ")[0]);
+    const files = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile() && /^(licen[cs]e|copying|unlicense|notice|copyright)/i.test(entry.name));
+    if (files.length === 0) throw new Error(`${name} comes without the text of its licence: ${folder}`);
+    for (const { name: file } of files) {
+      const text = readFileSync(join(folder, file), "utf8").trim();
+      const key = text.replaceAll(/\s+/g, " ");
+      const entry = found.get(key) ?? { text, names: new Set() };
+      found.set(key, { ...entry, names: entry.names.add(name) });
+    }
+  }
+  const rule = "-".repeat(80);
+  return [...found.values()].map(({ text, names }) => `${rule}\n${[...names].join(", ")}\n${rule}\n\n${text}\n`).join("\n");
+}
+
+const at = process.argv.indexOf("--texts");
+if (at !== -1) {
+  const all = texts();
+  for (const file of process.argv.slice(at + 1)) writeFileSync(file, all);
+} else if (process.argv.includes("--renew")) {
   writeFileSync(FILE, list);
 } else if (readFileSync(FILE, "utf8") !== list) {
   console.error("www/THIRD-PARTY.md is not the list of what is compiled in. Look at what has changed and commit it: node .ci/third-party.mjs --renew");

@@ -24,6 +24,13 @@ test("allows scripts, workers and styles of the page alone, by header and in the
   }
 });
 
+test("licences of what others made are one link away", async ({ demo: { page } }) => {
+  const href = await page.getByRole("link", { name: "Licences" }).getAttribute("href");
+  const response = await page.request.get(new URL(href, page.url()).href);
+  expect(response.status()).toBe(200);
+  expect(await response.text()).toContain("tokenizers ");
+});
+
 test.describe("by the page's own policy", () => {
   test.use({ allowedOnConsole: [/Content Security Policy|404/] });
   test("a script that came in anyhow does not run", async ({ page }) => {

@@ -1,8 +1,9 @@
 // The package itself: what is in it, what resolves, what it does where there is no browser.
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { HERE, WORK, WWW, packed, run } from "./packed.js";
+import { HERE, INSTALLED, WORK, WWW, packed, run } from "./packed.js";
 
 const BIN = join(HERE, "node_modules/.bin");
 const { tarball, files, size } = await packed();
@@ -14,6 +15,7 @@ const FLAVOUR = "(simd128|relaxed)(-threads)?";
 /** What may be in the tarball: no sources, no source maps, nothing that a tool left behind. */
 const ALLOWED = [
   /^(package\.json|README\.md|GUIDE\.md|THIRD-PARTY\.md|LICENSE(-\w+)?)$/,
+  /^dist\/lib\/LICENSES\.txt$/,
   /^dist\/lib\/(index|testing|worker|shared-[\w-]+)\.js$/,
   /^dist\/lib\/types\/(public|internal)(\/download)?\/[\w-]+\.d\.ts$/,
   new RegExp(`^dist/lib/wasm/${FLAVOUR}/(b158\\.js|b158\\.d\\.ts|b158_bg\\.wasm|b158_bg\\.wasm\\.d\\.ts)$`),
@@ -33,6 +35,15 @@ test("the tarball is small", (t) => {
 });
 
 test("the list of what others made is that of what is compiled in", () => passes(process.execPath, join(WWW, "../.ci/third-party.mjs")));
+
+test("every one of them has the text of its licence in the tarball", async () => {
+  const texts = await readFile(join(INSTALLED, "dist/lib/LICENSES.txt"), "utf8");
+  const list = (await readFile(join(INSTALLED, "THIRD-PARTY.md"), "utf8")).split("## In the demo page")[0];
+  const rows = [...list.matchAll(/^\| \[(.+?)\]\(.*?\) \| (\S+) \|/gm)];
+  assert.ok(rows.length > 50, `${rows.length} rows`);
+  const missing = rows.filter(([, name, version]) => !texts.includes(`${name} ${version}`));
+  assert.deepEqual(missing.map(([row]) => row), []);
+});
 
 test("publint finds nothing", () => passes(join(BIN, "publint"), "run", tarball, "--strict"));
 
