@@ -46,7 +46,8 @@ usage: ./build.sh COMMAND
                        guard looks for lost speed: instruction counts of the kernels, ratios of times within one run
                        --renew makes the instruction counts found the ones that guard expects
   soak [TARGET ...] [--minutes N]
-                       the fuzzers, ten minutes each, or N: what they ran and what they found. The targets are in tests/fuzz
+                       100,000 tokens in a tab, and the fuzzers, ten minutes each, or N: what they ran and what they found.
+                       TARGET: only these of tab and the fuzzers, which are in tests/fuzz
   lint                 shellcheck, rustfmt, clippy, rustdoc: warnings are errors (tsc and eslint: test page)
   bench                criterion, then tokens per second of the small model
   bench --browser [--file GGUF] [--threads 1,2] [--peer wllama,llama.cpp] ...

@@ -61,8 +61,17 @@ fuzz_all() {
     [ $found = 0 ] || fail "an input breaks a promise" "its file is named above; mended, it goes to tests/fuzz/corpus, where every cargo test runs it"
 }
 
+# A hundred thousand tokens on either build, in one tab
+write_long() {
+    need_chromium
+    build_page
+    npm_install tests/browser
+    step "100,000 tokens in a tab, with either build" "again: npm --prefix tests/browser run test:soak; fewer: B158_SOAK_TOKENS=9000 before it"
+    npm --prefix tests/browser run test:soak </dev/null
+}
+
 soak() {
-    local minutes=10 targets=()
+    local minutes=10 targets=() tab=0
     while [ $# -gt 0 ]; do
         case $1 in
         --minutes)
@@ -70,15 +79,20 @@ soak() {
             minutes=$2
             shift
             ;;
+        tab) tab=1 ;;
         *)
-            [[ " ${FUZZERS[*]} " == *" $1 "* ]] || fail "there is no target '$1'" "there are: ${FUZZERS[*]}"
+            [[ " ${FUZZERS[*]} " == *" $1 "* ]] || fail "there is no target '$1'" "there are: ${FUZZERS[*]} tab"
             targets+=("$1")
             ;;
         esac
         shift
     done
-    [ ${#targets[@]} -gt 0 ] || targets=("${FUZZERS[@]}")
-    fuzz_all $((60 * minutes)) "${targets[@]}"
+    if [ ${#targets[@]} = 0 ] && [ $tab = 0 ]; then
+        targets=("${FUZZERS[@]}")
+        tab=1
+    fi
+    [ $tab = 0 ] || write_long
+    [ ${#targets[@]} = 0 ] || fuzz_all $((60 * minutes)) "${targets[@]}"
 }
 
 test_fuzz() { fuzz_all 10 "${FUZZERS[@]}"; }

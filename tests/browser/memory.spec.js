@@ -1,4 +1,4 @@
-// What does not grow: a page that loads again and again, and an engine that writes for long. `npm run test:soak` writes for longer.
+// What does not grow: a page that loads again and again, and an engine that writes for long. `./build.sh soak tab` has it write for longer.
 import { residentBytes } from "./resident.js";
 import { expect, test } from "./package.js";
 
