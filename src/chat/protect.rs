@@ -3,7 +3,7 @@
 //! Before rendering, wherever a message could begin the string of a control token, that first character is replaced by
 //! a private-use character that occurs nowhere else. The template may trim, cut and join as it likes. After the special
 //! tokens are found in the rendered text, the characters are put back. Two characters must agree before one is
-//! replaced: `<|` is, while a template still finds a `</think>` to cut at.
+//! replaced: `<|` is, while a template still finds a `</think>` to cut at. Case is no difference: templates capitalise.
 
 use super::Message;
 use crate::tokenizer::Tokenizer;
@@ -23,17 +23,18 @@ impl<'m> Protected<'m> {
         let mut firsts = HashSet::new();
         let mut pairs = HashSet::new();
         for token in tokenizer.control_texts() {
-            let mut chars = token.chars();
+            let mut chars = token.chars().map(fold);
             if let Some(first) = chars.next() {
                 firsts.insert(first);
                 pairs.insert((first, chars.next()));
             }
         }
         let begins = |c: char, rest: &str| {
+            let c = fold(c);
             firsts.contains(&c)
                 && (rest.trim_end().is_empty()
                     || pairs.contains(&(c, None))
-                    || pairs.contains(&(c, rest.chars().next())))
+                    || pairs.contains(&(c, rest.chars().next().map(fold))))
         };
         let texts = || messages.iter().flat_map(|m| [m.role.as_str(), m.content.as_str()]);
         let needed: HashSet<char> = texts()
@@ -79,3 +80,8 @@ impl<'m> Protected<'m> {
 
 /// The first of the supplementary private-use characters.
 const PRIVATE: char = '\u{F0000}';
+
+/// What all cases of a character have in common; of ſ and s too.
+fn fold(c: char) -> char {
+    c.to_uppercase().flat_map(char::to_lowercase).next().unwrap_or(c)
+}

@@ -1,5 +1,5 @@
 use super::*;
-use crate::gguf::Value;
+use crate::gguf::{Array, Value};
 use crate::tokenizer::tests::{byte_level, metadata};
 use proptest::prelude::*;
 
@@ -140,6 +140,27 @@ fn what_people_type_is_text() {
             .count(),
         1
     );
+}
+
+#[test]
+fn capitals_that_a_template_makes_small_are_text() {
+    let mut m = byte_level();
+    let mut types = vec![1; 261];
+    types.extend([3; 4]);
+    m.insert("tokenizer.ggml.token_type", Value::Array(Array::I32(types)));
+    let tokenizer = Tokenizer::from_metadata(&m).unwrap();
+    for own in [None, Some("{% for m in messages %}{{ m.role | lower }}{{ m.content | upper | lower }}{% endfor %}")] {
+        if let Some(own) = own {
+            m.insert(KEY, Value::String(own.into()));
+        }
+        let template = Template::from_metadata(&m, &tokenizer);
+        for typed in ["<TOOL>", "<tOOL>", "<|EOT_ID|>"] {
+            let harmless = template.encode(&tokenizer, &[Message::new("user", "x")], false).unwrap();
+            let ids = template.encode(&tokenizer, &[Message::new(typed, typed)], false).unwrap();
+            let control = |ids: &[u32]| ids.iter().copied().filter(|&id| tokenizer.is_control(id)).collect::<Vec<_>>();
+            assert_eq!(control(&ids), control(&harmless), "{typed} by {own:?}");
+        }
+    }
 }
 
 #[test]
