@@ -199,7 +199,7 @@ unsafe fn strip<D: Dots, const G: usize, const S: usize, const T: usize>(
     T
 }
 
-/// The same with one group after the other, from `group` on, which is one stream of codes.
+/// The same with one group after the other, from `start` on, which is one stream of codes.
 ///
 /// A function that holds no more than that and the innermost loop: V8 gives the loop of a larger one too few registers, and a
 /// call for each group costs some hundredths of the product.
@@ -207,15 +207,15 @@ unsafe fn strip<D: Dots, const G: usize, const S: usize, const T: usize>(
 /// # Safety
 /// As for [`Dots::add`].
 #[inline(never)]
-unsafe fn stream<D: Dots, const T: usize>(tile: &Tile<'_>, q: &[D::Q], first: usize, group: usize, sums: &mut [i32]) {
+unsafe fn stream<D: Dots, const T: usize>(tile: &Tile<'_>, q: &[D::Q], first: usize, start: usize, sums: &mut [i32]) {
     let (cols, columns) = (tile.w.cols(), &tile.columns);
     // Every backend's loop takes 128 columns as granted.
     assert!(columns.start.is_multiple_of(COL_STEP) && columns.end.is_multiple_of(COL_STEP));
     let q: [&[D::Q]; T] = from_fn(|t| &q[(tile.tokens.start + first + t) * cols..][columns.clone()]);
-    let codes = &tile.w.packed[(tile.groups.start + group) * cols..tile.groups.end * cols];
+    let codes = &tile.w.packed[(tile.groups.start + start) * cols..tile.groups.end * cols];
     let mut tokens = sums.chunks_exact_mut(tile.groups.len() * GROUP).skip(first);
     let mut sums: [&mut [[i32; GROUP]]; T] =
-        from_fn(|_| tokens.next().expect("a tile's tokens")[group * GROUP..].as_chunks_mut().0);
+        from_fn(|_| tokens.next().expect("a tile's tokens")[start * GROUP..].as_chunks_mut().0);
     for (group, codes) in codes.chunks_exact(cols).enumerate() {
         let mut lanes = [[[D::ZERO; GROUP]; 1]; T];
         // SAFETY: the caller's promise.
