@@ -61,6 +61,8 @@ impl Dots for RelaxedPairs {
         let cols = q[0].len();
         assert!(codes.iter().all(|c| c.len() == cols) && q.iter().all(|q| q.len() == cols) && cols.is_multiple_of(16));
         let (low, high) = (opaque(u8x16_splat(0x03)), opaque(u8x16_splat(0x0c)));
+        // A product with ones adds pairs: for `i32x4_extadd_pairwise_i16x8` V8 loads the ones each time.
+        let ones = opaque(i16x8_splat(1));
         let mut start = 0;
         while start < cols {
             let end = cols.min(start + WIDEN);
@@ -86,10 +88,13 @@ impl Dots for RelaxedPairs {
                 }
                 col += 16;
             }
+            // Left in wasm's memory, where they are aligned. In registers V8 would spill them to a stack that is not, and where a
+            // slot straddles two pages, which is a matter of the callers' depth, a store takes fifty cycles.
+            let lanes = std::hint::black_box(&mut *lanes);
             for t in 0..T {
                 for g in 0..G {
                     for r in 0..GROUP {
-                        lanes[t][g][r] = i32x4_add(lanes[t][g][r], i32x4_extadd_pairwise_i16x8(sums[t][g][r]));
+                        lanes[t][g][r] = i32x4_add(lanes[t][g][r], i32x4_dot_i16x8(sums[t][g][r], ones));
                     }
                 }
             }
