@@ -89,7 +89,7 @@ impl Dots for RelaxedPairs {
                 col += 16;
             }
             // Left in wasm's memory, where they are aligned. In registers V8 would spill them to a stack that is not, and where a
-            // slot straddles two pages, which is a matter of the callers' depth, a store takes fifty cycles.
+            // slot straddles two pages, which is a matter of the callers' depth, a store takes some fifty cycles.
             let lanes = std::hint::black_box(&mut *lanes);
             for t in 0..T {
                 for g in 0..G {
