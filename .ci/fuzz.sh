@@ -64,7 +64,7 @@ fuzz_all() {
 # A hundred thousand tokens on either build, in one tab
 write_long() {
     need_chromium
-    build_page
+    build_page release
     npm_install tests/browser
     step "100,000 tokens in a tab, with either build" "again: npm --prefix tests/browser run test:soak; fewer: B158_SOAK_TOKENS=9000 before it"
     npm --prefix tests/browser run test:soak </dev/null

@@ -36,6 +36,21 @@ pub(crate) const TOLD: [(&str, &str); 5] = [
     ),
 ];
 
+/// Whether tests run at full size, as `./build.sh test --all` has them: B158_WIDE is set. A page has no environment: there it
+/// counts what was set at the build.
+pub(crate) fn wide() -> bool {
+    if cfg!(target_family = "wasm") {
+        option_env!("B158_WIDE").is_some()
+    } else {
+        std::env::var_os("B158_WIDE").is_some()
+    }
+}
+
+/// All of `full` where tests run at full size, else `sample`.
+pub(crate) fn sizes<'t, T>(full: &'t [T], sample: &'t [T]) -> &'t [T] {
+    if wide() { full } else { sample }
+}
+
 /// Loads a file in chunks of `chunk` bytes.
 pub(crate) fn load(file: &[u8], backend: Backend, threads: usize, chunk: usize) -> Loaded {
     let options = LoaderOptions { file_size: Some(file.len() as u64), ..Default::default() };
