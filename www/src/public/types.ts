@@ -189,7 +189,7 @@ export interface GenerateOptions {
   logitBias?: Readonly<Record<number, number>>;
   /** Read special tokens such as `<|eot_id|>` in a text prompt as tokens. */
   parseSpecial?: boolean;
-  /** Say of each token how probable it was and how much the model doubted: an exponential for each token of the vocabulary. */
+  /** Give each token's log-probability and the entropy of its distribution. Costs an exponential for each token of the vocabulary. */
   logProbabilities?: boolean;
   /** Ends generation: iteration and `result()` reject with the signal's reason. The engine stays usable. */
   signal?: AbortSignal;
