@@ -2,7 +2,7 @@
 //! and comparisons with another run and with published answers.
 //!
 //! ```text
-//! PROMPTS ──► a greedy Session with logprobs ──► Answer ──► Measures (measures.rs) ──► Report ──► text, page (render.rs)
+//! PROMPTS ──► a greedy Session with logprobs ──► Answer ──► Measures (measures.rs) ──► Report ──► text, page (report.rs)
 //!                                                  └────► Comparison (compare.rs)
 //! ```
 //!
@@ -11,13 +11,13 @@
 mod answer;
 mod compare;
 mod measures;
-mod render;
+mod metrics;
 mod report;
 
 pub use answer::Answer;
 pub use compare::{Comparison, OFFICIAL_SHA256, PublishedComparison, Run};
 pub use measures::{Measures, Verdict};
-pub use report::{About, Entry, Machine, ModelFacts, Report};
+pub use metrics::{About, Entry, Machine, ModelFacts, Report};
 
 use crate::sampler::SamplerOptions;
 use crate::session::GenerateOptions;

@@ -1,161 +1,233 @@
-//! Everything that was found: what metrics.json holds.
+//! The three ways of saying what was found: plain text, a line a prompt, a page with a plot.
 
-use super::answer::Answer;
-use super::compare::{Comparison, OFFICIAL_SHA256, PublishedComparison, Run};
 use super::measures::{Measures, Verdict};
-use crate::model::Loaded;
-use crate::session::FinishReason;
-use serde::{Deserialize, Serialize};
-
-/// What computed the answers.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Machine {
-    /// Operating system, or the browser's name for itself.
-    pub os: String,
-    /// Processor.
-    pub processor: String,
-    /// Kernels in use.
-    pub backend: &'static str,
-    /// Threads in use.
-    pub threads: usize,
-    /// This program and its version.
-    pub program: &'static str,
-}
-
-/// Which model answered.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ModelFacts {
-    /// Its file's name.
-    pub file: Option<String>,
-    /// SHA-256 of the file, where it was taken.
-    pub sha256: Option<String>,
-    /// `general.name`.
-    pub name: Option<String>,
-    /// `general.architecture`.
-    pub architecture: String,
-    /// Number of weights.
-    pub parameters: u64,
-}
-
-/// One prompt's part of a [`Report`].
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Entry {
-    /// The text that the answer goes on from.
-    pub prompt: String,
-    /// The answer.
-    pub text: String,
-    /// Its tokens.
-    pub ids: Vec<u32>,
-    /// What the measures make of it.
-    pub verdict: Verdict,
-    /// The verdict's reason, for a person.
-    pub why: String,
-    /// What was measured.
-    pub measures: Measures,
-    /// The model ended by itself.
-    pub ended: bool,
-    /// Tokens of the prompt.
-    pub prompt_tokens: usize,
-    /// Tokens of the answer.
-    pub generated_tokens: usize,
-    /// From the start to the first token.
-    pub time_to_first_token_ms: f64,
-    /// Rate of reading the prompt.
-    pub prompt_tokens_per_second: f64,
-    /// Rate of the answer without its first token.
-    pub generation_tokens_per_second: f64,
-    /// Against another run, where it has the prompt.
-    pub reference: Option<Comparison>,
-    /// Against what was published of the official file, where this is that file and the prompt is one of those.
-    pub published: Option<PublishedComparison>,
-}
-
-/// Everything that was found. Serialized it is metrics.json, which [`Run`] reads back.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Report {
-    /// Which model.
-    pub model: ModelFacts,
-    /// On what.
-    pub machine: Machine,
-    /// Type of the KV cache.
-    pub kv_cache: &'static str,
-    /// Tokens that an answer could have.
-    pub max_tokens: usize,
-    /// What the loader had to decide.
-    pub notes: Vec<String>,
-    /// The answers.
-    pub prompts: Vec<Entry>,
-}
-
-/// What a report needs besides model and answers.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct About {
-    /// The model file's name.
-    pub file: Option<String>,
-    /// Operating system or browser.
-    pub os: String,
-    /// Processor.
-    pub processor: String,
-    /// Tokens that an answer could have.
-    pub max_tokens: usize,
-    /// Another run's metrics.json.
-    pub reference: Option<Run>,
-}
+use super::metrics::{Entry, Report};
+use std::fmt::Write;
 
 impl Report {
-    /// Measures answers of `loaded`.
-    pub fn new(loaded: &Loaded, kv_cache: &'static str, about: About, answers: &[Answer]) -> Self {
-        let (config, compute) = (&loaded.model.config, &loaded.model.compute);
-        let official = loaded.sha256.as_deref() == Some(OFFICIAL_SHA256);
-        let entry = |answer: &Answer| {
-            let measures = Measures::of(answer, &loaded.tokenizer);
-            let verdict = measures.verdict();
-            Entry {
-                prompt: answer.prompt.clone(),
-                text: answer.text.clone(),
-                ids: answer.ids.clone(),
-                verdict,
-                why: measures.why(verdict),
-                measures,
-                ended: answer.finish_reason == FinishReason::Stop,
-                prompt_tokens: answer.usage.prompt_tokens,
-                generated_tokens: answer.usage.completion_tokens,
-                time_to_first_token_ms: answer.timings.time_to_first_token_ms,
-                prompt_tokens_per_second: answer.timings.prefill_tokens_per_second,
-                generation_tokens_per_second: answer.timings.decode_tokens_per_second,
-                reference: about.reference.as_ref().and_then(|run| run.compare(answer)),
-                published: if official { PublishedComparison::of(answer) } else { None },
+    /// The answers as plain text, as in the first published account.
+    pub fn text(&self) -> String {
+        let mut out = self.heading() + "\n";
+        for p in &self.prompts {
+            let _ = write!(
+                out,
+                "\n=== {}\n{}{}\n--- {}: {}; {} tokens at {:.1} tok/s, first after {:.0} ms{}\n",
+                p.prompt,
+                p.prompt,
+                p.text,
+                p.verdict.name(),
+                p.why,
+                p.generated_tokens,
+                p.generation_tokens_per_second,
+                p.time_to_first_token_ms,
+                compared(p),
+            );
+        }
+        out
+    }
+
+    /// A line a prompt.
+    pub fn summary(&self) -> String {
+        let mut out = String::new();
+        for p in &self.prompts {
+            let (verdict, tokens, rate) = (p.verdict.name(), p.generated_tokens, p.generation_tokens_per_second);
+            let _ = writeln!(out, "{verdict:6} {tokens:>4} tokens {rate:>8.1} tok/s  {}{}", p.prompt, compared(p));
+        }
+        out
+    }
+
+    /// A page that stands by itself: no script, nothing fetched.
+    pub fn html(&self) -> String {
+        let mut rows = String::new();
+        for p in &self.prompts {
+            let _ = writeln!(
+                rows,
+                "<section><h2>{}</h2><p class=\"said\"><b>{}</b>{}</p><p class=\"{}\">{}: {}</p>\
+                 <p class=\"facts\">{} tokens at {:.1} tok/s, prompt of {} at {:.1} tok/s, first token after {:.0} ms; \
+                 {}{}</p></section>",
+                escape(&p.prompt),
+                escape(&p.prompt),
+                escape(&p.text),
+                if p.verdict == Verdict::Text { "good" } else { "bad" },
+                p.verdict.name(),
+                escape(&p.why),
+                p.generated_tokens,
+                p.generation_tokens_per_second,
+                p.prompt_tokens,
+                p.prompt_tokens_per_second,
+                p.time_to_first_token_ms,
+                measured(&p.measures),
+                escape(&compared(p)),
+            );
+        }
+        format!(
+            "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+             <meta name=\"viewport\" content=\"width=device-width\"><title>b158 verify</title><style>{STYLE}</style></head>\n\
+             <body><h1>Does it give sense?</h1>\n<p>{}</p>\n{}\n{rows}</body></html>\n",
+            escape(&self.heading()),
+            self.plot(),
+        )
+    }
+
+    /// Each answer as a point: repetition across, entropy upwards.
+    fn plot(&self) -> String {
+        const WIDTH: f64 = 640.0;
+        const HEIGHT: f64 = 220.0;
+        const MARGIN: f64 = 36.0;
+        let most = self.prompts.iter().map(|p| p.measures.mean_entropy).fold(5.0, f64::max);
+        let x = |share: f64| MARGIN + share * (WIDTH - 2.0 * MARGIN);
+        let y = |nats: f64| HEIGHT - MARGIN - nats / most * (HEIGHT - 2.0 * MARGIN);
+        let mut points = String::new();
+        for p in &self.prompts {
+            let _ = write!(
+                points,
+                "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"5\" fill=\"{}\"><title>{}</title></circle>",
+                x(p.measures.repeated_four_grams),
+                y(p.measures.mean_entropy),
+                if p.verdict == Verdict::Text { "#1c7a5a" } else { "#c2410c" },
+                escape(&p.prompt),
+            );
+        }
+        let (left, right, top, bottom) = (x(0.0), x(1.0), y(most), y(0.0));
+        format!(
+            "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"repetition against entropy of each answer\">\
+             <path d=\"M{left} {top}V{bottom}H{right}\" fill=\"none\" stroke=\"currentColor\"/>{points}\
+             <text x=\"{left}\" y=\"{}\">no repetition</text><text x=\"{right}\" y=\"{}\" text-anchor=\"end\">all repetition</text>\
+             <text x=\"{}\" y=\"{}\">entropy {most:.1} nats</text></svg>",
+            bottom + 18.0,
+            bottom + 18.0,
+            left + 6.0,
+            top + 4.0,
+        )
+    }
+
+    /// Model, machine and how many answers are text, in a sentence; what was published, in a second.
+    fn heading(&self) -> String {
+        let (model, machine) = (&self.model, &self.machine);
+        let good = self.prompts.iter().filter(|p| p.verdict == Verdict::Text).count();
+        let or = |text: &Option<String>, other: &str| text.clone().unwrap_or_else(|| other.to_owned());
+        let mut heading = format!(
+            "{good} of {} answers are text. {} ({}, SHA-256 {}), {}, {}, {}, backend {}, {} thread{}, KV cache {}.",
+            self.prompts.len(),
+            or(&model.name, &model.architecture),
+            or(&model.file, "a stream"),
+            or(&model.sha256, "not taken"),
+            machine.program,
+            machine.os,
+            machine.processor,
+            machine.backend,
+            machine.threads,
+            if machine.threads == 1 { "" } else { "s" },
+            self.kv_cache,
+        );
+        let published: Vec<_> = self.prompts.iter().filter_map(|p| p.published).collect();
+        if !published.is_empty() {
+            let same = published.iter().filter(|p| p.same).count();
+            let _ =
+                write!(heading, " This is the official file: {same} of {} answers are as published.", published.len());
+        }
+        heading
+    }
+}
+
+const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}\
+h2{font-size:1.1rem;margin-bottom:0}.said{white-space:pre-wrap;font-family:Georgia,serif;margin:.3rem 0}.good{color:#1c7a5a}.bad{color:#c2410c}\
+@media(prefers-color-scheme:dark){.good{color:#5fc9a0}.bad{color:#ff8a5c}}\
+.facts{opacity:.7;font-size:.9rem;margin-top:0}svg{width:100%;height:auto}svg text{font:11px system-ui,sans-serif;fill:currentColor}";
+
+/// The measures behind a verdict.
+fn measured(m: &Measures) -> String {
+    let words = m.own_words.map_or(String::new(), |share| format!(", {:.0} % words of the vocabulary", 100.0 * share));
+    format!(
+        "{:.0} % of the four-token runs repeated, {:.2} nats of entropy, mean log-probability {:.2}{words}",
+        100.0 * m.repeated_four_grams,
+        m.mean_entropy,
+        m.mean_log_probability,
+    )
+}
+
+/// What comparisons with another run and with published answers gave.
+fn compared(p: &Entry) -> String {
+    let mut said = String::new();
+    if let Some(other) = p.reference {
+        match other.parts_at_token {
+            None => said += "; the same ids as the reference",
+            Some(at) => {
+                let _ = write!(said, "; parts from the reference at token {at}");
             }
+        }
+    }
+    if let Some(published) = p.published {
+        let (agreeing, words) = (published.agreeing_words, published.words);
+        let _ = match published.same {
+            true => write!(said, "; as published ({agreeing} of {words} words)"),
+            false => write!(said, "; parts from what was published after {agreeing} of {words} words"),
         };
-        Self {
+    }
+    said
+}
+
+/// Text of models and files never becomes HTML.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::compare::PublishedComparison;
+    use super::super::metrics::{Machine, ModelFacts};
+    use super::*;
+
+    fn report(entry: Entry) -> Report {
+        Report {
             model: ModelFacts {
-                file: about.file.clone(),
-                sha256: loaded.sha256.clone(),
-                name: loaded.name.clone(),
-                architecture: config.architecture.clone(),
-                parameters: config.parameters(),
+                file: None,
+                sha256: None,
+                name: Some("<b>".into()),
+                architecture: "bitnet-b1.58".into(),
+                parameters: 1,
             },
-            machine: Machine {
-                os: about.os.clone(),
-                processor: about.processor.clone(),
-                backend: compute.backend.name(),
-                threads: compute.pool.threads(),
-                program: concat!("b158 ", env!("CARGO_PKG_VERSION")),
-            },
-            kv_cache,
-            max_tokens: about.max_tokens,
-            notes: loaded.notes.clone(),
-            prompts: answers.iter().map(entry).collect(),
+            machine: Machine { os: "x".into(), processor: "y".into(), backend: "scalar", threads: 1, program: "b158" },
+            kv_cache: "f16",
+            max_tokens: 1,
+            notes: Vec::new(),
+            prompts: vec![entry],
         }
     }
 
-    /// Answers that are no text. Loops are not counted: sound models loop too when they are greedy.
-    pub fn bad(&self) -> usize {
-        self.prompts.iter().filter(|p| matches!(p.verdict, Verdict::Salad | Verdict::Empty)).count()
+    fn entry() -> Entry {
+        Entry {
+            prompt: "<script>".into(),
+            text: "\"&<img>".into(),
+            ids: Vec::new(),
+            verdict: Verdict::Text,
+            why: String::new(),
+            measures: Measures::default(),
+            ended: false,
+            prompt_tokens: 1,
+            generated_tokens: 1,
+            time_to_first_token_ms: 0.0,
+            prompt_tokens_per_second: 0.0,
+            generation_tokens_per_second: 0.0,
+            reference: None,
+            published: None,
+        }
+    }
+
+    #[test]
+    fn markup_stays_text() {
+        let report = report(entry());
+        let page = report.html();
+        assert!(!page.contains("<script>") && !page.contains("<img>") && !page.contains("<b>,"));
+        assert!(page.contains("&lt;script&gt;") && page.contains("<circle") && page.contains("0.00 nats of entropy"));
+        assert!(report.text().contains("\"&<img>"));
+    }
+
+    #[test]
+    fn the_official_file_is_held_against_what_was_published() {
+        let published = Some(PublishedComparison { same: false, agreeing_words: 6, words: 70 });
+        let report = report(Entry { published, ..entry() });
+        assert!(report.text().contains("0 of 1 answers are as published"));
+        assert!(report.summary().contains("parts from what was published after 6 of 70 words"));
     }
 }

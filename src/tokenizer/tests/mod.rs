@@ -117,7 +117,10 @@ fn byte_alphabet_is_a_bijection() {
         assert_eq!(alphabet::char_byte(alphabet::byte_char(byte)), Some(byte));
         assert!(seen.insert(alphabet::byte_char(byte)));
     }
-    assert_eq!((alphabet::byte_char(b' '), alphabet::byte_char(b'\n'), alphabet::byte_char(0xad)), ('Ġ', 'Ċ', '\u{143}'));
+    assert_eq!(
+        (alphabet::byte_char(b' '), alphabet::byte_char(b'\n'), alphabet::byte_char(0xad)),
+        ('Ġ', 'Ċ', '\u{143}')
+    );
     assert_eq!(alphabet::char_byte('\u{144}'), None);
 }
 

@@ -159,13 +159,13 @@ export interface ModelInfo {
   readonly notes: readonly string[];
 }
 
-/** One turn of a talk. */
+/** One turn of a conversation. */
 export interface ChatMessage {
   readonly role: "system" | "user" | "assistant";
   readonly content: string;
 }
 
-/** Text to go on from, a talk to answer (the model's chat template is applied), or token ids as they are. */
+/** Text to go on from, a conversation to answer (the model's chat template is applied), or token ids as they are. */
 export type Prompt = string | readonly ChatMessage[] | Uint32Array;
 
 /** How an answer is drawn, and when it ends. Samplers have llama.cpp's meanings and apply in its order. */
