@@ -315,16 +315,17 @@ fn greatest(logits: &[f32]) -> u32 {
     best.0
 }
 
-/// What the model thinks of a token that was chosen: after bias and penalties, before anything is cut off or tempered.
+/// The log-probability of a chosen token, and the entropy of its distribution: after bias and penalties, before temperature
+/// and truncation.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Doubt {
-    /// ln of the token's probability.
+pub struct Logprobs {
+    /// Natural logarithm of the token's probability.
     pub log_probability: f64,
     /// Entropy of the distribution, in nats.
     pub entropy: f64,
 }
 
-impl Doubt {
+impl Logprobs {
     /// Over all of `logits`, in their order: equal on every platform.
     pub fn of(logits: &[f32], id: u32) -> Self {
         let most = logits[greatest(logits) as usize];

@@ -11,7 +11,7 @@ pub mod saved;
 
 use crate::allocate::{try_copy, try_with_capacity};
 use crate::model::{DEFAULT_BATCH, KvType, Loaded, Model, State};
-use crate::sampler::{Doubt, Sampler, SamplerOptions};
+use crate::sampler::{Logprobs, Sampler, SamplerOptions};
 use crate::threads::Tuner;
 use crate::tokenizer::{StopStrings, TextStream};
 use crate::{Error, Result};
@@ -45,9 +45,9 @@ pub struct GenerateOptions {
     pub stop: Vec<String>,
     /// Go on past the end-of-text and end-of-turn tokens.
     pub ignore_end: bool,
-    /// Say of each token how probable it was and how much the model doubted: an exponential for each token of the
-    /// vocabulary.
-    pub doubts: bool,
+    /// Give each token's log-probability and the entropy of its distribution. Costs an exponential for each token of
+    /// the vocabulary.
+    pub logprobs: bool,
 }
 
 /// What a step did.
@@ -66,8 +66,8 @@ pub enum Step {
         id: u32,
         /// Text that is complete with it; empty inside a character or a possible stop string.
         text: String,
-        /// What the model thought of it, if that was asked for.
-        doubt: Option<Doubt>,
+        /// Its log-probability, if that was asked for.
+        logprobs: Option<Logprobs>,
     },
     /// Generation has ended.
     Done(Summary),
@@ -146,7 +146,7 @@ struct Run {
     stream: TextStream,
     max_tokens: usize,
     ignore_end: bool,
-    doubts: bool,
+    logprobs: bool,
     usage: Usage,
     /// A pass has begun and has layers to go.
     in_pass: bool,
@@ -237,7 +237,7 @@ impl Session {
             stream: self.loaded.tokenizer.stream(),
             max_tokens: options.max_tokens.unwrap_or(usize::MAX),
             ignore_end: options.ignore_end,
-            doubts: options.doubts,
+            logprobs: options.logprobs,
             usage,
             in_pass: false,
             threads: 0,
@@ -306,7 +306,7 @@ impl Session {
         if loaded.tokenizer.is_end(id) && !run.ignore_end {
             return Ok(Step::Done(run.summary(FinishReason::Stop)));
         }
-        let doubt = run.doubts.then(|| Doubt::of(logits, id));
+        let logprobs = run.logprobs.then(|| Logprobs::of(logits, id));
         self.tokens.push(id);
         run.usage.completion_tokens += 1;
         let (text, hit) = run.stop.push(&run.stream.push(id, &loaded.tokenizer));
@@ -316,7 +316,7 @@ impl Session {
         } else if run.usage.completion_tokens >= run.max_tokens || self.tokens.len() == self.context() {
             run.finish = Some(FinishReason::Length);
         }
-        Ok(Step::Token { id, text, doubt })
+        Ok(Step::Token { id, text, logprobs })
     }
 
     /// Layers of the pass under way or the next one; true when it is complete.

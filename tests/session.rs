@@ -41,8 +41,8 @@ fn finish(session: &mut Session) -> (String, Vec<u32>, Summary) {
     loop {
         match session.step(Duration::ZERO).unwrap() {
             Step::Prefill { done, total } => assert!(done <= total),
-            Step::Token { id, text: piece, doubt } => {
-                assert!(doubt.is_none(), "nobody asked");
+            Step::Token { id, text: piece, logprobs } => {
+                assert!(logprobs.is_none(), "nobody asked");
                 ids.push(id);
                 text += &piece;
             }

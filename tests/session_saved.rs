@@ -32,7 +32,7 @@ fn session(loaded: &Arc<Loaded>, kv_type: KvType, context: usize) -> Session {
 /// Draws by chance, so that every bit of the logits counts, and says what the model thought of each token.
 fn drawn(max_tokens: usize) -> GenerateOptions {
     let sampler = SamplerOptions { seed: 7, temperature: 1.0, ..Default::default() };
-    GenerateOptions { max_tokens: Some(max_tokens), sampler, doubts: true, ignore_end: true, ..Default::default() }
+    GenerateOptions { max_tokens: Some(max_tokens), sampler, logprobs: true, ignore_end: true, ..Default::default() }
 }
 
 /// What a step gives that a bit could change.
@@ -44,9 +44,9 @@ fn say(session: &mut Session, prompt: &[u32], max_tokens: usize) -> Said {
     loop {
         match session.step(Duration::MAX).unwrap() {
             Step::Prefill { .. } => {}
-            Step::Token { id, doubt, .. } => {
-                let doubt = doubt.unwrap();
-                said.push((id, doubt.log_probability.to_bits(), doubt.entropy.to_bits()));
+            Step::Token { id, logprobs, .. } => {
+                let logprobs = logprobs.unwrap();
+                said.push((id, logprobs.log_probability.to_bits(), logprobs.entropy.to_bits()));
             }
             Step::Done(_) => return said,
         }
@@ -113,9 +113,9 @@ fn a_session_can_be_saved_at_any_point() {
             steps += 1;
             match running.step(Duration::ZERO).unwrap() {
                 Step::Prefill { .. } => {}
-                Step::Token { id, doubt, .. } => {
-                    let doubt = doubt.unwrap();
-                    said.push((id, doubt.log_probability.to_bits(), doubt.entropy.to_bits()));
+                Step::Token { id, logprobs, .. } => {
+                    let logprobs = logprobs.unwrap();
+                    said.push((id, logprobs.log_probability.to_bits(), logprobs.entropy.to_bits()));
                 }
                 Step::Done(_) => break,
             }

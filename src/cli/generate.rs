@@ -72,7 +72,7 @@ impl Sampling {
             },
             stop: self.stop.clone(),
             ignore_end: self.ignore_eos,
-            doubts: false,
+            logprobs: false,
         })
     }
 }

@@ -94,11 +94,11 @@ fn answer(session: &mut Session, prompt: &str, max_tokens: usize) -> Outcome<Ans
         }
         match session.step(Duration::from_millis(20))? {
             Step::Prefill { .. } => {}
-            Step::Token { id, text, doubt } => {
+            Step::Token { id, text, logprobs } => {
                 ids.push(id);
                 said += &text;
-                log_probabilities.extend(doubt.map(|d| d.log_probability));
-                entropies.extend(doubt.map(|d| d.entropy));
+                log_probabilities.extend(logprobs.map(|l| l.log_probability));
+                entropies.extend(logprobs.map(|l| l.entropy));
             }
             Step::Done(summary) if summary.finish_reason == FinishReason::Cancelled => return Err("stopped".into()),
             Step::Done(summary) => {

@@ -2,31 +2,11 @@
 
 use super::memory::{Holding, Sizes};
 use super::tensor_sink::Held;
+use super::tensors::{EMBEDDING, OUTPUT, required, shape};
 use super::{Config, Estimate, LoaderOptions};
 use crate::gguf::{Decoder, Event, Limits, Metadata, Split, TensorInfo, TensorType};
 use crate::{Error, Result};
 use std::collections::HashSet;
-
-pub(super) const EMBEDDING: &str = "token_embd.weight";
-pub(super) const OUTPUT_NORM: &str = "output_norm.weight";
-pub(super) const ROPE_FREQS: &str = "rope_freqs.weight";
-/// An output head of its own, which a BitNet does not have: read over.
-pub(super) const OUTPUT: &str = "output.weight";
-
-/// Norms and matrices of a layer, in the graph's order.
-const LAYER: [&str; 11] = [
-    "attn_norm",
-    "attn_q",
-    "attn_k",
-    "attn_v",
-    "attn_sub_norm",
-    "attn_output",
-    "ffn_norm",
-    "ffn_gate",
-    "ffn_up",
-    "ffn_sub_norm",
-    "ffn_down",
-];
 
 /// Drives the decoder of a file, or of one part of a split model after the other.
 pub(super) struct Header {
@@ -226,40 +206,4 @@ fn check_type(info: &TensorInfo) -> Result<()> {
     let reason =
         "it is I2_S, which is for linear layers; use F16 or F32, for an embedding also Q8_0, Q6_K or Q4_0".into();
     Err(Error::BadTensorData { name: info.name.clone(), reason })
-}
-
-/// The tensors that there must be, in the graph's order.
-fn required(config: &Config) -> impl Iterator<Item = String> {
-    let layers = (0..config.layers).flat_map(|i| LAYER.map(|name| format!("blk.{i}.{name}.weight")));
-    [EMBEDDING.to_owned()].into_iter().chain(layers).chain([OUTPUT_NORM.to_owned()])
-}
-
-/// The dimensions that a tensor must have, innermost first; `None` for one that the graph has no place for.
-fn shape(config: &Config, name: &str) -> Option<Vec<u64>> {
-    let (e, f, kv) = (config.embedding as u64, config.feed_forward as u64, config.kv_width() as u64);
-    match name {
-        EMBEDDING => return Some(vec![e, config.vocabulary as u64]),
-        OUTPUT_NORM => return Some(vec![e]),
-        ROPE_FREQS => return Some(vec![config.head_dim as u64 / 2]),
-        _ => {}
-    }
-    let (layer, name) = name.strip_prefix("blk.")?.split_once('.')?;
-    // There is one way to write a number: `blk.01` and `blk.+1` are no layers.
-    layer.parse().ok().filter(|i: &usize| *i < config.layers && i.to_string() == layer)?;
-    let (name, member) = name.rsplit_once('.')?;
-    let dims = match name {
-        "attn_norm" | "attn_sub_norm" | "ffn_norm" => vec![e],
-        "ffn_sub_norm" => vec![f],
-        "attn_q" | "attn_output" => vec![e, e],
-        "attn_k" | "attn_v" => vec![e, kv],
-        "ffn_gate" | "ffn_up" => vec![e, f],
-        "ffn_down" => vec![f, e],
-        _ => return None,
-    };
-    match member {
-        "weight" => Some(dims),
-        // A factor beside a matrix, in files of arch `bitnet`.
-        "scale" if dims.len() == 2 => Some(vec![1]),
-        _ => None,
-    }
 }

@@ -1,8 +1,9 @@
 //! From the bytes of a GGUF to a model that can run.
 
-use super::header::{EMBEDDING, Header, OUTPUT, OUTPUT_NORM, ROPE_FREQS};
+use super::header::Header;
 use super::memory::{self, WASM_LIMIT};
 use super::tensor_sink::{Held, Tensor, TensorSink};
+use super::tensors::{EMBEDDING, OUTPUT, OUTPUT_NORM, ROPE_FREQS};
 use super::weights::ScaledLinear;
 use super::{Embedding, KvType, Layer, Linear, Model, Weights};
 use crate::allocate::try_with_capacity;

@@ -2,6 +2,7 @@
 
 use super::config::DEFAULT_BATCH;
 use super::tensor_sink::Held;
+use super::tensors::EMBEDDING;
 use super::{Config, EmbeddingType, KvCache, KvType, State};
 use crate::gguf::{TensorInfo, TensorType};
 use crate::{Error, Result};
@@ -62,7 +63,7 @@ impl Sizes {
             Held::Floats => self.vectors += bytes,
             Held::Dense | Held::Int8 | Held::Ternary => self.matrices += bytes,
         }
-        if info.name == super::header::EMBEDDING {
+        if info.name == EMBEDDING {
             self.embedding = bytes;
         }
     }

@@ -20,6 +20,7 @@ mod loader;
 mod memory;
 mod rope;
 mod tensor_sink;
+mod tensors;
 mod weights;
 
 pub use config::{Activation, Config, DEFAULT_BATCH, DEFAULT_CONTEXT};

@@ -1,7 +1,7 @@
 //! One tensor's bytes, in chunks of any size, into the form that the graph reads.
 
 use super::EmbeddingType;
-use super::header::EMBEDDING;
+use super::tensors::EMBEDDING;
 use crate::allocate::{try_with_capacity, try_zeroed};
 use crate::blocks::{self, BlockReader, i2_s, tq1_0, tq2_0};
 use crate::gguf::{TensorInfo, TensorType};

@@ -202,12 +202,12 @@ proptest! {
 }
 
 #[test]
-fn doubt_is_that_of_the_softmax() {
-    let doubt = Doubt::of(&[1.0, 4.0, 4.0, f32::NEG_INFINITY], 1);
+fn logprobs_are_those_of_the_softmax() {
+    let logprobs = Logprobs::of(&[1.0, 4.0, 4.0, f32::NEG_INFINITY], 1);
     // Two of probability p and one of p·e⁻³.
     let p = 1.0 / (2.0 + (-3f64).exp());
     let q = p * (-3f64).exp();
-    assert!((doubt.log_probability - p.ln()).abs() < 1e-12);
-    assert!((doubt.entropy + 2.0 * p * p.ln() + q * q.ln()).abs() < 1e-9, "{doubt:?}");
-    assert!((Doubt::of(&[1.0, 4.0, 4.0], 0).log_probability - q.ln()).abs() < 1e-12);
+    assert!((logprobs.log_probability - p.ln()).abs() < 1e-12);
+    assert!((logprobs.entropy + 2.0 * p * p.ln() + q * q.ln()).abs() < 1e-9, "{logprobs:?}");
+    assert!((Logprobs::of(&[1.0, 4.0, 4.0], 0).log_probability - q.ln()).abs() < 1e-12);
 }

@@ -1,5 +1,6 @@
 //! The `gpt2` kind: byte-level BPE with ranked merges.
 
+use super::alphabet::{byte_char, shown};
 use super::bad;
 use super::pre::Splitter;
 use super::vocabulary::{MAX_MERGE_BYTES, MAX_MERGES, tokens};
@@ -10,32 +11,6 @@ use tokenizers::models::bpe::{BPE, Vocab};
 
 /// Words kept with their merges: enough for a chat's vocabulary, a few hundred kilobytes.
 const CACHED_WORDS: usize = 2048;
-
-/// The character that stands for a byte in GPT-2's alphabet: printable ones for themselves, the other 68 from
-/// U+0100 on (Radford et al., 2019, `bytes_to_unicode`).
-pub(super) fn byte_char(byte: u8) -> char {
-    let code = match byte {
-        33..=126 | 161..=172 | 174..=255 => u32::from(byte),
-        0..=32 => 0x100 + u32::from(byte),
-        127..=160 => 0x100 + 33 + u32::from(byte - 127),
-        173 => 0x100 + 67,
-    };
-    // Every code above is below U+0144: all of them are characters.
-    char::from_u32(code).unwrap_or('\u{fffd}')
-}
-
-/// The byte that a character of GPT-2's alphabet stands for.
-pub(super) fn char_byte(c: char) -> Option<u8> {
-    let code = u32::from(c);
-    let byte = match code {
-        33..=126 | 161..=172 | 174..=255 => code,
-        0x100..=0x120 => code - 0x100,
-        0x121..=0x142 => code - 0x121 + 127,
-        0x143 => 173,
-        _ => return None,
-    };
-    u8::try_from(byte).ok()
-}
 
 /// Tokens by text, each once.
 pub(super) fn vocab(m: &Metadata) -> Result<Vocab> {
@@ -109,14 +84,4 @@ pub(super) fn merge(model: &BPE, word: &str, ids: &mut Vec<u32>) -> Result<()> {
     let tokens = model.tokenize(word).map_err(|e| bad(e.to_string()))?;
     ids.extend(tokens.iter().map(|t| t.id));
     Ok(())
-}
-
-/// The beginning of a string from a file, for messages.
-pub(super) fn shown(text: &str) -> String {
-    const MOST: usize = 40;
-    let mut shown: String = text.chars().take(MOST).flat_map(char::escape_debug).collect();
-    if text.chars().nth(MOST).is_some() {
-        shown.push('…');
-    }
-    shown
 }

@@ -17,6 +17,7 @@ use std::borrow::Cow;
 use tokenizers::Model as _;
 use tokenizers::models::bpe::BPE;
 
+mod alphabet;
 mod bpe;
 mod pre;
 mod spm;

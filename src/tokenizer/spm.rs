@@ -6,15 +6,13 @@
 //! exactly one score (there the leftmost pair goes first), and where a token can be built only from characters
 //! that are not tokens.
 
+use super::alphabet::SPACE;
 use super::bad;
 use super::bpe::{merge, vocab};
 use super::vocabulary::{Kind, MAX_MERGE_BYTES, Vocabulary, scores, tokens};
 use crate::Result;
 use crate::gguf::Metadata;
 use tokenizers::models::bpe::BPE;
-
-/// The mark that stands for a space.
-pub(super) const SPACE: char = '\u{2581}';
 
 /// The merging model of `tokenizer.ggml.tokens` and `tokenizer.ggml.scores`.
 pub(super) fn model(m: &Metadata, vocabulary: &Vocabulary) -> Result<BPE> {

@@ -2,9 +2,8 @@
 //!
 //! The merging model keeps the tokens as the file stores them; here they are as bytes of text, in one buffer.
 
+use super::alphabet::{SPACE, byte_token, char_byte, shown};
 use super::bad;
-use super::bpe::{char_byte, shown};
-use super::spm::SPACE;
 use crate::Result;
 use crate::gguf::{Metadata, Strings};
 
@@ -245,16 +244,6 @@ impl Vocabulary {
 }
 
 const TYPES: &str = "tokenizer.ggml.token_type";
-
-/// The byte of a token `<0xNN>`.
-fn byte_token(token: &str) -> Option<u8> {
-    let digits = token.strip_prefix("<0x")?.strip_suffix('>')?;
-    // from_str_radix alone would take a sign.
-    if digits.len() != 2 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return None;
-    }
-    u8::from_str_radix(digits, 16).ok()
-}
 
 /// The id of a token by its text; the first of a kind.
 fn position(m: &Metadata, text: &str) -> Result<Option<u32>> {

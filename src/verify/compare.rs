@@ -1,6 +1,6 @@
 //! Where a run parts from another run, and from what was published of the official file.
 
-use super::Answer;
+use super::answer::Answer;
 use serde::{Deserialize, Serialize};
 
 /// SHA-256 of `ggml-model-i2_s.gguf` of microsoft/bitnet-b1.58-2B-4T-gguf, 1 187 801 280 bytes.

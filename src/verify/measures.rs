@@ -4,7 +4,7 @@
 //! override) 1.5, with a RoPE base of 10 for 10 000 2.0 to 2.6, with an epsilon of 1 3.4 to 4.9, and 5.9 with random weights. So
 //! a fault that spoils little needs a reference to be seen; one that makes word salad does not.
 
-use super::Answer;
+use super::answer::Answer;
 use crate::tokenizer::Tokenizer;
 use serde::Serialize;
 use std::collections::HashSet;
@@ -13,7 +13,7 @@ use std::collections::HashSet;
 const GRAM: usize = 4;
 /// More repeated runs than this are a loop. Greedy answers of sound models repeat some.
 const MOST_REPEATED: f64 = 0.6;
-/// A model that on average doubts more than this has lost the thread: twenty tokens are as likely as each other.
+/// A mean entropy over this is word salad: e³, twenty tokens, are as likely as each other.
 const MOST_ENTROPY: f64 = 3.0;
 /// A smaller vocabulary has few whole words.
 const WORDS_NEED: u32 = 32_000;
@@ -95,7 +95,7 @@ impl Measures {
             Verdict::Empty => "the model ended at once".to_owned(),
             Verdict::Loop => format!("{repeated:.0} % of its runs of {GRAM} tokens occurred before"),
             Verdict::Salad if self.mean_entropy > MOST_ENTROPY => {
-                format!("the model doubts: {:.1} nats of entropy a token on average", self.mean_entropy)
+                format!("high entropy: {:.1} nats a token on average", self.mean_entropy)
             }
             Verdict::Salad => {
                 format!("only {:.0} % of its words are known ones", 100.0 * self.own_words.unwrap_or(0.0))

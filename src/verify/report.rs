@@ -1,6 +1,7 @@
 //! The three ways of saying what was found: plain text, a line a prompt, a page with a plot.
 
-use super::{Entry, Measures, Report, Verdict};
+use super::measures::{Measures, Verdict};
+use super::metrics::{Entry, Report};
 use std::fmt::Write;
 
 impl Report {
@@ -68,7 +69,7 @@ impl Report {
         )
     }
 
-    /// Each answer as a point: how much it repeats across, how much the model doubts upwards.
+    /// Each answer as a point: repetition across, entropy upwards.
     fn plot(&self) -> String {
         const WIDTH: f64 = 640.0;
         const HEIGHT: f64 = 220.0;
@@ -173,7 +174,8 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Machine, ModelFacts, PublishedComparison};
+    use super::super::compare::PublishedComparison;
+    use super::super::metrics::{Machine, ModelFacts};
     use super::*;
 
     fn report(entry: Entry) -> Report {

@@ -77,7 +77,7 @@ impl Request {
             },
             stop: self.stop,
             ignore_end: false,
-            doubts: self.log_probabilities,
+            logprobs: self.log_probabilities,
         })
     }
 }
@@ -123,11 +123,11 @@ impl Session {
     pub fn step(&mut self) -> Result<JsValue, JsValue> {
         match self.session.step(BUDGET).map_err(|error| throw(&error))? {
             Step::Prefill { done, total } => object(&Event::Prefill { done, total }),
-            Step::Token { id, text, doubt } => object(&Event::Token {
+            Step::Token { id, text, logprobs } => object(&Event::Token {
                 id,
                 text: &text,
-                log_probability: doubt.map(|d| d.log_probability),
-                entropy: doubt.map(|d| d.entropy),
+                log_probability: logprobs.map(|l| l.log_probability),
+                entropy: logprobs.map(|l| l.entropy),
             }),
             Step::Done(s) => object(&Event::Done {
                 finish_reason: s.finish_reason,

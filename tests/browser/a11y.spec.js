@@ -12,7 +12,7 @@ for (const colorScheme of ["light", "dark"]) {
       await expectClean(page);
     });
 
-    test("with a talk, one message being edited", async ({ demo, page }) => {
+    test("with a conversation, one message being edited", async ({ demo, page }) => {
       await demo.chat();
       await demo.get("system-box").locator("summary").click();
       await demo.write("What color is the sky?", { temperature: 0 });

@@ -1,4 +1,4 @@
-// The talk: answers again, messages again, away with all of it, and to take away.
+// The conversation: answers again, messages again, away with all of it, and to take away.
 import { readFile } from "node:fs/promises";
 import { Demo, expect, shot, test } from "./demo.js";
 
@@ -23,7 +23,7 @@ function pressAtFirstWord(demo, testId) {
   }, testId);
 }
 
-test.describe("a talk", () => {
+test.describe("a conversation", () => {
   test.beforeEach(({ demo }) => demo.chat());
 
   test("has its last answer regenerated, with another seed", async ({ demo }) => {
@@ -80,7 +80,7 @@ test.describe("a talk", () => {
       { role: "assistant", content: answer },
     ];
     const json = await saved(page, demo, "save-json");
-    expect(json.name).toBe("b158-talk.json");
+    expect(json.name).toBe("b158-chat.json");
     expect(JSON.parse(json.content)).toMatchObject({ model: "b158 stories", temperature: 0, seed: 5, max_tokens: 400, messages });
     const markdown = await saved(page, demo, "save-markdown");
     expect(markdown.content).toContain(`**You:**\n\n${SKY}`);
@@ -124,7 +124,7 @@ test.describe("a talk", () => {
     const long = "A red ball and a small dog. ".repeat(120).trim();
     await demo.start(long);
     await expect(demo.get("run-error")).toHaveAttribute("data-code", "context-overflow");
-    await expect(demo.get("run-error")).toContainText("clear the talk");
+    await expect(demo.get("run-error")).toContainText("clear the conversation");
     await expect(demo.prompt).toHaveValue(long);
     await expect(demo.output.locator(".turn")).toHaveCount(2);
     expect(await demo.write(SKY)).toBe("The sky is blue.");

@@ -88,7 +88,7 @@ test("what a model writes on from a text stays text", async ({ demo, page }) => 
   await expectText(demo, page);
 });
 
-test("what a model says in a talk stays text, on the sheet and in what is saved", async ({ demo, page }) => {
+test("what a model says in a conversation stays text, on the sheet and in what is saved", async ({ demo, page }) => {
   const markup = await sayMarkup(page);
   await demo.chat();
   expect(await demo.write(markup)).toBe(markup);

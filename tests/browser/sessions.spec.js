@@ -130,7 +130,7 @@ test.describe("sessions", () => {
   });
 });
 
-test("chat completions reuse the talk so far", async ({ demo, page }) => {
+test("chat completions reuse the conversation so far", async ({ demo, page }) => {
   await prepare(page);
   const found = await page.evaluate(async () => {
     const model = await window.lib.load({});

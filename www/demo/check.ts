@@ -135,7 +135,7 @@ function row(entry: VerifyEntry): HTMLElement {
   return item;
 }
 
-/** Each answer as a point: how much it repeats across, how much the model doubts upwards. */
+/** Each answer as a point: repetition across, entropy upwards. */
 function draw(host: SVGSVGElement, entries: readonly VerifyEntry[]): void {
   const most = Math.max(5, ...entries.map((entry) => entry.measures.meanEntropy));
   const [left, right, top, bottom] = [8, 272, 14, 100];
@@ -158,7 +158,7 @@ function draw(host: SVGSVGElement, entries: readonly VerifyEntry[]): void {
   host.replaceChildren(
     svg("path", { class: "base", d: `M${String(left)} ${String(top)}V${String(bottom)}H${String(right)}` }),
     ...points,
-    label(left + 4, top, "start", `doubts: ${most.toFixed(0)} nats of entropy`),
+    label(left + 4, top, "start", `entropy: ${most.toFixed(0)} nats`),
     label(left, bottom + 14, "start", "no repetition"),
     label(right, bottom + 14, "end", "all repetition"),
   );

@@ -23,7 +23,7 @@ const ADVICE: Partial<Record<BitNetErrorCode, string>> = {
   quota: "Delete models that are kept, under “Use another model”, or make room on this device.",
   storage: "Close other tabs of this page, which may be at work on the same file.",
   "out-of-memory": "Close other tabs, choose a smaller context under Advanced, or use a smaller model.",
-  "context-overflow": "Shorten the prompt, clear the talk, or load the model with a longer context under Advanced.",
+  "context-overflow": "Shorten the prompt, clear the conversation, or load the model with a longer context under Advanced.",
   "worker-crashed": "Load the model again; if it happens each time, please report it.",
   "unsupported-model": "The engine runs BitNet b1.58 models in I2_S, TQ1_0 or TQ2_0.",
 };

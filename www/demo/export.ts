@@ -20,7 +20,7 @@ export type ExportFormat = "json" | "markdown" | "text";
 const SPEAKERS: Record<ChatMessage["role"], string> = { system: "System", user: "You", assistant: "Model" };
 
 export function exportFile(written: Written, format: ExportFormat): ExportFile {
-  const stem = "messages" in written.content ? "b158-talk" : "b158-story";
+  const stem = "messages" in written.content ? "b158-chat" : "b158-story";
   switch (format) {
     case "json":
       return { name: `${stem}.json`, type: "application/json", content: `${JSON.stringify(asRequest(written), undefined, 2)}\n` };

@@ -36,8 +36,8 @@ export class Page {
     this.#host.replaceChildren(element("p", "story", element("span", "prompt", prompt), this.#newText()));
   }
 
-  /** The whole talk anew. */
-  showTalk(messages: readonly ChatMessage[]): void {
+  /** The whole conversation anew. */
+  showConversation(messages: readonly ChatMessage[]): void {
     this.#empty = messages.length === 0;
     this.#host.replaceChildren(...messages.map(({ role, content }) => turn(role, role === "user" ? element("span", "words", content) : said(content))));
     this.#addTools();

@@ -10,7 +10,7 @@ import type { ModelState } from "./model-panel.js";
 import { Page } from "./page.js";
 import { LARGE_SAMPLES, type Mode, SAMPLES } from "./samples.js";
 import { anySeed, readSettings, type Sampling } from "./settings.js";
-import { Talk } from "./talk.js";
+import { Conversation } from "./conversation.js";
 
 const LABELS: Record<Mode, { prompt: string; run: string }> = {
   story: { prompt: "How the text begins", run: "Write" },
@@ -48,7 +48,7 @@ export class Writer {
   #mode: Mode = "story";
   #state: ModelState = { model: undefined, name: "", file: "", embedded: true, loading: true };
   #generation: Generation | undefined;
-  #talk = new Talk();
+  #conversation = new Conversation();
   /** What is on the sheet; a new object for each text, so that one that still runs knows when it has been cleared. */
   #story = { prompt: "", text: "" };
   /** Of the last text. */
@@ -64,7 +64,7 @@ export class Writer {
     });
     this.#prompt.addEventListener("keydown", (event) => {
       if (event.key === "ArrowUp" && this.#prompt.value === "" && !this.#generation) {
-        if (this.#mode === "chat" && !this.#talk.empty) event.preventDefault();
+        if (this.#mode === "chat" && !this.#conversation.empty) event.preventDefault();
         this.#edit();
       }
       if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
@@ -105,7 +105,7 @@ export class Writer {
     this.#setMode("story");
   }
 
-  /** What the address bar knows of it. In a talk, once the box is empty, the message that was sent last. */
+  /** What the address bar knows of it. In a conversation, once the box is empty, the message that was sent last. */
   get shared(): Record<"mode" | "prompt", Shared> {
     return {
       mode: {
@@ -118,7 +118,7 @@ export class Writer {
       prompt: {
         get: () => {
           const { value, defaultValue } = this.#prompt;
-          const text = value === "" && this.#mode === "chat" ? (this.#talk.question ?? "") : value;
+          const text = value === "" && this.#mode === "chat" ? (this.#conversation.question ?? "") : value;
           return text === defaultValue ? undefined : text;
         },
         set: (value) => {
@@ -152,41 +152,41 @@ export class Writer {
       story.text = (await this.#generate(text, readSettings())) ?? "";
       return;
     }
-    const before = this.#talk.messages;
+    const before = this.#conversation.messages;
     if (this.#editing) {
       this.#endEdit();
-      this.#talk.takeBack("user");
+      this.#conversation.takeBack("user");
     }
     this.#prompt.value = "";
-    this.#talk.add("user", text);
+    this.#conversation.add("user", text);
     // What could not be answered goes back into the box.
     if (!(await this.#answer(before, readSettings())) && this.#prompt.value === "") this.#prompt.value = text;
   }
 
   /** Another answer to the same message: a fixed seed would only give the same one. */
   async #regenerate(): Promise<void> {
-    const before = this.#talk.messages;
-    if (!this.#state.model || this.#generation || this.#talk.takeBack("assistant") === undefined) return;
+    const before = this.#conversation.messages;
+    if (!this.#state.model || this.#generation || this.#conversation.takeBack("assistant") === undefined) return;
     this.#endEdit();
     this.#prompt.focus(); // the button that was pressed goes
     await this.#answer(before, { ...readSettings(), seed: anySeed() });
   }
 
-  /** Answers the talk's last message; where that fails, the talk is what it was before. */
+  /** Answers the conversation's last message; where that fails, the conversation is what it was before. */
   async #answer(before: readonly ChatMessage[], sampling: Sampling): Promise<boolean> {
-    const talk = this.#talk;
-    talk.system = this.#system.value.trim();
-    this.#page.showTalk(talk.messages);
+    const conversation = this.#conversation;
+    conversation.system = this.#system.value.trim();
+    this.#page.showConversation(conversation.messages);
     this.#page.startAnswer();
     this.#hooks.changed();
-    const said = await this.#generate(talk.prompt, sampling);
-    if (talk !== this.#talk) return true; // cleared meanwhile
+    const said = await this.#generate(conversation.prompt, sampling);
+    if (conversation !== this.#conversation) return true; // cleared meanwhile
     if (said === undefined) {
-      talk.messages = before;
-      if (before.length > 0) this.#page.showTalk(before);
+      conversation.messages = before;
+      if (before.length > 0) this.#page.showConversation(before);
       else this.#page.clear(this.#hint());
     } else {
-      talk.add("assistant", said);
+      conversation.add("assistant", said);
     }
     this.#showState();
     return said !== undefined;
@@ -198,7 +198,7 @@ export class Writer {
       this.#endEdit();
       return;
     }
-    const last = this.#talk.question;
+    const last = this.#conversation.question;
     if (last === undefined) return;
     this.#editing = true;
     this.#page.markEdited(true);
@@ -292,7 +292,7 @@ export class Writer {
   #clear(): void {
     this.#generation?.cancel();
     this.#endEdit();
-    this.#talk = new Talk();
+    this.#conversation = new Conversation();
     this.#story = { prompt: "", text: "" };
     this.#page.clear(this.#hint());
     for (const id of ["run-error", "keep-seed"]) byId(id).hidden = true;
@@ -302,14 +302,14 @@ export class Writer {
 
   #hint(): string {
     if (this.#mode === "story") return "The text will appear here.";
-    return this.#state.embedded ? "The talk will appear here. This small model knows stories and what a small child knows, no more." : "The talk will appear here.";
+    return this.#state.embedded ? "The conversation will appear here. This small model knows stories and what a small child knows, no more." : "The conversation will appear here.";
   }
 
   get #written(): Written {
     return {
       model: this.#state.name,
       sampling: this.#sampling ?? readSettings(),
-      content: this.#mode === "story" ? this.#story : { messages: this.#talk.prompt },
+      content: this.#mode === "story" ? this.#story : { messages: this.#conversation.prompt },
     };
   }
 

@@ -1,34 +1,34 @@
 // The parts of the page that need no browser.
 import { describe, expect, it } from "vitest";
 import { exportFile, type Written } from "../demo/export.js";
-import { Talk } from "../demo/talk.js";
+import { Conversation } from "../demo/conversation.js";
 
 const SAMPLING = { temperature: 0.7, topK: 40, topP: 0.95, minP: 0.05, repeatPenalty: 1, maxTokens: 400, seed: 7 };
 
-describe("a talk", () => {
+describe("a conversation", () => {
   it("takes back from the last message of a role on", () => {
-    const talk = new Talk();
+    const conversation = new Conversation();
     for (const word of ["a", "b"]) {
-      talk.add("user", word);
-      talk.add("assistant", word.toUpperCase());
+      conversation.add("user", word);
+      conversation.add("assistant", word.toUpperCase());
     }
-    const whole = talk.messages;
-    expect(talk.takeBack("assistant")).toBe("B");
-    expect(talk.messages.map(({ content }) => content)).toEqual(["a", "A", "b"]);
-    expect(talk.takeBack("user")).toBe("b");
-    expect(talk.question).toBe("a");
+    const whole = conversation.messages;
+    expect(conversation.takeBack("assistant")).toBe("B");
+    expect(conversation.messages.map(({ content }) => content)).toEqual(["a", "A", "b"]);
+    expect(conversation.takeBack("user")).toBe("b");
+    expect(conversation.question).toBe("a");
     expect(whole).toHaveLength(4); // what was handed out stays
-    talk.messages = [];
-    expect(talk.takeBack("user")).toBeUndefined();
-    expect(talk.empty).toBe(true);
+    conversation.messages = [];
+    expect(conversation.takeBack("user")).toBeUndefined();
+    expect(conversation.empty).toBe(true);
   });
 
   it("has the system prompt first, and only where there is one", () => {
-    const talk = new Talk();
-    talk.add("user", "a");
-    expect(talk.prompt).toEqual([{ role: "user", content: "a" }]);
-    talk.system = "s";
-    expect(talk.prompt).toEqual([
+    const conversation = new Conversation();
+    conversation.add("user", "a");
+    expect(conversation.prompt).toEqual([{ role: "user", content: "a" }]);
+    conversation.system = "s";
+    expect(conversation.prompt).toEqual([
       { role: "system", content: "s" },
       { role: "user", content: "a" },
     ]);
@@ -36,12 +36,12 @@ describe("a talk", () => {
 });
 
 describe("what is taken away", () => {
-  const talk: Written = { model: "m", sampling: SAMPLING, content: { messages: [{ role: "user", content: "<b>Hi</b>\n" }, { role: "assistant", content: "Ho" }] } };
+  const conversation: Written = { model: "m", sampling: SAMPLING, content: { messages: [{ role: "user", content: "<b>Hi</b>\n" }, { role: "assistant", content: "Ho" }] } };
   const story: Written = { model: "m", sampling: SAMPLING, content: { prompt: "Once", text: " upon <i>" } };
 
   it("is a request of OpenAI's API", () => {
-    const { name, content } = exportFile(talk, "json");
-    expect(name).toBe("b158-talk.json");
+    const { name, content } = exportFile(conversation, "json");
+    expect(name).toBe("b158-chat.json");
     expect(JSON.parse(content)).toEqual({
       model: "m",
       messages: [
@@ -60,7 +60,7 @@ describe("what is taken away", () => {
   });
 
   it("is Markdown without HTML, and plain text as it was", () => {
-    expect(exportFile(talk, "markdown").content).toBe("*m, temperature 0.7, seed 7*\n\n**You:**\n\n&lt;b>Hi&lt;/b>\n\n**Model:**\n\nHo\n");
+    expect(exportFile(conversation, "markdown").content).toBe("*m, temperature 0.7, seed 7*\n\n**You:**\n\n&lt;b>Hi&lt;/b>\n\n**Model:**\n\nHo\n");
     expect(exportFile(story, "markdown").content).not.toContain("<");
     expect(exportFile(story, "text")).toEqual({ name: "b158-story.txt", type: "text/plain", content: "Once upon <i>\n" });
   });

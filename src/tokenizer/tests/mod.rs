@@ -31,7 +31,7 @@ pub(crate) fn strings<'s>(items: impl IntoIterator<Item = &'s str>) -> Value {
 /// A small `gpt2` vocabulary: the 256 bytes, `he`, `ll`, `hell`, `hello` (in merges), `Ġworld` (in none), then
 /// begin-of-text, end-of-text, end-of-turn, and a user-defined `<tool>`.
 pub(crate) fn byte_level() -> Metadata {
-    let mut tokens: Vec<String> = (0..=255).map(|b| bpe::byte_char(b).to_string()).collect();
+    let mut tokens: Vec<String> = (0..=255).map(|b| alphabet::byte_char(b).to_string()).collect();
     tokens.extend(["he", "ll", "hell", "hello", "Ġworld", "<|begin_of_text|>", "<|end_of_text|>"].map(String::from));
     tokens.extend(["<|eot_id|>", "<tool>"].map(String::from));
     let mut types = vec![1; 261];
@@ -114,11 +114,14 @@ fn control_tokens_are_silent_and_end_tokens_end() {
 fn byte_alphabet_is_a_bijection() {
     let mut seen = std::collections::HashSet::new();
     for byte in 0..=255 {
-        assert_eq!(bpe::char_byte(bpe::byte_char(byte)), Some(byte));
-        assert!(seen.insert(bpe::byte_char(byte)));
+        assert_eq!(alphabet::char_byte(alphabet::byte_char(byte)), Some(byte));
+        assert!(seen.insert(alphabet::byte_char(byte)));
     }
-    assert_eq!((bpe::byte_char(b' '), bpe::byte_char(b'\n'), bpe::byte_char(0xad)), ('Ġ', 'Ċ', '\u{143}'));
-    assert_eq!(bpe::char_byte('\u{144}'), None);
+    assert_eq!(
+        (alphabet::byte_char(b' '), alphabet::byte_char(b'\n'), alphabet::byte_char(0xad)),
+        ('Ġ', 'Ċ', '\u{143}')
+    );
+    assert_eq!(alphabet::char_byte('\u{144}'), None);
 }
 
 #[test]

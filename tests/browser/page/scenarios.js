@@ -148,7 +148,7 @@ export function scenarios({ BitNet, BitNetError, told = [], expected }) {
       });
     },
 
-    async "answers in a talk"() {
+    async "answers in a conversation"() {
       await withModel(MODEL, {}, async (model) => {
         const { text, finishReason, usage } = await model.generate([{ role: "user", content: "What color is the sky?" }], { temperature: 0 }).result();
         equal([text, finishReason], ["The sky is blue.", "stop"], "answer");

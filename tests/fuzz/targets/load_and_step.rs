@@ -123,7 +123,7 @@ fn talk(input: &Input, loaded: Loaded) -> Vec<u32> {
     let prompt = &prompt[..prompt.len().min(session.context() - 1)];
     let mut said = Vec::new();
     if session
-        .start(prompt, GenerateOptions { max_tokens: Some(3), ignore_end: true, doubts: true, ..Default::default() })
+        .start(prompt, GenerateOptions { max_tokens: Some(3), ignore_end: true, logprobs: true, ..Default::default() })
         .is_err()
     {
         return said;
@@ -131,9 +131,9 @@ fn talk(input: &Input, loaded: Loaded) -> Vec<u32> {
     loop {
         match session.step(Duration::MAX).expect("there is memory") {
             Step::Prefill { .. } => {}
-            Step::Token { id, doubt, .. } => {
-                let doubt = doubt.expect("asked for");
-                assert!(!doubt.log_probability.is_nan() && !doubt.entropy.is_nan(), "NaN among the logits");
+            Step::Token { id, logprobs, .. } => {
+                let logprobs = logprobs.expect("asked for");
+                assert!(!logprobs.log_probability.is_nan() && !logprobs.entropy.is_nan(), "NaN among the logits");
                 said.push(id);
             }
             Step::Done(_) => return said,

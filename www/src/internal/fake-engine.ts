@@ -1,25 +1,10 @@
 /** An engine in plain JavaScript that keeps the real one's promises about order, errors and repeatability, but knows no language. */
-import type { BitNetErrorCode } from "../public/errors.js";
 import type { ModelInfo, Roofline, VerifyReport } from "../public/types.js";
 import type { About, Answer, Engine, EngineEstimate, EngineModule, EngineSession, Estimator, Loader, LoaderOptions, MemoryUse, VerifyDefaults } from "./engine.js";
+import { codedError, type FakeEngineOptions, type FakeModel } from "./fake-model.js";
 import { FakeSession } from "./fake-session.js";
 
-/** What the fake says, and how much of it. */
-export interface FakeEngineOptions {
-  /** Words it speaks. */
-  vocabulary?: readonly string[];
-  contextLength?: number;
-  /** Tokens it says before it stops by itself. */
-  answerLength?: number;
-  /** Prompt tokens a step reads. */
-  prefillBatch?: number;
-}
-
 const WORDS = "the a little girl boy dog cat saw ran to and was very happy sad big red blue ball park tree mom said they played all day".split(" ");
-
-export function codedError(code: BitNetErrorCode, message: string): Error {
-  return Object.assign(new Error(message), { code });
-}
 
 /** `ended` tells when the worker has been terminated: a real one stops by itself. */
 export function fakeEngineModule(options: FakeEngineOptions, ended: () => boolean): EngineModule {
@@ -125,11 +110,10 @@ class FakeLoader implements Loader {
   }
 }
 
-export class FakeEngine implements Engine {
+class FakeEngine implements Engine, FakeModel {
   readonly #words: string[];
   readonly #ids: Map<string, number>;
   readonly #info: ModelInfo;
-  /** Words that it says; those of prompts come behind them. */
   readonly spoken: number;
 
   constructor(

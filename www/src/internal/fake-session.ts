@@ -1,6 +1,6 @@
 /** A session of the fake engine: it remembers tokens as the real one does, and says words by chance. */
 import type { EngineSession, GenerateRequest, Step } from "./engine.js";
-import { codedError, type FakeEngine } from "./fake-engine.js";
+import { codedError, type FakeModel } from "./fake-model.js";
 
 interface Run {
   request: GenerateRequest;
@@ -17,23 +17,23 @@ interface Run {
 const MAGIC = "fake-kv ";
 
 export class FakeSession implements EngineSession {
-  readonly #engine: FakeEngine;
+  readonly #model: FakeModel;
   /** Prompt and answer. */
   #tokens: number[];
   /** How many of them have been read. */
   #held: number;
   #run: Run | undefined;
 
-  constructor(engine: FakeEngine, tokens: number[] = []) {
-    this.#engine = engine;
+  constructor(model: FakeModel, tokens: number[] = []) {
+    this.#model = model;
     this.#tokens = tokens;
     this.#held = tokens.length;
   }
 
   start(request: GenerateRequest): { promptTokens: number; cachedTokens: number } {
-    const { contextLength } = this.#engine.info();
+    const { contextLength } = this.#model.info();
     const text = request.prompt ?? request.messages?.map((message) => ` ${message.content}`).join("") ?? "";
-    const prompt = Array.from(request.ids ?? this.#engine.tokenize(text));
+    const prompt = Array.from(request.ids ?? this.#model.tokenize(text));
     if (prompt.length > contextLength) {
       throw codedError("context-overflow", `the prompt has ${String(prompt.length)} tokens, the context ${String(contextLength)}`);
     }
@@ -50,26 +50,26 @@ export class FakeSession implements EngineSession {
   step(): Step {
     const run = this.#run;
     if (!run) throw codedError("invalid-argument", "nothing has been started");
-    const { fake, ended } = this.#engine;
+    const { fake, ended } = this.#model;
     if (run.cancelled || ended()) return this.#done(run, "cancelled");
     if (this.#held < run.prompt) {
       this.#held = Math.min(run.prompt, this.#held + (fake.prefillBatch ?? 16));
       return { kind: "prefill", done: this.#held, total: run.prompt };
     }
     if (run.said === (fake.answerLength ?? 100)) return this.#done(run, "stop");
-    if (run.said === run.request.maxTokens || this.#tokens.length === this.#engine.info().contextLength) return this.#done(run, "length");
+    if (run.said === run.request.maxTokens || this.#tokens.length === this.#model.info().contextLength) return this.#done(run, "length");
     if (run.said === 0) run.firstTokenAt = performance.now();
     run.said++;
     run.random ^= run.random << 13;
     run.random ^= run.random >>> 17;
     run.random = (run.random ^ (run.random << 5)) >>> 0;
-    const id = run.random % this.#engine.spoken;
+    const id = run.random % this.#model.spoken;
     this.#held = this.#tokens.length;
     this.#tokens.push(id);
     // Every word is as likely as any other.
-    const entropy = Math.log(this.#engine.spoken);
-    const doubt = run.request.logProbabilities ? { logProbability: -entropy, entropy } : {};
-    return { kind: "token", id, text: this.#engine.detokenize(Uint32Array.of(id)), ...doubt };
+    const entropy = Math.log(this.#model.spoken);
+    const logprobs = run.request.logProbabilities ? { logProbability: -entropy, entropy } : {};
+    return { kind: "token", id, text: this.#model.detokenize(Uint32Array.of(id)), ...logprobs };
   }
 
   cancel(): void {
@@ -83,7 +83,7 @@ export class FakeSession implements EngineSession {
   }
 
   clone(): EngineSession {
-    return new FakeSession(this.#engine, this.#tokens.slice(0, this.#held));
+    return new FakeSession(this.#model, this.#tokens.slice(0, this.#held));
   }
 
   save(): Uint8Array {
@@ -93,7 +93,7 @@ export class FakeSession implements EngineSession {
   restore(bytes: Uint8Array): void {
     const tokens = parseSaved(new TextDecoder().decode(bytes));
     if (!tokens) throw codedError("format", "saved session: magic at byte 0: a fake takes only what a fake has saved");
-    const { contextLength } = this.#engine.info();
+    const { contextLength } = this.#model.info();
     if (tokens.length > contextLength) {
       throw codedError("context-overflow", `saved session: it has ${String(tokens.length)} tokens, the context holds ${String(contextLength)}`);
     }
@@ -103,7 +103,7 @@ export class FakeSession implements EngineSession {
   }
 
   kvCacheBytes(): number {
-    const { contextLength, kvCacheBytes } = this.#engine.info();
+    const { contextLength, kvCacheBytes } = this.#model.info();
     return (kvCacheBytes / contextLength) * this.#held;
   }
 

@@ -211,8 +211,8 @@ class Server {
         prefill = step;
       } else if (step.kind === "token") {
         const { id, text, logProbability, entropy } = step;
-        const doubt = typeof logProbability === "number" && typeof entropy === "number" ? { logProbability, entropy } : {};
-        tokens.push({ id, text, elapsedMs: now - began, ...doubt });
+        const logprobs = typeof logProbability === "number" && typeof entropy === "number" ? { logProbability, entropy } : {};
+        tokens.push({ id, text, elapsedMs: now - began, ...logprobs });
       } else {
         if (step.text !== "") tokens.push({ text: step.text, elapsedMs: now - began });
         flush();

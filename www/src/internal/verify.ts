@@ -1,23 +1,22 @@
 /** Drives the ten prompts of `src/verify` of the crate, which says what the answers are worth. */
-import type { BitNet } from "../public/bitnet.js";
-import type { VerifyOptions, VerifyReport } from "../public/types.js";
+import type { Session, VerifyOptions, VerifyReport } from "../public/types.js";
 import type { Connection } from "./connection.js";
 import type { Answer } from "./engine.js";
 
-export async function verify(model: BitNet, connection: Connection, options: VerifyOptions): Promise<VerifyReport> {
+export async function verify(session: Session, connection: Connection, options: VerifyOptions): Promise<VerifyReport> {
   const { reference, file, signal, onProgress } = options;
   signal?.throwIfAborted();
   const defaults = await connection.call("verifyDefaults");
   const { prompts = defaults.prompts, maxTokens = defaults.maxTokens } = options;
   const answers: Answer[] = [];
   for (const [index, prompt] of prompts.entries()) {
-    await model.reset(); // so that the times are those of a whole prompt
+    await session.reset(); // so that the times are those of a whole prompt
     const ids: number[] = [];
     const logProbabilities: number[] = [];
     const entropies: number[] = [];
     const tell = () => onProgress?.({ prompt, index, count: prompts.length, tokens: ids.length, maxTokens });
     tell();
-    const generation = model.generate(prompt, { temperature: 0, maxTokens, logProbabilities: true, ...(signal && { signal }) });
+    const generation = session.generate(prompt, { temperature: 0, maxTokens, logProbabilities: true, ...(signal && { signal }) });
     for await (const token of generation) {
       if (token.id === undefined) continue;
       ids.push(token.id);

@@ -83,7 +83,7 @@ export class BitNet {
    * native program, so that two machines compare.
    */
   verify(options: VerifyOptions = {}): Promise<VerifyReport> {
-    return verify(this, this.#connection, options);
+    return verify(this.#own, this.#connection, options);
   }
 
   /** Memory now, and the timings of the last generation that ended. */

@@ -10,7 +10,7 @@ export interface ChatCompletionTextPart {
   text: string;
 }
 
-/** One turn of the talk. */
+/** One turn of the conversation. */
 export interface ChatCompletionMessageParam {
   /** `developer` is what newer clients call `system`. */
   role: "system" | "developer" | "user" | "assistant";
@@ -117,7 +117,7 @@ export interface ChatRequestOptions {
 /** `model.chat.completions`. */
 export interface ChatCompletions {
   /**
-   * Answers a talk. The part of it that the KV cache holds from the call before is not read again.
+   * Answers a conversation. The part of it that the KV cache holds from the call before is not read again.
    *
    * A promise of the whole answer, or with `stream: true` of its chunks; leaving the loop over them cancels the answer.
    *

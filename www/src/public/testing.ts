@@ -8,11 +8,12 @@
  * @module
  */
 import { serveEstimator } from "../internal/estimator.js";
-import { fakeEngineModule, type FakeEngineOptions } from "../internal/fake-engine.js";
+import { fakeEngineModule } from "../internal/fake-engine.js";
+import type { FakeEngineOptions } from "../internal/fake-model.js";
 import { TUNING } from "../internal/download/request.js";
 import { serveEngine } from "../internal/server.js";
 
-export type { FakeEngineOptions } from "../internal/fake-engine.js";
+export type { FakeEngineOptions } from "../internal/fake-model.js";
 
 /** Runs the package's own worker code, over an engine that says words of a fixed list, the same ones for the same seed. */
 export function fakeWorker(options: FakeEngineOptions = {}): Worker {

@@ -159,13 +159,13 @@ export interface ModelInfo {
   readonly notes: readonly string[];
 }
 
-/** One turn of a talk. */
+/** One turn of a conversation. */
 export interface ChatMessage {
   readonly role: "system" | "user" | "assistant";
   readonly content: string;
 }
 
-/** Text to go on from, a talk to answer (the model's chat template is applied), or token ids as they are. */
+/** Text to go on from, a conversation to answer (the model's chat template is applied), or token ids as they are. */
 export type Prompt = string | readonly ChatMessage[] | Uint32Array;
 
 /** How an answer is drawn, and when it ends. Samplers have llama.cpp's meanings and apply in its order. */
@@ -189,7 +189,7 @@ export interface GenerateOptions {
   logitBias?: Readonly<Record<number, number>>;
   /** Read special tokens such as `<|eot_id|>` in a text prompt as tokens. */
   parseSpecial?: boolean;
-  /** Say of each token how probable it was and how much the model doubted: an exponential for each token of the vocabulary. */
+  /** Give each token's log-probability and the entropy of its distribution. Costs an exponential for each token of the vocabulary. */
   logProbabilities?: boolean;
   /** Ends generation: iteration and `result()` reject with the signal's reason. The engine stays usable. */
   signal?: AbortSignal;

@@ -1,12 +1,12 @@
 import type { ChatMessage } from "b158";
 
 /** What was said, and what the model gets to see of it. */
-export class Talk {
+export class Conversation {
   /** Put before all messages, with the next answer; empty for none. */
   system = "";
   #messages: readonly ChatMessage[] = [];
 
-  /** Without the system prompt. A value: the talk's next change leaves it as it is. */
+  /** Without the system prompt. A value: the conversation's next change leaves it as it is. */
   get messages(): readonly ChatMessage[] {
     return this.#messages;
   }
