@@ -103,8 +103,8 @@ pub enum Error {
     /// A call to the writer that does not fit what was declared.
     #[error("cannot write {what}: {reason}")]
     BadWrite { what: String, reason: String },
-    /// The system could not write.
-    #[error("writing failed: {reason}")]
+    /// The system could not read or write.
+    #[error("{reason}")]
     Io { reason: String },
 
     // ── metadata, configuration (src/model/config.rs) ────────────────────────────────────────

@@ -1,22 +1,70 @@
 //! BitNet b1.58: language models whose weights are -1, 0 and +1, in a browser tab and in a terminal.
 //!
-//! Follow the data. A GGUF file arrives in chunks of any size and is never held whole:
+//! ```
+//! use b158::model::Loaded;
+//! use b158::session::{GenerateOptions, Session, SessionOptions};
+//! use b158::tokenizer::Special;
+//!
+//! # fn main() -> b158::Result<()> {
+//! # let mut story = String::new();
+//! let loaded = Loaded::open("tests/models/stories-I2_S.gguf")?;
+//! let prompt = loaded.tokenizer.encode("Once upon a time, there was a brave fox named Pip.", Special::TEXT)?;
+//! let mut session = Session::new(loaded.into(), SessionOptions::default())?;
+//! for text in session.generate(&prompt, GenerateOptions { max_tokens: Some(60), ..Default::default() })? {
+//!     # let text = text.inspect(|text| story.push_str(text));
+//!     print!("{}", text?);
+//! }
+//! # assert!(story.len() > 60, "{story}");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! To answer a message instead, let the model's chat template write the prompt:
+//!
+//! ```
+//! # use b158::{chat::Message, model::Loaded, session::{GenerateOptions, Session, SessionOptions}};
+//! # fn main() -> b158::Result<()> {
+//! # let loaded = Loaded::open("tests/models/stories-I2_S.gguf")?;
+//! let question = [Message::new("user", "What color is the sky?")];
+//! let prompt = loaded.template.encode(&loaded.tokenizer, &question, true)?;
+//! # let mut session = Session::new(loaded.into(), SessionOptions::default())?;
+//! # let options = GenerateOptions { sampler: b158::sampler::SamplerOptions::greedy(), ..Default::default() };
+//! # let answer = session.generate(&prompt, options)?.collect::<b158::Result<String>>()?;
+//! # assert_eq!(answer, "The sky is blue.");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The path
 //!
 //! ```text
 //! bytes ──► gguf (push parser) ──► blocks (I2_S, TQ1_0, TQ2_0, F16 …) ──► weights in the kernels' layout
 //! text ──► tokenizer ──► model.forward (kernels + threads + KV cache) ──► sampler ──► detokenizer ──► text
 //! ```
 //!
-//! - [`gguf`] parses the container and checks every count and offset before it is believed.
-//! - [`blocks`] turns one block of a storage format into ternary codes or `f32`.
-//! - [`kernels`] is the arithmetic: one scalar oracle, and one module an instruction set that equals it bit for bit.
-//! - [`threads`] hands the kernels' work out in small pieces.
-//! - [`model`] is the transformer: configuration, weights, attention, feed-forward, KV cache.
-//! - [`tokenizer`], [`chat`], [`sampler`] and [`session`] make text out of it.
-//! - [`verify`] tells whether that text makes sense.
+//! A GGUF file arrives in chunks of any size and is never held whole. Each module below is a step, and its page names the
+//! next one:
 //!
-//! The same GGUF, prompt, seed and options give the same logits, bit for bit, on every backend, with any
-//! number of threads and any chunking of the download or the prompt.
+//! 1. [`gguf`] parses the container, and checks every count and offset before it is used.
+//! 2. [`blocks`] turns one block of a storage format into ternary codes or `f32`.
+//! 3. [`model`] puts weights into the kernels' layout as they arrive, and runs the transformer over them.
+//! 4. [`kernels`] is its arithmetic: one scalar oracle, and one module for each instruction set that equals it bit for bit.
+//! 5. [`threads`] hands the kernels' work out in small pieces.
+//! 6. [`tokenizer`] turns text into token ids and back; [`chat`] turns messages into a prompt.
+//! 7. [`session`] reads a prompt and generates tokens, one step at a time.
+//! 8. [`sampler`] chooses each token from the logits.
+//! 9. [`verify`] tells whether the text makes sense.
+//!
+//! # What you can rely on
+//!
+//! - The same GGUF, prompt, seed and options give the same logits, bit for bit, on every backend, with any number of
+//!   threads and any chunking of the download or the prompt.
+//! - What a file says is checked before it is used. A bad one gives an [`Error`] that says what is wrong, where, and what
+//!   to do; nothing here panics on bytes from outside.
+//! - What had to be decided for you (a missing key, a tensor that is not used) is in [`notes`](model::Loaded::notes).
+//!
+//! The feature `cli` builds the native program `b158`. In a browser the crate is used through the npm package of the same
+//! name; its modules are made from `web`, which exists on `wasm32` alone.
 
 #![warn(clippy::unwrap_used)]
 

@@ -6,6 +6,8 @@
 //!
 //! Equal on every platform: exponentials come from the `libm` crate in `f64`, sums run in one written order,
 //! candidates are ordered by logit, then id, and the generator is ChaCha8 (whose output `rand_chacha` fixes).
+//!
+//! Next: [`verify`](crate::verify), which tells whether the tokens make text.
 
 use crate::{Error, Result};
 use rand_chacha::ChaCha8Rng;

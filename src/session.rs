@@ -2,12 +2,18 @@
 //!
 //! A step does a bounded piece of work and returns, so that one thread can both compute and listen: a browser's
 //! worker looks at its messages between steps, and a stop is heard in the middle of a long prompt. What the KV
-//! cache already holds of the next prompt is not computed again.
+//! cache already holds of the next prompt is not computed again. [`Session::generate`] is the same as an iterator
+//! over text, for callers with nothing else to do.
 //!
 //! Any number of sessions share one model, and nothing else. A session can be copied, and saved as bytes that another
 //! one takes, on any machine: see [`saved`].
+//!
+//! Next: [`sampler`](crate::sampler), which chooses each token.
 
+mod generation;
 pub mod saved;
+
+pub use generation::Generation;
 
 use crate::allocate::{try_copy, try_with_capacity};
 use crate::model::{DEFAULT_BATCH, KvType, Loaded, Model, State};

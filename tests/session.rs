@@ -64,7 +64,7 @@ fn a_prompt_read_before_is_not_read_again() {
     assert_eq!(session.start(&prompt, greedy(20)).unwrap().cached_tokens, prompt.len() - 1);
     assert_eq!(finish(&mut session).1, ids);
 
-    // A continuation of the talk keeps prompt and answer but for the last token, which was never fed.
+    // A continuation of the conversation keeps prompt and answer but for the last token, which was never fed.
     let longer = [&prompt[..], &ids[..], &encode(&loaded, " Then")[1..]].concat();
     assert_eq!(session.start(&longer, greedy(20)).unwrap().cached_tokens, prompt.len() + ids.len() - 1);
     let (_, with_cache, _) = finish(&mut session);
@@ -196,4 +196,26 @@ fn trying_numbers_of_threads_changes_no_word() {
     let (fixed, tuned) = (said(false), said(true));
     assert_eq!((&fixed.0, &fixed.1, fixed.2), (&tuned.0, &tuned.1, threads));
     assert!((1..=threads).contains(&tuned.2), "{}", tuned.2);
+}
+
+#[test]
+fn a_generation_streams_what_its_steps_say() {
+    let loaded = stories();
+    let prompt = encode(&loaded, PROMPT);
+    let mut session = session(&loaded, 256);
+    let mut generation = session.generate(&prompt, greedy(60)).unwrap();
+    assert!(generation.summary().is_none());
+    let pieces = generation.by_ref().collect::<b158::Result<Vec<_>>>().unwrap();
+    assert_eq!(pieces.concat(), STORY);
+    assert!(pieces.len() > 10 && pieces.iter().all(|piece| !piece.is_empty()), "{pieces:?}");
+    let summary = generation.summary().unwrap();
+    assert_eq!((summary.finish_reason, summary.usage.completion_tokens), (FinishReason::Length, 60));
+    assert!(generation.next().is_none());
+    // What was held back as a possible stop string comes last.
+    let stop = GenerateOptions { stop: vec![format!("{STORY} and")], ..greedy(60) };
+    assert_eq!(session.generate(&prompt, stop).unwrap().collect::<b158::Result<Vec<_>>>().unwrap(), [STORY]);
+    // One that is dropped in the middle leaves the session as it was to the next.
+    assert!(session.generate(&prompt, greedy(60)).unwrap().next().is_some());
+    assert_eq!(session.generate(&prompt, greedy(60)).unwrap().collect::<b158::Result<String>>().unwrap(), STORY);
+    assert!(matches!(session.generate(&[], greedy(1)), Err(Error::EmptyPrompt)));
 }

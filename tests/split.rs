@@ -159,3 +159,21 @@ fn tensors_that_the_parts_do_not_have_are_missed() {
     let error = refusal(&[parts.files(&[parts.tensors.len()]).remove(0)]);
     assert!(matches!(error, Error::MissingTensor { .. }), "one part is a whole model: {error}");
 }
+
+#[cfg(not(target_family = "wasm"))]
+#[test]
+fn opening_the_first_file_opens_them_all() {
+    let parts = Parts::new();
+    let whole = load(&[parts.file()], usize::MAX).unwrap();
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let path = |no| folder.join(Split::name("opened", no, 3));
+    for (no, file) in parts.files(&[2, 3, parts.tensors.len() - 5]).iter().enumerate() {
+        std::fs::write(path(no as u32), file).unwrap();
+    }
+    assert_eq!(hash_of(&Loaded::open(path(0)).unwrap()), hash_of(&whole));
+    assert!(matches!(Loaded::open(path(1)), Err(Error::WrongPart { .. })));
+    std::fs::remove_file(path(2)).unwrap();
+    let said = Loaded::open(path(0)).err().unwrap().to_string();
+    assert!(said.contains("opened-00003-of-00003.gguf"), "{said}");
+    assert!(Loaded::open(folder).is_err(), "a folder");
+}

@@ -4,6 +4,8 @@
 //! A ternary format has two ways out. `decode` gives codes 0, 1, 2 for -1, 0, +1 and refuses what is not ternary: the
 //! kernels take nothing else. `values` dequantises as the references do. All loops are plain, over fixed lengths, so
 //! that the compiler vectorises them on every target.
+//!
+//! Next: [`model`](crate::model), whose loader repacks what comes out.
 
 pub mod float;
 pub mod i2_s;

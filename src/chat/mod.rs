@@ -11,6 +11,8 @@
 //!
 //! [`Template::encode`] turns only the template's own special strings into special tokens. A message that holds
 //! `<|eot_id|>` is encoded as the ten characters it is.
+//!
+//! Next: [`session`](crate::session), which reads the prompt and answers.
 
 mod environment;
 mod protect;

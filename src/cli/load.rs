@@ -103,7 +103,7 @@ pub(crate) fn backend(name: Option<&str>) -> Outcome<Backend> {
     })
 }
 
-/// Reads the file, or all parts of a split model, through the loader, a megabyte at a time.
+/// Reads the file, or all parts of a split model, through the loader.
 pub(crate) fn read(options: &Model, compute: Compute) -> Outcome<Loaded> {
     let mut parts = parts(&options.model).into_iter().map(|path| open(&path)).collect::<Outcome<Vec<_>>>()?.into_iter();
     let size = parts.as_slice().iter().map(|part| part.size).sum();
@@ -117,22 +117,18 @@ pub(crate) fn read(options: &Model, compute: Compute) -> Outcome<Loaded> {
         ..Default::default()
     };
     let mut loader = Loader::new(compute, settings);
-    let mut buffer = vec![0; 1 << 20];
     loop {
-        let failed = |e: &dyn std::fmt::Display| format!("{}: {e}", part.path);
-        let n = part.file.read(&mut buffer).map_err(|e| failed(&e))?;
-        if n > 0 {
-            loader.push(&buffer[..n]).map_err(|e| failed(&e))?;
+        let failed = |e| format!("{}: {e}", part.path);
+        let tell = |loader: &Loader, n| {
             bar.inc(n as u64);
             if let (None, Some(size)) = (bar.length(), loader.expected_size()) {
                 bar.set_length(size);
             }
-        } else if let Some(next) = parts.next() {
-            loader.next_part(next.size).map_err(|e| failed(&e))?;
-            part = next;
-        } else {
-            break;
-        }
+        };
+        loader.read(&mut part.file, tell).map_err(failed)?;
+        let Some(next) = parts.next() else { break };
+        loader.next_part(next.size).map_err(failed)?;
+        part = next;
     }
     bar.finish_and_clear();
     Ok(loader.finish().map_err(|e| format!("{}: {e}", part.path))?)

@@ -29,6 +29,8 @@
 //! decoder.finish()
 //! # }
 //! ```
+//!
+//! Next: [`blocks`](crate::blocks), which reads the tensors' bytes.
 
 mod decoder;
 mod key_values;

@@ -191,5 +191,5 @@ fn bad_write(what: &str, reason: impl Into<String>) -> Error {
 }
 
 fn io(error: std::io::Error) -> Error {
-    Error::Io { reason: error.to_string() }
+    Error::Io { reason: format!("writing failed: {error}") }
 }

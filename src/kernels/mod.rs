@@ -20,6 +20,8 @@
 //! A backend is a value whose existence proves that the processor has what it needs; all its methods are safe and
 //! check lengths. Natively [`detect`] chooses at run time; in wasm the module as built decides, because an engine
 //! refuses a whole module for one instruction that it does not know, and of the two relaxed ones a short race.
+//!
+//! Next: [`threads`](crate::threads), among which the rows are shared out.
 #![allow(unsafe_code)]
 
 mod activations;

@@ -7,11 +7,15 @@
 //! - [`Weights`] is what the graph reads; [`KvCache`] what it remembers.
 //! - [`State`] runs a batch of tokens through the layers, one [`step`](State::step) a layer, so that a caller on
 //!   one thread can look up in between.
+//!
+//! Next: [`kernels`](crate::kernels), with which it computes.
 
 mod attention;
 mod config;
 mod estimator;
 mod feed_forward;
+#[cfg(not(target_family = "wasm"))]
+mod files;
 mod fingerprint;
 mod forward;
 mod header;

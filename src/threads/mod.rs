@@ -6,6 +6,8 @@
 //! run down by no more than the work it takes. Which thread does a task never changes the result.
 //!
 //! Where there are no threads (wasm without shared memory) the pool has one, and runs the tasks in order.
+//!
+//! Next: [`tokenizer`](crate::tokenizer), where text becomes what the model reads.
 #![allow(unsafe_code)]
 
 #[cfg(any(not(target_family = "wasm"), target_feature = "atomics"))]

@@ -9,6 +9,8 @@
 //! The merging is that of Hugging Face's `tokenizers` crate. Special tokens are found here and not by that
 //! crate's added vocabulary, because whether they may be found at all is decided call by call: what a user
 //! types must not become a control token.
+//!
+//! Next: [`chat`](crate::chat), which makes a prompt of messages.
 
 use crate::gguf::Metadata;
 use crate::{Error, Result};

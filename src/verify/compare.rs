@@ -1,4 +1,4 @@
-//! Where a run parts from another run, and from what was published of the official file.
+//! Where a run first differs from another run, and from what was published of the official file.
 
 use super::answer::Answer;
 use serde::{Deserialize, Serialize};

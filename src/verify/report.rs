@@ -153,7 +153,7 @@ fn compared(p: &Entry) -> String {
         match other.parts_at_token {
             None => said += "; the same ids as the reference",
             Some(at) => {
-                let _ = write!(said, "; parts from the reference at token {at}");
+                let _ = write!(said, "; differs from the reference at token {at}");
             }
         }
     }
@@ -161,7 +161,7 @@ fn compared(p: &Entry) -> String {
         let (agreeing, words) = (published.agreeing_words, published.words);
         let _ = match published.same {
             true => write!(said, "; as published ({agreeing} of {words} words)"),
-            false => write!(said, "; parts from what was published after {agreeing} of {words} words"),
+            false => write!(said, "; differs from what was published after {agreeing} of {words} words"),
         };
     }
     said
@@ -228,6 +228,6 @@ mod tests {
         let published = Some(PublishedComparison { same: false, agreeing_words: 6, words: 70 });
         let report = report(Entry { published, ..entry() });
         assert!(report.text().contains("0 of 1 answers are as published"));
-        assert!(report.summary().contains("parts from what was published after 6 of 70 words"));
+        assert!(report.summary().contains("differs from what was published after 6 of 70 words"));
     }
 }

@@ -124,10 +124,10 @@ function row(entry: VerifyEntry): HTMLElement {
   const verdict = document.createElement("b");
   verdict.textContent = entry.verdict;
   const facts = [format.tokens(entry.generatedTokens)];
-  if (entry.reference) facts.push(entry.reference.same ? "same ids as the reference" : `parts from the reference at token ${String(entry.reference.partsAtToken)}`);
+  if (entry.reference) facts.push(entry.reference.same ? "same ids as the reference" : `differs from the reference at token ${String(entry.reference.partsAtToken)}`);
   if (entry.published) {
     const words = `${String(entry.published.agreeingWords)} of ${String(entry.published.words)} words`;
-    facts.push(entry.published.same ? `as published (${words})` : `parts from what was published after ${words}`);
+    facts.push(entry.published.same ? `as published (${words})` : `differs from what was published after ${words}`);
   }
   const small = document.createElement("small");
   small.textContent = facts.join(" · ");
