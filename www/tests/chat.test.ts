@@ -93,7 +93,7 @@ describe("chat.completions.create", () => {
         minP: 0.02,
         repeatPenalty: 1.1,
         repeatLastN: 32,
-        stop: ["cat"],
+        stop: "cat",
       },
       { stop: ["cat", "dog"] },
     ]);
@@ -127,13 +127,13 @@ describe("chat.completions.create", () => {
   });
 
   it.each<[string, object]>([
-    ["tools", { tools: [] }],
+    ["tools is", { tools: [{}] }],
     ["top_logprobs", { logprobs: true, top_logprobs: 2 }],
     ["n is 2", { n: 2 }],
-    ["messages must be", { messages: [] }],
+    ["messages is an empty array", { messages: [] }],
     ["messages[0].role", { messages: [{ role: "tool", content: "x" }] }],
     ["messages[0].content[0]", { messages: [{ role: "user", content: [{ type: "image_url" }] }] }],
-    ["messages[0].content must", { messages: [{ role: "user", content: 7 }] }],
+    ["messages[0].content is 7", { messages: [{ role: "user", content: 7 }] }],
   ])("refuses what it can't do, by name: %s", async (named, wrong) => {
     const model = await load();
     const create = model.chat.completions.create({ messages, ...wrong } as ChatCompletionCreateParams);

@@ -3,12 +3,15 @@ import type { BitNet } from "../public/bitnet.js";
 import type { VerifyOptions, VerifyReport } from "../public/types.js";
 import type { Connection } from "./connection.js";
 import type { Answer } from "./engine.js";
+import { readOptions } from "./options/read.js";
+import { VERIFY } from "./options/tables.js";
 
 export async function verify(model: BitNet, connection: Connection, options: VerifyOptions): Promise<VerifyReport> {
-  const { reference, file, signal, onProgress } = options;
+  const read = readOptions(VERIFY, options);
+  const { reference, file, signal, onProgress } = read;
   signal?.throwIfAborted();
   const defaults = await connection.call("verifyDefaults");
-  const { prompts = defaults.prompts, maxTokens = defaults.maxTokens } = options;
+  const { prompts = defaults.prompts, maxTokens = defaults.maxTokens } = read;
   const answers: Answer[] = [];
   for (const [index, prompt] of prompts.entries()) {
     await model.reset(); // so that the times are those of a whole prompt
