@@ -36,7 +36,7 @@ export class Completions implements ChatCompletions {
     // Where there are none, their kind says what is missing.
     const messages = CHAT.table.messages.kind.read(request.messages, "messages");
     const generation = this.#generate(messages, { ...asOptions(request), ...(signal && { signal }) });
-    const common = { id: `chatcmpl-${crypto.randomUUID()}`, created: Math.floor(Date.now() / 1000), model: this.#model };
+    const common = { id: `chatcmpl-${randomId()}`, created: Math.floor(Date.now() / 1000), model: this.#model };
     if (request.stream !== true) return whole(generation, common, request.logprobs === true);
     // What the request lacks is found out before the stream is handed over, as by OpenAI's own client.
     return chunks(generation, common, { usage: request.stream_options?.include_usage === true, logprobs: request.logprobs === true });
@@ -70,12 +70,13 @@ async function* chunks(generation: Generation, common: Common, wanted: { usage: 
     ...(wanted.usage && { usage }),
   });
   const logprobs = (token: Token): ChatCompletionLogprobs | null => (wanted.logprobs ? { content: logprobsOf(token) } : null);
-  let first = true;
+  let role: { role?: "assistant" } = { role: "assistant" };
   for await (const token of generation) {
-    const delta = first ? { role: "assistant" as const, content: token.text } : { content: token.text };
-    first = false;
-    yield chunk([{ index: 0, delta, finish_reason: null, logprobs: logprobs(token) }]);
+    yield chunk([{ index: 0, delta: { ...role, content: token.text }, finish_reason: null, logprobs: logprobs(token) }]);
+    role = {};
   }
+  // Whoever joins the chunks begins a message at its role: an answer without a token has one too.
+  if (role.role) yield chunk([{ index: 0, delta: { ...role, content: "" }, finish_reason: null, logprobs: null }]);
   const { finishReason, usage, timings } = await generation.result();
   yield { ...chunk([{ index: 0, delta: {}, finish_reason: asFinishReason(finishReason), logprobs: null }]), timings };
   if (wanted.usage) yield chunk([], asUsage(usage));
@@ -102,4 +103,9 @@ function asUsage({ promptTokens, cachedTokens, completionTokens }: Usage): Compl
 
 function asOptions(request: ChatCompletionCreateParams): GenerateOptions {
   return Object.fromEntries(IN_GENERATE.flatMap(([field, option]) => (Object.hasOwn(request, field) ? [[option, request[field]]] : [])));
+}
+
+/** `crypto.randomUUID` is not there on a page of plain http. */
+function randomId(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
