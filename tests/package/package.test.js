@@ -14,10 +14,10 @@ const passes = (program, ...args) => run(program, args, { cwd: WORK }).catch(({ 
 const FLAVOUR = "(simd128|relaxed)(-threads)?";
 /** What may be in the tarball: no sources, no source maps, nothing that a tool left behind. */
 const ALLOWED = [
-  /^(package\.json|README\.md|GUIDE\.md|THIRD-PARTY\.md|LICENSE(-\w+)?)$/,
+  /^(package\.json|README\.md|GUIDE\.md|OPTIONS\.md|THIRD-PARTY\.md|LICENSE(-\w+)?)$/,
   /^dist\/lib\/LICENSES\.txt$/,
   /^dist\/lib\/(index|testing|worker|shared-[\w-]+)\.js$/,
-  /^dist\/lib\/types\/(public|internal)(\/download)?\/[\w-]+\.d\.ts$/,
+  /^dist\/lib\/types\/(public|internal)(\/(download|options))?\/[\w-]+\.d\.ts$/,
   new RegExp(`^dist/lib/wasm/${FLAVOUR}/(b158\\.js|b158\\.d\\.ts|b158_bg\\.wasm|b158_bg\\.wasm\\.d\\.ts)$`),
 ];
 
@@ -25,7 +25,7 @@ test("the tarball holds the library and nothing else", () => {
   const paths = files.map(({ path }) => path);
   assert.deepEqual(paths.filter((path) => !ALLOWED.some((allowed) => allowed.test(path))), []);
   assert.deepEqual(paths.filter((path) => path.endsWith(".wasm")).length, 4);
-  for (const path of ["README.md", "GUIDE.md", "THIRD-PARTY.md", "dist/lib/types/public/index.d.ts"]) assert.ok(paths.includes(path), path);
+  for (const path of ["README.md", "GUIDE.md", "OPTIONS.md", "THIRD-PARTY.md", "dist/lib/types/public/index.d.ts"]) assert.ok(paths.includes(path), path);
 });
 
 test("the tarball is small", (t) => {

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { Completions } from "../src/internal/chat-completions.js";
 import { BitNet, type ChatCompletionChunk, type ChatCompletionCreateParams, type GenerateOptions } from "../src/public/index.js";
 import { fakeWorker, type FakeEngineOptions } from "../src/public/testing.js";
@@ -56,6 +56,28 @@ describe("chat.completions.create", () => {
     expect(new Set(chunks.map((chunk) => chunk.id)).size).toBe(1);
   });
 
+  it("says the role first, and once, also where the answer has no token", async () => {
+    for (const answerLength of [0, 1, 3]) {
+      const model = await load({ answerLength });
+      const chunks = await all(await model.chat.completions.create({ messages, stream: true }));
+      expect(chunks.map((chunk) => chunk.choices[0]?.delta.role)).toEqual(["assistant", ...chunks.slice(1).map(() => undefined)]);
+      expect(chunks.slice(0, -1).every((chunk) => typeof chunk.choices[0]?.delta.content === "string")).toBe(true);
+      expect(chunks.map((chunk) => chunk.choices[0]?.finish_reason)).toEqual([...chunks.slice(1).map(() => null), "stop"]);
+    }
+    const model = await load();
+    const [first, ...rest] = await all(await model.chat.completions.create({ messages, stream: true, max_tokens: 0 }));
+    expect(first?.choices[0]?.delta).toEqual({ role: "assistant", content: "" });
+    expect(rest.map((chunk) => chunk.choices[0]?.finish_reason)).toEqual(["length"]);
+  });
+
+  it("has an id on a page of plain http too", async () => {
+    vi.stubGlobal("crypto", { getRandomValues: crypto.getRandomValues.bind(crypto) });
+    const model = await load({ answerLength: 1 });
+    const ids = [1, 2].map(async () => (await model.chat.completions.create({ messages })).id);
+    expect(await Promise.all(ids)).toEqual([expect.stringMatching(/^chatcmpl-[0-9a-f]{32}$/), expect.stringMatching(/^chatcmpl-/)]);
+    vi.unstubAllGlobals();
+  });
+
   it("says nothing of usage where nobody asks", async () => {
     const model = await load({ answerLength: 2 });
     const chunks = await all(await model.chat.completions.create({ messages, stream: true }));
@@ -93,7 +115,7 @@ describe("chat.completions.create", () => {
         minP: 0.02,
         repeatPenalty: 1.1,
         repeatLastN: 32,
-        stop: ["cat"],
+        stop: "cat",
       },
       { stop: ["cat", "dog"] },
     ]);
@@ -127,13 +149,13 @@ describe("chat.completions.create", () => {
   });
 
   it.each<[string, object]>([
-    ["tools", { tools: [] }],
+    ["tools is", { tools: [{}] }],
     ["top_logprobs", { logprobs: true, top_logprobs: 2 }],
     ["n is 2", { n: 2 }],
-    ["messages must be", { messages: [] }],
+    ["messages is an empty array", { messages: [] }],
     ["messages[0].role", { messages: [{ role: "tool", content: "x" }] }],
     ["messages[0].content[0]", { messages: [{ role: "user", content: [{ type: "image_url" }] }] }],
-    ["messages[0].content must", { messages: [{ role: "user", content: 7 }] }],
+    ["messages[0].content is 7", { messages: [{ role: "user", content: 7 }] }],
   ])("refuses what it can't do, by name: %s", async (named, wrong) => {
     const model = await load();
     const create = model.chat.completions.create({ messages, ...wrong } as ChatCompletionCreateParams);

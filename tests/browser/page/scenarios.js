@@ -268,7 +268,26 @@ export function scenarios({ BitNet, BitNetError, told = [], expected }) {
       await withModel(MODEL, {}, async (model) => {
         await fails("context-overflow", model.generate("word ".repeat(2000)).result(), "a prompt too long");
         await fails("invalid-argument", model.generate("Once", { temperature: -1 }).result(), "a temperature below zero");
+        await fails("invalid-argument", model.generate("Once", { maxNewTokens: 3 }).result(), "an option that there is not");
+        await fails("invalid-argument", model.chat.completions.create({ messages: [], tools: [] }), "no messages");
         await isWhole(model, "after all that");
+      });
+    },
+
+    // The table that OPTIONS.md is written from has them in words; what counts is the engine.
+    async "has the defaults that are documented"() {
+      const documented = { temperature: 0.8, topK: 40, topP: 0.95, minP: 0.05, repeatPenalty: 1, repeatLastN: 64, presencePenalty: 0, frequencyPenalty: 0, seed: 0, stop: [], logitBias: {} };
+      await withModel(MODEL, {}, async (model) => {
+        const said = async (options) => {
+          await model.reset();
+          return (await model.generate("Once upon a time", { maxTokens: 60, ...options }).result()).text;
+        };
+        const plain = await said({});
+        check((await said(documented)) === plain, "other tokens with the defaults written out");
+        check((await said({ ...documented, seed: 1 })) !== plain, "another seed gives the same");
+        // One text is one stop string.
+        const [before] = plain.split(".");
+        check((await said({ stop: "." })) === before, `stop: "." gives something else than ${before}`);
       });
     },
 

@@ -83,13 +83,7 @@ export class Connection {
     signal?.addEventListener("abort", abort, { once: true });
     const forget = () => signal?.removeEventListener("abort", abort);
     stream.result().then(forget, forget);
-    try {
-      this.send({ type: "generate", id, session, request });
-    } catch (cause) {
-      // An option that can't be cloned, such as a function.
-      this.#generations.delete(id);
-      stream.fail(new BitNetError("invalid-argument", `an option can't be sent to the worker: ${String(cause)}`, { cause }));
-    }
+    this.send({ type: "generate", id, session, request });
     return stream;
   }
 

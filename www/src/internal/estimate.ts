@@ -6,6 +6,8 @@ import { Deferred } from "./deferred.js";
 import type { EngineEstimate } from "./engine.js";
 import { headerBytes } from "./header.js";
 import { loaderOptions, needWorkers, startWorker } from "./load.js";
+import { readOptions } from "./options/read.js";
+import { LOAD } from "./options/tables.js";
 import type { FromWorker, ToWorker } from "./protocol.js";
 import { sourceParts } from "./source.js";
 
@@ -21,7 +23,8 @@ type Reply<Name extends keyof Replies> = Extract<FromWorker, { type: Replies[Nam
 /** Sent to the worker at most at a time: what comes at once may be the whole file. */
 const PIECE_BYTES = 1 << 20;
 
-export async function estimateModel(source: ModelSource, options: EstimateOptions): Promise<Estimate> {
+export async function estimateModel(source: ModelSource, given: EstimateOptions): Promise<Estimate> {
+  const options = readOptions(LOAD, given);
   const { signal, backend = "auto", wasmUrl } = options;
   signal?.throwIfAborted();
   needWorkers(options);

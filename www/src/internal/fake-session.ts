@@ -37,7 +37,6 @@ export class FakeSession implements EngineSession {
     if (prompt.length > contextLength) {
       throw codedError("context-overflow", `the prompt has ${String(prompt.length)} tokens, the context ${String(contextLength)}`);
     }
-    if ((request.temperature ?? 0) < 0) throw codedError("invalid-argument", "temperature is below 0");
     const random = request.temperature === 0 ? 1 : ((request.seed ?? 0) * 2654435761 + 1) >>> 0 || 1;
     let cached = 0;
     while (cached < Math.min(this.#held, prompt.length - 1) && prompt[cached] === this.#tokens[cached]) cached++;

@@ -82,7 +82,16 @@ async function compile(url: string | URL, onProgress: WasmOptions["onProgress"])
   if (!response.ok) {
     throw new BitNetError("network", `the engine at ${String(url)} answered ${String(response.status)}; check that the server has the wasm folder`);
   }
-  return WebAssembly.compileStreaming(counted(response, onProgress));
+  try {
+    return await WebAssembly.compileStreaming(counted(response, onProgress));
+  } catch (cause) {
+    if (cause instanceof WebAssembly.CompileError) {
+      const type = response.headers.get("content-type") ?? "without a content type";
+      throw new BitNetError("network", `what came from ${String(url)} is not the engine's WebAssembly (${type}); check that the server has the wasm folder, and wasmUrl if it is set`, { cause });
+    }
+    if (!(cause instanceof TypeError)) throw cause;
+    throw new BitNetError("network", `the engine at ${String(url)} broke off on its way; check the connection and reload`, { cause });
+  }
 }
 
 /** The same response, but it reports as it is read. Its length is known only where it was not compressed on the way. */

@@ -12,13 +12,16 @@ import { Deferred } from "./deferred.js";
 import { partSizes } from "./download/sizes.js";
 import type { LoaderOptions } from "./engine.js";
 import { startHelpers } from "./helpers.js";
+import { isWorker } from "./options/kinds.js";
+import { readOptions } from "./options/read.js";
+import { refused, show } from "./options/refuse.js";
+import { LOAD } from "./options/tables.js";
 import { ProgressMeter } from "./progress.js";
 import type { FromWorker } from "./protocol.js";
 import { type AddressPart, type OpenSource, sourceParts, type StreamPart } from "./source.js";
 
 const BUFFER_BYTES = 1 << 20;
 const BUFFERS = 4;
-const MOST_THREADS = 64;
 /** How often a load begins anew because the file changed on the server meanwhile. */
 const RESTARTS = 2;
 
@@ -27,10 +30,10 @@ export interface Loaded {
   info: ModelInfo;
 }
 
-export async function loadModel(source: ModelSource, options: LoadOptions): Promise<Loaded> {
+export async function loadModel(source: ModelSource, given: LoadOptions): Promise<Loaded> {
+  const options = readOptions(LOAD, given);
   const { signal } = options;
   signal?.throwIfAborted();
-  checkThreads(options.threads ?? "auto");
   needWorkers(options);
   const parts = sourceParts(source, options);
   const connection = new Connection(typeof options.worker === "object" ? options.worker : startWorker(options));
@@ -55,11 +58,6 @@ export async function loadModel(source: ModelSource, options: LoadOptions): Prom
   }
 }
 
-function checkThreads(threads: unknown): void {
-  if (threads === "auto" || (Number.isInteger(threads) && Number(threads) >= 1 && Number(threads) <= MOST_THREADS)) return;
-  throw new BitNetError("invalid-argument", `threads is ${String(threads)}; it may be "auto" or a whole number from 1 to ${String(MOST_THREADS)}`);
-}
-
 /** First of all: outside a browser, an address has no page to be relative to. */
 export function needWorkers({ worker }: Pick<LoadOptions, "worker">): void {
   if (worker !== undefined || typeof Worker !== "undefined") return;
@@ -68,10 +66,20 @@ export function needWorkers({ worker }: Pick<LoadOptions, "worker">): void {
 
 /** The engine's worker, or one for a further thread. */
 export function startWorker({ worker, workerUrl }: LoadOptions): Worker {
-  if (typeof worker === "function") return worker();
-  if (workerUrl !== undefined) return new Worker(workerUrl, { type: "module" });
-  // Written exactly so: bundlers look for this form.
-  return new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+  try {
+    if (typeof worker === "function") {
+      const made: unknown = worker();
+      if (!isWorker(made)) throw refused("what the function worker gives", made, "a Worker");
+      return made;
+    }
+    if (workerUrl !== undefined) return new Worker(workerUrl, { type: "module" });
+    // Written exactly so: bundlers look for this form.
+    return new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+  } catch (cause) {
+    if (cause instanceof BitNetError) throw cause;
+    const why = cause instanceof Error ? cause.message : show(cause);
+    throw new BitNetError("invalid-argument", `no worker could be made (${why}): its script must be of the page's own origin; see workerUrl and worker`, { cause });
+  }
 }
 
 export function loaderOptions({ contextLength, kvCache, overrides, hash, tokenEmbedding }: LoadOptions): LoaderOptions {

@@ -1,8 +1,11 @@
 import { BitNetError } from "../public/errors.js";
 import type { GenerateOptions, Generation, Prompt, Session } from "../public/types.js";
 import type { Connection } from "./connection.js";
-import type { GenerateRequest } from "./engine.js";
 import { GenerationStream } from "./generation.js";
+import { readPrompt } from "./options/messages.js";
+import { readOptions } from "./options/read.js";
+import { kindOf, refused } from "./options/refuse.js";
+import { GENERATE } from "./options/tables.js";
 import type { CallName, Calls } from "./protocol.js";
 
 /** A session of the worker, by its number. */
@@ -17,15 +20,17 @@ export class WorkerSession implements Session {
   }
 
   generate(prompt: Prompt, options: GenerateOptions = {}): Generation {
-    if (this.#disposed) {
+    try {
+      if (this.#disposed) throw this.#disposed;
+      const read = readOptions(GENERATE, options);
+      const { signal: _signal, onPrefill: _onPrefill, stop, ...rest } = read;
+      const request = { ...rest, ...(stop !== undefined && { stop: [stop].flat() }), ...readPrompt(prompt) };
+      return this.#connection.generate(this.#number, request, read);
+    } catch (error) {
       const stream = new GenerationStream(() => undefined);
-      stream.fail(this.#disposed);
+      stream.fail(error);
       return stream;
     }
-    const { signal: _signal, onPrefill: _onPrefill, ...rest } = options;
-    // An option that is there but undefined counts as absent.
-    const given = Object.fromEntries(Object.entries<unknown>(rest).filter(([, value]) => value !== undefined));
-    return this.#connection.generate(this.#number, { ...given, ...asRequest(prompt) }, options);
   }
 
   async clone(): Promise<Session> {
@@ -37,7 +42,7 @@ export class WorkerSession implements Session {
   }
 
   async restore(bytes: Uint8Array): Promise<void> {
-    if (!(bytes instanceof Uint8Array)) throw new BitNetError("invalid-argument", "a saved session is a Uint8Array, as save() gives it");
+    if (kindOf(bytes) !== "Uint8Array") throw refused("bytes", bytes, "a saved session: a Uint8Array, as save() gives it");
     await this.#call("restoreSession", this.#number, bytes);
   }
 
@@ -58,9 +63,4 @@ export class WorkerSession implements Session {
   #call<Name extends CallName>(name: Name, ...args: Calls[Name]["args"]): Promise<Calls[Name]["value"]> {
     return this.#disposed ? Promise.reject(this.#disposed) : this.#connection.call(name, ...args);
   }
-}
-
-function asRequest(prompt: Prompt): GenerateRequest {
-  if (typeof prompt === "string") return { prompt };
-  return prompt instanceof Uint32Array ? { ids: prompt } : { messages: prompt };
 }

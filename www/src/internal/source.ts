@@ -3,8 +3,7 @@ import { BitNetError } from "../public/errors.js";
 import type { LoadOptions, ModelPart, ModelSource } from "../public/types.js";
 import { isImmutable, partAddresses, resolveAddress } from "./download/address.js";
 import type { DownloadRequest } from "./download/request.js";
-
-const MOST_CONNECTIONS = 16;
+import { guarded, kindOf, refused } from "./options/refuse.js";
 
 export interface OpenSource {
   stream: ReadableStream<Uint8Array>;
@@ -30,11 +29,17 @@ export interface AddressPart {
 /** One part, or those of a split file in order. */
 export function sourceParts(source: ModelSource, options: LoadOptions): (StreamPart | AddressPart)[] {
   const alone = !isArray(source);
-  const sources = alone ? [source] : source;
+  const sources = alone ? [source] : Array.from(source);
   if (sources.length === 0) throw new BitNetError("invalid-argument", "the source is an empty array; give the parts of a split file in order");
+  for (const [index, one] of sources.entries()) {
+    const name = alone ? "the source" : `part ${String(index)} of the source`;
+    guarded(name, () => {
+      checkKind(one, name);
+    });
+  }
   const parts = sources.flatMap((one) => partsOf(one, options, alone));
   if (options.sha256 === undefined) return parts;
-  const digests = [options.sha256].flat().map(checkDigest);
+  const digests = [options.sha256].flat().map((digest) => digest.toLowerCase());
   if (digests.length !== parts.length) {
     throw new BitNetError("invalid-argument", `sha256 has ${String(digests.length)} digests for ${String(parts.length)} parts; give an array with one for each`);
   }
@@ -59,9 +64,6 @@ function partsOf(source: Exclude<ModelSource, readonly ModelPart[]>, options: Lo
 
 function downloadRequest(url: URL, source: Request | undefined, options: LoadOptions): DownloadRequest {
   const { cache = "auto", offline = false, connections = 4 } = options;
-  if (!Number.isInteger(connections) || connections < 1 || connections > MOST_CONNECTIONS) {
-    throw new BitNetError("invalid-argument", `connections is ${String(connections)}; it may be a whole number from 1 to ${String(MOST_CONNECTIONS)}`);
-  }
   if (offline && cache === false) throw new BitNetError("invalid-argument", "offline means from the cache alone, which cache: false rules out");
   const headers = mergedHeaders(source, options.headers);
   return {
@@ -76,10 +78,11 @@ function downloadRequest(url: URL, source: Request | undefined, options: LoadOpt
   };
 }
 
-function checkDigest(text: string): string {
-  const digest = text.toLowerCase();
-  if (!/^[0-9a-f]{64}$/.test(digest)) throw new BitNetError("invalid-argument", `sha256 "${text}" is not a digest: it has 64 hexadecimal digits`);
-  return digest;
+function checkKind(source: unknown, name: string): void {
+  if (typeof source === "string" && source !== "") return;
+  if ([URL, Request, Response, Blob, ReadableStream].some((kind) => source instanceof kind)) return;
+  const advice = /Array$|Buffer$|View$/.test(kindOf(source)) ? "; of bytes make a new Blob([bytes])" : "";
+  throw refused(name, source, `an address, a URL, Request, Response, Blob, File or ReadableStream, or an array with the parts of a split file${advice}`);
 }
 
 export async function openSource(source: Exclude<ModelSource, readonly ModelPart[]>, headers: HeadersInit | undefined, signal: AbortSignal): Promise<OpenSource> {

@@ -2,12 +2,15 @@
 import type { Session, VerifyOptions, VerifyReport } from "../public/types.js";
 import type { Connection } from "./connection.js";
 import type { Answer } from "./engine.js";
+import { readOptions } from "./options/read.js";
+import { VERIFY } from "./options/tables.js";
 
 export async function verify(session: Session, connection: Connection, options: VerifyOptions): Promise<VerifyReport> {
-  const { reference, file, signal, onProgress } = options;
+  const read = readOptions(VERIFY, options);
+  const { reference, file, signal, onProgress } = read;
   signal?.throwIfAborted();
   const defaults = await connection.call("verifyDefaults");
-  const { prompts = defaults.prompts, maxTokens = defaults.maxTokens } = options;
+  const { prompts = defaults.prompts, maxTokens = defaults.maxTokens } = read;
   const answers: Answer[] = [];
   for (const [index, prompt] of prompts.entries()) {
     await session.reset(); // so that the times are those of a whole prompt

@@ -4,12 +4,16 @@ import { Completions } from "../internal/chat-completions.js";
 import type { Connection } from "../internal/connection.js";
 import { estimateModel } from "../internal/estimate.js";
 import { loadModel } from "../internal/load.js";
+import { text as textKind } from "../internal/options/kinds.js";
+import { readIds } from "../internal/options/messages.js";
+import { readOptions } from "../internal/options/read.js";
+import { SESSION, TOKENIZE } from "../internal/options/tables.js";
 import { OWN_SESSION } from "../internal/protocol.js";
 import { WorkerSession } from "../internal/session.js";
 import { verify } from "../internal/verify.js";
 import type { ChatCompletions } from "./chat.js";
 import { BitNetError } from "./errors.js";
-import type { Estimate, EstimateOptions, GenerateOptions, Generation, LoadOptions, ModelInfo, ModelSource, Prompt, Roofline, Session, Stats, VerifyOptions, VerifyReport } from "./types.js";
+import type { Estimate, EstimateOptions, GenerateOptions, Generation, LoadOptions, ModelInfo, ModelSource, Prompt, Roofline, Session, SessionOptions, Stats, TokenizeOptions, VerifyOptions, VerifyReport } from "./types.js";
 
 /**
  * A loaded model in a worker of its own.
@@ -59,18 +63,20 @@ export class BitNet {
   }
 
   /** Opens a session with a KV cache of its own, beside the one that `generate` of the model uses. */
-  async session(): Promise<Session> {
+  async session(options: SessionOptions = {}): Promise<Session> {
+    readOptions(SESSION, options);
     return new WorkerSession(this.#connection, await this.#connection.call("openSession"));
   }
 
   /** Ids of a text, without the begin-of-text token that `generate` puts before a text prompt. */
-  tokenize(text: string, options: { parseSpecial?: boolean } = {}): Promise<Uint32Array> {
-    return this.#connection.call("tokenize", text, options.parseSpecial ?? false);
+  async tokenize(text: string, options: TokenizeOptions = {}): Promise<Uint32Array> {
+    const { parseSpecial = false } = readOptions(TOKENIZE, options);
+    return this.#connection.call("tokenize", textKind.read(text, "text"), parseSpecial);
   }
 
   /** The text of ids; special tokens by their names. */
-  detokenize(ids: Uint32Array | readonly number[]): Promise<string> {
-    return this.#connection.call("detokenize", Uint32Array.from(ids));
+  async detokenize(ids: Uint32Array | readonly number[]): Promise<string> {
+    return this.#connection.call("detokenize", readIds(ids));
   }
 
   /** Forgets the model's own KV cache once the generations before it have ended. Never needed for right results: only the part that still fits is reused. */

@@ -1,6 +1,7 @@
 import { fileName } from "../internal/download/address.js";
 import { readJournal } from "../internal/download/journal.js";
 import { exclusively, JOURNAL, modelsFolder, orUndefined, whyNoOpfs } from "../internal/download/opfs.js";
+import { textLike } from "../internal/options/kinds.js";
 import { BitNetError } from "./errors.js";
 import type { CachedModel } from "./types.js";
 
@@ -16,6 +17,7 @@ export async function listCachedModels(): Promise<CachedModel[]> {
  * @throws BitNetError `storage` while it is being loaded, in this tab or another.
  */
 export async function deleteCachedModel(key: string): Promise<boolean> {
+  textLike("the `key` of one of listCachedModels()", /[^]/).read(key, "key");
   if (!(await keys()).includes(key)) return false;
   const done = await exclusively(key, async () => {
     await (await modelsFolder(false))?.removeEntry(key, { recursive: true }).catch(orUndefined);

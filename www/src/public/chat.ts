@@ -15,20 +15,29 @@ export interface ChatCompletionMessageParam {
   /** `developer` is what newer clients call `system`. */
   role: "system" | "developer" | "user" | "assistant";
   content: string | readonly ChatCompletionTextPart[];
+  /** Accepted where there are none. */
+  tool_calls?: readonly [] | null;
+  /** As `tool_calls`. */
+  annotations?: readonly [] | null;
 }
 
-/** A field that is `null` or `undefined` counts as absent; one that this engine does not know is refused, not ignored. */
+/**
+ * A field that is `null` or `undefined` counts as absent, and so does one with a value that asks for nothing, such as `tools: []`. What
+ * this engine does not know or can't do is refused by its name, not ignored.
+ */
 export interface ChatCompletionCreateParams {
   messages: readonly ChatCompletionMessageParam[];
   /** Accepted for the sake of programs that send it; there is one model. */
   model?: string | null;
-  /** Accepted, and used for nothing. */
+  /** Accepted, and used for nothing, as are the next two. */
   user?: string | null;
+  safety_identifier?: string | null;
+  prompt_cache_key?: string | null;
   /** One answer is all that is offered. */
   n?: 1 | null;
   /** Whether the answer comes in chunks. */
   stream?: boolean | null;
-  stream_options?: { include_usage?: boolean } | null;
+  stream_options?: { include_usage?: boolean | null; include_obfuscation?: false | null } | null;
   max_completion_tokens?: number | null;
   /** The older name of `max_completion_tokens`. */
   max_tokens?: number | null;
@@ -42,11 +51,28 @@ export interface ChatCompletionCreateParams {
   logit_bias?: Readonly<Record<string, number>> | null;
   /** ln of each token's probability, of the chosen tokens only. */
   logprobs?: boolean | null;
+  /** Alternatives to the chosen tokens are not offered. */
+  top_logprobs?: 0 | null;
   /** Extensions, with the names that llama.cpp's server gave them. */
   top_k?: number | null;
   min_p?: number | null;
   repeat_penalty?: number | null;
   repeat_last_n?: number | null;
+  /** No tools are called: these five are accepted where they ask for none. */
+  tools?: readonly [] | null;
+  tool_choice?: "none" | "auto" | null;
+  parallel_tool_calls?: boolean | null;
+  functions?: readonly [] | null;
+  function_call?: "none" | "auto" | null;
+  /** Text in no particular form is all that is offered, and the rest are the values that ask for no more than that. */
+  response_format?: { type: "text" } | null;
+  modalities?: readonly "text"[] | null;
+  metadata?: Readonly<Record<string, never>> | null;
+  store?: false | null;
+  service_tier?: "auto" | "default" | null;
+  prompt_cache_retention?: "in-memory" | "in_memory" | null;
+  reasoning_effort?: "none" | null;
+  verbosity?: "medium" | null;
 }
 
 /** A request for chunks. */

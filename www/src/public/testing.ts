@@ -11,12 +11,15 @@ import { serveEstimator } from "../internal/estimator.js";
 import { fakeEngineModule } from "../internal/fake-engine.js";
 import type { FakeEngineOptions } from "../internal/fake-model.js";
 import { TUNING } from "../internal/download/request.js";
+import { readOptions } from "../internal/options/read.js";
+import { FAKE } from "../internal/options/tables.js";
 import { serveEngine } from "../internal/server.js";
 
 export type { FakeEngineOptions } from "../internal/fake-model.js";
 
 /** Runs the package's own worker code, over an engine that says words of a fixed list, the same ones for the same seed. */
-export function fakeWorker(options: FakeEngineOptions = {}): Worker {
+export function fakeWorker(given: FakeEngineOptions = {}): Worker {
+  const options = readOptions(FAKE, given);
   const { port1, port2 } = new MessageChannel();
   let ended = false;
   const end = new AbortController();

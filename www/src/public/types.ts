@@ -1,3 +1,5 @@
+import type { ChatCompletionMessageParam } from "./chat.js";
+
 /** One file of a split model. */
 export type ModelPart = string | URL | Request | Blob;
 
@@ -43,7 +45,12 @@ export interface LoadProgress {
 /** How the numbers in the KV cache are held. */
 export type KvCacheType = "f16" | "f32" | "q8_0";
 
-/** How a model is loaded and held; everything has a default. */
+/**
+ * How a model is loaded and held; everything has a default.
+ *
+ * Here and wherever the package takes options: one that is `undefined` or `null` counts as absent; one of the wrong kind or out of
+ * range, and one that there is not, give the error `invalid-argument`, which names it and says what it may be, before anything begins.
+ */
 export interface LoadOptions {
   /** Called at most ten times a second, and at the end of each phase. */
   onProgress?: (progress: LoadProgress) => void;
@@ -100,7 +107,7 @@ export interface LoadOptions {
   worker?: Worker | (() => Worker);
 }
 
-/** As for `load`, as far as memory or the way to the header depends on it. */
+/** As for `load`, as far as memory or the way to the header depends on it. The other options of `load` may be there too, so that one object serves both. */
 export type EstimateOptions = Pick<
   LoadOptions,
   "contextLength" | "kvCache" | "overrides" | "tokenEmbedding" | "headers" | "signal" | "backend" | "wasmUrl" | "workerUrl" | "worker"
@@ -165,8 +172,8 @@ export interface ChatMessage {
   readonly content: string;
 }
 
-/** Text to go on from, a conversation to answer (the model's chat template is applied), or token ids as they are. */
-export type Prompt = string | readonly ChatMessage[] | Uint32Array;
+/** Text to go on from, a conversation to answer (the model's chat template is applied), or token ids as they are. Messages may be in OpenAI's form too. */
+export type Prompt = string | readonly ChatCompletionMessageParam[] | Uint32Array;
 
 /** How an answer is drawn, and when it ends. Samplers have llama.cpp's meanings and apply in its order. */
 export interface GenerateOptions {
@@ -181,11 +188,11 @@ export interface GenerateOptions {
   repeatLastN?: number;
   presencePenalty?: number;
   frequencyPenalty?: number;
-  /** The same seed, prompt and options give the same tokens, on every backend. */
+  /** The same seed, prompt and options give the same tokens, on every backend. A whole number, not a BigInt. */
   seed?: number;
-  /** Generation ends before any of these; they are not part of the text. */
-  stop?: readonly string[];
-  /** Added to the logit of a token id. */
+  /** Generation ends before any of these; they are not part of the text. One text is one stop string, as in OpenAI's API. */
+  stop?: string | readonly string[];
+  /** Added to the logit of a token id; -Infinity bans it. */
   logitBias?: Readonly<Record<number, number>>;
   /** Read special tokens such as `<|eot_id|>` in a text prompt as tokens. */
   parseSpecial?: boolean;
@@ -196,6 +203,15 @@ export interface GenerateOptions {
   /** While the prompt is read: tokens done, of all that are new to the KV cache. */
   onPrefill?: (progress: { readonly done: number; readonly total: number }) => void;
 }
+
+/** How a text is read. */
+export interface TokenizeOptions {
+  /** Read special tokens such as `<|eot_id|>` as tokens. */
+  parseSpecial?: boolean;
+}
+
+/** A session has none of its own: its context and the type of its KV cache are those that the model was loaded with. */
+export type SessionOptions = Readonly<Record<string, never>>;
 
 /** A piece of an answer as it comes. */
 export interface Token {

@@ -1,0 +1,115 @@
+/** Every option of the package: its kind, and what counts without it. `OPTIONS.md` is written from these tables. */
+import type { ChatRequestOptions } from "../../public/chat.js";
+import type { GenerateOptions, LoadOptions, SessionOptions, TokenizeOptions, VerifyOptions } from "../../public/types.js";
+import type { FakeEngineOptions } from "../fake-engine.js";
+import * as kinds from "./kinds.js";
+import type { Options } from "./read.js";
+
+const signal = { kind: kinds.signal };
+
+export const GENERATE: Options<GenerateOptions> = {
+  of: "generate",
+  table: {
+    maxTokens: { kind: kinds.whole(0, kinds.U32), otherwise: "the rest of the context" },
+    temperature: { kind: kinds.float("a number, 0 (greedy) or greater", (value) => value >= 0), otherwise: "0.8" },
+    topK: { kind: kinds.whole(0, kinds.U32, "; 0 keeps all"), otherwise: "40" },
+    topP: { kind: kinds.between(0, 1), otherwise: "0.95" },
+    minP: { kind: kinds.between(0, 1), otherwise: "0.05" },
+    repeatPenalty: { kind: kinds.float("a number greater than 0; 1 is off", (value) => value > 0), otherwise: "1" },
+    repeatLastN: { kind: kinds.whole(-1, 2 ** 31 - 1, "; -1 is the whole context"), otherwise: "64" },
+    presencePenalty: { kind: kinds.between(-2, 2), otherwise: "0" },
+    frequencyPenalty: { kind: kinds.between(-2, 2), otherwise: "0" },
+    seed: { kind: kinds.whole(0, Number.MAX_SAFE_INTEGER), otherwise: "0" },
+    stop: { kind: kinds.oneOrMore(/[^]/, "a string that is not empty", "an array of such strings"), otherwise: "none" },
+    logitBias: { kind: kinds.biases, otherwise: "none" },
+    parseSpecial: { kind: kinds.flag, otherwise: "false" },
+    logProbabilities: { kind: kinds.flag, otherwise: "false" },
+    signal,
+    onPrefill: { kind: kinds.callback() },
+  },
+  alias: {
+    npredict: "maxTokens",
+    numpredict: "maxTokens",
+    maxlength: "maxTokens",
+    maxcompletiontokens: "maxTokens",
+    logprobs: "logProbabilities",
+    abort: "signal",
+    onprogress: "onPrefill",
+  },
+};
+
+export const LOAD: Options<LoadOptions> = {
+  of: "load and estimate",
+  table: {
+    onProgress: { kind: kinds.callback() },
+    signal,
+    contextLength: { kind: kinds.whole(1, kinds.U32, ", and no more than the model's own context"), otherwise: "the model's own, 4096 at most" },
+    kvCache: { kind: kinds.oneOf("f16", "f32", "q8_0"), otherwise: "`\"f16\"`" },
+    overrides: {
+      kind: kinds.listOf(kinds.textLike("a string of the form key=type:value with the type int, float, bool or str", /^[^=]+=(?:int|float|bool|str):/), "an array of strings of the form key=type:value"),
+      otherwise: "none",
+    },
+    hash: { kind: kinds.flag, otherwise: "false" },
+    tokenEmbedding: { kind: kinds.oneOf("auto", "file", "int8"), otherwise: "`\"auto\"`" },
+    cache: { kind: kinds.oneOf("auto", "required", false), otherwise: "`\"auto\"`" },
+    sha256: { kind: kinds.oneOrMore(/^[0-9a-f]{64}$/i, "a SHA-256 of 64 hexadecimal digits", "an array with one for each part of a split file"), otherwise: "whatever the file has" },
+    headers: { kind: kinds.headers, otherwise: "none" },
+    connections: { kind: kinds.whole(1, 16), otherwise: "4" },
+    offline: { kind: kinds.flag, otherwise: "false" },
+    backend: { kind: kinds.oneOf("auto", "simd128", "relaxed"), otherwise: "`\"auto\"`" },
+    threads: { kind: kinds.autoOr(1, 64), otherwise: "`\"auto\"`" },
+    wasmUrl: { kind: kinds.address, otherwise: "the package's own" },
+    workerUrl: { kind: kinds.address, otherwise: "the package's own" },
+    worker: { kind: kinds.worker, otherwise: "one of `workerUrl`" },
+  },
+  alias: {
+    nctx: "contextLength",
+    numctx: "contextLength",
+    contextsize: "contextLength",
+    ctxsize: "contextLength",
+    kvcachetype: "kvCache",
+    cachetypek: "kvCache",
+    progresscallback: "onProgress",
+    wasmpath: "wasmUrl",
+    workerpath: "workerUrl",
+  },
+};
+
+export const VERIFY: Options<VerifyOptions> = {
+  of: "verify",
+  table: {
+    prompts: { kind: kinds.listOf(kinds.text, "an array of strings, and not an empty one", 1), otherwise: "the ten built in" },
+    maxTokens: { kind: kinds.whole(1, kinds.U32), otherwise: "500" },
+    reference: { kind: kinds.json("the `metrics` of another run, as an object"), otherwise: "nothing to compare with" },
+    file: { kind: kinds.text, otherwise: "no name" },
+    signal,
+    onProgress: { kind: kinds.callback() },
+  },
+};
+
+export const TOKENIZE: Options<TokenizeOptions> = { of: "tokenize", table: { parseSpecial: { kind: kinds.flag, otherwise: "false" } } };
+
+export const SESSION: Options<SessionOptions> = { of: "session (its context and KV cache are as the model was loaded)", table: {} };
+
+export const CHAT_REQUEST: Options<ChatRequestOptions> = {
+  of: "create(params, options)",
+  table: { signal },
+  lacking: {
+    timeout: "give signal: AbortSignal.timeout(milliseconds)",
+    maxRetries: "no server is asked, so there is nothing to try again",
+    headers: "no server is asked",
+    query: "no server is asked",
+    path: "no server is asked",
+    idempotencyKey: "no server is asked",
+  },
+};
+
+export const FAKE: Options<FakeEngineOptions> = {
+  of: "fakeWorker",
+  table: {
+    vocabulary: { kind: kinds.listOf(kinds.text, "an array of words, and not an empty one", 1), otherwise: "some English words" },
+    contextLength: { kind: kinds.whole(1, kinds.U32), otherwise: "256" },
+    answerLength: { kind: kinds.count, otherwise: "100" },
+    prefillBatch: { kind: kinds.whole(1, kinds.U32), otherwise: "16" },
+  },
+};
