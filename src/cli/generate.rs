@@ -72,6 +72,7 @@ impl Sampling {
             },
             stop: self.stop.clone(),
             ignore_end: self.ignore_eos,
+            special: false,
             doubts: false,
         })
     }

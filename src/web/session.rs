@@ -77,6 +77,7 @@ impl Request {
             },
             stop: self.stop,
             ignore_end: false,
+            special: false,
             doubts: self.log_probabilities,
         })
     }
