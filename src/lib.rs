@@ -18,7 +18,7 @@
 //! The same GGUF, prompt, seed and options give the same logits, bit for bit, on every backend, with any
 //! number of threads and any chunking of the download or the prompt.
 
-#![warn(clippy::unwrap_used)]
+#![warn(clippy::unwrap_used, clippy::disallowed_macros)]
 
 mod allocate;
 pub mod blocks;
