@@ -66,7 +66,7 @@
 //! The feature `cli` builds the native program `b158`. In a browser the crate is used through the npm package of the same
 //! name; its modules are made from `web`, which exists on `wasm32` alone.
 
-#![warn(clippy::unwrap_used)]
+#![warn(clippy::unwrap_used, clippy::disallowed_macros)]
 
 mod allocate;
 pub mod blocks;

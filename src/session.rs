@@ -43,14 +43,16 @@ const TOKENS: &str = "the tokens of a session";
 /// What to generate.
 #[derive(Debug, Clone, Default)]
 pub struct GenerateOptions {
-    /// Tokens to generate at most; up to the end of the context where absent.
+    /// Tokens to generate at most; up to the end of the context where absent. With 0 the prompt is read and no more.
     pub max_tokens: Option<usize>,
     /// How tokens are chosen.
     pub sampler: SamplerOptions,
-    /// Text at which to stop; it is not part of the answer.
+    /// Text at which to stop; it is not part of the answer. The name of a control token (`<|eot_id|>`) stops at the token.
     pub stop: Vec<String>,
     /// Go on past the end-of-text and end-of-turn tokens.
     pub ignore_end: bool,
+    /// Spell control tokens out in the text, the one that ends it too.
+    pub special: bool,
     /// Give each token's log-probability and the entropy of its distribution. Costs an exponential for each token of
     /// the vocabulary.
     pub logprobs: bool,
@@ -149,9 +151,12 @@ pub struct Session {
 struct Run {
     sampler: Sampler,
     stop: StopStrings,
+    /// Control tokens that end the answer even where `ignore_end` is set.
+    stop_ids: Vec<u32>,
     stream: TextStream,
     max_tokens: usize,
     ignore_end: bool,
+    special: bool,
     logprobs: bool,
     usage: Usage,
     /// A pass has begun and has layers to go.
@@ -237,17 +242,20 @@ impl Session {
         self.state.cache.truncate(shared.min(prompt.len() - 1));
         self.tokens = tokens;
         let usage = Usage { prompt_tokens: prompt.len(), cached_tokens: self.state.cache.len(), completion_tokens: 0 };
+        let tokenizer = &self.loaded.tokenizer;
         self.run = Some(Run {
             sampler,
+            stop_ids: options.stop.iter().filter_map(|name| tokenizer.control_id(name)).collect(),
             stop: StopStrings::new(options.stop),
-            stream: self.loaded.tokenizer.stream(),
+            stream: tokenizer.stream(),
             max_tokens: options.max_tokens.unwrap_or(usize::MAX),
             ignore_end: options.ignore_end,
+            special: options.special,
             logprobs: options.logprobs,
             usage,
             in_pass: false,
             threads: 0,
-            finish: (options.max_tokens == Some(0) || prompt.len() == self.context()).then_some(FinishReason::Length),
+            finish: None,
             stopped: false,
             started: Instant::now(),
             prefilled: None,
@@ -300,6 +308,11 @@ impl Session {
         if !self.pass(model, run, prefill.then_some(budget))? || self.state.cache.len() < self.tokens.len() {
             return Ok(Step::Prefill { done: self.state.cache.len(), total: run.usage.prompt_tokens });
         }
+        if run.max_tokens == 0 || self.tokens.len() == self.context() {
+            // The prompt is read, and kept: that may be all that was wanted.
+            run.prefilled.get_or_insert_with(|| run.started.elapsed());
+            return Ok(Step::Done(run.summary(FinishReason::Length)));
+        }
         // The pass that ended with the newest token: its last row has the logits.
         let logits = self.state.last_logits(model);
         if let Some(tuner) = self.tuner.as_mut().filter(|_| !prefill) {
@@ -309,13 +322,21 @@ impl Session {
         let id = run.sampler.sample(logits, &self.tokens);
         run.last_token = run.started.elapsed();
         run.first_token.get_or_insert(run.last_token);
-        if loaded.tokenizer.is_end(id) && !run.ignore_end {
-            return Ok(Step::Done(run.summary(FinishReason::Stop)));
+        if loaded.tokenizer.is_end(id) && !run.ignore_end || run.stop_ids.contains(&id) {
+            let shown = if run.special { run.stream.push_special(id, &loaded.tokenizer) } else { String::new() };
+            let mut summary = run.summary(FinishReason::Stop);
+            summary.text += &shown;
+            return Ok(Step::Done(summary));
         }
         let logprobs = run.logprobs.then(|| Logprobs::of(logits, id));
         self.tokens.push(id);
         run.usage.completion_tokens += 1;
-        let (text, hit) = run.stop.push(&run.stream.push(id, &loaded.tokenizer));
+        let text = if run.special {
+            run.stream.push_special(id, &loaded.tokenizer)
+        } else {
+            run.stream.push(id, &loaded.tokenizer)
+        };
+        let (text, hit) = run.stop.push(&text);
         if hit {
             run.stopped = true;
             run.finish = Some(FinishReason::Stop);

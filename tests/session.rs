@@ -183,6 +183,48 @@ fn end_of_text_ends_and_can_be_ignored() {
 }
 
 #[test]
+fn the_name_of_a_control_token_stops_at_the_token() {
+    let loaded = stories();
+    let [eot] = encode(&loaded, "<|eot_id|>")[1..] else { panic!("one token") };
+    let mut session = session(&loaded, 64);
+    let sampler = SamplerOptions { logit_bias: vec![(eot, 1000.0)], ..SamplerOptions::greedy() };
+    let options = GenerateOptions { sampler, ignore_end: true, max_tokens: Some(3), ..Default::default() };
+    let mut run = |stop: &[&str], special: bool, ignore_end: bool| {
+        let stop = stop.iter().map(|&stop| stop.to_owned()).collect();
+        session.start(&[1, 2, 3], GenerateOptions { stop, special, ignore_end, ..options.clone() }).unwrap();
+        let (text, ids, summary) = finish(&mut session);
+        (text, ids.len(), summary.finish_reason)
+    };
+    let spelled = "<|eot_id|>".to_owned();
+    assert_eq!(run(&["<|eot_id|>"], false, true), (String::new(), 0, FinishReason::Stop));
+    assert_eq!(run(&["zebra", "<|eot_id|>"], true, true), (spelled.clone(), 0, FinishReason::Stop));
+    assert_eq!(run(&["<|begin_of_text|>", "<|eot_id", ""], false, true), (String::new(), 3, FinishReason::Length));
+    assert_eq!(run(&[], true, true), (spelled.repeat(3), 3, FinishReason::Length));
+    assert_eq!(run(&[], true, false), (spelled, 0, FinishReason::Stop));
+}
+
+#[test]
+fn nothing_to_generate_reads_the_prompt() {
+    let loaded = stories();
+    let prompt = encode(&loaded, PROMPT);
+    let mut session = session(&loaded, 256);
+    session.start(&prompt, greedy(0)).unwrap();
+    let (text, ids, summary) = finish(&mut session);
+    assert_eq!((text.as_str(), ids.len(), summary.finish_reason), ("", 0, FinishReason::Length));
+    assert_eq!(session.state().cache.len(), prompt.len());
+    assert!(summary.timings.prefill_tokens_per_second > 0.0 && summary.timings.decode_tokens_per_second == 0.0);
+    assert_eq!(summary.timings.time_to_first_token_ms, 0.0);
+    assert_eq!(session.start(&prompt, greedy(60)).unwrap().cached_tokens, prompt.len() - 1);
+    assert_eq!(finish(&mut session).0, STORY);
+    // It can be cancelled on the way like any other.
+    session.reset();
+    session.start(&prompt, greedy(0)).unwrap();
+    assert!(matches!(session.step(Duration::ZERO).unwrap(), Step::Prefill { .. }));
+    session.cancel();
+    assert_eq!(finish(&mut session).2.finish_reason, FinishReason::Cancelled);
+}
+
+#[test]
 fn trying_numbers_of_threads_changes_no_word() {
     let loaded = Arc::new(common::load(common::STORIES, kernels::detect(), 3, usize::MAX));
     let said = |tune_threads: bool| {

@@ -2,6 +2,8 @@
 
 use super::Outcome;
 use super::load::{Model, backend, read};
+use super::terminal::{self, say, tell};
+use super::values::whole;
 use b158::kernels::{Compute, Roofline};
 use b158::model::{EmbeddingType, KvType, State};
 use b158::threads::Pool;
@@ -10,31 +12,40 @@ use serde_json::json;
 use std::path::PathBuf;
 use std::time::Instant;
 
+/// Positions that a KV cache can have.
+const MAX_CONTEXT: usize = 1 << 24;
+
 #[derive(Args)]
 pub(crate) struct Bench {
     /// The GGUF file.
     #[arg(short = 'm', long = "model", value_name = "FILE")]
     model: PathBuf,
     /// Prompt tokens to read.
-    #[arg(short = 'p', long = "n-prompt", value_name = "N", default_value_t = 128)]
+    #[arg(short = 'p', long = "n-prompt", value_name = "N", default_value = "128")]
+    #[arg(value_parser = whole::<usize>(0, "a number of tokens"))]
     prompt: usize,
     /// Tokens to generate.
-    #[arg(short = 'n', long = "n-gen", value_name = "N", default_value_t = 64)]
+    #[arg(short = 'n', long = "n-gen", value_name = "N", default_value = "64")]
+    #[arg(value_parser = whole::<usize>(0, "a number of tokens"))]
     generate: usize,
     /// Positions already in the cache before prompt and generation, parted by commas.
     #[arg(short = 'd', long, value_name = "N,N", value_delimiter = ',', default_value = "0")]
+    #[arg(value_parser = whole::<usize>(0, "a number of tokens"))]
     depth: Vec<usize>,
     /// Thread counts to measure, parted by commas.
     #[arg(short = 't', long, value_name = "T,T", value_delimiter = ',', default_value = "1")]
+    #[arg(value_parser = whole::<usize>(1, "a number of threads"))]
     threads: Vec<usize>,
     /// Kernels [default: the fastest here].
     #[arg(long, value_name = "NAME")]
     backend: Option<String>,
     /// Runs of each; the median counts.
-    #[arg(short = 'r', long, value_name = "N", default_value_t = 3)]
+    #[arg(short = 'r', long, value_name = "N", default_value = "3")]
+    #[arg(value_parser = whole::<usize>(1, "a number of runs"))]
     repetitions: usize,
     /// Prompt tokens per pass.
-    #[arg(short = 'b', long = "batch-size", value_name = "N", default_value_t = 64)]
+    #[arg(short = 'b', long = "batch-size", value_name = "N", default_value = "64")]
+    #[arg(value_parser = whole::<usize>(1, "a number of tokens, 1 or more"))]
     batch_size: usize,
     /// Type of the KV cache: f16, f32 or q8_0.
     #[arg(long, value_name = "TYPE", default_value = "f16")]
@@ -63,16 +74,22 @@ impl Bench {
         let mut model = read(&options, compute)?.model;
         let load_seconds = begun.elapsed().as_secs_f64();
         let macs_per_token = model.weights.macs();
-        let run = self.prompt + self.generate;
-        let context = self.depth.iter().max().unwrap_or(&0) + run;
+        let run = self.prompt.saturating_add(self.generate);
+        let context = self.depth.iter().max().unwrap_or(&0).saturating_add(run);
+        if !(1..=MAX_CONTEXT).contains(&context) {
+            return Err(format!("-p, -n and -d give {context} tokens of context: it has 1 to {MAX_CONTEXT}").into());
+        }
         // Any ids do: the work does not depend on them.
         let ids: Vec<u32> = (0..context).map(|i| (i * 7919 % model.config.vocabulary) as u32).collect();
         let mut rows = Vec::new();
+        let mut out = terminal::out();
         if !self.json {
-            println!(
+            tell!(
+                out,
                 "  depth  threads  prompt({}) tok/s  generation({}) tok/s  read GB/s  dot G MAC/s  generation of read  prompt of dot",
-                self.prompt, self.generate
-            );
+                self.prompt,
+                self.generate
+            )?;
         }
         let mut state = State::new(&model, self.kv_cache, context, self.batch_size)?;
         for (&depth, &threads) in self.depth.iter().flat_map(|d| self.threads.iter().map(move |t| (d, t))) {
@@ -85,31 +102,36 @@ impl Bench {
             let bytes_per_token = self.bytes_per_token(&model, &state, depth);
             let before = Roofline::measure(&model.compute, &model.weights.memory());
             let (mut prompt, mut generation) = (Vec::new(), Vec::new());
-            for _ in 0..self.repetitions.max(1) {
+            for _ in 0..self.repetitions {
                 state.cache.truncate(depth);
                 let (read, written) = ids[depth..depth + run].split_at(self.prompt);
                 let begun = Instant::now();
                 read_prompt(&mut state, &model, read)?;
-                prompt.push(self.prompt as f64 / begun.elapsed().as_secs_f64());
+                prompt.push(rate(self.prompt, begun));
                 let begun = Instant::now();
                 for id in written {
                     state.begin(&model, &[*id])?;
                     while !state.step(&model)? {}
                     state.last_logits(&model);
                 }
-                generation.push(self.generate as f64 / begun.elapsed().as_secs_f64());
+                generation.push(rate(self.generate, begun));
             }
             let limits = before.max(Roofline::measure(&model.compute, &model.weights.memory()));
             let (prompt, generation) = (median(prompt), median(generation));
             let of_read = generation * bytes_per_token / limits.read_bytes_per_second;
             let of_dot = prompt * macs_per_token as f64 / limits.dot_macs_per_second;
             if !self.json {
-                println!(
-                    "{depth:>7}  {:>7}  {prompt:>17.1}  {generation:>20.1}  {:>9.1}  {:>11.1}  {of_read:>18.2}  {of_dot:>13.2}",
+                tell!(
+                    out,
+                    "{depth:>7}  {:>7}  {:>17}  {:>20}  {:>9.1}  {:>11.1}  {:>18}  {:>13}",
                     model.compute.pool.threads(),
+                    measured(prompt, 1),
+                    measured(generation, 1),
                     limits.read_bytes_per_second / 1e9,
                     limits.dot_macs_per_second / 1e9,
-                );
+                    measured(of_read, 2),
+                    measured(of_dot, 2),
+                )?;
             }
             rows.push(json!({
                 "depth": depth,
@@ -140,9 +162,9 @@ impl Bench {
             "results": rows,
         });
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&all)?);
+            out.json(&all)?;
         } else {
-            eprintln!(
+            say!(
                 "backend {}, {:.1} MB of weights, loaded in {load_seconds:.1} s, median of {} runs",
                 model.compute.backend.name(),
                 model.weights.bytes() as f64 / 1e6,
@@ -166,6 +188,16 @@ fn read_prompt(state: &mut State, model: &b158::model::Model, ids: &[u32]) -> b1
         while !state.step(model)? {}
     }
     Ok(())
+}
+
+/// Tokens a second; not a number, which JSON has as null, where there were none.
+fn rate(tokens: usize, begun: Instant) -> f64 {
+    if tokens == 0 { f64::NAN } else { tokens as f64 / begun.elapsed().as_secs_f64() }
+}
+
+/// A figure of the table, `-` where there is none.
+fn measured(figure: f64, decimals: usize) -> String {
+    if figure.is_finite() { format!("{figure:.decimals$}") } else { "-".to_owned() }
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

@@ -1,89 +1,132 @@
 //! `b158 run`: a prompt's continuation, streamed. The options and the loop serve `b158 chat` too.
 
 use super::load::{Context, Model};
-use super::{Outcome, interrupt, join_ids, parse_ids};
+use super::terminal::{self, say};
+use super::values::{ANY, Seed, real, whole};
+use super::{Outcome, interrupt, join_ids, output, parse_ids, prompt};
 use b158::sampler::SamplerOptions;
 use b158::session::{FinishReason, GenerateOptions, Session, Step, Summary};
 use b158::tokenizer::Special;
 use clap::Args;
-use std::io::{ErrorKind, Write, stdout};
+use std::hash::{BuildHasher, RandomState};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How tokens are chosen; the defaults are llama-cli's.
 #[derive(Args, Clone)]
 pub(crate) struct Sampling {
-    /// Tokens to generate; -1 goes on until the model ends or the context is full.
-    #[arg(short = 'n', long = "predict", value_name = "N", default_value_t = -1, allow_negative_numbers = true)]
+    /// Tokens to generate; 0 reads the prompt alone, -1 and -2 go on until the model ends or the context is full.
+    #[arg(short = 'n', long = "predict", alias = "n-predict", value_name = "N", default_value = "-1")]
+    #[arg(allow_hyphen_values = true, value_parser = whole::<i64>(-2, "a number of tokens, or -1 to go on to the end"))]
     predict: i64,
-    /// Temperature; 0 always takes the likeliest token.
-    #[arg(long = "temp", value_name = "X", default_value_t = 0.8, allow_negative_numbers = true)]
+    /// Temperature; 0 or less always takes the likeliest token.
+    #[arg(long = "temp", alias = "temperature", value_name = "X", default_value = "0.8")]
+    #[arg(allow_hyphen_values = true, value_parser = real(ANY, "a number; 0 or less always takes the likeliest token"))]
     temperature: f32,
-    /// Keep the K likeliest tokens; 0 keeps all.
-    #[arg(long, value_name = "K", default_value_t = 40)]
-    top_k: u32,
+    /// Keep the K likeliest tokens; 0 or less keeps all.
+    #[arg(long, value_name = "K", default_value = "40")]
+    #[arg(allow_hyphen_values = true, value_parser = whole::<i64>(i64::MIN, "a number of tokens; 0 or less keeps all"))]
+    top_k: i64,
     /// Keep the likeliest tokens that together have this probability; 1 keeps all.
-    #[arg(long, value_name = "P", default_value_t = 0.95)]
+    #[arg(long, value_name = "P", default_value = "0.95")]
+    #[arg(allow_hyphen_values = true, value_parser = real(0.0..=1.0, "a number between 0 and 1, which keeps all"))]
     top_p: f32,
     /// Drop tokens less likely than this share of the likeliest one's probability; 0 drops none.
-    #[arg(long, value_name = "P", default_value_t = 0.05)]
+    #[arg(long, value_name = "P", default_value = "0.05")]
+    #[arg(allow_hyphen_values = true, value_parser = real(0.0..=1.0, "a number between 0, which keeps all, and 1"))]
     min_p: f32,
     /// Divide the logits of recent tokens by this; 1 does nothing.
-    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    #[arg(long, value_name = "X", default_value = "1")]
+    #[arg(allow_hyphen_values = true, value_parser = real(f32::MIN_POSITIVE..=f32::MAX, "a number greater than 0; 1 does nothing"))]
     repeat_penalty: f32,
     /// How many recent tokens the penalties look at; -1 for all.
-    #[arg(long, value_name = "N", default_value_t = 64, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value = "64")]
+    #[arg(allow_hyphen_values = true, value_parser = whole::<i32>(-1, "a number of tokens, or -1 for all"))]
     repeat_last_n: i32,
     /// Subtract this from the logits of recent tokens.
-    #[arg(long, value_name = "X", default_value_t = 0.0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", default_value = "0")]
+    #[arg(allow_hyphen_values = true, value_parser = real(-2.0..=2.0, "a number between -2 and 2; 0 does nothing"))]
     presence_penalty: f32,
     /// Subtract this from the logits of recent tokens, once for each time they occur.
-    #[arg(long, value_name = "X", default_value_t = 0.0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", default_value = "0")]
+    #[arg(allow_hyphen_values = true, value_parser = real(-2.0..=2.0, "a number between -2 and 2; 0 does nothing"))]
     frequency_penalty: f32,
-    /// Seed of the draw; the same seed gives the same text on every machine.
-    #[arg(short = 's', long, value_name = "S", default_value_t = 0)]
-    seed: u64,
+    /// Seed of the draw; the same seed gives the same text on every machine. -1 takes any, and says which.
+    #[arg(short = 's', long, value_name = "S", default_value = "0", allow_hyphen_values = true)]
+    seed: Seed,
     /// Add to a token's logit: ID+X or ID-X. May be repeated.
-    #[arg(short = 'l', long = "logit-bias", value_name = "ID+X")]
-    logit_bias: Vec<String>,
-    /// Stop at this text. May be repeated.
-    #[arg(short = 'r', long = "reverse-prompt", alias = "stop", value_name = "TEXT")]
+    #[arg(short = 'l', long = "logit-bias", value_name = "ID+X", value_parser = parse_bias)]
+    logit_bias: Vec<(u32, f32)>,
+    /// Stop at this text, or at this control token. May be repeated.
+    #[arg(short = 'r', long = "reverse-prompt", alias = "stop", value_name = "TEXT", allow_hyphen_values = true)]
     stop: Vec<String>,
     /// Go on past the end-of-text token.
     #[arg(long)]
     ignore_eos: bool,
+    /// Spell control tokens out in the text.
+    #[arg(long)]
+    special: bool,
+    /// Read \n, \r, \t, \', \", \\ and \x41 in prompts and in the texts of -r as what they stand for: the default.
+    #[arg(short = 'e', long, overrides_with = "no_escape")]
+    escape: bool,
+    /// Take prompts and the texts of -r as they are.
+    #[arg(long, overrides_with = "escape")]
+    no_escape: bool,
 }
 
 impl Sampling {
-    pub(crate) fn options(&self) -> Outcome<GenerateOptions> {
+    /// For the library; says which seed was taken where any would do.
+    pub(crate) fn options(&self, quiet: bool) -> Outcome<GenerateOptions> {
+        let seed = match self.seed {
+            Seed::Fixed(seed) => seed,
+            Seed::Random => {
+                // As long as llama.cpp's, for people who copy it.
+                let seed = RandomState::new().hash_one(std::process::id()) >> 32;
+                if !quiet {
+                    say!("seed {seed}");
+                }
+                seed
+            }
+        };
+        let stop = self.stop.iter().map(|text| self.unescape("-r", text)).collect::<Outcome<_>>()?;
         Ok(GenerateOptions {
             max_tokens: usize::try_from(self.predict).ok(),
             sampler: SamplerOptions {
-                temperature: self.temperature,
-                top_k: self.top_k,
+                temperature: self.temperature.max(0.0),
+                top_k: u32::try_from(self.top_k.max(0)).unwrap_or(u32::MAX),
                 top_p: self.top_p,
                 min_p: self.min_p,
                 repeat_penalty: self.repeat_penalty,
                 repeat_last_n: self.repeat_last_n,
                 presence_penalty: self.presence_penalty,
                 frequency_penalty: self.frequency_penalty,
-                seed: self.seed,
-                logit_bias: self.logit_bias.iter().map(|text| parse_bias(text)).collect::<Outcome<_>>()?,
+                seed,
+                logit_bias: self.logit_bias.clone(),
             },
-            stop: self.stop.clone(),
+            stop,
             ignore_end: self.ignore_eos,
+            special: self.special,
             logprobs: false,
         })
+    }
+
+    /// An option's text with its escape sequences read, unless that is off.
+    pub(crate) fn unescape(&self, option: &str, text: &str) -> Outcome<String> {
+        if self.no_escape {
+            return Ok(text.to_owned());
+        }
+        Ok(prompt::unescape(text).map_err(|reason| format!("{option}: {reason}"))?)
     }
 }
 
 /// llama-cli's `29905+1` and `29905-1`.
-fn parse_bias(text: &str) -> Outcome<(u32, f32)> {
+fn parse_bias(text: &str) -> Result<(u32, f32), &'static str> {
     let parsed = text.find(['+', '-']).and_then(|at| {
         let (id, bias) = text.split_at(at);
         Some((id.parse().ok()?, bias.parse().ok()?))
     });
-    Ok(parsed.ok_or_else(|| format!("logit bias `{text}` is not ID+X or ID-X"))?)
+    parsed.ok_or("it is a token's id and a number with its sign: 29905+1 or 29905-inf")
 }
 
 #[derive(Args)]
@@ -94,10 +137,11 @@ pub(crate) struct Run {
     context: Context,
     #[command(flatten)]
     sampling: Sampling,
-    /// The text to continue.
+    /// The text to continue. Begin-of-text goes first if the model wants it and the text has none.
     #[arg(short = 'p', long, value_name = "TEXT", required_unless_present_any = ["file", "prompt_ids"])]
+    #[arg(allow_hyphen_values = true)]
     prompt: Option<String>,
-    /// Read the text to continue from a file.
+    /// Read the text to continue from a file, without the line feed at its end.
     #[arg(short = 'f', long, value_name = "FILE", conflicts_with = "prompt")]
     file: Option<PathBuf>,
     /// The prompt as token ids, taken as they are.
@@ -107,9 +151,15 @@ pub(crate) struct Run {
     /// the same is not read again.
     #[arg(long, value_name = "FILE")]
     prompt_cache: Option<PathBuf>,
+    /// Take from the prompt cache, and leave it as it is.
+    #[arg(long, requires = "prompt_cache")]
+    prompt_cache_ro: bool,
     /// Print the prompt before its continuation.
-    #[arg(long)]
+    #[arg(long, alias = "display-prompt", overrides_with = "no_display_prompt")]
     echo: bool,
+    /// Print the continuation alone: the default.
+    #[arg(long, overrides_with = "echo")]
+    no_display_prompt: bool,
     /// Print token ids instead of text.
     #[arg(long)]
     ids: bool,
@@ -118,67 +168,66 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) fn run(self) -> Outcome {
         interrupt::listen();
-        let loaded = self.model.load()?;
-        let mut session = self.context.session(loaded.clone(), &self.model)?;
+        let quiet = self.model.quiet;
         let text = match (&self.prompt, &self.file) {
-            (Some(text), _) => text.clone(),
-            (None, Some(file)) => std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?,
+            (Some(text), _) => self.sampling.unescape("-p", text)?,
+            (None, Some(file)) => self.sampling.unescape("-f", &prompt::file(file)?)?,
             (None, None) => String::new(),
         };
+        let loaded = self.model.load()?;
+        let mut session = self.context.session(loaded.clone(), &self.model)?;
         let tokenizer = &loaded.tokenizer;
         let prompt = match &self.prompt_ids {
             Some(ids) => parse_ids(ids)?,
             None => tokenizer.encode(&text, Special::PARSED)?,
         };
         if let Some(path) = &self.prompt_cache {
-            restore(&mut session, path)?;
+            restore(&mut session, path, quiet)?;
         }
-        let mut out = stdout().lock();
+        let mut out = terminal::out();
         if self.echo {
-            let shown = if self.ids { join_ids(&prompt) + " " } else { tokenizer.decode(&prompt, false) };
-            write!(out, "{shown}")?;
-            out.flush()?;
+            let special = self.sampling.special;
+            out.text(&if self.ids { join_ids(&prompt) + " " } else { tokenizer.decode(&prompt, special) })?;
         }
-        session.start(&prompt, self.sampling.options()?)?;
+        session.start(&prompt, self.sampling.options(quiet)?)?;
         let mut first = true;
         let summary = stream(&mut session, |id, text| {
             if self.ids {
-                write!(out, "{}{id}", if first { "" } else { " " })?;
+                out.text(&if first { id.to_string() } else { format!(" {id}") })?;
                 first = false;
             } else {
-                write!(out, "{text}")?;
+                out.text(text)?;
             }
-            Ok(out.flush()?)
+            Ok(())
         })?;
-        if self.ids {
-            writeln!(out)?;
-        } else {
-            writeln!(out, "{}", summary.text)?;
-        }
-        if !self.model.quiet {
+        out.text(&if self.ids { "\n".to_owned() } else { summary.text.clone() + "\n" })?;
+        if !quiet {
             report(&summary);
         }
         match &self.prompt_cache {
-            Some(path) => save(&session, path),
-            None => Ok(()),
+            Some(path) if !self.prompt_cache_ro => output::write(path, &session.save()?),
+            _ => Ok(()),
         }
     }
 }
 
-fn restore(session: &mut Session, path: &Path) -> Outcome {
+/// What an earlier run has left. As in llama-cli an empty file begins anew, and one that cannot be used is not touched.
+fn restore(session: &mut Session, path: &Path, quiet: bool) -> Outcome {
+    let name = terminal::path(path);
     match std::fs::read(path) {
-        Ok(bytes) => Ok(session.restore(&bytes).map_err(|e| format!("{}: {e}", path.display()))?),
+        Ok(bytes) if bytes.is_empty() => {
+            if !quiet {
+                say!("note: {name} is empty: a new session begins");
+            }
+            Ok(())
+        }
+        Ok(bytes) => {
+            let advice = "delete the file, or name another, to begin anew";
+            Ok(session.restore(&bytes).map_err(|e| format!("{name}: {e}; {advice}"))?)
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(format!("{}: {error}", path.display()).into()),
+        Err(error) => Err(format!("{name}: {error}").into()),
     }
-}
-
-/// Under another name first: whatever ends the program, the file is a whole one.
-fn save(session: &Session, path: &Path) -> Outcome {
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
-    let written = std::fs::write(&part, session.save()?).and_then(|()| std::fs::rename(&part, path));
-    Ok(written.map_err(|e| format!("{}: {e}", path.display()))?)
 }
 
 /// Runs the generation that was started, calling `token` for each token; Ctrl-C cancels it.
@@ -195,7 +244,7 @@ pub(crate) fn stream(session: &mut Session, mut token: impl FnMut(u32, &str) -> 
     }
 }
 
-/// One line on standard error.
+/// Counts and speeds, in one line on standard error. What took no time that could be measured has no speed.
 pub(crate) fn report(summary: &Summary) {
     let (usage, timings) = (summary.usage, summary.timings);
     let why = match summary.finish_reason {
@@ -203,15 +252,20 @@ pub(crate) fn report(summary: &Summary) {
         FinishReason::Length => "length reached",
         FinishReason::Cancelled => "stopped",
     };
-    eprintln!(
-        "prompt {} tokens{} at {:.1} tok/s; generated {} at {:.1} tok/s with {} thread{}; first token after {:.0} ms; {why}",
-        usage.prompt_tokens,
-        if usage.cached_tokens > 0 { format!(" ({} cached)", usage.cached_tokens) } else { String::new() },
-        timings.prefill_tokens_per_second,
-        usage.completion_tokens,
-        timings.decode_tokens_per_second,
-        timings.decode_threads,
-        if timings.decode_threads == 1 { "" } else { "s" },
-        timings.time_to_first_token_ms,
-    );
+    let mut line = format!("prompt {} tokens", usage.prompt_tokens);
+    if usage.cached_tokens > 0 {
+        line += &format!(" ({} cached)", usage.cached_tokens);
+    }
+    if timings.prefill_tokens_per_second > 0.0 {
+        line += &format!(" at {:.1} tok/s", timings.prefill_tokens_per_second);
+    }
+    line += &format!("; generated {}", usage.completion_tokens);
+    if timings.decode_tokens_per_second > 0.0 {
+        let (rate, threads) = (timings.decode_tokens_per_second, timings.decode_threads);
+        line += &format!(" at {rate:.1} tok/s with {threads} thread{}", if threads == 1 { "" } else { "s" });
+    }
+    if timings.time_to_first_token_ms > 0.0 {
+        line += &format!("; first token after {:.0} ms", timings.time_to_first_token_ms);
+    }
+    say!("{line}; {why}");
 }

@@ -1,11 +1,11 @@
 //! `b158 inspect`: what a file holds, from its header alone; with `--check` from its bytes.
 
+use super::terminal::{self, tell};
 use super::{Outcome, check, load};
 use b158::gguf::{Array, Decoder, Event, Limits, Value};
 use b158::model::{Estimate, Estimator, LoaderOptions, WASM_LIMIT};
 use clap::Args;
 use serde_json::json;
-use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
 
 #[derive(Args)]
@@ -56,7 +56,7 @@ fn headers(path: &Path) -> Outcome<Vec<Decoder>> {
 
 fn read_header(path: &Path, overrides: &[String], new: impl FnOnce(Limits) -> Decoder) -> Outcome<Decoder> {
     let mut part = load::open(path)?;
-    let failed = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
+    let failed = |e: &dyn std::fmt::Display| format!("{}: {e}", terminal::path(path));
     let mut decoder = new(Limits { file_size: part.size, ..Limits::default() });
     let mut buffer = vec![0; 1 << 18];
     loop {
@@ -112,23 +112,25 @@ fn size(decoders: &[Decoder]) -> u64 {
 
 fn print_text(decoders: &[Decoder], estimate: Outcome<Estimate>) -> Outcome {
     let Some(first) = decoders.first() else { return Ok(()) };
-    let mut out = stdout().lock();
+    let mut out = terminal::out();
     let version = first.version().unwrap_or_default();
     let parts = if decoders.len() > 1 { format!(" in {} files", decoders.len()) } else { String::new() };
-    writeln!(out, "GGUF v{version}, {} bytes{parts}", size(decoders))?;
-    writeln!(out, "\n{} keys", first.metadata().len())?;
+    tell!(out, "GGUF v{version}, {} bytes{parts}", size(decoders))?;
+    tell!(out, "")?;
+    tell!(out, "{} keys", first.metadata().len())?;
     for (key, value) in first.metadata().iter() {
-        writeln!(out, "  {key} = {}", shown(value))?;
+        tell!(out, "  {key} = {}", shown(value))?;
     }
     let mut kinds: Vec<(&str, usize, u64)> = Vec::new();
     for (i, decoder) in decoders.iter().enumerate() {
         let part = if decoders.len() > 1 { format!(" in file {}", i + 1) } else { String::new() };
         let tensors = decoder.tensors();
         let from = decoder.data_offset().unwrap_or_default();
-        writeln!(out, "\n{} tensors{part}, data from byte {from}", tensors.len())?;
+        tell!(out, "")?;
+        tell!(out, "{} tensors{part}, data from byte {from}", tensors.len())?;
         for info in tensors {
             let dims = info.dims.iter().map(u64::to_string).collect::<Vec<_>>().join(" × ");
-            writeln!(
+            tell!(
                 out,
                 "  {:<32} {:<6} {dims:<16} {:>12} bytes at {}",
                 info.name,
@@ -142,22 +144,26 @@ fn print_text(decoders: &[Decoder], estimate: Outcome<Estimate>) -> Outcome {
             }
         }
     }
-    writeln!(out)?;
+    tell!(out, "")?;
     for (name, count, bytes) in kinds {
-        writeln!(out, "  {name:<6} {count:>4} tensors {:>10.1} MB", bytes as f64 / 1e6)?;
+        tell!(out, "  {name:<6} {count:>4} tensors {:>10.1} MB", bytes as f64 / 1e6)?;
     }
     match estimate {
         Ok(estimate) => {
             let [weights, cache, all] = [estimate.weight_bytes, estimate.kv_cache_bytes, estimate.wasm_bytes];
             let mb = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
             let (kind, context) = (estimate.kv_type.name(), estimate.context);
-            write!(out, "\nmemory: weights {}, KV cache {} ({context} tokens, {kind})", mb(weights), mb(cache))?;
-            writeln!(out, "; in a browser {} in all", mb(all))?;
+            let weights = format!("memory: weights {}, KV cache {} ({context} tokens, {kind})", mb(weights), mb(cache));
+            tell!(out, "")?;
+            tell!(out, "{weights}; in a browser {} in all", mb(all))?;
             if let Err(error) = estimate.check(WASM_LIMIT) {
-                writeln!(out, "  not in a browser: {error}")?;
+                tell!(out, "  not in a browser: {error}")?;
             }
         }
-        Err(error) => writeln!(out, "\nthis engine does not run it: {error}")?,
+        Err(error) => {
+            tell!(out, "")?;
+            tell!(out, "this engine does not run it: {error}")?;
+        }
     }
     Ok(())
 }
@@ -245,6 +251,5 @@ fn print_json(decoders: &[Decoder], estimate: Option<&Estimate>) -> Outcome {
         "metadata": metadata,
         "tensors": tensors,
     });
-    writeln!(stdout().lock(), "{}", serde_json::to_string_pretty(&all)?)?;
-    Ok(())
+    Ok(terminal::out().json(&all)?)
 }

@@ -1,5 +1,6 @@
 //! Ctrl-C ends the answer, a second one the program.
 
+use super::terminal::say;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
@@ -11,12 +12,12 @@ pub(crate) fn listen() {
     HANDLER.get_or_init(|| {
         let outcome = ctrlc::set_handler(|| {
             if PRESSED.swap(true, SeqCst) {
-                eprintln!();
+                say!("");
                 std::process::exit(130);
             }
         });
         if let Err(error) = outcome {
-            eprintln!("note: Ctrl-C ends the program at once: {error}");
+            say!("note: Ctrl-C ends the program at once: {error}");
         }
     });
 }

@@ -1,9 +1,11 @@
 //! Loading a model file with a progress bar.
 
 use super::Outcome;
+use super::terminal::{self, say};
+use super::values::whole;
 use b158::gguf::Split;
 use b158::kernels::{self, Backend, Compute};
-use b158::model::{EmbeddingType, KvType, Loaded, Loader, LoaderOptions};
+use b158::model::{Config, EmbeddingType, KvType, Loaded, Loader, LoaderOptions};
 use b158::session::{Session, SessionOptions};
 use b158::threads::Pool;
 use clap::Args;
@@ -20,8 +22,9 @@ pub(crate) struct Model {
     #[arg(short = 'm', long = "model", value_name = "FILE")]
     pub(crate) model: PathBuf,
     /// Threads [default: all processors for the prompt, as many as make it fastest for each token].
-    #[arg(short = 't', long, value_name = "T")]
-    pub(crate) threads: Option<usize>,
+    #[arg(short = 't', long, value_name = "T", allow_hyphen_values = true)]
+    #[arg(value_parser = whole::<i64>(-1, "a number of threads, or -1 for as many as are best"))]
+    pub(crate) threads: Option<i64>,
     /// Kernels: scalar, avx2, avx512, neon … [default: the fastest here].
     #[arg(long, value_name = "NAME")]
     pub(crate) backend: Option<String>,
@@ -43,31 +46,42 @@ pub(crate) struct Model {
 /// How the context is held.
 #[derive(Args, Clone)]
 pub(crate) struct Context {
-    /// Tokens of context, prompt and answer [default: the model's, at most 4096].
-    #[arg(short = 'c', long = "ctx-size", value_name = "N")]
-    pub(crate) ctx_size: Option<usize>,
+    /// Tokens of context, prompt and answer; 0 takes all that the model was trained for [default: that, at most 4096].
+    #[arg(short = 'c', long = "ctx-size", value_name = "N", allow_hyphen_values = true)]
+    #[arg(value_parser = whole::<usize>(0, "a number of tokens; 0 takes the model's own"))]
+    ctx_size: Option<usize>,
     /// Type of the KV cache: f16, f32 or q8_0.
     #[arg(long, value_name = "TYPE", default_value = "f16")]
     pub(crate) kv_cache: KvType,
     /// Prompt tokens per pass; changes the speed, never the result.
-    #[arg(short = 'b', long = "batch-size", value_name = "N", default_value_t = 64)]
+    #[arg(short = 'b', long = "batch-size", value_name = "N", default_value = "64", allow_hyphen_values = true)]
+    #[arg(value_parser = whole::<usize>(1, "a number of tokens, 1 or more"))]
     pub(crate) batch_size: usize,
 }
 
 impl Context {
     /// A session whose generation finds out how many threads it should have, unless the user has said.
     pub(crate) fn session(&self, loaded: Arc<Loaded>, model: &Model) -> Outcome<Session> {
-        let tune_threads = model.threads.is_none();
-        let options =
-            SessionOptions { context: self.ctx_size, kv_type: self.kv_cache, tune_threads, batch: self.batch_size };
+        let tune_threads = model.asked_threads().is_none();
+        let context = self.tokens(&loaded.model.config);
+        let options = SessionOptions { context, kv_type: self.kv_cache, tune_threads, batch: self.batch_size };
         Ok(Session::new(loaded, options)?)
+    }
+
+    /// Tokens that were asked for.
+    pub(crate) fn tokens(&self, config: &Config) -> Option<usize> {
+        self.ctx_size.map(|tokens| if tokens == 0 { config.context_length } else { tokens })
     }
 }
 
 impl Model {
     /// Threads asked for, or one a processor.
     pub(crate) fn threads(&self) -> usize {
-        self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+        self.asked_threads().unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+    }
+
+    fn asked_threads(&self) -> Option<usize> {
+        self.threads.and_then(|threads| usize::try_from(threads).ok()).filter(|threads| *threads > 0)
     }
 
     /// Loads the file and says on standard error what will compute it.
@@ -78,10 +92,10 @@ impl Model {
         let loaded = Arc::new(read(self, compute)?);
         if !self.quiet {
             for note in &loaded.notes {
-                eprintln!("note: {note}");
+                say!("note: {note}");
             }
             let (config, weights) = (&loaded.model.config, &loaded.model.weights);
-            eprintln!(
+            say!(
                 "{}: {} layers, {:.1} M parameters, {:.1} MB of weights; backend {}, {threads} thread{}",
                 loaded.name.as_deref().unwrap_or(&config.architecture),
                 config.layers,
@@ -151,7 +165,7 @@ pub(crate) struct Part {
 
 /// Opens a file; `-` is standard input.
 pub(crate) fn open(path: &Path) -> Outcome<Part> {
-    let name = path.display().to_string();
+    let name = terminal::path(path);
     if path.as_os_str() == "-" {
         return Ok(Part { path: name, file: Box::new(std::io::stdin().lock()), size: None });
     }

@@ -1,10 +1,11 @@
 //! `b158 logits`: what the model thinks after each token, for comparison with other engines.
 
 use super::load::{Context, Model, bar};
-use super::{Outcome, parse_ids};
+use super::output::Output;
+use super::terminal::{self, say};
+use super::{Outcome, interrupt, parse_ids};
 use b158::model::{EmbeddingType, State};
 use clap::Args;
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
@@ -32,7 +33,7 @@ impl Logits {
         let exact = self.model.token_embedding_type.or(Some(EmbeddingType::File));
         let loaded = Model { token_embedding_type: exact, ..self.model.clone() }.load()?;
         let model = &loaded.model;
-        let context = self.context.ctx_size.unwrap_or(model.config.context_length.max(ids.len()));
+        let context = self.context.tokens(&model.config).unwrap_or(model.config.context_length.max(ids.len()));
         // Said before the output file is touched.
         let vocabulary = model.config.vocabulary as u32;
         if let Some(&id) = ids.iter().find(|&&id| id >= vocabulary) {
@@ -42,25 +43,29 @@ impl Logits {
             return Err(b158::Error::PromptTooLong { tokens: ids.len(), context }.into());
         }
         let mut state = State::new(model, self.context.kv_cache, context, self.context.batch_size)?;
-        let path = self.output.display();
-        let file = File::create(&self.output).map_err(|e| format!("{path}: {e}"))?;
-        let mut file = BufWriter::new(file);
+        let mut file = BufWriter::new(Output::create(&self.output)?);
         let bytes = (ids.len() * model.config.vocabulary * 4) as u64;
         let bar = bar(Some(bytes), self.model.quiet, "logits");
+        // Stopped, it leaves nothing behind.
+        interrupt::listen();
         for batch in ids.chunks(state.batch()) {
+            if interrupt::take() {
+                return Err("stopped".into());
+            }
             state.begin(model, batch)?;
             while !state.step(model)? {}
             for row in 0..batch.len() {
                 for logit in state.logits(model, row) {
-                    file.write_all(&logit.to_le_bytes()).map_err(|e| format!("{path}: {e}"))?;
+                    file.write_all(&logit.to_le_bytes())?;
                 }
                 bar.inc(model.config.vocabulary as u64 * 4);
             }
         }
-        file.flush().map_err(|e| format!("{path}: {e}"))?;
+        file.into_inner().map_err(|e| e.into_error())?.commit()?;
         bar.finish_and_clear();
         if !self.model.quiet {
-            eprintln!("{} positions × {} logits in {path}", ids.len(), model.config.vocabulary);
+            let path = terminal::path(&self.output);
+            say!("{} positions × {} logits in {path}", ids.len(), model.config.vocabulary);
         }
         Ok(())
     }

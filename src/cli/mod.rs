@@ -6,23 +6,35 @@ mod check;
 mod generate;
 mod inspect;
 mod interrupt;
+mod llama;
 mod load;
 mod logits;
+mod output;
 mod perplexity;
+mod prompt;
 mod synth;
 mod synth_q4_k;
 mod synth_tokenizer;
+mod terminal;
 mod tokenize;
+mod values;
 mod verify;
 
-use clap::{Parser, Subcommand};
+use b158::Error;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::error::Error as AnyError;
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::process::ExitCode;
+use terminal::say;
 
-pub(crate) type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
+pub(crate) type Outcome<T = ()> = Result<T, Box<dyn AnyError>>;
 
 /// BitNet b1.58 ternary language models: the same bits on every processor.
 #[derive(Parser)]
-#[command(name = "b158", version, about)]
-pub(crate) struct Cli {
+// Of an option that is given twice the last counts, as in llama-cli.
+#[command(name = "b158", version, about, args_override_self = true)]
+struct Cli {
     #[command(subcommand)]
     command: Command,
 }
@@ -49,9 +61,69 @@ enum Command {
     Bench(bench::Bench),
 }
 
-impl Cli {
-    pub(crate) fn run(self) -> Outcome {
-        match self.command {
+/// Runs the program. 0 is success, 1 an error, 2 a command line that cannot be read.
+pub(crate) fn main() -> ExitCode {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let (cli, notes) = match parse(args.clone()).map_err(|error| {
+        // The error quotes them, in lines of its own: spelled, they are wrong in the same way.
+        parse(args.iter().map(|arg| terminal::argument(arg)).collect()).err().unwrap_or(error)
+    }) {
+        Ok(parsed) => parsed,
+        Err(error) => return usage(&error),
+    };
+    notes.iter().for_each(|note| say!("note: {note}"));
+    end(cli.command.run())
+}
+
+/// The command line, and what is to be said about it.
+fn parse(args: Vec<OsString>) -> Result<(Cli, Vec<String>), clap::Error> {
+    let command = Cli::command();
+    let llama::Translated { args, mut notes } = llama::translate(args, &command)?;
+    let matches = command.try_get_matches_from(args)?;
+    let quiet = |matches: &clap::ArgMatches| matches.try_get_one("quiet").ok().flatten() == Some(&true);
+    if matches.subcommand().is_some_and(|(_, matches)| quiet(matches)) {
+        notes.clear();
+    }
+    Ok((Cli::from_arg_matches(&matches)?, notes))
+}
+
+/// Help or the version, or what is wrong with the command line, which quotes it.
+fn usage(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        terminal::say_lines(&error.render().to_string());
+        return ExitCode::from(2);
+    }
+    end(terminal::out().lines(&error.render().to_string()).map_err(Into::into))
+}
+
+fn end(outcome: Outcome) -> ExitCode {
+    let Err(error) = outcome else { return ExitCode::SUCCESS };
+    // A reader that has seen enough (`b158 inspect FILE | head`) is no failure.
+    if error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe) {
+        return ExitCode::SUCCESS;
+    }
+    say!("error: {}", spelled(&*error));
+    ExitCode::FAILURE
+}
+
+/// An error with the names that options have here.
+fn spelled(error: &(dyn AnyError + 'static)) -> String {
+    match error.downcast_ref() {
+        Some(Error::BadOption { option, value, reason }) => {
+            let option = match *option {
+                "temperature" => "temp".to_owned(),
+                "context" => "ctx-size".to_owned(),
+                other => other.replace('_', "-"),
+            };
+            format!("--{option} is {value}: {reason}")
+        }
+        _ => error.to_string(),
+    }
+}
+
+impl Command {
+    fn run(self) -> Outcome {
+        match self {
             Command::Run(command) => command.run(),
             Command::Chat(command) => command.run(),
             Command::Tokenize(command) => command.run(),

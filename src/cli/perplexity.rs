@@ -3,8 +3,10 @@
 //! The text is cut into windows of the context's length, each begins with the begin-of-text token (in place of its first
 //! token), and the second half of each is scored: every scored token has at least half a context before it.
 
-use super::Outcome;
 use super::load::Model;
+use super::terminal::{self, say};
+use super::values::whole;
+use super::{Outcome, prompt};
 use b158::model::{KvType, State};
 use b158::tokenizer::Special;
 use clap::Args;
@@ -22,17 +24,20 @@ pub(crate) struct Perplexity {
     /// The text to score.
     #[arg(short = 'f', long, value_name = "FILE")]
     file: PathBuf,
-    /// Tokens in a window [default: 512, or the model's context where that is shorter].
-    #[arg(short = 'c', long = "ctx-size", value_name = "N")]
+    /// Tokens in a window; 0 takes the model's context [default: 512, or the model's context where that is shorter].
+    #[arg(short = 'c', long = "ctx-size", value_name = "N", allow_hyphen_values = true)]
+    #[arg(value_parser = whole::<usize>(0, "a number of tokens; 0 takes the model's own context"))]
     ctx_size: Option<usize>,
-    /// Windows to score at most [default: all].
-    #[arg(long, value_name = "N")]
-    chunks: Option<usize>,
+    /// Windows to score at most; -1 scores all, which is the default.
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    #[arg(value_parser = whole::<i64>(-1, "a number of windows, or -1 for all"))]
+    chunks: Option<i64>,
     /// Type of the KV cache: f16, f32 or q8_0.
     #[arg(long, value_name = "TYPE", default_value = "f16")]
     kv_cache: KvType,
     /// Tokens per pass; changes the speed, never the result.
-    #[arg(short = 'b', long = "batch-size", value_name = "N", default_value_t = 64)]
+    #[arg(short = 'b', long = "batch-size", value_name = "N", default_value = "64", allow_hyphen_values = true)]
+    #[arg(value_parser = whole::<usize>(1, "a number of tokens, 1 or more"))]
     batch_size: usize,
     /// Print JSON instead of a line.
     #[arg(long)]
@@ -71,17 +76,22 @@ impl Score {
 
 impl Perplexity {
     pub(crate) fn run(self) -> Outcome {
-        let path = self.file.display();
-        let text = std::fs::read_to_string(&self.file).map_err(|e| format!("{path}: {e}"))?;
+        let path = terminal::path(&self.file);
+        let text = prompt::file(&self.file)?;
         let loaded = self.model.load()?;
         let (model, tokenizer) = (&loaded.model, &loaded.tokenizer);
         let trained = model.config.context_length;
-        let window = self.ctx_size.unwrap_or(trained.min(DEFAULT_WINDOW));
+        let window = match self.ctx_size {
+            None => trained.min(DEFAULT_WINDOW),
+            Some(0) => trained,
+            Some(tokens) => tokens,
+        };
         if window < 2 || window > trained {
             return Err(format!("a window of {window} tokens: it has 2 to {trained}, the model's own context").into());
         }
         let ids = tokenizer.encode(&text, Special::TEXT)?;
-        let windows = (ids.len() / window).min(self.chunks.unwrap_or(usize::MAX));
+        let windows =
+            (ids.len() / window).min(self.chunks.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX));
         if windows == 0 {
             let short = format!("{path} has {} tokens, a window takes {window}: give a longer text, or -c", ids.len());
             return Err(short.into());
@@ -123,12 +133,12 @@ impl Perplexity {
                 "backend": model.compute.backend.name(),
                 "threads": model.compute.pool.threads(),
             });
-            println!("{all:#}");
+            terminal::out().json(&all)?;
         } else {
-            println!("{:.4} +/- {:.4}", score.perplexity(), score.error());
+            terminal::out().line(&format!("{:.4} +/- {:.4}", score.perplexity(), score.error()))?;
         }
         if !self.model.quiet {
-            eprintln!("{:.4} nats a token over {} tokens of {windows} windows of {window}", score.nats(), score.tokens);
+            say!("{:.4} nats a token over {} tokens of {windows} windows of {window}", score.nats(), score.tokens);
         }
         Ok(())
     }

@@ -4,17 +4,19 @@
 //! the published model's shapes, types, key order and token counts, so its file is as long as the published one to
 //! within the text of the vocabulary.
 
-use super::Outcome;
 use super::load::bar;
+use super::output::{Output, Place};
 use super::synth_q4_k;
 use super::synth_tokenizer::Vocabulary;
+use super::terminal::{self, say};
+use super::values::whole;
+use super::{Outcome, interrupt};
 use b158::blocks::{i2_s, q4_0, q6_k, q8_0, tq1_0, tq2_0};
 use b158::gguf::{Array, Metadata, Split, Storage, TensorDeclaration, TensorType, Value, Writer};
 use clap::{Args, ValueEnum};
 use half::{bf16, f16};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{RngCore, SeedableRng};
-use std::fs::File;
 use std::io::BufWriter;
 use std::path::PathBuf;
 
@@ -52,25 +54,25 @@ pub(crate) struct Synth {
     #[arg(long, value_name = "TYPE", default_value = "F16")]
     embedding_type: String,
     /// Transformer layers.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u32>(0, "a whole number"))]
     layers: Option<u32>,
     /// Width of the residual stream.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u32>(0, "a whole number"))]
     embedding: Option<u32>,
     /// Width of the feed-forward network.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u32>(0, "a whole number"))]
     feed_forward: Option<u32>,
     /// Query heads.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u32>(0, "a whole number"))]
     heads: Option<u32>,
     /// Key and value heads.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u32>(0, "a whole number"))]
     kv_heads: Option<u32>,
     /// Tokens.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u32>(0, "a whole number"))]
     vocabulary: Option<u32>,
     /// Context length.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u32>(0, "a whole number"))]
     context: Option<u32>,
     /// Seed of the weights.
     #[arg(long, value_name = "S", default_value_t = 158)]
@@ -125,22 +127,30 @@ impl Synth {
         let files = self.files(tensors.len().div_ceil(most), tensors.len() as u32, metadata)?;
         let total = tensors.iter().filter_map(|t| t.declaration().kind.size_of(&t.dims)).sum();
         let bar = bar(Some(total), false, "writing");
+        // Stopped, it leaves nothing behind.
+        interrupt::listen();
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        let mut written = Vec::with_capacity(files.len());
         for ((path, metadata), tensors) in files.iter().zip(tensors.chunks(most)) {
             let declarations: Vec<_> = tensors.iter().map(Tensor::declaration).collect();
-            let file = File::create(path).map_err(|e| format!("{}: {e}", path.display()))?;
-            let mut writer = Writer::new(BufWriter::with_capacity(1 << 20, file), metadata, &declarations)?;
+            let file = BufWriter::with_capacity(1 << 20, Output::create(path)?);
+            let mut writer = Writer::new(file, metadata, &declarations)?;
             for tensor in tensors {
                 write_tensor(&mut rng, tensor, &mut |bytes| {
+                    if interrupt::take() {
+                        return Err("stopped".into());
+                    }
                     bar.inc(bytes.len() as u64);
                     Ok(writer.write_tensor_data(bytes)?)
                 })?;
             }
-            writer.finish()?;
+            written.push(writer.finish()?.into_inner().map_err(|e| e.into_error())?.close());
         }
+        // Of a split model all files or none.
+        written.into_iter().try_for_each(Place::commit)?;
         bar.finish_and_clear();
-        let path = files[0].0.display();
-        eprintln!("{path}: {} tensors, {:.1} MB, random weights", tensors.len(), total as f64 / 1e6);
+        let path = terminal::path(&files[0].0);
+        say!("{path}: {} tensors, {:.1} MB, random weights", tensors.len(), total as f64 / 1e6);
         Ok(())
     }
 

@@ -2,7 +2,8 @@
 
 use super::inspect::header;
 use super::load::Model;
-use super::{Outcome, join_ids};
+use super::terminal::{self, say};
+use super::{Outcome, join_ids, prompt};
 use b158::tokenizer::{Special, Tokenizer};
 use clap::Args;
 use std::io::Read;
@@ -14,22 +15,22 @@ pub(crate) struct Tokenize {
     /// Read the names of special tokens as those tokens, not as text.
     #[arg(long)]
     parse_special: bool,
-    /// Do not put the begin-of-text token first.
+    /// Do not put the begin-of-text token first. Without this it goes first if the model wants it and the text has none.
     #[arg(long)]
     no_bos: bool,
 }
 
 impl Tokenize {
     pub(crate) fn run(self) -> Outcome {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).map_err(|e| format!("standard input: {e}"))?;
+        let mut text = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut text).map_err(|e| format!("standard input: {e}"))?;
+        let text = prompt::utf8(text).map_err(|reason| format!("standard input: {reason}"))?;
         let decoder = header(&self.model.model, &self.model.override_kv)?;
         let tokenizer = Tokenizer::from_metadata(decoder.metadata())?;
         for note in tokenizer.notes().iter().filter(|_| !self.model.quiet) {
-            eprintln!("note: {note}");
+            say!("note: {note}");
         }
         let special = Special { add_bos: self.no_bos.then_some(false), parse: self.parse_special };
-        println!("{}", join_ids(&tokenizer.encode(&text, special)?));
-        Ok(())
+        Ok(terminal::out().line(&join_ids(&tokenizer.encode(&text, special)?))?)
     }
 }

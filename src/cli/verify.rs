@@ -1,12 +1,15 @@
 //! `b158 verify`: ten prompts, greedy, and a report on whether the answers are text; see [`b158::verify`].
 
 use super::load::{Context, Model};
-use super::{Outcome, interrupt};
+use super::prompt::whole_file;
+use super::terminal::{self, say};
+use super::values::whole;
+use super::{Outcome, interrupt, output};
 use b158::session::{FinishReason, Session, Step};
 use b158::tokenizer::Special;
 use b158::verify::{About, Answer, MAX_TOKENS, PROMPTS, Report, Run, options};
 use clap::Args;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 #[derive(Args)]
@@ -25,7 +28,8 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Tokens to generate for each prompt at most.
-    #[arg(short = 'n', long = "predict", value_name = "N", default_value_t = MAX_TOKENS)]
+    #[arg(short = 'n', long = "predict", value_name = "N", default_value_t = MAX_TOKENS, allow_hyphen_values = true)]
+    #[arg(value_parser = whole::<usize>(0, "a number of tokens"))]
     predict: usize,
 }
 
@@ -33,16 +37,18 @@ impl Verify {
     pub(crate) fn run(mut self) -> Outcome {
         let prompts = match &self.prompts {
             None => PROMPTS.map(str::to_owned).to_vec(),
-            Some(path) => read(path)?.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect(),
+            Some(path) => whole_file(path)?.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect(),
         };
         if prompts.is_empty() {
             return Err("there are no prompts in the file".into());
         }
         let reference: Option<Run> = match &self.reference {
             None => None,
-            Some(path) => Some(serde_json::from_str(&read(path)?).map_err(|e| format!("{}: {e}", path.display()))?),
+            Some(path) => {
+                Some(serde_json::from_str(&whole_file(path)?).map_err(|e| format!("{}: {e}", terminal::path(path)))?)
+            }
         };
-        std::fs::create_dir_all(&self.out).map_err(|e| format!("{}: {e}", self.out.display()))?;
+        std::fs::create_dir_all(&self.out).map_err(|e| format!("{}: {e}", terminal::path(&self.out)))?;
 
         interrupt::listen();
         self.model.hash = true;
@@ -51,7 +57,7 @@ impl Verify {
         let mut answers = Vec::new();
         for (i, prompt) in prompts.iter().enumerate() {
             if !self.model.quiet {
-                eprintln!("{} of {}: {prompt}", i + 1, prompts.len());
+                say!("{} of {}: {prompt}", i + 1, prompts.len());
             }
             answers.push(answer(&mut session, prompt, self.predict)?);
         }
@@ -68,12 +74,11 @@ impl Verify {
             ("metrics.json", serde_json::to_string_pretty(&report)? + "\n"),
             ("report.html", report.html()),
         ] {
-            let path = self.out.join(name);
-            std::fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display()))?;
+            output::write(&self.out.join(name), text.as_bytes())?;
         }
-        print!("{}", report.summary());
+        terminal::unless_closed(terminal::out().lines(&report.summary()))?;
         if !self.model.quiet {
-            eprintln!("results.txt, metrics.json and report.html are in {}", self.out.display());
+            say!("results.txt, metrics.json and report.html are in {}", terminal::path(&self.out));
         }
         match report.bad() {
             0 => Ok(()),
@@ -115,10 +120,6 @@ fn answer(session: &mut Session, prompt: &str, max_tokens: usize) -> Outcome<Ans
             }
         }
     }
-}
-
-fn read(path: &Path) -> Outcome<String> {
-    Ok(std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?)
 }
 
 /// The processor's name where Linux tells it, and its architecture.

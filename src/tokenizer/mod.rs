@@ -142,7 +142,8 @@ impl Tokenizer {
         self.vocabulary.len()
     }
 
-    /// Turns text into token ids. The empty text gives begin-of-text alone, or nothing.
+    /// Turns text into token ids. The empty text gives begin-of-text alone, or nothing. Where control strings count and the
+    /// text begins with begin-of-text itself, there is no second one.
     ///
     /// # Errors
     /// [`Error::BadTokenizer`] if the tables cannot express the text; never for a file that
@@ -153,6 +154,12 @@ impl Tokenizer {
             ids.extend(self.bos());
         }
         self.encode_into(text, special.parse, &mut ids)?;
+        if let (Some(bos), [first, second, ..]) = (self.bos(), &ids[..])
+            && special.add_bos.unwrap_or(self.add_bos())
+            && (*first, *second) == (bos, bos)
+        {
+            ids.remove(0);
+        }
         Ok(ids)
     }
 
@@ -252,6 +259,12 @@ impl Tokenizer {
     /// Whether a token is a control token, which text never shows.
     pub fn is_control(&self, id: u32) -> bool {
         self.vocabulary.kind(id) == Some(Kind::Control)
+    }
+
+    /// The control token of that name (`<|eot_id|>`).
+    pub(crate) fn control_id(&self, name: &str) -> Option<u32> {
+        let named = |id: &u32| self.vocabulary.bytes(*id) == name.as_bytes();
+        self.specials.ids.iter().copied().filter(|&id| self.is_control(id)).find(named)
     }
 
     /// The begin-of-text token.

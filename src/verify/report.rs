@@ -11,14 +11,14 @@ impl Report {
         for p in &self.prompts {
             let _ = write!(
                 out,
-                "\n=== {}\n{}{}\n--- {}: {}; {} tokens at {:.1} tok/s, first after {:.0} ms{}\n",
+                "\n=== {}\n{}{}\n--- {}: {}; {} tokens{}, first after {:.0} ms{}\n",
                 p.prompt,
                 p.prompt,
                 p.text,
                 p.verdict.name(),
                 p.why,
                 p.generated_tokens,
-                p.generation_tokens_per_second,
+                speed(p.generation_tokens_per_second),
                 p.time_to_first_token_ms,
                 compared(p),
             );
@@ -30,8 +30,9 @@ impl Report {
     pub fn summary(&self) -> String {
         let mut out = String::new();
         for p in &self.prompts {
-            let (verdict, tokens, rate) = (p.verdict.name(), p.generated_tokens, p.generation_tokens_per_second);
-            let _ = writeln!(out, "{verdict:6} {tokens:>4} tokens {rate:>8.1} tok/s  {}{}", p.prompt, compared(p));
+            let (verdict, tokens) = (p.verdict.name(), p.generated_tokens);
+            let speed = speed(p.generation_tokens_per_second);
+            let _ = writeln!(out, "{verdict:6} {tokens:>4} tokens{speed:<17}  {}{}", p.prompt, compared(p));
         }
         out
     }
@@ -43,7 +44,7 @@ impl Report {
             let _ = writeln!(
                 rows,
                 "<section><h2>{}</h2><p class=\"said\"><b>{}</b>{}</p><p class=\"{}\">{}: {}</p>\
-                 <p class=\"facts\">{} tokens at {:.1} tok/s, prompt of {} at {:.1} tok/s, first token after {:.0} ms; \
+                 <p class=\"facts\">{} tokens{}, prompt of {}{}, first token after {:.0} ms; \
                  {}{}</p></section>",
                 escape(&p.prompt),
                 escape(&p.prompt),
@@ -52,9 +53,9 @@ impl Report {
                 p.verdict.name(),
                 escape(&p.why),
                 p.generated_tokens,
-                p.generation_tokens_per_second,
+                speed(p.generation_tokens_per_second),
                 p.prompt_tokens,
-                p.prompt_tokens_per_second,
+                speed(p.prompt_tokens_per_second),
                 p.time_to_first_token_ms,
                 measured(&p.measures),
                 escape(&compared(p)),
@@ -134,6 +135,11 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;mar
 h2{font-size:1.1rem;margin-bottom:0}.said{white-space:pre-wrap;font-family:Georgia,serif;margin:.3rem 0}.good{color:#1c7a5a}.bad{color:#c2410c}\
 @media(prefers-color-scheme:dark){.good{color:#5fc9a0}.bad{color:#ff8a5c}}\
 .facts{opacity:.7;font-size:.9rem;margin-top:0}svg{width:100%;height:auto}svg text{font:11px system-ui,sans-serif;fill:currentColor}";
+
+/// ` at 12.3 tok/s`; nothing where nothing was measured.
+fn speed(tokens_per_second: f64) -> String {
+    if tokens_per_second > 0.0 { format!(" at {tokens_per_second:.1} tok/s") } else { String::new() }
+}
 
 /// The measures behind a verdict.
 fn measured(m: &Measures) -> String {
@@ -221,6 +227,9 @@ mod tests {
         assert!(!page.contains("<script>") && !page.contains("<img>") && !page.contains("<b>,"));
         assert!(page.contains("&lt;script&gt;") && page.contains("<circle") && page.contains("0.00 nats of entropy"));
         assert!(report.text().contains("\"&<img>"));
+        assert!(!report.text().contains("tok/s") && !page.contains("tok/s"), "nothing was measured");
+        let measured = Entry { generation_tokens_per_second: 12.34, ..entry() };
+        assert!(self::report(measured).summary().contains("   1 tokens at 12.3 tok/s "));
     }
 
     #[test]

@@ -77,6 +77,7 @@ impl Request {
             },
             stop: self.stop,
             ignore_end: false,
+            special: false,
             logprobs: self.log_probabilities,
         })
     }

@@ -47,6 +47,7 @@ mod report;
 mod statistics;
 mod tally;
 
+use super::terminal::{self, unless_closed};
 use super::{Outcome, load};
 use b158::blocks;
 use b158::gguf::{Decoder, Event, Limits, TensorInfo, TensorType};
@@ -85,14 +86,11 @@ enum Reading {
 
 /// Reads the file, prints what it found, and fails if the file is damaged or in the foreign layout.
 pub(super) fn run(path: &Path, json: bool) -> Outcome {
-    let report = read(path).map_err(|e| format!("{}: {e}", path.display()))?;
-    if json {
-        report.print_json()?
-    } else {
-        report.print_text()?
-    }
+    let report = read(path).map_err(|e| format!("{}: {e}", terminal::path(path)))?;
+    let mut out = terminal::out();
+    unless_closed(if json { report.print_json(&mut out) } else { report.print_text(&mut out) })?;
     match report.failure() {
-        Some(reason) => Err(format!("{}: {reason}", path.display()).into()),
+        Some(reason) => Err(format!("{}: {reason}", terminal::path(path)).into()),
         None => Ok(()),
     }
 }

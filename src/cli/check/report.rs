@@ -1,10 +1,10 @@
 //! What the check says, to a person or as JSON.
 
-use super::super::Outcome;
+use super::super::terminal::{Out, tell};
 use super::statistics::{Evidence, Layout, TELLS, Verdict};
 use super::tally::Tally;
 use serde_json::json;
-use std::io::{Write, stdout};
+use std::io;
 
 /// What was found in one I2_S tensor.
 pub(super) struct TensorReport {
@@ -87,37 +87,33 @@ impl Report {
         (!reasons.is_empty()).then(|| reasons.join("; "))
     }
 
-    pub(super) fn print_text(&self) -> Outcome {
-        let mut out = stdout().lock();
+    pub(super) fn print_text(&self, out: &mut Out) -> io::Result<()> {
         if self.tensors.is_empty() {
-            writeln!(out, "{}", self.sentence())?;
+            tell!(out, "{}", self.sentence())?;
             return Ok(());
         }
         let shares = self.tensors.iter().map(|tensor| tensor.zeros);
         let (least, most) = shares.fold((1.0f64, 0.0f64), |(least, most), share| (least.min(share), most.max(share)));
         let (least, most) = (100.0 * least, 100.0 * most);
-        writeln!(out, "{} I2_S tensors, {least:.1} to {most:.1} % zeros", self.tensors.len())?;
+        tell!(out, "{} I2_S tensors, {least:.1} to {most:.1} % zeros", self.tensors.len())?;
         for tensor in &self.tensors {
             if let Some(damage) = &tensor.damage {
-                writeln!(out, "  damaged: {}: {damage}", tensor.name)?;
+                tell!(out, "  damaged: {}: {damage}", tensor.name)?;
             }
             if let Some(oddity) = &tensor.oddity {
-                writeln!(out, "  note: {}: {oddity}", tensor.name)?;
+                tell!(out, "  note: {}: {oddity}", tensor.name)?;
             }
         }
-        writeln!(out, "layout: {}", self.sentence())?;
+        tell!(out, "layout: {}", self.sentence())?;
         for (name, evidence) in [("128", self.groups128), ("64", self.groups64)] {
             if let (Some(z), Evidence { chi2, freedom }) = (evidence.deviate(), evidence) {
-                writeln!(
-                    out,
-                    "  read in groups of {name:>3}: z = {z:6.2}  (chi-squared {chi2:.1}, {freedom} expected)"
-                )?;
+                tell!(out, "  read in groups of {name:>3}: z = {z:6.2}  (chi-squared {chi2:.1}, {freedom} expected)")?;
             }
         }
         if self.layers > 0 {
             let plural = if self.layers == 1 { "" } else { "s" };
             let layers = self.layers;
-            writeln!(
+            tell!(
                 out,
                 "  over {layers} layer{plural}; a wrong reading has z near 0; {TELLS} or more, and twice the other, tells"
             )?;
@@ -125,7 +121,7 @@ impl Report {
         Ok(())
     }
 
-    pub(super) fn print_json(&self) -> Outcome {
+    pub(super) fn print_json(&self, out: &mut Out) -> io::Result<()> {
         let tensors: Vec<_> = self
             .tensors
             .iter()
@@ -150,7 +146,6 @@ impl Report {
             "tensors": tensors,
             "failure": self.failure(),
         });
-        writeln!(stdout().lock(), "{}", serde_json::to_string_pretty(&all)?)?;
-        Ok(())
+        out.json(&all)
     }
 }
