@@ -176,4 +176,7 @@ fn opening_the_first_file_opens_them_all() {
     let said = Loaded::open(path(0)).err().unwrap().to_string();
     assert!(said.contains("opened-00003-of-00003.gguf"), "{said}");
     assert!(Loaded::open(folder).is_err(), "a folder");
+    // A whole model is one whatever its name.
+    std::fs::write(path(0), parts.file()).unwrap();
+    assert_eq!(hash_of(&Loaded::open(path(0)).unwrap()), hash_of(&whole));
 }

@@ -8,7 +8,7 @@ use crate::threads::Pool;
 use crate::{Error, Result};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Bytes that are read at a time.
 const CHUNK: usize = 1 << 20;
@@ -21,21 +21,19 @@ impl Loaded {
     /// [`Error::Io`], and whatever is wrong with the file.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let paths = match path.to_str().and_then(Split::names) {
-            Some(names) => names.into_iter().map(PathBuf::from).collect(),
-            None => vec![path.to_owned()],
-        };
-        // All are opened first: a missing one is told before anything is read.
-        let mut files = paths.iter().map(|path| open(path)).collect::<Result<Vec<_>>>()?;
+        let (mut file, file_size) = open(path)?;
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let compute = Compute { backend: kernels::detect(), pool: Pool::new(threads) };
-        let file_size = files.first().and_then(|(_, size)| *size);
         let mut loader = Loader::new(compute, LoaderOptions { file_size, ..Default::default() });
-        for (index, (file, size)) in files.iter_mut().enumerate() {
-            if index > 0 {
-                loader.next_part(*size)?;
+        loader.read(&mut file, |_, _| {})?;
+        for part in path.to_str().and_then(Split::names).unwrap_or_default().iter().skip(1) {
+            // A whole model may have such a name too.
+            if loader.is_last_part() {
+                break;
             }
-            loader.read(file, |_, _| {})?;
+            let (mut file, size) = open(Path::new(part))?;
+            loader.next_part(size)?;
+            loader.read(&mut file, |_, _| {})?;
         }
         loader.finish()
     }

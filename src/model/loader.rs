@@ -161,6 +161,11 @@ impl Loader {
         }
     }
 
+    /// Whether the file at hand is the last of a split model, or the only one; told by its metadata.
+    pub fn is_last_part(&self) -> bool {
+        self.header.is_last_part()
+    }
+
     /// Begins the next part of a split model, when all bytes of the one at hand are in. `file_size` is that of the part.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ const withImport = (code: string) => (code.includes("import ") ? code : `import 
 /** What the compiler says of each program, with the settings of the package's own sources. */
 function complaints(programs: readonly string[]): string[][] {
   const config = ts.getParsedCommandLineOfConfigFile(join(WWW, "tsconfig.json"), {}, { ...ts.sys, onUnRecoverableConfigFileDiagnostic: () => undefined });
-  const options = { ...config?.options, allowJs: false, checkJs: false };
+  const options = { ...config?.options, allowJs: false, checkJs: false, types: [] };
   const files = new Map(programs.map((code, index) => [join(WWW, `example-${String(index)}.ts`), code]));
   const host = ts.createCompilerHost(options);
   const disk = { ...host };
