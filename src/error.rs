@@ -381,6 +381,12 @@ pub enum Error {
         /// What the template engine said.
         reason: String,
     },
+    /// The chat template refuses these messages: another role, another order. It may take the next ones.
+    #[error("the model's chat template refuses the messages: {reason}")]
+    RefusedMessages {
+        /// The template's own words.
+        reason: String,
+    },
     /// A sampling option out of its range.
     #[error("option `{option}` is {value}: {reason}")]
     BadOption {
@@ -487,6 +493,7 @@ impl Error {
             | BadOverride { .. }
             | BadToken { .. }
             | BadTemplate { .. }
+            | RefusedMessages { .. }
             | BadOption { .. }
             | ForeignSession { .. }
             | NotStarted

@@ -2,6 +2,7 @@
 
 use super::generate::{Sampling, report, stream};
 use super::load::{Context, Model};
+use super::template::TemplateVariables;
 use super::{Outcome, interrupt};
 use b158::chat::Message;
 use clap::Args;
@@ -19,6 +20,8 @@ pub(crate) struct Chat {
     /// System message before the first turn.
     #[arg(long = "system-prompt", visible_alias = "sys", value_name = "TEXT")]
     system_prompt: Option<String>,
+    #[command(flatten)]
+    variables: TemplateVariables,
 }
 
 impl Chat {
@@ -49,7 +52,7 @@ impl Chat {
             }
             let _ = editor.add_history_entry(&line);
             messages.push(Message::new("user", &line));
-            let prompt = loaded.template.encode(&loaded.tokenizer, &messages, true)?;
+            let prompt = loaded.template.encode_with(&loaded.tokenizer, &messages, true, &self.variables.chat_template_kwargs)?;
             interrupt::take();
             if let Err(error) = session.start(&prompt, self.sampling.options()?) {
                 // The conversation is as it was before the message.

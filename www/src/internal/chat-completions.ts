@@ -125,6 +125,7 @@ const FIELDS: Record<keyof ChatCompletionCreateParams, keyof GenerateOptions | u
   min_p: "minP",
   repeat_penalty: "repeatPenalty",
   repeat_last_n: "repeatLastN",
+  chat_template_kwargs: "chatTemplateKwargs",
 };
 
 function check(request: Given): void {

@@ -165,7 +165,10 @@ export interface ChatMessage {
   readonly content: string;
 }
 
-/** Text to go on from, a talk to answer (the model's chat template is applied), or token ids as they are. */
+/**
+ * Text to go on from, a talk to answer (the model's chat template is applied), or token ids as they are. A talk that ends with an
+ * assistant's turn is continued: the answer goes on where that turn's text ends.
+ */
 export type Prompt = string | readonly ChatMessage[] | Uint32Array;
 
 /** How an answer is drawn, and when it ends. Samplers have llama.cpp's meanings and apply in its order. */
@@ -187,6 +190,11 @@ export interface GenerateOptions {
   stop?: readonly string[];
   /** Added to the logit of a token id. */
   logitBias?: Readonly<Record<number, number>>;
+  /**
+   * Variables for the model's chat template, where the prompt is a talk: `{ enable_thinking: false }`, for example. Which ones mean
+   * something, the template says.
+   */
+  chatTemplateKwargs?: Readonly<Record<string, unknown>>;
   /** Read special tokens such as `<|eot_id|>` in a text prompt as tokens. */
   parseSpecial?: boolean;
   /** Say of each token how probable it was and how much the model doubted: an exponential for each token of the vocabulary. */
