@@ -12,6 +12,7 @@ BINARYEN=132.0.0         # wasm-opt
 GECKODRIVER=0.37.1       # drives Firefox in 'test browsers'
 CARGO_FUZZ=0.13.2        # 'soak'
 CARGO_DENY=0.20.2        # 'test supply'
+JINJA=3.1.6              # 'test templates'
 GUNGRAUN=0.20.0          # runs the benches that 'test guard' counts; benches/Cargo.toml pins the same
 
 # ---- places -----------------------------------------------------------------------------------------------------

@@ -188,6 +188,19 @@ test_end_to_end() {
     BROWSER=$1 npm --prefix tests/browser run test:webdriver </dev/null
 }
 
+# The templates of models in use, which are not in this repository, as Jinja itself renders them.
+test_templates() {
+    need_rust
+    local python=$CACHE/tools/python
+    if [ ! -x "$python/bin/python" ]; then
+        step "Jinja $JINJA" "Python 3 with venv, and PyPI, must be reachable"
+        python3 -m venv "$python" && "$python/bin/pip" install --quiet --disable-pip-version-check "jinja2==$JINJA" || rm -rf "$python"
+    fi
+    cargo build --features cli
+    step "chat templates beside Jinja" "again: $python/bin/python tests/templates/compare.py $TARGET/debug/b158"
+    "$python/bin/python" tests/templates/compare.py "$TARGET/debug/b158" </dev/null
+}
+
 # ---- what runs --------------------------------------------------------------------------------------------------
 # What the four stages stand on, side by side. `ONLY` has the stages that are asked for.
 wanted() { [[ " ${ONLY[*]} " == *" $1 "* ]]; }

@@ -163,6 +163,9 @@ pub enum Error {
     /// The chat template failed or ran out of its limits.
     #[error("chat template: {reason}")]
     BadTemplate { reason: String },
+    /// The chat template refuses these messages, in its own words: another role, another order. It may take the next ones.
+    #[error("the model's chat template refuses the messages: {reason}")]
+    RefusedMessages { reason: String },
     /// A sampling option out of its range.
     #[error("option `{option}` is {value}: {reason}")]
     BadOption { option: &'static str, value: String, reason: &'static str },
@@ -234,6 +237,7 @@ impl Error {
             | BadOverride { .. }
             | BadToken { .. }
             | BadTemplate { .. }
+            | RefusedMessages { .. }
             | BadOption { .. }
             | ForeignSession { .. }
             | NotStarted

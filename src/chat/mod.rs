@@ -1,22 +1,22 @@
 //! Messages to a prompt: the model's chat template, and how its special tokens are kept apart from what people type.
 //!
-//! A GGUF brings its template as a Jinja program. It runs in `minijinja` without loader, files or attributes, with
-//! limits on its work, depth and output, and only if `sane.rs` finds that it cannot grow without bound. Otherwise, and
-//! for the published BitNet file, whose template (`BITNETAssistant`) is known to be wrong, the template of BitNet
-//! b1.58-2B-4T as Hugging Face has it is used:
+//! A GGUF brings its template as a Jinja program. It is run by an evaluator of our own (`jinja`), which counts every
+//! byte and step. Where it fails whatever the messages are, and for the published BitNet file, whose template
+//! (`BITNETAssistant`) is known to be wrong, the template of BitNet b1.58-2B-4T as Hugging Face has it is used:
 //!
 //! ```text
 //! User: Hello<|eot_id|>Assistant: Hi!<|eot_id|>User: And you?<|eot_id|>Assistant: ␣
 //! ```
 //!
 //! [`Template::encode`] turns only the template's own special strings into special tokens. A message that holds
-//! `<|eot_id|>` is encoded as the ten characters it is.
+//! `<|eot_id|>` is encoded as the ten characters it is, whatever the template does with it: each byte of a string knows
+//! who wrote it.
+//!
+//! A conversation that ends with an assistant's turn is continued: the prompt ends where that turn's text does.
 //!
 //! Next: [`session`](crate::session), which reads the prompt and answers.
 
-mod environment;
-mod protect;
-mod sane;
+mod jinja;
 
 #[cfg(test)]
 mod tests;
@@ -24,8 +24,11 @@ mod tests;
 use crate::gguf::Metadata;
 use crate::tokenizer::Tokenizer;
 use crate::{Error, Result};
-use protect::Protected;
+use jinja::{Fault, Inputs, Mark, Meter, Text, Turn};
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+pub use jinja::{Variable, Variables};
 
 /// The key of a file's own template.
 const KEY: &str = "tokenizer.chat_template";
@@ -108,22 +111,30 @@ impl Template {
         template
     }
 
-    /// Takes the file's template if it is sane, says something for a first message, and keeps that message.
+    /// Takes the file's template if there is a talk that it renders, or refuses in words of its own.
     fn try_own(&mut self, own: &str) -> Result<(), String> {
         if own.contains("BITNETAssistant") {
             return Err("it is the one published with BitNet b1.58-2B-4T by mistake, which the model was not \
                         trained with"
                 .to_owned());
         }
-        sane::check(own)?;
         self.text = own.to_owned();
         let probe = "a first message";
-        match self.render(&[Message::new("user", probe)], true) {
-            Ok(text) if text.contains(probe) => Ok(()),
-            Ok(_) => Err("it loses the user's message".to_owned()),
-            Err(Error::BadTemplate { reason }) => Err(reason),
-            Err(other) => Err(other.to_string()),
+        let (system, user) = (Message::new("system", "a rule"), Message::new("user", probe));
+        let mut why = None;
+        for talk in
+            [vec![user.clone()], vec![system, user.clone()], vec![user.clone(), Message::new("assistant", "yes"), user]]
+        {
+            match self.render(&talk, true) {
+                Ok(text) if text.contains(probe) => return Ok(()),
+                Ok(_) => why.get_or_insert_with(|| "it loses the user's message".to_owned()),
+                // It runs, and the messages may be such that it takes them.
+                Err(Error::RefusedMessages { .. }) => return Ok(()),
+                Err(Error::BadTemplate { reason }) => why.get_or_insert(reason),
+                Err(other) => why.get_or_insert_with(|| other.to_string()),
+            };
         }
+        why.map_or(Ok(()), Err)
     }
 
     /// What a user should know about the choice, one sentence each.
@@ -136,13 +147,29 @@ impl Template {
         self.source
     }
 
-    /// The prompt as text; `add_generation_prompt` ends it where the assistant's answer begins. For reading: text
-    /// of a message that spells a special token looks like one here. Use [`Self::encode`] for ids.
+    /// The prompt as text; `add_generation_prompt` ends it where the assistant's answer begins, or, in a talk that ends
+    /// with an answer, where that goes on. For reading: text of a message that spells a special token looks like one
+    /// here. Use [`Self::encode`] for ids.
     ///
     /// # Errors
-    /// [`Error::BadTemplate`] if the template fails, refuses the messages (`raise_exception`) or passes its limits.
+    /// [`Error::BadTemplate`] if the template fails or passes its limits, [`Error::RefusedMessages`] if it refuses the
+    /// messages (`raise_exception`) or leaves out the answer that is to be continued. The next messages may be fine.
     pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String> {
-        environment::render(self, messages, add_generation_prompt)
+        self.render_with(messages, add_generation_prompt, &Variables::NONE)
+    }
+
+    /// As [`Self::render`], with variables for the template, such as `enable_thinking`.
+    ///
+    /// # Errors
+    /// As [`Self::render`].
+    pub fn render_with(
+        &self,
+        messages: &[Message],
+        add_generation_prompt: bool,
+        variables: &Variables,
+    ) -> Result<String> {
+        let (text, end) = self.run(messages, add_generation_prompt, variables)?;
+        Ok(text.as_str().get(..end).unwrap_or_default().to_owned())
     }
 
     /// The prompt as ids, begin-of-text included where the file wants it. Only special strings that the template
@@ -151,14 +178,115 @@ impl Template {
     /// # Errors
     /// As [`Self::render`] and [`Tokenizer::encode`].
     pub fn encode(&self, tokenizer: &Tokenizer, messages: &[Message], add_generation_prompt: bool) -> Result<Vec<u32>> {
-        let protected = Protected::new(tokenizer, messages, &self.text)?;
-        let text = self.render(protected.messages(), add_generation_prompt)?;
+        self.encode_with(tokenizer, messages, add_generation_prompt, &Variables::NONE)
+    }
+
+    /// As [`Self::encode`], with variables for the template, such as `enable_thinking`.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn encode_with(
+        &self,
+        tokenizer: &Tokenizer,
+        messages: &[Message],
+        add_generation_prompt: bool,
+        variables: &Variables,
+    ) -> Result<Vec<u32>> {
+        let (text, end) = self.run(messages, add_generation_prompt, variables)?;
+        // Where control tokens are looked for, and where none of them begins.
+        let mut written: Vec<Range<usize>> = Vec::new();
+        let mut given: Vec<Range<usize>> = Vec::new();
+        for (range, mark) in text.runs(0..end) {
+            if mark > Mark::Caller {
+                continue;
+            }
+            if mark == Mark::Caller {
+                given.push(range.clone());
+            }
+            match written.last_mut() {
+                Some(last) if last.end == range.start => last.end = range.end,
+                _ => written.push(range),
+            }
+        }
+        let begins = |at: usize| {
+            let next = given.partition_point(|range| range.end <= at);
+            given.get(next).is_none_or(|range| at < range.start)
+        };
         let mut ids = Vec::new();
-        tokenizer.encode_restoring(&text, true, |piece| Ok(protected.restore(piece)), &mut ids)?;
+        tokenizer.encode_written(text.as_str().get(..end).unwrap_or_default(), &written, begins, &mut ids)?;
         let bos = tokenizer.bos().filter(|_| tokenizer.add_bos());
         if let Some(bos) = bos.filter(|&bos| ids.first() != Some(&bos)) {
             ids.insert(0, bos);
         }
         Ok(ids)
     }
+
+    /// The rendered text and where the prompt ends in it.
+    fn run(&self, messages: &[Message], add_generation_prompt: bool, variables: &Variables) -> Result<(Text, usize)> {
+        // An answer that has not begun is what the generation prompt is for.
+        let begun = |m: &&Message| m.role == "assistant" && add_generation_prompt;
+        let messages = match messages.split_last() {
+            Some((last, before)) if begun(&last) && last.content.is_empty() => before,
+            _ => messages,
+        };
+        let continued = messages.last().filter(begun).is_some();
+        let turn = |m| Turn { message: m, mark: Mark::Message };
+        let mut turns: Vec<Turn> = messages.iter().map(turn).collect();
+        if let Some(last) = turns.last_mut().filter(|_| continued) {
+            last.mark = Mark::Continued;
+        }
+        let said: usize = messages.iter().map(|m| m.role.len() + m.content.len()).sum();
+        let said = said.saturating_add(variables.bytes());
+        let inputs = Inputs {
+            turns: &turns,
+            add_generation_prompt: add_generation_prompt && !continued,
+            words: &[("bos_token", &self.bos), ("eos_token", &self.eos), ("turn_end", &self.turn_end)],
+            variables,
+            no_tools_defined: true,
+        };
+        let render = |inputs: &Inputs| jinja::render(&self.text, inputs, &meter(messages.len(), said));
+        let rendered = render(&inputs).or_else(|fault| match *fault {
+            // Some templates loop over tools without asking whether there are any.
+            Fault::Failed { .. } => render(&Inputs { no_tools_defined: false, ..inputs }).map_err(|_| fault),
+            _ => Err(fault),
+        });
+        let text = rendered.map_err(|fault| match *fault {
+            Fault::Refused(reason) => Error::RefusedMessages { reason },
+            Fault::Failed { line: Some(line), reason } => {
+                Error::BadTemplate { reason: format!("line {line}: {reason}") }
+            }
+            Fault::Failed { line: None, reason } => Error::BadTemplate { reason },
+            Fault::Memory { limit } => Error::BadTemplate {
+                reason: format!("it needs more than {limit} bytes of memory for {said} bytes of messages"),
+            },
+            Fault::Work { limit } => Error::BadTemplate { reason: format!("it runs for more than {limit} steps") },
+        })?;
+        let end = if continued {
+            let last = text.runs(0..text.as_str().len()).filter(|(_, mark)| *mark == Mark::Continued).last();
+            let Some((range, _)) = last else {
+                return Err(Error::RefusedMessages {
+                    reason: "it leaves out the answer that is to be continued: end the talk with a user's message"
+                        .to_owned(),
+                });
+            };
+            range.end
+        } else {
+            text.as_str().len()
+        };
+        Ok((text, end))
+    }
+}
+
+/// What a template may spend on these messages. Templates in use hold some three times the messages at a time, and take
+/// some hundreds of steps a message; with tools and many turns, some thousands.
+fn meter(messages: usize, said: usize) -> std::rc::Rc<Meter> {
+    const MEMORY: usize = 8 << 20;
+    /// Marks and offsets have 32 bits.
+    const MOST_MEMORY: usize = 1 << 30;
+    const WORK: u64 = 2_000_000;
+    const MOST_WORK: u64 = 100_000_000;
+    let memory = said.saturating_mul(8).saturating_add(messages.saturating_mul(1024)).saturating_add(MEMORY);
+    let work =
+        (said as u64).saturating_mul(8).saturating_add((messages as u64).saturating_mul(50_000)).saturating_add(WORK);
+    Meter::new(memory.min(MOST_MEMORY), work.min(MOST_WORK))
 }

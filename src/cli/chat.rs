@@ -2,9 +2,10 @@
 
 use super::generate::{Sampling, report, stream};
 use super::load::{Context, Model};
+use super::template::TemplateVariables;
 use super::terminal::{self, say};
 use super::{Outcome, interrupt, prompt, spelled};
-use b158::chat::Message;
+use b158::chat::{Message, Variables};
 use b158::session::{GenerateOptions, Session};
 use clap::Args;
 use rustyline::DefaultEditor;
@@ -35,6 +36,8 @@ pub(crate) struct Chat {
     /// End after the first answer.
     #[arg(long)]
     single_turn: bool,
+    #[command(flatten)]
+    variables: TemplateVariables,
 }
 
 /// The longest line, in bytes: far beyond any context.
@@ -59,6 +62,7 @@ impl Chat {
             session: self.context.session(loaded, &self.model)?,
             messages: system.iter().map(|text| Message::new("system", text)).collect(),
             options,
+            variables: self.variables.chat_template_kwargs,
             quiet,
         };
         let mut lines = Lines::new()?;
@@ -96,6 +100,7 @@ struct Conversation {
     session: Session,
     messages: Vec<Message>,
     options: GenerateOptions,
+    variables: Variables,
     quiet: bool,
 }
 
@@ -118,7 +123,7 @@ impl Conversation {
 
     fn answer(&mut self) -> Outcome {
         let loaded = self.session.loaded();
-        let prompt = loaded.template.encode(&loaded.tokenizer, &self.messages, true)?;
+        let prompt = loaded.template.encode_with(&loaded.tokenizer, &self.messages, true, &self.variables)?;
         interrupt::take();
         self.session.start(&prompt, self.options.clone())?;
         let mut out = terminal::out();

@@ -15,6 +15,7 @@ mod prompt;
 mod synth;
 mod synth_q4_k;
 mod synth_tokenizer;
+mod template;
 mod terminal;
 mod tokenize;
 mod values;
@@ -47,6 +48,8 @@ enum Command {
     Chat(chat::Chat),
     /// Print the token ids of the text on standard input.
     Tokenize(tokenize::Tokenize),
+    /// Print what the model's chat template makes of messages.
+    Template(template::RenderTemplate),
     /// Write the logits of every position, raw little-endian f32.
     Logits(logits::Logits),
     /// Score how well a model expects a text.
@@ -127,6 +130,7 @@ impl Command {
             Command::Run(command) => command.run(),
             Command::Chat(command) => command.run(),
             Command::Tokenize(command) => command.run(),
+            Command::Template(command) => command.run(),
             Command::Logits(command) => command.run(),
             Command::Perplexity(command) => command.run(),
             Command::Inspect(command) => command.run(),

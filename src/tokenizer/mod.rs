@@ -15,7 +15,7 @@
 use crate::gguf::Metadata;
 use crate::{Error, Result};
 use aho_corasick::AhoCorasick;
-use std::borrow::Cow;
+use std::ops::Range;
 use tokenizers::Model as _;
 use tokenizers::models::bpe::BPE;
 
@@ -165,41 +165,49 @@ impl Tokenizer {
 
     /// Appends `text`'s ids without a begin-of-text.
     fn encode_into(&self, text: &str, parse: bool, ids: &mut Vec<u32>) -> Result<()> {
-        self.encode_restoring(text, parse, |piece| Ok(Cow::Borrowed(piece)), ids)
+        if parse {
+            let whole = 0..text.len();
+            return self.encode_written(text, std::slice::from_ref(&whole), |_| true, ids);
+        }
+        self.encode_text(text, true, ids)
     }
 
-    /// As [`Self::encode_into`]; `restore` maps what lies between special tokens before it is encoded as plain
-    /// text. This is how [`crate::chat`] keeps a message's text from being read as control tokens.
-    pub(crate) fn encode_restoring<'t>(
+    /// Appends the ids of a text in which control tokens lie only inside of `written`, and only where one `begins`. This
+    /// is how [`crate::chat`] keeps a message's text from being read as control tokens.
+    pub(crate) fn encode_written(
         &self,
-        text: &'t str,
-        parse: bool,
-        restore: impl Fn(&'t str) -> Result<Cow<'t, str>>,
+        text: &str,
+        written: &[Range<usize>],
+        begins: impl Fn(usize) -> bool,
         ids: &mut Vec<u32>,
     ) -> Result<()> {
-        let specials = if parse { &self.specials } else { &self.user_defined };
         let mut after_special = true;
-        specials.split(text, |part| {
+        self.specials.split(text, written, begins, |part| {
             match part {
                 Part::Token(id) => ids.push(id),
-                Part::Text(piece) if !parse => self.encode_plain(piece, after_special, ids)?,
-                Part::Text(piece) => {
-                    // What `restore` brings back may hold user-defined tokens.
-                    let piece = restore(piece)?;
-                    let mut after = after_special;
-                    self.user_defined.split(&piece, |part| {
-                        match part {
-                            Part::Token(id) => ids.push(id),
-                            Part::Text(piece) => self.encode_plain(piece, after, ids)?,
-                        }
-                        after = matches!(part, Part::Token(_));
-                        Ok(())
-                    })?;
-                }
+                Part::Text(piece) => self.encode_text(piece, after_special, ids)?,
             }
             after_special = matches!(part, Part::Token(_));
             Ok(())
         })
+    }
+
+    /// Text without control tokens, which may hold user-defined ones.
+    fn encode_text(&self, text: &str, mut after_special: bool, ids: &mut Vec<u32>) -> Result<()> {
+        let whole = 0..text.len();
+        self.user_defined.split(
+            text,
+            std::slice::from_ref(&whole),
+            |_| true,
+            |part| {
+                match part {
+                    Part::Token(id) => ids.push(id),
+                    Part::Text(piece) => self.encode_plain(piece, after_special, ids)?,
+                }
+                after_special = matches!(part, Part::Token(_));
+                Ok(())
+            },
+        )
     }
 
     /// Text without special tokens.
@@ -286,13 +294,6 @@ impl Tokenizer {
     pub fn add_bos(&self) -> bool {
         self.vocabulary.add_bos
     }
-
-    /// The texts of the control and unknown tokens, which only a template may write.
-    pub(crate) fn control_texts(&self) -> impl Iterator<Item = &str> {
-        let ids = self.specials.ids.iter().copied();
-        ids.filter(|&id| self.vocabulary.kind(id) != Some(Kind::UserDefined))
-            .filter_map(|id| std::str::from_utf8(self.vocabulary.bytes(id)).ok())
-    }
 }
 
 /// Bytes of all special tokens together. The automaton takes some 30 times as much; Llama 3 has 8 kB of them.
@@ -330,16 +331,30 @@ impl Specials {
         Ok(Self { automaton, ids })
     }
 
-    fn split<'t>(&self, text: &'t str, mut each: impl FnMut(Part<'t>) -> Result<()>) -> Result<()> {
+    /// Hands out the text's parts. Tokens are found inside of the `written` stretches, which follow each other, and
+    /// where `begins` agrees.
+    fn split<'t>(
+        &self,
+        text: &'t str,
+        written: &[Range<usize>],
+        begins: impl Fn(usize) -> bool,
+        mut each: impl FnMut(Part<'t>) -> Result<()>,
+    ) -> Result<()> {
         let mut done = 0;
-        if let Some(automaton) = &self.automaton {
-            for found in automaton.find_iter(text) {
+        for range in written {
+            let Some(automaton) = &self.automaton else { break };
+            let mut at = range.start;
+            while let Some(found) = automaton.find(aho_corasick::Input::new(text).span(at..range.end)) {
+                if !begins(found.start()) {
+                    at = text.ceil_char_boundary(found.start() + 1);
+                    continue;
+                }
                 // Patterns are whole UTF-8 strings, so both ends lie between characters.
                 if let Some(before) = text.get(done..found.start()).filter(|t| !t.is_empty()) {
                     each(Part::Text(before))?;
                 }
                 each(Part::Token(self.ids[found.pattern().as_usize()]))?;
-                done = found.end();
+                (done, at) = (found.end(), found.end());
             }
         }
         match text.get(done..) {

@@ -2,7 +2,7 @@
 
 use super::{object, options, throw, thrown};
 use crate::allocate::try_zeroed;
-use crate::chat::Message;
+use crate::chat::{Message, Variables};
 use crate::model::Loaded;
 use crate::sampler::SamplerOptions;
 use crate::session::{self, FinishReason, GenerateOptions, SessionOptions, Step, Timings, Usage};
@@ -23,6 +23,7 @@ const BUDGET: Duration = Duration::from_millis(8);
 struct Request {
     prompt: Option<String>,
     messages: Option<Vec<Message>>,
+    chat_template_kwargs: Variables,
     ids: Option<Vec<u32>>,
     parse_special: bool,
     max_tokens: Option<usize>,
@@ -100,7 +101,7 @@ impl Session {
         if let Some(ids) = &request.ids {
             Ok(ids.clone())
         } else if let Some(messages) = &request.messages {
-            loaded.template.encode(tokenizer, messages, true)
+            loaded.template.encode_with(tokenizer, messages, true, &request.chat_template_kwargs)
         } else {
             let special = Special { add_bos: None, parse: request.parse_special };
             tokenizer.encode(request.prompt.as_deref().unwrap_or_default(), special)

@@ -100,7 +100,7 @@ describe("chat.completions.create", () => {
       return model.generate(prompt, {});
     }, "fake");
     const fields = { temperature: 0.5, top_p: 0.9, seed: 4, presence_penalty: 0.1, frequency_penalty: 0.2, logit_bias: { "7": -1 }, logprobs: true };
-    await completions.create({ messages, ...fields, top_k: 30, min_p: 0.02, repeat_penalty: 1.1, repeat_last_n: 32, stop: "cat" });
+    await completions.create({ messages, ...fields, top_k: 30, min_p: 0.02, repeat_penalty: 1.1, repeat_last_n: 32, chat_template_kwargs: { enable_thinking: false }, stop: "cat" });
     await completions.create({ messages, stop: ["cat", "dog"], stream: false, user: "somebody", seed: null });
     expect(asked).toEqual([
       {
@@ -112,6 +112,7 @@ describe("chat.completions.create", () => {
         logitBias: { "7": -1 },
         logProbabilities: true,
         topK: 30,
+        chatTemplateKwargs: { enable_thinking: false },
         minP: 0.02,
         repeatPenalty: 1.1,
         repeatLastN: 32,

@@ -43,6 +43,7 @@ export interface GenerateRequest {
   prompt?: string;
   messages?: readonly ChatMessage[];
   ids?: Uint32Array;
+  chatTemplateKwargs?: Readonly<Record<string, unknown>>;
   parseSpecial?: boolean;
   maxTokens?: number;
   temperature?: number;

@@ -58,6 +58,8 @@ export interface ChatCompletionCreateParams {
   min_p?: number | null;
   repeat_penalty?: number | null;
   repeat_last_n?: number | null;
+  /** Variables for the model's chat template, such as `enable_thinking`. */
+  chat_template_kwargs?: Readonly<Record<string, unknown>> | null;
   /** No tools are called: these five are accepted where they ask for none. */
   tools?: readonly [] | null;
   tool_choice?: "none" | "auto" | null;

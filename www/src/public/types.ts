@@ -172,7 +172,10 @@ export interface ChatMessage {
   readonly content: string;
 }
 
-/** Text to go on from, a conversation to answer (the model's chat template is applied), or token ids as they are. Messages may be in OpenAI's form too. */
+/**
+ * Text to go on from, a conversation to answer (the model's chat template is applied), or token ids as they are. Messages may be in OpenAI's form too.
+ * A conversation that ends with an assistant's turn is continued: the answer goes on where that turn's text ends.
+ */
 export type Prompt = string | readonly ChatCompletionMessageParam[] | Uint32Array;
 
 /** How an answer is drawn, and when it ends. Samplers have llama.cpp's meanings and apply in its order. */
@@ -194,6 +197,11 @@ export interface GenerateOptions {
   stop?: string | readonly string[];
   /** Added to the logit of a token id; -Infinity bans it. */
   logitBias?: Readonly<Record<number, number>>;
+  /**
+   * Variables for the model's chat template, where the prompt is a talk: `{ enable_thinking: false }`, for example. Which ones mean
+   * something, the template says.
+   */
+  chatTemplateKwargs?: Readonly<Record<string, unknown>>;
   /** Read special tokens such as `<|eot_id|>` in a text prompt as tokens. */
   parseSpecial?: boolean;
   /** Give each token's log-probability and the entropy of its distribution. Costs an exponential for each token of the vocabulary. */

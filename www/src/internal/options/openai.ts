@@ -21,7 +21,7 @@ const FORMAT: Options<Fields["response_format"]> = {
   table: { type: { kind: kinds.only("this engine holds answers to no form", "text") } },
 };
 
-const { maxTokens, temperature, topK, topP, minP, repeatPenalty, repeatLastN, presencePenalty, frequencyPenalty, seed, stop, logitBias, logProbabilities } = GENERATE.table;
+const { maxTokens, temperature, topK, topP, minP, repeatPenalty, repeatLastN, presencePenalty, frequencyPenalty, seed, stop, logitBias, logProbabilities, chatTemplateKwargs } = GENERATE.table;
 /** Accepted for the sake of programs that send it. */
 const unused = { kind: kinds.text };
 
@@ -51,6 +51,7 @@ export const CHAT: Options<ChatCompletionCreateParams> = {
     min_p: minP,
     repeat_penalty: repeatPenalty,
     repeat_last_n: repeatLastN,
+    chat_template_kwargs: chatTemplateKwargs,
     tools: { kind: kinds.empty(CALLS_NONE), otherwise: "none" },
     tool_choice: { kind: kinds.only(CALLS_NONE, "none", "auto"), otherwise: "none" },
     parallel_tool_calls: { kind: kinds.flag },
@@ -92,4 +93,5 @@ export const IN_GENERATE: readonly (readonly [keyof ChatCompletionCreateParams, 
   ["min_p", "minP"],
   ["repeat_penalty", "repeatPenalty"],
   ["repeat_last_n", "repeatLastN"],
+  ["chat_template_kwargs", "chatTemplateKwargs"],
 ];

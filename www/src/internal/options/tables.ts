@@ -1,7 +1,7 @@
 /** Every option of the package: its kind, and what counts without it. `OPTIONS.md` is written from these tables. */
 import type { ChatRequestOptions } from "../../public/chat.js";
 import type { GenerateOptions, LoadOptions, SessionOptions, TokenizeOptions, VerifyOptions } from "../../public/types.js";
-import type { FakeEngineOptions } from "../fake-engine.js";
+import type { FakeEngineOptions } from "../fake-model.js";
 import * as kinds from "./kinds.js";
 import type { Options } from "./read.js";
 
@@ -24,6 +24,7 @@ export const GENERATE: Options<GenerateOptions> = {
     logitBias: { kind: kinds.biases, otherwise: "none" },
     parseSpecial: { kind: kinds.flag, otherwise: "false" },
     logProbabilities: { kind: kinds.flag, otherwise: "false" },
+    chatTemplateKwargs: { kind: kinds.json("an object of the template's variables: { enable_thinking: false }"), otherwise: "none" },
     signal,
     onPrefill: { kind: kinds.callback() },
   },
@@ -33,6 +34,7 @@ export const GENERATE: Options<GenerateOptions> = {
     maxlength: "maxTokens",
     maxcompletiontokens: "maxTokens",
     logprobs: "logProbabilities",
+    templatekwargs: "chatTemplateKwargs",
     abort: "signal",
     onprogress: "onPrefill",
   },
