@@ -192,10 +192,9 @@ test_end_to_end() {
 test_templates() {
     need_rust
     local python=$CACHE/tools/python
-    if [ ! -x "$python/bin/python" ]; then
-        step "Jinja $JINJA" "Python 3 with venv, and PyPI, must be reachable"
-        python3 -m venv "$python" && "$python/bin/pip" install --quiet --disable-pip-version-check "jinja2==$JINJA" || rm -rf "$python"
-    fi
+    step "Jinja $JINJA" "there must be Python 3 with venv, and PyPI must be reachable"
+    [ -x "$python/bin/python" ] || python3 -m venv "$python"
+    "$python/bin/pip" install --quiet --disable-pip-version-check "jinja2==$JINJA"
     cargo build --features cli
     step "chat templates beside Jinja" "again: $python/bin/python tests/templates/compare.py $TARGET/debug/b158"
     "$python/bin/python" tests/templates/compare.py "$TARGET/debug/b158" </dev/null
