@@ -12,13 +12,14 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     // ── container (src/gguf) ─────────────────────────────────────────────────────────────────
     /// The first four bytes are not `GGUF`.
-    #[error(
-        "not a GGUF file: it begins with {found:02x?}, a GGUF with 47 47 55 46; check the address or the file (an HTML page is a common mistake)"
-    )]
+    #[error("not a GGUF file: {what}")]
     NotGguf {
-        /// The four bytes found.
-        found: [u8; 4],
+        /// What it is, as far as its first bytes tell, and what to do.
+        what: String,
     },
+    /// No bytes at all.
+    #[error("the file is empty: fetch it again")]
+    EmptyFile,
     /// The file ends inside a field.
     #[error("the file ends at byte {offset}, inside {field}: the download is incomplete, fetch it again")]
     Truncated {
@@ -36,7 +37,10 @@ pub enum Error {
         found: u32,
     },
     /// A file for big-endian machines.
-    #[error("the file is big-endian (seen at byte {offset}): this engine reads little-endian GGUF; convert it again")]
+    #[error(
+        "the file is a GGUF for big-endian machines (seen at byte {offset}): this engine reads little-endian ones; convert \
+         it again, or with gguf-py's gguf_convert_endian.py"
+    )]
     BigEndian {
         /// Where it shows.
         offset: u64,
@@ -112,16 +116,6 @@ pub enum Error {
         key: String,
         /// Where the element type stands.
         offset: u64,
-    },
-    /// A truth value that is neither 0 nor 1.
-    #[error("`{key}` holds {found} at byte {offset}, a bool is 0 or 1")]
-    BadBool {
-        /// The metadata key.
-        key: String,
-        /// Where the byte stands.
-        offset: u64,
-        /// The byte.
-        found: u8,
     },
     /// An alignment that cannot be used.
     #[error("`general.alignment` at byte {offset} is {found}: {reason}")]
@@ -325,6 +319,18 @@ pub enum Error {
         /// What was found, and where in the tensor.
         reason: String,
     },
+    /// Activations or logits that are infinite or NaN: from there on every answer would be the same token for ever.
+    #[error(
+        "numbers end in {part}{}: an activation is infinite or NaN there; the file is damaged or was converted wrongly, \
+         fetch or convert it again",
+        of_layer(*layer)
+    )]
+    NotFinite {
+        /// The layer in which it began, counted from 0 as in the tensors' names; absent before the first and after the last.
+        layer: Option<usize>,
+        /// The part of the layer or the model.
+        part: &'static str,
+    },
     /// The system or the browser gave no memory.
     #[error("out of memory: {bytes} bytes for {what}; close other tabs, or take a smaller context or model")]
     OutOfMemory {
@@ -449,6 +455,7 @@ impl Error {
         use Error::*;
         match self {
             NotGguf { .. }
+            | EmptyFile
             | Truncated { .. }
             | UnsupportedVersion { .. }
             | BigEndian { .. }
@@ -459,7 +466,6 @@ impl Error {
             | DuplicateKey { .. }
             | UnknownValueType { .. }
             | NestedArray { .. }
-            | BadBool { .. }
             | BadAlignment { .. }
             | BadTensorName { .. }
             | DuplicateTensor { .. }
@@ -475,6 +481,7 @@ impl Error {
             | MissingTensor { .. }
             | WrongShape { .. }
             | BadTensorData { .. }
+            | NotFinite { .. }
             | BadTokenizer { .. }
             | BadSession { .. } => "format",
             UnsupportedArchitecture { .. } | UnsupportedTensorType { .. } | UnknownTensor { .. } => "unsupported-model",
@@ -493,6 +500,10 @@ impl Error {
             | EmptyPrompt => "invalid-argument",
         }
     }
+}
+
+fn of_layer(layer: Option<usize>) -> String {
+    layer.map_or(String::new(), |layer| format!(" of layer {layer} (blk.{layer})"))
 }
 
 fn advice(fitting: Option<usize>) -> String {

@@ -31,6 +31,7 @@
 //! ```
 
 mod decoder;
+mod foreign;
 mod key_values;
 mod metadata;
 mod reader;
