@@ -51,7 +51,7 @@ impl Logits {
             state.begin(model, batch)?;
             while !state.step(model)? {}
             for row in 0..batch.len() {
-                for logit in state.logits(model, row) {
+                for logit in state.logits(model, row)? {
                     file.write_all(&logit.to_le_bytes()).map_err(|e| format!("{path}: {e}"))?;
                 }
                 bar.inc(model.config.vocabulary as u64 * 4);
