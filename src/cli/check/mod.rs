@@ -53,7 +53,6 @@ use b158::gguf::{Decoder, Event, Limits, TensorInfo, TensorType};
 use report::{Report, TensorReport};
 use statistics::{Evidence, Layout, decide};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use tally::Tally;
@@ -85,7 +84,7 @@ enum Reading {
 
 /// Reads the file, prints what it found, and fails if the file is damaged or in the foreign layout.
 pub(super) fn run(path: &Path, json: bool) -> Outcome {
-    let report = read(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let report = read(load::open(path)?).map_err(|e| format!("{}: {e}", path.display()))?;
     if json {
         report.print_json()?
     } else {
@@ -97,9 +96,7 @@ pub(super) fn run(path: &Path, json: bool) -> Outcome {
     }
 }
 
-fn read(path: &Path) -> Outcome<Report> {
-    let mut file = File::open(path)?;
-    let size = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|m| m.len());
+fn read(load::Part { mut file, size, .. }: load::Part) -> Outcome<Report> {
     let bar = load::bar(size, false, "checking");
     let mut decoder = Decoder::new(Limits { file_size: size, ..Limits::default() });
     let mut buffer = vec![0; 1 << 20];
