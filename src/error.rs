@@ -18,10 +18,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     // ── container (src/gguf) ─────────────────────────────────────────────────────────────────
     /// The first four bytes are not `GGUF`.
-    #[error(
-        "not a GGUF file: it begins with {found:02x?}, a GGUF with 47 47 55 46; check the address or the file (an HTML page is a common mistake)"
-    )]
-    NotGguf { found: [u8; 4] },
+    /// Not a GGUF: what it is instead, as far as its first bytes tell, and what to do.
+    #[error("not a GGUF file: {what}")]
+    NotGguf { what: String },
+    /// No bytes at all.
+    #[error("the file is empty: fetch it again")]
+    EmptyFile,
     /// The file ends inside a field.
     #[error("the file ends at byte {offset}, inside {field}: the download is incomplete, fetch it again")]
     Truncated { field: String, offset: u64 },
@@ -31,7 +33,10 @@ pub enum Error {
     )]
     UnsupportedVersion { found: u32 },
     /// A file for big-endian machines.
-    #[error("the file is big-endian (seen at byte {offset}): this engine reads little-endian GGUF; convert it again")]
+    #[error(
+        "the file is a GGUF for big-endian machines (seen at byte {offset}): this engine reads little-endian ones; convert \
+         it again, or with gguf-py's gguf_convert_endian.py"
+    )]
     BigEndian { offset: u64 },
     /// A count or a length that the rest of the file cannot hold.
     #[error(
@@ -58,9 +63,6 @@ pub enum Error {
         "`{key}` is an array of arrays (byte {offset}): no reader takes these; convert the model again without the key"
     )]
     NestedArray { key: String, offset: u64 },
-    /// A truth value that is neither 0 nor 1.
-    #[error("`{key}` holds {found} at byte {offset}, a bool is 0 or 1")]
-    BadBool { key: String, offset: u64, found: u8 },
     /// An alignment that cannot be used.
     #[error("`general.alignment` at byte {offset} is {found}: {reason}")]
     BadAlignment { offset: u64, found: String, reason: String },
@@ -137,6 +139,14 @@ pub enum Error {
     /// A value inside a tensor's bytes that no writer may produce.
     #[error("tensor `{name}`: {reason}")]
     BadTensorData { name: String, reason: String },
+    /// Activations or logits that are infinite or NaN: from there on every answer would be the same token for ever. `layer`
+    /// is the one in which it began, counted from 0 as in the tensors' names; it is absent before the first and after the last.
+    #[error(
+        "numbers end in {part}{}: an activation is infinite or NaN there; the file is damaged or was converted wrongly, \
+         fetch or convert it again",
+        of_layer(*layer)
+    )]
+    NotFinite { layer: Option<usize>, part: &'static str },
     /// The system or the browser gave no memory.
     #[error("out of memory: {bytes} bytes for {what}; close other tabs, or take a smaller context or model")]
     OutOfMemory { what: String, bytes: u64 },
@@ -199,6 +209,7 @@ impl Error {
         use Error::*;
         match self {
             NotGguf { .. }
+            | EmptyFile
             | Truncated { .. }
             | UnsupportedVersion { .. }
             | BigEndian { .. }
@@ -209,7 +220,6 @@ impl Error {
             | DuplicateKey { .. }
             | UnknownValueType { .. }
             | NestedArray { .. }
-            | BadBool { .. }
             | BadAlignment { .. }
             | BadTensorName { .. }
             | DuplicateTensor { .. }
@@ -225,6 +235,7 @@ impl Error {
             | MissingTensor { .. }
             | WrongShape { .. }
             | BadTensorData { .. }
+            | NotFinite { .. }
             | BadTokenizer { .. }
             | BadSession { .. } => "format",
             UnsupportedArchitecture { .. } | UnsupportedTensorType { .. } | UnknownTensor { .. } => "unsupported-model",
@@ -244,6 +255,10 @@ impl Error {
             | EmptyPrompt => "invalid-argument",
         }
     }
+}
+
+fn of_layer(layer: Option<usize>) -> String {
+    layer.map_or(String::new(), |layer| format!(" of layer {layer} (blk.{layer})"))
 }
 
 fn advice(fitting: Option<usize>) -> String {

@@ -331,16 +331,18 @@ impl Logprobs {
     /// Over all of `logits`, in their order: equal on every platform.
     pub fn of(logits: &[f32], id: u32) -> Self {
         let most = logits[greatest(logits) as usize];
+        // A bias may be infinite, and infinity less infinity is no number.
+        let below = |logit: f32| if logit == most { 0.0 } else { f64::from(logit - most) };
         let (mut total, mut weighted) = (0.0, 0.0);
         for &logit in logits {
-            let x = f64::from(logit - most);
+            let x = below(logit);
             let share = libm::exp(x);
             total += share;
             // A token that is ruled out has no share, and infinity times nothing is no number.
             weighted += if share > 0.0 { x * share } else { 0.0 };
         }
         let ln_total = libm::log(total);
-        Self { log_probability: f64::from(logits[id as usize] - most) - ln_total, entropy: ln_total - weighted / total }
+        Self { log_probability: below(logits[id as usize]) - ln_total, entropy: ln_total - weighted / total }
     }
 }
 

@@ -281,8 +281,8 @@ impl Session {
     /// layer is never cut).
     ///
     /// # Errors
-    /// [`Error::NotStarted`] without a generation under way, [`Error::OutOfMemory`]; the generation is then over and
-    /// the session usable.
+    /// [`Error::NotStarted`] without a generation under way, [`Error::OutOfMemory`], [`Error::NotFinite`] where the model
+    /// gives no numbers; the generation is then over and the session usable.
     pub fn step(&mut self, budget: Duration) -> Result<Step> {
         let mut run = self.run.take().ok_or(Error::NotStarted)?;
         let step = self.advance(&mut run, budget)?;
@@ -314,7 +314,7 @@ impl Session {
             return Ok(Step::Done(run.summary(FinishReason::Length)));
         }
         // The pass that ended with the newest token: its last row has the logits.
-        let logits = self.state.last_logits(model);
+        let logits = self.state.last_logits(model)?;
         if let Some(tuner) = self.tuner.as_mut().filter(|_| !prefill) {
             tuner.record(begun.elapsed());
         }

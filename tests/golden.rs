@@ -187,7 +187,7 @@ fn greedy_ids_are_those_of_the_references() {
                 .map(|_| {
                     state.begin(model, &next).unwrap();
                     while !state.step(model).unwrap() {}
-                    let id = argmax(state.last_logits(model));
+                    let id = argmax(state.last_logits(model).unwrap());
                     next = vec![id];
                     id
                 })

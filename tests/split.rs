@@ -2,7 +2,7 @@
 
 mod common;
 
-use b158::gguf::{Metadata, Split, Value};
+use b158::gguf::{Metadata, Split, TensorDeclaration, Value};
 use b158::kernels::Compute;
 use b158::model::{KvType, Loaded, Loader, LoaderOptions};
 use b158::{Error, Result};
@@ -148,6 +148,27 @@ fn parts_of_other_models_are_refused() {
     assert_eq!(refusal(&with(second(due, 1..5))), Error::TensorInTwoParts { tensor, part });
     let (part, found, expected) = ("part 3 of 3".to_owned(), all as u64 - 1, all as u64);
     assert_eq!(refusal(&with(second(due, 2..4))), Error::WrongTensorCount { part, found, expected });
+}
+
+/// As many parts and tensors, of another width and of another graph.
+#[test]
+fn a_part_of_another_model_is_named_by_its_tensors() {
+    let files = three();
+    let all = Parts::new().tensors.len() as u32;
+    let due = Split { no: 1, count: 3, tensors: all };
+    for change in [(|t| t.dims[0] *= 2) as fn(&mut TensorDeclaration), |t| t.name = "blk.7.attn_norm.weight".into()] {
+        let mut metadata = Metadata::new();
+        due.write(&mut metadata);
+        let mut tensors = Parts::new().tensors[2..5].to_vec();
+        let (info, bytes) = &mut tensors[1];
+        change(info);
+        *bytes = vec![0; info.kind.size_of(&info.dims).unwrap() as usize];
+        let name = info.name.clone();
+        let error = refusal(&[files[0].clone(), parts::write(&metadata, &tensors), files[2].clone()]);
+        let Error::WrongPart { expected, found } = &error else { panic!("{error}") };
+        assert_eq!(expected, "part 2 of 3");
+        assert!(found.starts_with("the same part of another model") && found.contains(&name), "{found}");
+    }
 }
 
 #[test]

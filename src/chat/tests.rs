@@ -167,7 +167,7 @@ fn capitals_that_a_template_makes_small_are_text() {
 fn without_an_end_of_turn_the_end_of_text_ends_turns() {
     let mut m = byte_level();
     let tokens = m.strings("tokenizer.ggml.tokens").unwrap().unwrap().clone();
-    let renamed = tokens.iter().map(|t| if t == "<|eot_id|>" { "<|other|>" } else { t });
+    let renamed = tokens.iter().map(|t| if t == "<|eot_id|>" { "<|other|>".into() } else { t });
     m.insert("tokenizer.ggml.tokens", crate::tokenizer::tests::strings(renamed));
     let render = |m: &Metadata| {
         let tokenizer = Tokenizer::from_metadata(m).unwrap();

@@ -112,7 +112,7 @@ impl Bench {
                 for id in written {
                     state.begin(&model, &[*id])?;
                     while !state.step(&model)? {}
-                    state.last_logits(&model);
+                    state.last_logits(&model)?;
                 }
                 generation.push(rate(self.generate, begun));
             }
@@ -149,11 +149,12 @@ impl Bench {
         }
         let all = json!({
             "model": self.model.file_name().map(|name| name.to_string_lossy()),
-            "parameters": model.config.parameters(),
+            "parameters": model.parameters(),
             "weightBytes": model.weights.bytes(),
             "macsPerPromptToken": macs_per_token,
             "backend": model.compute.backend.name(),
             "tokenEmbedding": model.weights.token_embd.type_name(),
+            "outputHead": model.weights.head().type_name(),
             "kvCache": self.kv_cache.name(),
             "promptTokens": self.prompt,
             "generatedTokens": self.generate,

@@ -1,8 +1,9 @@
 //! `b158 inspect`: what a file holds, from its header alone; with `--check` from its bytes.
 
+use super::load::Part;
 use super::terminal::{self, tell};
 use super::{Outcome, check, load};
-use b158::gguf::{Array, Decoder, Event, Limits, Value};
+use b158::gguf::{Array, Decoder, Event, Limits, Split, Value};
 use b158::model::{Estimate, Estimator, LoaderOptions, WASM_LIMIT};
 use clap::Args;
 use serde_json::json;
@@ -37,15 +38,21 @@ impl Inspect {
 
 /// Reads a file up to its first tensor, with overrides applied; of a split model the first.
 pub(crate) fn header(path: &Path, overrides: &[String]) -> Outcome<Decoder> {
-    read_header(path, overrides, Decoder::new)
+    read_header(load::open(path)?, overrides, Decoder::new)
 }
 
 /// Likewise all parts of a split model.
 fn headers(path: &Path) -> Outcome<Vec<Decoder>> {
     let mut all: Vec<Decoder> = Vec::new();
-    for part in load::parts(path) {
+    let parts = load::parts(path);
+    for (no, part) in parts.iter().enumerate() {
+        // A whole model may bear a part's name.
+        if all.first().is_some_and(|first| !matches!(Split::from_metadata(first.metadata()), Ok(Some(_)))) {
+            break;
+        }
         let architecture = all.first().and_then(|first| first.metadata().str("general.architecture").ok().flatten());
-        let decoder = read_header(&part, &[], |limits| match architecture {
+        let part = if no == 0 { load::open(path)? } else { load::open_part(part, no, parts.len())? };
+        let decoder = read_header(part, &[], |limits| match architecture {
             Some(architecture) => Decoder::of_part(limits, architecture),
             None => Decoder::new(limits),
         })?;
@@ -54,9 +61,9 @@ fn headers(path: &Path) -> Outcome<Vec<Decoder>> {
     Ok(all)
 }
 
-fn read_header(path: &Path, overrides: &[String], new: impl FnOnce(Limits) -> Decoder) -> Outcome<Decoder> {
-    let mut part = load::open(path)?;
-    let failed = |e: &dyn std::fmt::Display| format!("{}: {e}", terminal::path(path));
+fn read_header(mut part: Part, overrides: &[String], new: impl FnOnce(Limits) -> Decoder) -> Outcome<Decoder> {
+    let path = part.path.clone();
+    let failed = |e: &dyn std::fmt::Display| format!("{path}: {e}");
     let mut decoder = new(Limits { file_size: part.size, ..Limits::default() });
     let mut buffer = vec![0; 1 << 18];
     loop {
@@ -87,6 +94,9 @@ fn read_header(path: &Path, overrides: &[String], new: impl FnOnce(Limits) -> De
 fn estimate(path: &Path) -> Outcome<Estimate> {
     let mut estimator: Option<Estimator> = None;
     for path in load::parts(path) {
+        if estimator.as_ref().is_some_and(Estimator::is_last_part) {
+            break;
+        }
         let mut part = load::open(&path)?;
         let estimator = match &mut estimator {
             Some(estimator) => {
@@ -120,6 +130,10 @@ fn print_text(decoders: &[Decoder], estimate: Outcome<Estimate>) -> Outcome {
     tell!(out, "{} keys", first.metadata().len())?;
     for (key, value) in first.metadata().iter() {
         tell!(out, "  {key} = {}", shown(value))?;
+    }
+    for note in decoders.iter().flat_map(Decoder::notes) {
+        tell!(out, "")?;
+        tell!(out, "note: {note}")?;
     }
     let mut kinds: Vec<(&str, usize, u64)> = Vec::new();
     for (i, decoder) in decoders.iter().enumerate() {
@@ -215,7 +229,7 @@ fn to_json(array: &Array, most: usize) -> Vec<serde_json::Value> {
         Array::F32(v) => list(v, most),
         Array::F64(v) => list(v, most),
         Array::Bool(v) => list(v, most),
-        Array::Strings(v) => v.iter().take(most).map(Into::into).collect(),
+        Array::Strings(v) => v.iter().take(most).map(|v| v.into_owned().into()).collect(),
     }
 }
 

@@ -99,7 +99,7 @@ impl Model {
                 "{}: {} layers, {:.1} M parameters, {:.1} MB of weights; backend {}, {threads} thread{}",
                 loaded.name.as_deref().unwrap_or(&config.architecture),
                 config.layers,
-                config.parameters() as f64 / 1e6,
+                loaded.model.parameters() as f64 / 1e6,
                 weights.bytes() as f64 / 1e6,
                 backend.name(),
                 if threads == 1 { "" } else { "s" },
@@ -119,10 +119,11 @@ pub(crate) fn backend(name: Option<&str>) -> Outcome<Backend> {
 
 /// Reads the file, or all parts of a split model, through the loader.
 pub(crate) fn read(options: &Model, compute: Compute) -> Outcome<Loaded> {
-    let mut parts = parts(&options.model).into_iter().map(|path| open(&path)).collect::<Outcome<Vec<_>>>()?.into_iter();
-    let size = parts.as_slice().iter().map(|part| part.size).sum();
-    let bar = bar(size, options.quiet, "loading");
-    let mut part = parts.next().ok_or("no file")?;
+    let paths = parts(&options.model);
+    let mut part = open(&options.model)?;
+    // Whether the others belong to it is known when its metadata is.
+    let sizes = paths.iter().map(|path| std::fs::metadata(path).map(|m| m.len()).ok());
+    let bar = bar(sizes.sum::<Option<u64>>().or(part.size), options.quiet, "loading");
     let settings = LoaderOptions {
         file_size: part.size,
         overrides: options.override_kv.clone(),
@@ -131,6 +132,7 @@ pub(crate) fn read(options: &Model, compute: Compute) -> Outcome<Loaded> {
         ..Default::default()
     };
     let mut loader = Loader::new(compute, settings);
+    let mut later = paths.iter().enumerate().skip(1);
     loop {
         let failed = |e| format!("{}: {e}", part.path);
         let tell = |loader: &Loader, n| {
@@ -140,7 +142,11 @@ pub(crate) fn read(options: &Model, compute: Compute) -> Outcome<Loaded> {
             }
         };
         loader.read(&mut part.file, tell).map_err(failed)?;
-        let Some(next) = parts.next() else { break };
+        if loader.is_last_part() {
+            break;
+        }
+        let Some((no, path)) = later.next() else { break };
+        let next = open_part(path, no, paths.len())?;
         loader.next_part(next.size).map_err(failed)?;
         part = next;
     }
@@ -148,12 +154,18 @@ pub(crate) fn read(options: &Model, compute: Compute) -> Outcome<Loaded> {
     Ok(loader.finish().map_err(|e| format!("{}: {e}", part.path))?)
 }
 
-/// The files of a model: one, or where its name ends in `-00001-of-0000N.gguf`, N.
+/// The files that a model may have: one, or where its name ends in `-00001-of-0000N.gguf`, N. A whole model may have such a
+/// name too.
 pub(crate) fn parts(model: &Path) -> Vec<PathBuf> {
     match model.to_str().and_then(Split::names) {
         Some(names) => names.into_iter().map(PathBuf::from).collect(),
         None => vec![model.to_owned()],
     }
+}
+
+/// Opens part `no`, from 0, of a split model.
+pub(crate) fn open_part(path: &Path, no: usize, count: usize) -> Outcome<Part> {
+    open(path).map_err(|e| format!("{e}; it is part {} of {count} of the split model", no + 1).into())
 }
 
 /// An open file.
@@ -170,8 +182,28 @@ pub(crate) fn open(path: &Path) -> Outcome<Part> {
         return Ok(Part { path: name, file: Box::new(std::io::stdin().lock()), size: None });
     }
     let file = File::open(path).map_err(|e| format!("{name}: {e}"))?;
-    let size = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|m| m.len());
+    let metadata = file.metadata().ok();
+    if metadata.as_ref().is_some_and(std::fs::Metadata::is_dir) {
+        return Err(format!("{name}: it is a folder: {}", in_folder(path)).into());
+    }
+    let size = metadata.filter(std::fs::Metadata::is_file).map(|m| m.len());
     Ok(Part { path: name, file: Box::new(file), size })
+}
+
+/// What to give in place of a folder.
+fn in_folder(path: &Path) -> String {
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let mut names: Vec<_> = entries.map(|entry| entry.path()).collect();
+    names.sort();
+    let with = |extension: &str| {
+        let fits = |path: &&PathBuf| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(extension));
+        names.iter().find(fits)
+    };
+    match (with("gguf"), with("safetensors")) {
+        (Some(file), _) => format!("give the GGUF file in it, as {}", terminal::path(file)),
+        (None, Some(_)) => "it holds a safetensors checkpoint, convert it to GGUF".to_owned(),
+        (None, None) => "give a GGUF file, there is none in it".to_owned(),
+    }
 }
 
 /// A bar of bytes on standard error; nothing where that is no terminal.

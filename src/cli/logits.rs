@@ -55,7 +55,7 @@ impl Logits {
             state.begin(model, batch)?;
             while !state.step(model)? {}
             for row in 0..batch.len() {
-                for logit in state.logits(model, row) {
+                for logit in state.logits(model, row)? {
                     file.write_all(&logit.to_le_bytes())?;
                 }
                 bar.inc(model.config.vocabulary as u64 * 4);

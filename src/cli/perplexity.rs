@@ -16,6 +16,8 @@ use std::path::PathBuf;
 
 /// The window of llama-perplexity.
 const DEFAULT_WINDOW: usize = 512;
+/// The second half of a window is scored, but for its last token, after which nothing comes: here one token.
+const LEAST_WINDOW: usize = 3;
 
 #[derive(Args)]
 pub(crate) struct Perplexity {
@@ -86,8 +88,12 @@ impl Perplexity {
             Some(0) => trained,
             Some(tokens) => tokens,
         };
-        if window < 2 || window > trained {
-            return Err(format!("a window of {window} tokens: it has 2 to {trained}, the model's own context").into());
+        if window < LEAST_WINDOW || window > trained {
+            let range = format!("it has {LEAST_WINDOW} to {trained}, the model's own context");
+            return Err(format!("a window of {window} tokens: {range}; set it with -c").into());
+        }
+        if self.chunks == Some(0) {
+            return Err("0 windows (--chunks): there is nothing to score".into());
         }
         let ids = tokenizer.encode(&text, Special::TEXT)?;
         let windows =
@@ -113,7 +119,7 @@ impl Perplexity {
                 for row in 0..batch.len() {
                     let position = first + row;
                     if position >= window / 2 && position + 1 < window {
-                        score.add(nll(state.logits(model, row), ids[position + 1]));
+                        score.add(nll(state.logits(model, row)?, ids[position + 1]));
                     }
                 }
             }
@@ -121,6 +127,11 @@ impl Perplexity {
             bar.set_message(format!("perplexity {:.3}", score.perplexity()));
         }
         bar.finish_and_clear();
+        if !score.perplexity().is_finite() {
+            let (nats, tokens) = (score.nats(), score.tokens);
+            let what = format!("the perplexity is no number: {nats} nats a token over {tokens} tokens");
+            return Err(format!("{what}; the model does not know this text at all, or its file is damaged").into());
+        }
         if self.json {
             let all = json!({
                 "perplexity": score.perplexity(),

@@ -106,7 +106,7 @@ mod tests {
     fn tokens_are_distinct_and_merges_join_tokens_into_tokens() {
         for size in [272, 512, 1024, 20_000, 128_256] {
             let v = Vocabulary::new(size).unwrap();
-            let tokens: HashSet<&str> = v.tokens.iter().collect();
+            let tokens: HashSet<_> = v.tokens.iter().collect();
             assert_eq!(tokens.len(), size as usize);
             assert_eq!((v.scores.len(), v.types.len()), (size as usize, size as usize));
             for merge in v.merges.iter() {
@@ -114,7 +114,7 @@ mod tests {
                 assert!(tokens.contains(head) && tokens.contains(tail), "{merge}");
                 assert!(tokens.contains(format!("{head}{tail}").as_str()), "{merge}");
             }
-            let distinct: HashSet<&str> = v.merges.iter().collect();
+            let distinct: HashSet<_> = v.merges.iter().collect();
             assert_eq!(distinct.len(), v.merges.len(), "a merge twice");
         }
         assert_eq!(Vocabulary::new(128_256).unwrap().merges.len(), MERGES_OF_128256);

@@ -4,7 +4,8 @@ use super::key_values::{KeyValues, MIN_KEY_VALUE};
 use super::reader::Reader;
 use super::table::{MIN_ENTRY, Table};
 use super::tensor::align_up;
-use super::{Metadata, TensorInfo};
+use super::{Metadata, TensorInfo, foreign};
+use crate::allocate::{try_copy, try_reserve};
 use crate::{Error, Result};
 
 /// What a file may ask for. The defaults hold every real model with room to spare.
@@ -80,12 +81,21 @@ pub enum Event<'a> {
 #[derive(Debug, Clone, Copy)]
 enum Stage {
     Magic,
+    /// It is no GGUF: its first bytes are gathered, to tell what it is.
+    Foreign,
     Version,
-    TensorCount { version: u32 },
-    KeyCount { version: u32, tensors: u64 },
+    TensorCount {
+        version: u32,
+    },
+    KeyCount {
+        version: u32,
+        tensors: u64,
+    },
     KeyValues,
     Table,
-    Data { index: usize },
+    Data {
+        index: usize,
+    },
     Ended,
 }
 
@@ -98,6 +108,8 @@ pub struct Decoder {
     table: Table,
     /// Where only another file says it.
     architecture: Option<String>,
+    /// The beginning of a file that is no GGUF.
+    foreign: Vec<u8>,
     data_offset: Option<u64>,
     data_size: Option<u64>,
     failed: Option<Error>,
@@ -113,6 +125,7 @@ impl Decoder {
             key_values: KeyValues::new(0),
             table: Table::new(0),
             architecture: None,
+            foreign: Vec::new(),
             data_offset: None,
             data_size: None,
             failed: None,
@@ -153,8 +166,20 @@ impl Decoder {
                     match &found {
                         b"GGUF" => self.stage = Stage::Version,
                         b"FUGG" => return Err(Error::BigEndian { offset: 0 }),
-                        _ => return Err(Error::NotGguf { found }),
+                        _ => {
+                            self.foreign = try_copy(&found, "the first bytes of the file")?;
+                            self.stage = Stage::Foreign;
+                        }
                     }
+                }
+                Stage::Foreign => {
+                    let wanted = input.len().min(foreign::HEAD - self.foreign.len());
+                    try_reserve(&mut self.foreign, wanted, "the first bytes of the file")?;
+                    self.foreign.extend_from_slice(reader.split(input, wanted));
+                    if self.foreign.len() < foreign::HEAD {
+                        return Ok(Event::NeedMore);
+                    }
+                    return Err(not_gguf(&self.foreign));
                 }
                 Stage::Version => {
                     let Some(version) = reader.u32(input) else { return Ok(Event::NeedMore) };
@@ -236,13 +261,16 @@ impl Decoder {
     /// Whether the file was whole: call it when no more bytes come.
     ///
     /// # Errors
-    /// [`Error::Truncated`] unless the last tensor is complete; the error of [`push`](Self::push) if there was one.
+    /// [`Error::EmptyFile`]; [`Error::NotGguf`] for a short file that is something else; [`Error::Truncated`] unless the
+    /// last tensor is complete; the error of [`push`](Self::push) if there was one.
     pub fn finish(&self) -> Result<()> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
         let field = match self.stage {
+            Stage::Magic if self.position() == 0 => return Err(Error::EmptyFile),
             Stage::Magic => "the magic number".to_owned(),
+            Stage::Foreign => return Err(not_gguf(&self.foreign)),
             Stage::Version => "the version".to_owned(),
             Stage::TensorCount { .. } => "the number of tensors".to_owned(),
             Stage::KeyCount { .. } => "the number of key-values".to_owned(),
@@ -277,6 +305,12 @@ impl Decoder {
         self.version
     }
 
+    /// What is odd about the key-values and was taken all the same, one sentence each: strings that are not UTF-8, bools
+    /// of more than 1.
+    pub fn notes(&self) -> impl Iterator<Item = String> {
+        self.key_values.notes()
+    }
+
     /// Bytes consumed.
     pub fn position(&self) -> u64 {
         self.reader.position
@@ -292,6 +326,10 @@ impl Decoder {
     pub fn data_size(&self) -> Option<u64> {
         self.data_size
     }
+}
+
+fn not_gguf(head: &[u8]) -> Error {
+    Error::NotGguf { what: foreign::recognise(head) }
 }
 
 fn at_most(len: usize, most: u64) -> usize {

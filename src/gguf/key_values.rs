@@ -2,13 +2,18 @@
 
 use super::metadata::{MAX_KEY, check_key};
 use super::reader::{Reader, growth, out_of_memory, to_usize};
-use super::tensor::{ALIGNMENT_KEY, DEFAULT_ALIGNMENT, check_alignment};
+use super::tensor::{ALIGNMENT_KEY, DEFAULT_ALIGNMENT, MAX_NAME, check_alignment};
 use super::value::ValueKind;
 use super::{Array, Metadata, Strings, Value};
 use crate::{Error, Result};
 
 /// Fewest bytes of a key-value: length, one byte of key, type, one byte of value.
 pub(crate) const MIN_KEY_VALUE: u64 = 8 + 1 + 4 + 1;
+
+/// Bytes of strings that are not UTF-8 and are kept all the same, in all: names and descriptions are short.
+const MAX_LOSSY: usize = 1 << 20;
+/// Oddities that are told one by one.
+const MAX_NOTES: usize = 16;
 
 #[derive(Clone, Copy)]
 enum State {
@@ -20,9 +25,10 @@ enum State {
     String { len: usize },
     ElementKind,
     Count { kind: ValueKind },
-    Elements { left: usize },
-    ElementLength { left: usize },
-    Element { left: usize, len: usize },
+    // How many are still to come the array itself tells: a number beside it could disagree.
+    Elements { count: usize },
+    ElementLength { count: usize },
+    Element { count: usize, len: usize },
 }
 
 pub(crate) struct KeyValues {
@@ -31,10 +37,21 @@ pub(crate) struct KeyValues {
     index: u64,
     count: u64,
     state: State,
+    /// Where the field of the state begins: checked where assertions are.
+    start: u64,
     /// The key whose value is being read.
     key: String,
     /// Its array, as far as it has arrived.
     array: Array,
+    /// Strings of the value at hand that are not UTF-8, and where the first shows it.
+    not_utf8: Option<(usize, u64)>,
+    /// A bool of the value at hand that is neither 0 nor 1.
+    odd_bool: Option<u8>,
+    /// What [`MAX_LOSSY`] leaves.
+    lossy_left: usize,
+    notes: Vec<String>,
+    /// Notes that there was no room for.
+    more_notes: usize,
 }
 
 impl KeyValues {
@@ -45,9 +62,21 @@ impl KeyValues {
             index: 0,
             count,
             state: State::KeyLength,
+            start: 0,
             key: String::new(),
             array: Array::U8(Vec::new()),
+            not_utf8: None,
+            odd_bool: None,
+            lossy_left: MAX_LOSSY,
+            notes: Vec::new(),
+            more_notes: 0,
         }
+    }
+
+    /// What is odd about the values and was taken all the same, one sentence each.
+    pub(crate) fn notes(&self) -> impl Iterator<Item = String> {
+        let more = (self.more_notes > 0).then(|| format!("{} more keys are odd in the same ways", self.more_notes));
+        self.notes.iter().cloned().chain(more)
     }
 
     /// What is being read, for messages.
@@ -66,9 +95,27 @@ impl KeyValues {
         }
     }
 
+    /// Begins to read a field, which the one before must have left whole.
+    fn enter(&mut self, state: State, reader: &Reader) {
+        debug_assert_eq!(reader.begun(), 0, "{} is not read to its end", self.field());
+        self.state = state;
+        self.start = reader.position;
+    }
+
+    /// Whether all that was read of the field at hand is what the reader holds of it. A byte more or less, and every
+    /// later field would be read in the wrong place.
+    fn is_in_place(&self, reader: &Reader) -> bool {
+        let whole = match self.state {
+            State::Elements { .. } => self.array.len() as u64 * self.array.kind().min_size() as u64,
+            _ => 0,
+        };
+        self.start == 0 || reader.position == self.start + whole + reader.begun() as u64
+    }
+
     /// Reads on; true when the last key-value is in, false when the input is used up.
     pub(crate) fn advance(&mut self, reader: &mut Reader, input: &mut &[u8]) -> Result<bool> {
         loop {
+            debug_assert!(self.is_in_place(reader), "{}, byte {}", self.field(), reader.position);
             match self.state {
                 State::KeyLength => {
                     if self.index == self.count {
@@ -81,18 +128,18 @@ impl KeyValues {
                         let reason = if len == 0 { "it is empty" } else { "it is longer than 64 KiB" };
                         return Err(Error::BadKey { index: self.index, offset, reason });
                     }
-                    self.state = State::Key { len: to_usize(len, || self.field())? };
+                    let len = to_usize(len, || self.field())?;
+                    self.enter(State::Key { len }, reader);
                 }
                 State::Key { len } => {
-                    let Some(key) = reader.string(input, len, || self.field())? else { return Ok(false) };
-                    let key = copy(key, || self.field())?;
+                    let Some(key) = self.text(len, reader, input)? else { return Ok(false) };
                     let offset = reader.position - len as u64;
                     check_key(&key).map_err(|reason| Error::BadKey { index: self.index, offset, reason })?;
                     if self.metadata.get(&key).is_some() {
                         return Err(Error::DuplicateKey { key, offset });
                     }
                     self.key = key;
-                    self.state = State::Kind;
+                    self.enter(State::Kind, reader);
                 }
                 State::Kind => {
                     let Some(kind) = self.kind(reader, input)? else { return Ok(false) };
@@ -103,81 +150,134 @@ impl KeyValues {
                             reason: "it must be a u32".to_owned(),
                         });
                     }
-                    self.state = match kind {
+                    let next = match kind {
                         ValueKind::String => State::StringLength,
                         ValueKind::Array => State::ElementKind,
                         kind => State::Scalar { kind },
                     };
+                    self.enter(next, reader);
                 }
                 State::Scalar { kind } => {
-                    let Some(value) = self.scalar(kind, reader, input)? else { return Ok(false) };
+                    let Some(value) = self.scalar(kind, reader, input) else { return Ok(false) };
                     if self.key == ALIGNMENT_KEY {
                         self.set_alignment(&value, reader)?;
                     }
-                    self.end(value)?;
+                    self.end(value, reader)?;
                 }
                 State::StringLength => {
                     let Some(len) = self.length(reader, input)? else { return Ok(false) };
-                    self.state = State::String { len };
+                    self.enter(State::String { len }, reader);
                 }
                 State::String { len } => {
-                    let Some(text) = reader.string(input, len, || self.field())? else { return Ok(false) };
-                    let text = copy(text, || self.field())?;
-                    self.end(Value::String(text))?;
+                    let Some(text) = self.text(len, reader, input)? else { return Ok(false) };
+                    self.end(Value::String(text), reader)?;
                 }
                 State::ElementKind => {
                     let Some(kind) = self.kind(reader, input)? else { return Ok(false) };
                     if kind == ValueKind::Array {
                         return Err(Error::NestedArray { key: self.key.clone(), offset: reader.position - 4 });
                     }
-                    self.state = State::Count { kind };
+                    self.enter(State::Count { kind }, reader);
                 }
                 State::Count { kind } => {
                     let Some(count) = reader.u64(input) else { return Ok(false) };
                     let offset = reader.position - 8;
                     let size = kind.min_size() as u64;
                     reader.check(count, reader.limits.max_array, size, offset, || self.field())?;
-                    let left = to_usize(count, || self.field())?;
+                    let count = to_usize(count, || self.field())?;
                     self.array = empty(kind);
-                    self.state = match kind {
-                        ValueKind::String => State::ElementLength { left },
-                        _ => State::Elements { left },
+                    let next = match kind {
+                        ValueKind::String => State::ElementLength { count },
+                        _ => State::Elements { count },
                     };
+                    self.enter(next, reader);
                 }
-                State::Elements { left } => {
-                    let left = self.elements(left, reader, input)?;
-                    self.state = State::Elements { left };
-                    if left > 0 {
+                State::Elements { count } => {
+                    self.elements(count, reader, input)?;
+                    if self.array.len() < count {
                         return Ok(false);
                     }
-                    self.end_array()?;
+                    self.end_array(reader)?;
                 }
-                State::ElementLength { left: 0 } => self.end_array()?,
-                State::ElementLength { left } => {
+                State::ElementLength { count } if self.array.len() >= count => self.end_array(reader)?,
+                State::ElementLength { count } => {
                     let Some(len) = self.length(reader, input)? else { return Ok(false) };
-                    self.state = State::Element { left, len };
+                    self.enter(State::Element { count, len }, reader);
                 }
-                State::Element { left, len } => {
-                    let Some(text) = reader.string(input, len, || self.field())? else { return Ok(false) };
-                    if let Array::Strings(strings) = &mut self.array {
-                        push(strings, text, left).map_err(|bytes| out_of_memory(format!("`{}`", self.key), bytes))?;
+                State::Element { count, len } => {
+                    let end = reader.position + (len - reader.begun()) as u64;
+                    let Some(bytes) = reader.bytes(input, len, || self.field())? else { return Ok(false) };
+                    if let Err(error) = std::str::from_utf8(bytes) {
+                        let at = end - len as u64 + error.valid_up_to() as u64;
+                        let (count, first) = self.not_utf8.unwrap_or((0, at));
+                        self.not_utf8 = Some((count + 1, first));
                     }
-                    self.state = State::ElementLength { left: left - 1 };
+                    if let Array::Strings(strings) = &mut self.array {
+                        push(strings, bytes, count).map_err(|bytes| out_of_memory(format!("`{}`", self.key), bytes))?;
+                    }
+                    self.enter(State::ElementLength { count }, reader);
                 }
             }
         }
     }
 
-    fn end(&mut self, value: Value) -> Result<()> {
+    fn end(&mut self, value: Value, reader: &Reader) -> Result<()> {
+        if let Some((count, first)) = self.not_utf8.take() {
+            self.note(|key| match &value {
+                Value::Array(_) => {
+                    format!("`{key}` has {count} strings that are not UTF-8, the first of them at byte {first}")
+                }
+                _ => format!("`{key}` is not UTF-8 at byte {first}: what can't be read is shown as \u{fffd}"),
+            });
+        }
+        if let Some(byte) = self.odd_bool.take() {
+            self.note(|key| format!("`{key}` has a bool of {byte}: it is taken for true"));
+        }
         self.metadata.append(std::mem::take(&mut self.key), value)?;
         self.index += 1;
-        self.state = State::KeyLength;
+        self.enter(State::KeyLength, reader);
         Ok(())
     }
 
-    fn end_array(&mut self) -> Result<()> {
+    fn end_array(&mut self, reader: &Reader) -> Result<()> {
         let array = std::mem::replace(&mut self.array, Array::U8(Vec::new()));
-        self.end(Value::Array(array))
+        self.end(Value::Array(array), reader)
+    }
+
+    fn note(&mut self, note: impl FnOnce(&str) -> String) {
+        if self.notes.len() < MAX_NOTES {
+            let key: String = self.key.chars().take(MAX_NAME).collect();
+            self.notes.push(note(&key));
+        } else {
+            self.more_notes += 1;
+        }
+    }
+
+    /// A key or a value as text. What is not UTF-8 in it becomes U+FFFD: most such strings are for people alone, and of the
+    /// others none that is read means anything with that in it.
+    fn text(&mut self, len: usize, reader: &mut Reader, input: &mut &[u8]) -> Result<Option<String>> {
+        let end = reader.position + (len - reader.begun()) as u64;
+        let Some(bytes) = reader.bytes(input, len, || self.field())? else { return Ok(None) };
+        let error = match std::str::from_utf8(bytes) {
+            Ok(text) => return copy(text, || self.field()).map(Some),
+            Err(error) => error,
+        };
+        let offset = end - len as u64 + error.valid_up_to() as u64;
+        if len > self.lossy_left {
+            return Err(Error::InvalidUtf8 { field: self.field(), offset });
+        }
+        self.lossy_left -= len;
+        self.not_utf8 = Some((1, offset));
+        let mut text = String::new();
+        // Each byte may become one of three.
+        text.try_reserve_exact(3 * len).map_err(|_| out_of_memory(self.field(), 3 * len))?;
+        for chunk in bytes.utf8_chunks() {
+            text.push_str(chunk.valid());
+            if !chunk.invalid().is_empty() {
+                text.push(char::REPLACEMENT_CHARACTER);
+            }
+        }
+        Ok(Some(text))
     }
 
     fn kind(&self, reader: &mut Reader, input: &mut &[u8]) -> Result<Option<ValueKind>> {
@@ -196,29 +296,21 @@ impl KeyValues {
         to_usize(len, || self.field()).map(Some)
     }
 
-    fn scalar(&self, kind: ValueKind, reader: &mut Reader, input: &mut &[u8]) -> Result<Option<Value>> {
-        Ok(match kind {
-            ValueKind::U8 => reader.fixed(input).map(|b| Value::U8(u8::from_le_bytes(b))),
-            ValueKind::I8 => reader.fixed(input).map(|b| Value::I8(i8::from_le_bytes(b))),
-            ValueKind::U16 => reader.fixed(input).map(|b| Value::U16(u16::from_le_bytes(b))),
-            ValueKind::I16 => reader.fixed(input).map(|b| Value::I16(i16::from_le_bytes(b))),
-            ValueKind::U32 => reader.fixed(input).map(|b| Value::U32(u32::from_le_bytes(b))),
-            ValueKind::I32 => reader.fixed(input).map(|b| Value::I32(i32::from_le_bytes(b))),
-            ValueKind::F32 => reader.fixed(input).map(|b| Value::F32(f32::from_le_bytes(b))),
-            ValueKind::U64 => reader.fixed(input).map(|b| Value::U64(u64::from_le_bytes(b))),
-            ValueKind::I64 => reader.fixed(input).map(|b| Value::I64(i64::from_le_bytes(b))),
-            ValueKind::F64 => reader.fixed(input).map(|b| Value::F64(f64::from_le_bytes(b))),
-            ValueKind::Bool => match reader.fixed(input) {
-                None => None,
-                Some([found]) => match to_bool([found]) {
-                    Some(value) => Some(Value::Bool(value)),
-                    None => {
-                        let offset = reader.position - 1;
-                        return Err(Error::BadBool { key: self.key.clone(), offset, found });
-                    }
-                },
-            },
-            ValueKind::String | ValueKind::Array => None,
+    fn scalar(&mut self, kind: ValueKind, reader: &mut Reader, input: &mut &[u8]) -> Option<Value> {
+        Some(match kind {
+            ValueKind::U8 => Value::U8(u8::from_le_bytes(reader.fixed(input)?)),
+            ValueKind::I8 => Value::I8(i8::from_le_bytes(reader.fixed(input)?)),
+            ValueKind::U16 => Value::U16(u16::from_le_bytes(reader.fixed(input)?)),
+            ValueKind::I16 => Value::I16(i16::from_le_bytes(reader.fixed(input)?)),
+            ValueKind::U32 => Value::U32(u32::from_le_bytes(reader.fixed(input)?)),
+            ValueKind::I32 => Value::I32(i32::from_le_bytes(reader.fixed(input)?)),
+            ValueKind::F32 => Value::F32(f32::from_le_bytes(reader.fixed(input)?)),
+            ValueKind::U64 => Value::U64(u64::from_le_bytes(reader.fixed(input)?)),
+            ValueKind::I64 => Value::I64(i64::from_le_bytes(reader.fixed(input)?)),
+            ValueKind::F64 => Value::F64(f64::from_le_bytes(reader.fixed(input)?)),
+            ValueKind::Bool => Value::Bool(to_bool(reader.fixed(input)?, &mut self.odd_bool)),
+            // They have states of their own.
+            ValueKind::String | ValueKind::Array => return None,
         })
     }
 
@@ -234,32 +326,32 @@ impl KeyValues {
         Ok(())
     }
 
-    /// Appends the elements that have arrived; returns how many are still to come.
-    fn elements(&mut self, left: usize, reader: &mut Reader, input: &mut &[u8]) -> Result<usize> {
-        let key = &self.key;
+    /// Appends the elements that have arrived, up to `count` in all.
+    fn elements(&mut self, count: usize, reader: &mut Reader, input: &mut &[u8]) -> Result<()> {
+        let (key, odd) = (&self.key, &mut self.odd_bool);
         match &mut self.array {
-            Array::U8(v) => numbers(v, left, reader, input, key, |b| Some(u8::from_le_bytes(b))),
-            Array::I8(v) => numbers(v, left, reader, input, key, |b| Some(i8::from_le_bytes(b))),
-            Array::U16(v) => numbers(v, left, reader, input, key, |b| Some(u16::from_le_bytes(b))),
-            Array::I16(v) => numbers(v, left, reader, input, key, |b| Some(i16::from_le_bytes(b))),
-            Array::U32(v) => numbers(v, left, reader, input, key, |b| Some(u32::from_le_bytes(b))),
-            Array::I32(v) => numbers(v, left, reader, input, key, |b| Some(i32::from_le_bytes(b))),
-            Array::F32(v) => numbers(v, left, reader, input, key, |b| Some(f32::from_le_bytes(b))),
-            Array::U64(v) => numbers(v, left, reader, input, key, |b| Some(u64::from_le_bytes(b))),
-            Array::I64(v) => numbers(v, left, reader, input, key, |b| Some(i64::from_le_bytes(b))),
-            Array::F64(v) => numbers(v, left, reader, input, key, |b| Some(f64::from_le_bytes(b))),
-            Array::Bool(v) => numbers(v, left, reader, input, key, to_bool),
-            Array::Strings(_) => Ok(left),
+            Array::U8(v) => numbers(v, count, reader, input, key, u8::from_le_bytes),
+            Array::I8(v) => numbers(v, count, reader, input, key, i8::from_le_bytes),
+            Array::U16(v) => numbers(v, count, reader, input, key, u16::from_le_bytes),
+            Array::I16(v) => numbers(v, count, reader, input, key, i16::from_le_bytes),
+            Array::U32(v) => numbers(v, count, reader, input, key, u32::from_le_bytes),
+            Array::I32(v) => numbers(v, count, reader, input, key, i32::from_le_bytes),
+            Array::F32(v) => numbers(v, count, reader, input, key, f32::from_le_bytes),
+            Array::U64(v) => numbers(v, count, reader, input, key, u64::from_le_bytes),
+            Array::I64(v) => numbers(v, count, reader, input, key, i64::from_le_bytes),
+            Array::F64(v) => numbers(v, count, reader, input, key, f64::from_le_bytes),
+            Array::Bool(v) => numbers(v, count, reader, input, key, |b| to_bool(b, odd)),
+            Array::Strings(_) => Ok(()),
         }
     }
 }
 
-fn to_bool([byte]: [u8; 1]) -> Option<bool> {
-    match byte {
-        0 => Some(false),
-        1 => Some(true),
-        _ => None,
+/// As C has it, everything but 0 is true.
+fn to_bool([byte]: [u8; 1], odd: &mut Option<u8>) -> bool {
+    if byte > 1 {
+        odd.get_or_insert(byte);
     }
+    byte != 0
 }
 
 fn empty(kind: ValueKind) -> Array {
@@ -281,15 +373,15 @@ fn empty(kind: ValueKind) -> Array {
 
 fn numbers<T, const N: usize>(
     out: &mut Vec<T>,
-    mut left: usize,
+    count: usize,
     reader: &mut Reader,
     input: &mut &[u8],
     key: &str,
-    decode: impl Fn([u8; N]) -> Option<T>,
-) -> Result<usize> {
-    while left > 0 {
+    mut decode: impl FnMut([u8; N]) -> T,
+) -> Result<()> {
+    while out.len() < count {
         let one;
-        let mut run = reader.run(input, left);
+        let mut run = reader.run(input, count - out.len());
         if run.is_empty() {
             match reader.fixed(input) {
                 Some(field) => one = [field],
@@ -297,30 +389,22 @@ fn numbers<T, const N: usize>(
             }
             run = &one;
         }
-        let more = growth(out.len(), out.capacity(), run.len(), out.len() + left);
+        let more = growth(out.len(), out.capacity(), run.len(), count);
         out.try_reserve_exact(more)
             .map_err(|_| out_of_memory(format!("`{key}`"), more.saturating_mul(size_of::<T>())))?;
-        for (i, &field) in run.iter().enumerate() {
-            let Some(value) = decode(field) else {
-                // Only a bool, of one byte, can fail.
-                let offset = reader.position - (run.len() - i) as u64;
-                return Err(Error::BadBool { key: key.to_owned(), offset, found: field[0] });
-            };
-            out.push(value);
-        }
-        left -= run.len();
+        out.extend(run.iter().map(|&field| decode(field)));
     }
-    Ok(left)
+    Ok(())
 }
 
-/// Appends a string; on failure, the bytes that there was no memory for. `left` counts this string and all after it.
-fn push(strings: &mut Strings, string: &str, left: usize) -> Result<(), usize> {
-    let (text, ends) = strings.parts_mut();
-    let more = growth(text.len(), text.capacity(), string.len(), usize::MAX);
-    text.try_reserve_exact(more).map_err(|_| more)?;
-    let more = growth(ends.len(), ends.capacity(), 1, ends.len() + left);
+/// Appends a string of `count` in all; on failure, the bytes that there was no memory for.
+fn push(strings: &mut Strings, string: &[u8], count: usize) -> Result<(), usize> {
+    let (bytes, ends) = strings.parts_mut();
+    let more = growth(bytes.len(), bytes.capacity(), string.len(), usize::MAX);
+    bytes.try_reserve_exact(more).map_err(|_| more)?;
+    let more = growth(ends.len(), ends.capacity(), 1, count);
     ends.try_reserve_exact(more).map_err(|_| more.saturating_mul(size_of::<usize>()))?;
-    strings.push(string);
+    strings.push_bytes(string);
     Ok(())
 }
 

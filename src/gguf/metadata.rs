@@ -1,7 +1,8 @@
 //! The ordered key-values of a file, and typed access to them.
 //!
-//! Writers disagree about integer widths (`u32`, `i32`, `u64` for the same key), so the getters take any integer that
-//! fits. Absent is `None`; present and of another type is an error, never a silent default.
+//! Writers disagree about the widths of numbers (`u32`, `i32`, `u64` for the same key), and some write a bool as a number,
+//! so the getters take whatever says the same. Absent is `None`; present and of another type is an error, never a silent
+//! default.
 
 use std::borrow::Cow;
 
@@ -99,18 +100,28 @@ impl Metadata {
         })
     }
 
-    /// The number of a key: `f32`, or `f64` rounded to it.
+    /// The number of a key: `f32`, `f64` rounded to it, or an integer that it holds exactly.
     pub fn f32(&self, key: &str) -> Result<Option<f32>> {
         self.typed(key, "f32", |v| match *v {
             Value::F32(v) => Some(v),
             Value::F64(v) => Some(v as f32),
-            _ => None,
+            ref other => other.as_integer().map(|v| v as f32).filter(|v| Some(*v as i128) == other.as_integer()),
         })
     }
 
-    /// The truth value of a key.
+    /// The truth value of a key, as a bool or as 0 or 1.
     pub fn bool(&self, key: &str) -> Result<Option<bool>> {
-        self.typed(key, "bool", |v| if let Value::Bool(v) = v { Some(*v) } else { None })
+        self.typed(key, "bool", |v| match v.as_integer() {
+            Some(0) => Some(false),
+            Some(1) => Some(true),
+            _ => {
+                if let Value::Bool(v) = v {
+                    Some(*v)
+                } else {
+                    None
+                }
+            }
+        })
     }
 
     /// The string of a key.
@@ -126,36 +137,35 @@ impl Metadata {
         })
     }
 
-    /// The `f32` array of a key.
-    pub fn f32s(&self, key: &str) -> Result<Option<&[f32]>> {
+    /// The numbers of a key, as `f32`: borrowed if they are stored so, else converted; `f64` is rounded.
+    pub fn f32s(&self, key: &str) -> Result<Option<Cow<'_, [f32]>>> {
+        fn exact(v: f64) -> Option<f32> {
+            Some(v as f32).filter(|f| f64::from(*f) == v)
+        }
         self.typed(key, "array of f32", |v| match v {
-            Value::Array(Array::F32(v)) => Some(v.as_slice()),
+            Value::Array(Array::F32(v)) => Some(Cow::Borrowed(v.as_slice())),
+            Value::Array(Array::F64(v)) => convert(v, |v| Some(v as f32)),
+            Value::Array(Array::U8(v)) => convert(v, |v| Some(v.into())),
+            Value::Array(Array::I8(v)) => convert(v, |v| Some(v.into())),
+            Value::Array(Array::U16(v)) => convert(v, |v| Some(v.into())),
+            Value::Array(Array::I16(v)) => convert(v, |v| Some(v.into())),
+            Value::Array(Array::U32(v)) => convert(v, |v| exact(v.into())),
+            Value::Array(Array::I32(v)) => convert(v, |v| exact(v.into())),
             _ => None,
         })
     }
 
     /// The integers of a key, as `i32`: borrowed if they are stored so, else converted where all fit.
     pub fn i32s(&self, key: &str) -> Result<Option<Cow<'_, [i32]>>> {
-        fn convert<T: Copy>(v: &[T]) -> Option<Cow<'static, [i32]>>
-        where
-            i32: TryFrom<T>,
-        {
-            let mut out = Vec::new();
-            out.try_reserve_exact(v.len()).ok()?;
-            for &v in v {
-                out.push(i32::try_from(v).ok()?);
-            }
-            Some(Cow::Owned(out))
-        }
         self.typed(key, "array of i32", |v| match v {
             Value::Array(Array::I32(v)) => Some(Cow::Borrowed(v.as_slice())),
-            Value::Array(Array::U8(v)) => convert(v),
-            Value::Array(Array::I8(v)) => convert(v),
-            Value::Array(Array::U16(v)) => convert(v),
-            Value::Array(Array::I16(v)) => convert(v),
-            Value::Array(Array::U32(v)) => convert(v),
-            Value::Array(Array::U64(v)) => convert(v),
-            Value::Array(Array::I64(v)) => convert(v),
+            Value::Array(Array::U8(v)) => convert(v, |v| Some(v.into())),
+            Value::Array(Array::I8(v)) => convert(v, |v| Some(v.into())),
+            Value::Array(Array::U16(v)) => convert(v, |v| Some(v.into())),
+            Value::Array(Array::I16(v)) => convert(v, |v| Some(v.into())),
+            Value::Array(Array::U32(v)) => convert(v, |v| v.try_into().ok()),
+            Value::Array(Array::U64(v)) => convert(v, |v| v.try_into().ok()),
+            Value::Array(Array::I64(v)) => convert(v, |v| v.try_into().ok()),
             _ => None,
         })
     }
@@ -220,4 +230,14 @@ fn missing(key: &str) -> Error {
 
 fn wrong_type(key: &str, value: &Value, expected: &'static str) -> Error {
     Error::WrongType { key: key.to_owned(), found: value.type_name(), expected }
+}
+
+/// All numbers in another type, if there is memory and each has a place in it.
+fn convert<T: Copy, U: Clone>(numbers: &[T], to: impl Fn(T) -> Option<U>) -> Option<Cow<'static, [U]>> {
+    let mut out = Vec::new();
+    out.try_reserve_exact(numbers.len()).ok()?;
+    for &number in numbers {
+        out.push(to(number)?);
+    }
+    Some(Cow::Owned(out))
 }

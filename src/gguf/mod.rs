@@ -33,6 +33,7 @@
 //! Next: [`blocks`](crate::blocks), which reads the tensors' bytes.
 
 mod decoder;
+mod foreign;
 mod key_values;
 mod metadata;
 mod reader;

@@ -13,6 +13,8 @@ pub(crate) struct Reader {
     /// The begun number, if a chunk ended inside one.
     number: [u8; 8],
     number_len: usize,
+    /// Bytes that the begun number will have: checked where assertions are, as whoever began it must end it.
+    number_size: usize,
     /// The begun string, likewise.
     text: Vec<u8>,
     /// `text` was handed out and is to be emptied.
@@ -21,7 +23,12 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, position: 0, number: [0; 8], number_len: 0, text: Vec::new(), text_used: false }
+        Self { limits, position: 0, number: [0; 8], number_len: 0, number_size: 0, text: Vec::new(), text_used: false }
+    }
+
+    /// Bytes of a field that the last chunk began and did not end: 0 between two fields.
+    pub(crate) fn begun(&self) -> usize {
+        self.number_len + if self.text_used { 0 } else { self.text.len() }
     }
 
     /// The first `len` bytes of `input`.
@@ -34,7 +41,9 @@ impl Reader {
 
     /// A field of `N` bytes (at most 8), or `None` when the input is used up before its end.
     pub(crate) fn fixed<const N: usize>(&mut self, input: &mut &[u8]) -> Option<[u8; N]> {
-        const { assert!(N <= 8) };
+        const { assert!(N > 0 && N <= 8) };
+        debug_assert_eq!(self.begun(), self.number_len, "a number inside a string");
+        debug_assert!(self.number_len == 0 || self.number_size == N, "a number of {} ended as {N}", self.number_size);
         if self.number_len == 0
             && let Some((&field, rest)) = input.split_first_chunk::<N>()
         {
@@ -46,6 +55,7 @@ impl Reader {
         self.number[self.number_len..][..part.len()].copy_from_slice(part);
         self.number_len += part.len();
         if self.number_len < N {
+            self.number_size = N;
             return None;
         }
         self.number_len = 0;
@@ -70,39 +80,46 @@ impl Reader {
         self.split(input, fields * N).as_chunks().0
     }
 
-    /// A string of `len` bytes, or `None` when the input is used up before its end. `field` names it in errors.
+    /// A string's `len` bytes, or `None` when the input is used up before their end. `field` names it in errors.
+    pub(crate) fn bytes<'s, 'a: 's>(
+        &'s mut self,
+        input: &mut &'a [u8],
+        len: usize,
+        field: impl Fn() -> String,
+    ) -> Result<Option<&'s [u8]>> {
+        debug_assert_eq!(self.number_len, 0, "a string inside a number");
+        if self.text_used {
+            self.text_used = false;
+            self.text.clear();
+            self.text.shrink_to(KEEP);
+        }
+        debug_assert!(self.text.is_empty() || self.text.len() < len, "a string of {len} that has more");
+        if self.text.is_empty() && input.len() >= len {
+            return Ok(Some(self.split(input, len)));
+        }
+        let part = self.split(input, input.len().min(len - self.text.len()));
+        let more = growth(self.text.len(), self.text.capacity(), part.len(), len);
+        self.text.try_reserve_exact(more).map_err(|_| out_of_memory(field(), more))?;
+        self.text.extend_from_slice(part);
+        if self.text.len() < len {
+            return Ok(None);
+        }
+        self.text_used = true;
+        Ok(Some(&self.text))
+    }
+
+    /// A string that must be UTF-8.
     pub(crate) fn string<'s, 'a: 's>(
         &'s mut self,
         input: &mut &'a [u8],
         len: usize,
         field: impl Fn() -> String,
     ) -> Result<Option<&'s str>> {
-        if self.text_used {
-            self.text_used = false;
-            self.text.clear();
-            self.text.shrink_to(KEEP);
-        }
-        let whole = self.text.is_empty() && input.len() >= len;
-        let bytes = if whole {
-            self.split(input, len)
-        } else {
-            let part = self.split(input, input.len().min(len - self.text.len()));
-            let more = growth(self.text.len(), self.text.capacity(), part.len(), len);
-            self.text.try_reserve_exact(more).map_err(|_| out_of_memory(field(), more))?;
-            self.text.extend_from_slice(part);
-            if self.text.len() < len {
-                return Ok(None);
-            }
-            self.text_used = true;
-            &self.text
-        };
-        match std::str::from_utf8(bytes) {
-            Ok(text) => Ok(Some(text)),
-            Err(e) => {
-                let offset = self.position - len as u64 + e.valid_up_to() as u64;
-                Err(Error::InvalidUtf8 { field: field(), offset })
-            }
-        }
+        let end = self.position + (len - self.begun()) as u64;
+        let Some(bytes) = self.bytes(input, len, &field)? else { return Ok(None) };
+        std::str::from_utf8(bytes)
+            .map(Some)
+            .map_err(|e| Error::InvalidUtf8 { field: field(), offset: end - len as u64 + e.valid_up_to() as u64 })
     }
 
     /// Refuses what the file or the limits do not have room for, before it is awaited: `found` things, at most

@@ -9,6 +9,7 @@ use crate::{Error, Result};
 const NO: &str = "split.no";
 const COUNT: &str = "split.count";
 const TENSORS: &str = "split.tensors.count";
+const EXTENSION: &str = ".gguf";
 
 /// What a part says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,19 +50,27 @@ impl Split {
     }
 
     /// The names of all parts in order, where `first` is the name of the first: it ends in `-00001-of-`, a count of five
-    /// digits that is not 0, and `.gguf`.
+    /// digits that is not 0, and `.gguf`, in capitals too. Nothing keeps a whole model from having such a name.
     pub fn names(first: &str) -> Option<Vec<String>> {
-        let (prefix, count) = first.strip_suffix(".gguf")?.rsplit_once("-00001-of-")?;
+        let (stem, extension) = first.split_at_checked(first.len().checked_sub(EXTENSION.len())?)?;
+        if !extension.eq_ignore_ascii_case(EXTENSION) {
+            return None;
+        }
+        let (prefix, count) = stem.rsplit_once("-00001-of-")?;
         if count.len() != 5 || !count.bytes().all(|b| b.is_ascii_digit()) {
             return None;
         }
         let count: u32 = count.parse().ok().filter(|&count| count > 0)?;
-        Some((0..count).map(|no| Self::name(prefix, no, count)).collect())
+        Some((0..count).map(|no| Self::stem(prefix, no, count) + extension).collect())
     }
 
     /// The name of part `no`, from 0, of `count`.
     pub fn name(prefix: &str, no: u32, count: u32) -> String {
-        format!("{prefix}-{:05}-of-{count:05}.gguf", no + 1)
+        Self::stem(prefix, no, count) + EXTENSION
+    }
+
+    fn stem(prefix: &str, no: u32, count: u32) -> String {
+        format!("{prefix}-{:05}-of-{count:05}", no + 1)
     }
 
     /// `part 2 of 5`.
@@ -87,7 +96,15 @@ mod tests {
     fn names_of_the_parts() {
         let names = Split::names("a/m-00001-of-00003.gguf").unwrap();
         assert_eq!(names, ["a/m-00001-of-00003.gguf", "a/m-00002-of-00003.gguf", "a/m-00003-of-00003.gguf"]);
+        // Whoever named the first so named the others so.
+        assert_eq!(Split::names("M-00001-of-00002.GGUF").unwrap(), ["M-00001-of-00002.GGUF", "M-00002-of-00002.GGUF"]);
+        assert_eq!(Split::names("ü-00001-of-00002.Gguf").unwrap()[1], "ü-00002-of-00002.Gguf");
+        assert_eq!(Split::name("m", 1, 2), "m-00002-of-00002.gguf");
         for other in [
+            "",
+            "ü",
+            "GGUF",
+            "-00001-of-00002.ggüf",
             "m.gguf",
             "m-00002-of-00003.gguf",
             "m-00001-of-00000.gguf",

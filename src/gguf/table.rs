@@ -24,6 +24,8 @@ pub(crate) struct Table {
     end: u64,
     count: u64,
     state: State,
+    /// Where the field of the state begins: checked where assertions are.
+    start: u64,
     names: Names,
     name: String,
     dims: Vec<u64>,
@@ -38,6 +40,7 @@ impl Table {
             end: 0,
             count,
             state: State::NameLength,
+            start: 0,
             names: Names::default(),
             name: String::new(),
             dims: Vec::new(),
@@ -58,6 +61,13 @@ impl Table {
         }
     }
 
+    /// Begins to read a field, which the one before must have left whole.
+    fn enter(&mut self, state: State, reader: &Reader) {
+        debug_assert_eq!(reader.begun(), 0, "{} is not read to its end", self.field());
+        self.state = state;
+        self.start = reader.position;
+    }
+
     /// Reads on; true when the last entry is in, false when the input is used up.
     pub(crate) fn advance(
         &mut self,
@@ -67,6 +77,12 @@ impl Table {
         alignment: u64,
     ) -> Result<bool> {
         loop {
+            debug_assert!(
+                self.start == 0 || reader.position == self.start + reader.begun() as u64,
+                "{}, byte {}",
+                self.field(),
+                reader.position
+            );
             match self.state {
                 State::NameLength => {
                     if self.tensors.len() as u64 == self.count {
@@ -76,7 +92,7 @@ impl Table {
                     let offset = reader.position - 8;
                     reader.check(len, u64::MAX, 1, offset, || self.field())?;
                     let index = self.tensors.len() as u64;
-                    self.state = match usize::try_from(len) {
+                    let next = match usize::try_from(len) {
                         Ok(0) => return Err(Error::BadTensorName { index, offset, reason: "it is empty" }),
                         Ok(len) if len < MAX_NAME => State::Name { len },
                         _ => {
@@ -84,6 +100,7 @@ impl Table {
                             return Err(Error::BadTensorName { index, offset, reason });
                         }
                     };
+                    self.enter(next, reader);
                 }
                 State::Name { len } => {
                     let Some(name) = reader.string(input, len, || self.field())? else { return Ok(false) };
@@ -95,7 +112,7 @@ impl Table {
                         return Err(Error::DuplicateTensor { tensor: name, offset });
                     }
                     self.name = name;
-                    self.state = State::DimCount;
+                    self.enter(State::DimCount, reader);
                 }
                 State::DimCount => {
                     let Some(count) = reader.u32(input) else { return Ok(false) };
@@ -104,16 +121,16 @@ impl Table {
                         return Err(self.bad_shape(format!("it has {count} dimensions, not 1 to {MAX_DIMS}")));
                     }
                     self.dims = Vec::with_capacity(count as usize);
-                    self.state = State::Dims { left: count as usize };
+                    self.enter(State::Dims { left: count as usize }, reader);
                 }
                 State::Dims { left: 0 } => {
                     check_shape(&self.dims).map_err(|reason| self.bad_shape(reason))?;
-                    self.state = State::Kind;
+                    self.enter(State::Kind, reader);
                 }
                 State::Dims { left } => {
                     let Some(dim) = reader.u64(input) else { return Ok(false) };
                     self.dims.push(dim);
-                    self.state = State::Dims { left: left - 1 };
+                    self.enter(State::Dims { left: left - 1 }, reader);
                 }
                 State::Kind => {
                     let Some(id) = reader.u32(input) else { return Ok(false) };
@@ -124,7 +141,7 @@ impl Table {
                         hint,
                     })?;
                     let size = check_dims(kind, &self.dims).map_err(|reason| self.bad_shape(reason))?;
-                    self.state = State::Offset { kind, size };
+                    self.enter(State::Offset { kind, size }, reader);
                 }
                 State::Offset { kind, size } => {
                     let Some(found) = reader.u64(input) else { return Ok(false) };
@@ -152,7 +169,7 @@ impl Table {
                         offset: found,
                         size,
                     });
-                    self.state = State::NameLength;
+                    self.enter(State::NameLength, reader);
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! Metadata values: the thirteen types of the format, and arrays of them.
 
+use std::borrow::Cow;
+
 /// One metadata value.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)]
@@ -190,10 +192,12 @@ impl ValueKind {
 }
 
 /// Many strings in one buffer: a vocabulary of 128 256 tokens costs two allocations, not 128 256.
+///
+/// They are kept as the bytes of the file, since some writers put others than UTF-8 into a vocabulary.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Strings {
-    text: String,
-    /// Where each string ends in `text`.
+    bytes: Vec<u8>,
+    /// Where each string ends in `bytes`.
     ends: Vec<usize>,
 }
 
@@ -213,34 +217,49 @@ impl Strings {
         self.ends.is_empty()
     }
 
-    /// The string of number `index`.
-    pub fn get(&self, index: usize) -> Option<&str> {
-        let end = *self.ends.get(index)?;
-        let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        Some(&self.text[start..end])
+    /// The string of number `index`, with U+FFFD for what is not UTF-8.
+    pub fn get(&self, index: usize) -> Option<Cow<'_, str>> {
+        self.bytes(index).map(String::from_utf8_lossy)
     }
 
-    /// All strings in order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &str> + DoubleEndedIterator + Clone {
-        (0..self.len()).map(|i| self.get(i).unwrap_or_default())
+    /// The same as the file has it.
+    pub fn bytes(&self, index: usize) -> Option<&[u8]> {
+        let end = *self.ends.get(index)?;
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        Some(&self.bytes[start..end])
+    }
+
+    /// All strings in order, with U+FFFD for what is not UTF-8.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Cow<'_, str>> + DoubleEndedIterator + Clone {
+        self.iter_bytes().map(String::from_utf8_lossy)
+    }
+
+    /// All strings in order, as the file has them.
+    pub fn iter_bytes(&self) -> impl ExactSizeIterator<Item = &[u8]> + DoubleEndedIterator + Clone {
+        (0..self.len()).map(|i| self.bytes(i).unwrap_or_default())
     }
 
     /// Appends a string.
     pub fn push(&mut self, string: &str) {
-        self.text.push_str(string);
-        self.ends.push(self.text.len());
+        self.push_bytes(string.as_bytes());
+    }
+
+    /// Appends a string of any bytes.
+    pub fn push_bytes(&mut self, string: &[u8]) {
+        self.bytes.extend_from_slice(string);
+        self.ends.push(self.bytes.len());
     }
 
     /// The buffers, for whoever must grow them without a trap.
-    pub(crate) fn parts_mut(&mut self) -> (&mut String, &mut Vec<usize>) {
-        (&mut self.text, &mut self.ends)
+    pub(crate) fn parts_mut(&mut self) -> (&mut Vec<u8>, &mut Vec<usize>) {
+        (&mut self.bytes, &mut self.ends)
     }
 }
 
-impl<'a> FromIterator<&'a str> for Strings {
-    fn from_iter<I: IntoIterator<Item = &'a str>>(iter: I) -> Self {
+impl<S: AsRef<str>> FromIterator<S> for Strings {
+    fn from_iter<I: IntoIterator<Item = S>>(iter: I) -> Self {
         let mut strings = Self::new();
-        iter.into_iter().for_each(|s| strings.push(s));
+        iter.into_iter().for_each(|s| strings.push(s.as_ref()));
         strings
     }
 }

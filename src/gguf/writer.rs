@@ -142,9 +142,10 @@ fn place(tensors: &[TensorDeclaration], alignment: u64) -> Result<Vec<Place>> {
     Ok(placed)
 }
 
-fn put_string(out: &mut Vec<u8>, string: &str) {
+fn put_string(out: &mut Vec<u8>, string: impl AsRef<[u8]>) {
+    let string = string.as_ref();
     out.extend((string.len() as u64).to_le_bytes());
-    out.extend(string.as_bytes());
+    out.extend(string);
 }
 
 fn put_value(out: &mut Vec<u8>, value: &Value) {
@@ -179,7 +180,7 @@ fn put_elements(out: &mut Vec<u8>, array: &Array) {
         Array::I32(v) => v.iter().for_each(|v| out.extend(v.to_le_bytes())),
         Array::F32(v) => v.iter().for_each(|v| out.extend(v.to_le_bytes())),
         Array::Bool(v) => out.extend(v.iter().map(|&v| u8::from(v))),
-        Array::Strings(v) => v.iter().for_each(|v| put_string(out, v)),
+        Array::Strings(v) => v.iter_bytes().for_each(|v| put_string(out, v)),
         Array::U64(v) => v.iter().for_each(|v| out.extend(v.to_le_bytes())),
         Array::I64(v) => v.iter().for_each(|v| out.extend(v.to_le_bytes())),
         Array::F64(v) => v.iter().for_each(|v| out.extend(v.to_le_bytes())),

@@ -196,13 +196,14 @@ pub(super) fn sum(q: &[i8]) -> i32 {
 // ── the rest of a layer ──────────────────────────────────────────────────────────────────────
 
 #[inline(always)]
-pub(super) fn rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
+pub(super) fn rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) -> bool {
     assert!(x.len() == weight.len() && x.len() == out.len(), "lengths of a norm");
     let mean = (sum_wide(x, |x| x * x) / x.len() as f64) as f32;
     let scale = 1.0 / (mean + eps).sqrt();
     for ((out, x), weight) in out.iter_mut().zip(x).zip(weight) {
         *out = x * scale * weight;
     }
+    mean.is_finite()
 }
 
 /// e^x within 2 units in the last place, subnormal results and infinity included.
@@ -290,7 +291,7 @@ macro_rules! float_pieces {
             dot_piece(lanes: &mut $crate::kernels::Lanes, a: &[f32], b: &[f32]) { dot_piece }
             add_scaled(y: &mut [f32], p: f32, v: &[f32]) { add_scaled }
             f32_to_f16(x: &[f32], out: &mut [u16]) { f32_to_f16::<$half> }
-            rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) { rms_norm }
+            rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) -> bool { rms_norm }
             relu2_mul(gate: &mut [f32], up: &[f32]) { relu2_mul }
             silu_mul(gate: &mut [f32], up: &[f32]) { silu_mul }
             add(y: &mut [f32], x: &[f32]) { add }

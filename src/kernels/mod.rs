@@ -117,8 +117,9 @@ pub trait Kernels: sealed::Sealed + Limits + Send + Sync + std::fmt::Debug {
     fn f32_to_f16(&self, x: &[f32], out: &mut [u16]);
 
     // ── the rest of a layer ──────────────────────────────────────────────────────────────────
-    /// out = (x · 1/√(mean(x²) + eps)) · weight, the squares summed in `f64`.
-    fn rms_norm(&self, x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]);
+    /// out = (x · 1/√(mean(x²) + eps)) · weight, the squares summed in `f64`. Whether the mean is finite: one that is not
+    /// would make zeros of whatever overflowed.
+    fn rms_norm(&self, x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) -> bool;
     /// gate = max(gate, 0)² · up.
     fn relu2_mul(&self, gate: &mut [f32], up: &[f32]);
     /// gate = gate / (1 + exp(-gate)) · up.

@@ -1,6 +1,6 @@
 //! Shapes and constants of a model, from its metadata.
 
-use crate::gguf::Metadata;
+use crate::gguf::{Metadata, Value};
 use crate::{Error, Result};
 
 /// The context of a session that asks for none: the length of the published model.
@@ -80,20 +80,16 @@ impl Config {
         let heads = required("attention.head_count", MAX_WIDTH)?;
         let kv_heads = optional("attention.head_count_kv", heads, MAX_WIDTH)?;
         let context_length = required("context_length", MAX_CONTEXT)?;
-        let tokens = m.strings("tokenizer.ggml.tokens")?.map_or(0, |t| t.len());
-        // Some community files omit the key: the token table says the same.
-        let vocabulary = if tokens > 0 && m.get(&key("vocab_size")).is_none() {
-            in_range("tokenizer.ggml.tokens", u32::try_from(tokens).unwrap_or(u32::MAX), MAX_VOCABULARY)?
-        } else {
-            required("vocab_size", MAX_VOCABULARY)?
+        // The table of tokens says how many there are. Some files omit the key, others have it from before tokens were added;
+        // the embedding's shape must agree.
+        let vocabulary = match m.strings("tokenizer.ggml.tokens")?.map_or(0, |tokens| tokens.len()) {
+            0 => required("vocab_size", MAX_VOCABULARY)?,
+            tokens => in_range("tokenizer.ggml.tokens", u32::try_from(tokens).unwrap_or(u32::MAX), MAX_VOCABULARY)?,
         };
 
         let bad = |name: &str, value: &dyn ToString, reason: String| {
             Err(Error::BadValue { key: key(name), value: value.to_string(), reason })
         };
-        if tokens > 0 && tokens != vocabulary {
-            return bad("vocab_size", &vocabulary, format!("the token table has {tokens} entries"));
-        }
         if heads % kv_heads != 0 {
             return bad("attention.head_count_kv", &kv_heads, format!("does not divide the {heads} heads"));
         }
@@ -115,20 +111,23 @@ impl Config {
             return bad("rope.dimension_count", &rotated, format!("a BitNet rotates its whole head of {head_dim}"));
         }
         let scaling = m.f32(&key("rope.scaling.factor"))?.unwrap_or(1.0);
-        if scaling != 1.0 {
+        let unscaled = matches!(m.get(&key("rope.scaling.type")), Some(Value::String(kind)) if kind == "none");
+        // As in llama.cpp, 0 is no factor.
+        if scaling != 1.0 && scaling != 0.0 && !unscaled {
             return bad("rope.scaling.factor", &scaling, "scaled positions are not supported".into());
         }
-        let positive = |name: &str, default: Option<f32>| -> Result<f32> {
+        let number = |name: &str, default: Option<f32>, fits: fn(f32) -> bool, reason: &str| -> Result<f32> {
             let key = key(name);
             let value = m.f32(&key)?.or(default).ok_or_else(|| Error::MissingKey { key: key.clone() })?;
-            if value.is_finite() && value > 0.0 {
+            if value.is_finite() && fits(value) {
                 Ok(value)
             } else {
-                Err(Error::BadValue { key, value: value.to_string(), reason: "must be above zero".into() })
+                Err(Error::BadValue { key, value: value.to_string(), reason: reason.to_owned() })
             }
         };
-        let rms_epsilon = positive("attention.layer_norm_rms_epsilon", None)?;
-        let rope_base = positive("rope.freq_base", Some(10_000.0))?;
+        let rms_epsilon = number("attention.layer_norm_rms_epsilon", None, |v| v > 0.0, "must be above zero")?;
+        // With a smaller one angles would grow from pair to pair, beyond all numbers.
+        let rope_base = number("rope.freq_base", Some(10_000.0), |v| v >= 1.0, "must be 1 or more")?;
         let activation = match m.str(&key("hidden_activation"))? {
             Some("relu2" | "relu_squared" | "relu_sqr") => Activation::Relu2,
             Some("silu" | "swish") => Activation::Silu,
@@ -178,7 +177,8 @@ impl Config {
         self.kv_heads * self.head_dim
     }
 
-    /// Weights in all matrices, embedding included (tied, so counted once).
+    /// Weights in all matrices, embedding included, which is the head too: counted once.
+    /// [`Model::parameters`](super::Model::parameters) counts a head of its own.
     pub fn parameters(&self) -> u64 {
         let (e, f, kv) = (self.embedding as u64, self.feed_forward as u64, self.kv_width() as u64);
         self.layers as u64 * (2 * e * e + 2 * e * kv + 3 * e * f) + self.vocabulary as u64 * e
@@ -200,7 +200,6 @@ fn in_range(key: &str, value: u32, max: u32) -> Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gguf::Value;
 
     fn metadata(architecture: &str) -> Metadata {
         let mut m = Metadata::new();

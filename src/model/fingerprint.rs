@@ -5,8 +5,9 @@ use super::{Activation, Config, Weights};
 use std::fmt;
 use twox_hash::XxHash3_128;
 
-/// XXH3 of everything that keys and values depend on: shapes, constants, and weights as they are held. Names, tokenizer and the
-/// way a file is cut or packed are not in it, nor is the backend. It guards against mistakes, not against forgery.
+/// XXH3 of everything that keys and values depend on, and of the head: shapes, constants, and weights as they are held.
+/// Names, tokenizer and the way a file is cut or packed are not in it, nor is the backend. It guards against mistakes, not
+/// against forgery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint(pub(crate) [u8; 16]);
 
@@ -24,9 +25,11 @@ impl Fingerprint {
         floats(&mut hash, &[config.rms_epsilon, config.rope_base, activation]);
         floats(&mut hash, weights.rope_freqs.as_deref().unwrap_or_default());
         floats(&mut hash, &weights.output_norm);
-        hash.write(weights.token_embd.type_name().as_bytes());
-        hash.write(weights.token_embd.memory());
-        floats(&mut hash, weights.token_embd.scales());
+        for table in [&weights.token_embd].into_iter().chain(&weights.output) {
+            hash.write(table.type_name().as_bytes());
+            hash.write(table.memory());
+            floats(&mut hash, table.scales());
+        }
         for layer in &weights.layers {
             let Layer { attn_norm, attn_sub_norm, ffn_norm, ffn_sub_norm, .. } = layer;
             for norm in [attn_norm, attn_sub_norm, ffn_norm, ffn_sub_norm] {

@@ -7,6 +7,7 @@ use super::{Config, KvCache, KvType, Linear, Model, ScaledLinear};
 use crate::allocate::try_zeroed;
 use crate::kernels::{Activations, Compute, WideActivations};
 use crate::{Error, Result};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What one text needs besides the model: its KV cache and the buffers of a batch.
 pub struct State {
@@ -110,7 +111,8 @@ impl State {
     /// Runs one layer; true when the pass is complete and its tokens are in the cache.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`].
+    /// [`Error::OutOfMemory`]; [`Error::NotFinite`] where an activation is no number any more. The pass is then over, and
+    /// the next may begin.
     pub fn step(&mut self, model: &Model) -> Result<bool> {
         if self.tokens > 0 && self.layer < model.config.layers {
             self.attend(model)?;
@@ -128,17 +130,28 @@ impl State {
     }
 
     /// Logits of token `row` of the pass that was completed last: `[vocabulary]`.
-    pub fn logits(&mut self, model: &Model, row: usize) -> &mut [f32] {
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] where they, or what they come from, are no numbers.
+    pub fn logits(&mut self, model: &Model, row: usize) -> Result<&mut [f32]> {
         let config = &model.config;
         let h = &mut self.h[..config.embedding];
         let x = &self.x[row * config.embedding..][..config.embedding];
-        model.compute.backend.rms_norm(x, &model.weights.output_norm, config.rms_epsilon, h);
-        model.weights.token_embd.logits(&model.compute, h, &mut self.head, &mut self.logits);
-        &mut self.logits
+        if !model.compute.backend.rms_norm(x, &model.weights.output_norm, config.rms_epsilon, h) {
+            return Err(before(config.layers));
+        }
+        model.weights.head().logits(&model.compute, h, &mut self.head, &mut self.logits);
+        if !finite(&self.logits) {
+            return Err(Error::NotFinite { layer: None, part: "the output head" });
+        }
+        Ok(&mut self.logits)
     }
 
     /// Logits after the last token of the pass that was completed last.
-    pub fn last_logits(&mut self, model: &Model) -> &mut [f32] {
+    ///
+    /// # Errors
+    /// As [`logits`](Self::logits).
+    pub fn last_logits(&mut self, model: &Model) -> Result<&mut [f32]> {
         self.logits(model, self.rows.saturating_sub(1))
     }
 
@@ -155,7 +168,9 @@ impl State {
         let q = &mut self.q[..n * width];
         let (k, v) = (&mut self.k[..n * kv_width], &mut self.v[..n * kv_width]);
 
-        norm_rows(compute, config, x, &layer.attn_norm, h);
+        if !norm_rows(compute, config, x, &layer.attn_norm, h) {
+            return Err(before(self.layer));
+        }
         quantize(&mut self.activations, compute, h, width, &[&layer.attn_q, &layer.attn_k, &layer.attn_v])?;
         layer.attn_q.apply(compute, h, &self.activations, q);
         layer.attn_k.apply(compute, h, &self.activations, k);
@@ -167,6 +182,10 @@ impl State {
                 row.chunks_exact_mut(config.head_dim).for_each(|head| compute.backend.rope(head, cos, sin));
             }
         }
+        // The cache holds finite numbers alone, and queries are rounded too where it has 8 bits: both would hide it.
+        if ![&*q, k, v].into_iter().all(finite) {
+            return Err(in_attention(self.layer));
+        }
         let position = self.cache.len();
         for (i, (k, v)) in k.chunks_exact(kv_width).zip(v.chunks_exact(kv_width)).enumerate() {
             self.cache.store(compute.backend, self.layer, position + i, k, v);
@@ -174,7 +193,9 @@ impl State {
 
         attention(compute, config, &self.cache, self.layer, position, q, h, &mut self.partials)?;
         // The queries are spent: their buffer takes the norm, then the heads' the product.
-        norm_rows(compute, config, h, &layer.attn_sub_norm, q);
+        if !norm_rows(compute, config, h, &layer.attn_sub_norm, q) {
+            return Err(in_attention(self.layer));
+        }
         quantize(&mut self.activations, compute, q, width, &[&layer.attn_output])?;
         layer.attn_output.apply(compute, q, &self.activations, h);
         compute.backend.add(x, h);
@@ -188,14 +209,18 @@ impl State {
         let (gate, up) = (&mut self.gate[..n * inner], &mut self.up[..n * inner]);
 
         let h = &mut self.h[..n * width];
-        norm_rows(compute, config, x, &layer.ffn_norm, h);
+        if !norm_rows(compute, config, x, &layer.ffn_norm, h) {
+            return Err(in_attention(self.layer));
+        }
         quantize(&mut self.activations, compute, h, width, &[&layer.ffn_gate, &layer.ffn_up])?;
         layer.ffn_gate.apply(compute, h, &self.activations, gate);
         layer.ffn_up.apply(compute, h, &self.activations, up);
         gated(compute, config, gate, up);
 
         let h = &mut self.h[..n * inner];
-        norm_rows(compute, config, gate, &layer.ffn_sub_norm, h);
+        if !norm_rows(compute, config, gate, &layer.ffn_sub_norm, h) {
+            return Err(in_feed_forward(self.layer));
+        }
         quantize(&mut self.activations, compute, h, inner, &[&layer.ffn_down])?;
         let down = &mut self.q[..n * width];
         layer.ffn_down.apply(compute, h, &self.activations, down);
@@ -218,10 +243,35 @@ fn quantize(
     Ok(())
 }
 
-/// RMSNorm of each row of `x`, as wide as `weight`.
-fn norm_rows(compute: &Compute, config: &Config, x: &[f32], weight: &[f32], out: &mut [f32]) {
-    let width = weight.len();
+/// RMSNorm of each row of `x`, as wide as `weight`. Whether all were numbers: what is none never gets past a norm unseen,
+/// and costs nothing to see there, while rounding to int8 would make zeros of it.
+fn norm_rows(compute: &Compute, config: &Config, x: &[f32], weight: &[f32], out: &mut [f32]) -> bool {
+    let (width, finite) = (weight.len(), AtomicBool::new(true));
     compute.pool.chunks(out, width, |row, out| {
-        compute.backend.rms_norm(&x[row * width..][..width], weight, config.rms_epsilon, out);
+        if !compute.backend.rms_norm(&x[row * width..][..width], weight, config.rms_epsilon, out) {
+            finite.store(false, Ordering::Relaxed);
+        }
     });
+    finite.into_inner()
+}
+
+/// All are looked at without a branch, so that the compiler takes many at a time.
+fn finite(values: &[f32]) -> bool {
+    values.iter().fold(true, |so_far, value| so_far & value.is_finite())
+}
+
+/// The residual stream that comes into a layer is what the one before made of it.
+fn before(layer: usize) -> Error {
+    match layer.checked_sub(1) {
+        Some(layer) => in_feed_forward(layer),
+        None => Error::NotFinite { layer: None, part: "the token embedding" },
+    }
+}
+
+fn in_attention(layer: usize) -> Error {
+    Error::NotFinite { layer: Some(layer), part: "the attention" }
+}
+
+fn in_feed_forward(layer: usize) -> Error {
+    Error::NotFinite { layer: Some(layer), part: "the feed-forward network" }
 }

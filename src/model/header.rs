@@ -2,11 +2,13 @@
 
 use super::memory::{Holding, Sizes};
 use super::tensor_sink::Held;
-use super::tensors::{EMBEDDING, OUTPUT, required, shape};
+use super::tensors::{is_table, required, shape};
 use super::{Config, Estimate, LoaderOptions};
-use crate::gguf::{Decoder, Event, Limits, Metadata, Split, TensorInfo, TensorType};
+use crate::gguf::{Decoder, Event, Limits, Metadata, Split, TensorInfo, TensorType, Value};
 use crate::{Error, Result};
 use std::collections::HashSet;
+
+const NAME: &str = "general.name";
 
 /// Drives the decoder of a file, or of one part of a split model after the other.
 pub(super) struct Header {
@@ -112,6 +114,7 @@ impl Header {
     }
 
     fn read_metadata(&mut self) -> Result<()> {
+        self.notes.extend(self.decoder.notes());
         let metadata = self.decoder.metadata_mut();
         self.split = Split::from_metadata(metadata)?;
         if let Some(Split { no: no @ 1.., count, .. }) = self.split {
@@ -124,13 +127,27 @@ impl Header {
         }
         let config = Config::from_metadata(metadata)?;
         config.context(self.holding.context)?;
+        let vocab_size = format!("{}.vocab_size", config.architecture);
+        if let Some(size) = metadata.get(&vocab_size)
+            && size.as_integer() != Some(config.vocabulary as i128)
+        {
+            let found = size.as_integer().map_or_else(|| size.type_name().to_owned(), |size| size.to_string());
+            let tokens = config.vocabulary;
+            self.notes.push(format!("`{vocab_size}` is {found}, there are {tokens} tokens: their number is taken"));
+        }
         self.config = Some(config);
-        self.name = metadata.str("general.name")?.map(str::to_owned);
+        match metadata.get(NAME) {
+            Some(Value::String(name)) => self.name = Some(name.clone()),
+            // For people alone: no reason to refuse a model.
+            Some(other) => self.notes.push(format!("`{NAME}` is {}, not a string: it is not shown", other.type_name())),
+            None => {}
+        }
         Ok(())
     }
 
     /// A later part must be the one that is due.
-    fn check_part(&self) -> Result<()> {
+    fn check_part(&mut self) -> Result<()> {
+        self.notes.extend(self.decoder.notes());
         let Some(first) = self.split else { return Ok(()) };
         let due = Split { no: self.part, ..first };
         let found = match Split::from_metadata(self.decoder.metadata())? {
@@ -142,6 +159,17 @@ impl Header {
             None => "no part of a split model".to_owned(),
         };
         Err(Error::WrongPart { expected: Split::of(due.no, due.count), found })
+    }
+
+    /// In a later part, a tensor that does not fit the model of the first means that the part is not of that model.
+    fn of_another(&self, error: Error) -> Error {
+        match self.split {
+            Some(Split { count, .. }) if self.part > 0 => Error::WrongPart {
+                expected: Split::of(self.part, count),
+                found: format!("the same part of another model ({error})"),
+            },
+            _ => error,
+        }
     }
 
     /// Every tensor must have a place in the graph and its shape, before the long part of the file.
@@ -159,12 +187,10 @@ impl Header {
                     }
                 }
                 Some(expected) => {
-                    return Err(Error::WrongShape { name: info.name.clone(), found: info.dims.clone(), expected });
+                    let (name, found) = (info.name.clone(), info.dims.clone());
+                    return Err(self.of_another(Error::WrongShape { name, found, expected }));
                 }
-                None if info.name == OUTPUT => {
-                    self.notes.push("output.weight is ignored: a BitNet's output head is its token embedding".into());
-                }
-                None => return Err(Error::UnknownTensor { name: info.name.clone() }),
+                None => return Err(self.of_another(Error::UnknownTensor { name: info.name.clone() })),
             }
         }
         self.sizes.files += self.decoder.data_size().unwrap_or(0);
@@ -200,10 +226,12 @@ fn no_room(names: usize) -> Error {
 
 /// I2_S has one scale, behind all rows: only the matrices that are repacked can be of it.
 fn check_type(info: &TensorInfo) -> Result<()> {
-    if info.kind != TensorType::I2S || (info.name != EMBEDDING && info.dims.len() > 1) {
+    if info.kind != TensorType::I2S || (!is_table(&info.name) && info.dims.len() > 1) {
         return Ok(());
     }
     let reason =
-        "it is I2_S, which is for linear layers; use F16 or F32, for an embedding also Q8_0, Q6_K or Q4_0".into();
+        "it is I2_S, which is for linear layers; use F16 or F32, for an embedding or an output head also BF16, \
+                  Q8_0, Q6_K or Q4_0"
+            .into();
     Err(Error::BadTensorData { name: info.name.clone(), reason })
 }

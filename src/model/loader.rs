@@ -15,7 +15,7 @@ use crate::{Error, Result};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 
-/// How the token embedding is held, which is the output head too.
+/// How the token embedding is held, which is the output head too; a head of its own likewise.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum EmbeddingType {
     /// In 8 bits where it is so large that reading it takes a good part of a token's time, as in the file where not.
@@ -69,7 +69,7 @@ pub struct LoaderOptions {
     pub overrides: Vec<String>,
     /// Take the file's SHA-256 on the way; of a split model, that of all parts one after the other.
     pub hash: bool,
-    /// How the token embedding is held.
+    /// How the token embedding is held, and a head of its own.
     pub embedding: EmbeddingType,
     /// Tokens that the session will ask for, as [`SessionOptions::context`](crate::session::SessionOptions::context):
     /// what can't be is refused before the weights.
@@ -88,7 +88,7 @@ pub struct Loaded {
     pub tokenizer: Tokenizer,
     /// Its chat template.
     pub template: Template,
-    /// What a user should know: defaults taken, tensors ignored.
+    /// What a user should know: defaults taken, keys passed over.
     pub notes: Vec<String>,
     /// `general.name`, where the file has it.
     pub name: Option<String>,
@@ -201,7 +201,8 @@ impl Loader {
             Event::TensorData { index, offset, bytes } => {
                 let info = &self.header.decoder().tensors()[index];
                 if offset == 0 {
-                    self.current = self.sink(info)?;
+                    let held = Held::of(info, self.embedding);
+                    self.current = Some(TensorSink::new(held, info, self.compute.backend)?);
                 }
                 if let Some(sink) = &mut self.current {
                     sink.push(&info.name, bytes)?;
@@ -216,14 +217,6 @@ impl Loader {
             }
         }
         Ok(Some(taken))
-    }
-
-    /// The sink for a tensor of the header; `None` for one that the graph does not read.
-    fn sink(&self, info: &TensorInfo) -> Result<Option<TensorSink>> {
-        if info.name == OUTPUT {
-            return Ok(None);
-        }
-        TensorSink::new(Held::of(info, self.embedding), info, self.compute.backend).map(Some)
     }
 
     fn read_text(&mut self) -> Result<()> {
@@ -281,12 +274,19 @@ impl Loader {
         if dense > 0 {
             notes.push(format!("{dense} matrices are not ternary: they run as plain float products, slower"));
         }
-        let token_embd = take.embedding()?;
-        if let Embedding::Int8(_) = token_embd {
-            notes.push("the token embedding is held in 8 bits: logits differ a little from the file's own".into());
-        }
+        let token_embd = take.table(EMBEDDING).ok_or_else(|| Error::MissingTensor { name: EMBEDDING.to_owned() })?;
+        let output = take.table(OUTPUT);
+        let rounded = |table: Option<&Embedding>| matches!(table, Some(Embedding::Int8(_)));
+        let held = match (rounded(Some(&token_embd)), rounded(output.as_ref())) {
+            (true, true) => Some("the token embedding and the output head are"),
+            (true, false) => Some("the token embedding is"),
+            (false, true) => Some("the output head is"),
+            (false, false) => None,
+        };
+        notes.extend(held.map(|held| format!("{held} held in 8 bits: logits differ a little from the file's own")));
         let weights = Weights {
             token_embd,
+            output,
             output_norm: take.floats(OUTPUT_NORM)?,
             rope_freqs: take.floats(ROPE_FREQS).ok(),
             layers,
@@ -312,11 +312,12 @@ impl Take {
         }
     }
 
-    fn embedding(&mut self) -> Result<Embedding> {
-        match self.0.remove(EMBEDDING) {
-            Some(Tensor::Dense(matrix)) => Ok(Embedding::File(matrix)),
-            Some(Tensor::Int8(matrix)) => Ok(Embedding::Int8(matrix)),
-            _ => Err(Error::MissingTensor { name: EMBEDDING.to_owned() }),
+    /// A matrix with a row a token, where there is one of the name.
+    fn table(&mut self, name: &str) -> Option<Embedding> {
+        match self.0.remove(name) {
+            Some(Tensor::Dense(matrix)) => Some(Embedding::File(matrix)),
+            Some(Tensor::Int8(matrix)) => Some(Embedding::Int8(matrix)),
+            _ => None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::config::DEFAULT_BATCH;
 use super::tensor_sink::Held;
-use super::tensors::EMBEDDING;
+use super::tensors::{OUTPUT, is_table};
 use super::{Config, EmbeddingType, KvCache, KvType, State};
 use crate::gguf::{TensorInfo, TensorType};
 use crate::{Error, Result};
@@ -48,7 +48,10 @@ pub struct Estimate {
 pub(super) struct Sizes {
     matrices: u64,
     vectors: u64,
-    embedding: u64,
+    /// The larger of embedding and head.
+    table: u64,
+    /// Weights of a head of its own.
+    head: u64,
     /// Header of the first file, metadata and tensor table.
     pub(super) header: u64,
     /// Files so far.
@@ -63,8 +66,11 @@ impl Sizes {
             Held::Floats => self.vectors += bytes,
             Held::Dense | Held::Int8 | Held::Ternary => self.matrices += bytes,
         }
-        if info.name == EMBEDDING {
-            self.embedding = bytes;
+        if is_table(&info.name) {
+            self.table = self.table.max(bytes);
+        }
+        if info.name == OUTPUT {
+            self.head = info.elements();
         }
     }
 }
@@ -98,6 +104,11 @@ impl Estimate {
             wasm_bytes: peak(config, holding.kv_type, context, sizes),
             sizes,
         })
+    }
+
+    /// Weights in all matrices.
+    pub fn parameters(&self) -> u64 {
+        self.config.parameters() + self.sizes.head
     }
 
     /// Block formats with their counts: `42 × TQ2_0, 26 × F32`.
@@ -142,10 +153,11 @@ pub(crate) fn quantization(types: &[(TensorType, usize)]) -> String {
     types.iter().map(|(kind, count)| format!("{count} × {}", kind.name())).collect::<Vec<_>>().join(", ")
 }
 
-/// The most that is held at a time: while the tokenizer is built and the embedding's place is taken, or at the end.
+/// The most that is held at a time: while the tokenizer is built and the place of the largest tensor is taken,
+/// which is the embedding or the head, or at the end.
 fn peak(config: &Config, kv_type: KvType, context: usize, sizes: Sizes) -> u64 {
     let text = |factor: f64| (sizes.header as f64 * factor) as u64;
-    let at_first = text(TEXT_AT_FIRST).saturating_add(sizes.embedding);
+    let at_first = text(TEXT_AT_FIRST).saturating_add(sizes.table);
     let at_last = [
         text(TEXT),
         sizes.matrices,

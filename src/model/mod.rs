@@ -59,7 +59,13 @@ impl Model {
         Model { config, weights, compute, fingerprint: OnceLock::new() }
     }
 
-    /// What its keys and values depend on, hashed. All weights are read for it, at the first call.
+    /// Weights in all matrices.
+    pub fn parameters(&self) -> u64 {
+        let table = self.config.vocabulary as u64 * self.config.embedding as u64;
+        self.config.parameters() + self.weights.output.as_ref().map_or(0, |_| table)
+    }
+
+    /// What its keys and values depend on, hashed, with its head. All weights are read for it, at the first call.
     pub fn fingerprint(&self) -> Fingerprint {
         *self.fingerprint.get_or_init(|| Fingerprint::of(&self.config, &self.weights))
     }

@@ -1,7 +1,7 @@
 //! One tensor's bytes, in chunks of any size, into the form that the graph reads.
 
 use super::EmbeddingType;
-use super::tensors::EMBEDDING;
+use super::tensors::{ROPE_FREQS, is_table};
 use crate::allocate::{try_with_capacity, try_zeroed};
 use crate::blocks::{self, BlockReader, i2_s, tq1_0, tq2_0};
 use crate::gguf::{TensorInfo, TensorType};
@@ -33,7 +33,7 @@ pub(crate) enum Held {
 impl Held {
     pub(crate) fn of(info: &TensorInfo, embedding: EmbeddingType) -> Self {
         match info.kind {
-            _ if info.name == EMBEDDING => {
+            _ if is_table(&info.name) => {
                 if embedding.rounds(info) {
                     Held::Int8
                 } else {
@@ -86,7 +86,7 @@ impl TensorSink {
             Held::Int8 => TensorSink::Int8(Int8Sink {
                 kind: info.kind,
                 rows: BlockReader::new(size(info.size)? / rows)?,
-                row: try_zeroed(cols, "a row of the embedding")?,
+                row: try_zeroed(cols, "a row of the embedding or the head")?,
                 matrix: Int8Matrix::new(rows, cols)?,
                 backend,
             }),
@@ -142,8 +142,13 @@ impl FloatSink {
     fn finish(self, name: &str) -> Result<Tensor> {
         let mut values = try_zeroed(self.len, "a norm")?;
         blocks::decode_row(self.kind, &self.bytes, &mut values)?;
-        match values.iter().position(|v: &f32| !v.is_finite()) {
-            Some(i) => Err(bad(name, format!("element {i} is {}, every factor must be finite", values[i]))),
+        // A norm may silence a channel; a matrix or an angle that is multiplied by, or divided by, 0 is damage.
+        let never_zero = name.ends_with(".scale") || name == ROPE_FREQS;
+        match values.iter().position(|v: &f32| !v.is_finite() || (never_zero && *v == 0.0)) {
+            Some(i) => {
+                let must = if never_zero { "finite and not 0" } else { "finite" };
+                Err(bad(name, format!("element {i} is {}, every factor must be {must}", values[i])))
+            }
             None => Ok(Tensor::Floats(values)),
         }
     }

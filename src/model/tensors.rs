@@ -5,7 +5,7 @@ use super::Config;
 pub(super) const EMBEDDING: &str = "token_embd.weight";
 pub(super) const OUTPUT_NORM: &str = "output_norm.weight";
 pub(super) const ROPE_FREQS: &str = "rope_freqs.weight";
-/// An output head of its own, which a BitNet does not have: read over.
+/// An output head of its own; without it the embedding is the head.
 pub(super) const OUTPUT: &str = "output.weight";
 
 /// Norms and matrices of a layer, in the graph's order.
@@ -23,6 +23,11 @@ const LAYER: [&str; 11] = [
     "ffn_down",
 ];
 
+/// Whether a tensor has a row a token: the embedding, and the head.
+pub(super) fn is_table(name: &str) -> bool {
+    name == EMBEDDING || name == OUTPUT
+}
+
 /// The tensors that there must be, in the graph's order.
 pub(super) fn required(config: &Config) -> impl Iterator<Item = String> {
     let layers = (0..config.layers).flat_map(|i| LAYER.map(|name| format!("blk.{i}.{name}.weight")));
@@ -33,7 +38,7 @@ pub(super) fn required(config: &Config) -> impl Iterator<Item = String> {
 pub(super) fn shape(config: &Config, name: &str) -> Option<Vec<u64>> {
     let (e, f, kv) = (config.embedding as u64, config.feed_forward as u64, config.kv_width() as u64);
     match name {
-        EMBEDDING => return Some(vec![e, config.vocabulary as u64]),
+        EMBEDDING | OUTPUT => return Some(vec![e, config.vocabulary as u64]),
         OUTPUT_NORM => return Some(vec![e]),
         ROPE_FREQS => return Some(vec![config.head_dim as u64 / 2]),
         _ => {}

@@ -71,7 +71,8 @@ impl ScaledLinear {
     }
 }
 
-/// The token embedding, rows × columns as vocabulary × width. It is the output head too: BitNet ties the two.
+/// A matrix with a row a token, vocabulary × width: the token embedding, which BitNet ties to its output head, or a head
+/// of its own.
 pub enum Embedding {
     /// As it is in the file.
     File(DenseMatrix),
@@ -166,8 +167,10 @@ impl Layer {
 
 /// All tensors of a model.
 pub struct Weights {
-    /// Token embedding and output head.
+    /// Token embedding; the output head too, unless there is one.
     pub token_embd: Embedding,
+    /// The output head, where the file has one of its own.
+    pub output: Option<Embedding>,
     /// Last norm.
     pub output_norm: Vec<f32>,
     /// Divisors of the rotary angles, where the file has them.
@@ -180,13 +183,19 @@ impl Weights {
     /// Bytes of all matrices in memory.
     pub fn bytes(&self) -> u64 {
         let layers: u64 = self.layers.iter().flat_map(Layer::linears).map(|l| l.linear.bytes()).sum();
-        layers + self.token_embd.bytes()
+        layers + self.token_embd.bytes() + self.output.as_ref().map_or(0, Embedding::bytes)
     }
 
-    /// The matrices where they lie, in the order in which a token reads them.
+    /// What the logits come from.
+    pub fn head(&self) -> &Embedding {
+        self.output.as_ref().unwrap_or(&self.token_embd)
+    }
+
+    /// The matrices where they lie, in the order in which a token reads them: of an embedding that is not the head, it
+    /// reads a row.
     pub fn memory(&self) -> Vec<&[u8]> {
         let layers = self.layers.iter().flat_map(Layer::linears).map(|l| l.linear.memory());
-        layers.chain([self.token_embd.memory()]).collect()
+        layers.chain([self.head().memory()]).collect()
     }
 
     /// Multiply-accumulates of a prompt's token: all matrices but the head, which only the last one needs.

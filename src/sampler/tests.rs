@@ -211,3 +211,41 @@ fn logprobs_are_those_of_the_softmax() {
     assert!((logprobs.entropy + 2.0 * p * p.ln() + q * q.ln()).abs() < 1e-9, "{logprobs:?}");
     assert!((Logprobs::of(&[1.0, 4.0, 4.0], 0).log_probability - q.ln()).abs() < 1e-12);
 }
+
+#[test]
+fn no_option_takes_what_is_no_number() {
+    type Set = fn(&mut SamplerOptions, f32);
+    let options: [(&str, Set); 6] = [
+        ("temperature", |o, v| o.temperature = v),
+        ("top_p", |o, v| o.top_p = v),
+        ("min_p", |o, v| o.min_p = v),
+        ("repeat_penalty", |o, v| o.repeat_penalty = v),
+        ("presence_penalty", |o, v| o.presence_penalty = v),
+        ("frequency_penalty", |o, v| o.frequency_penalty = v),
+    ];
+    for (name, set) in options {
+        for value in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -3.0] {
+            let mut options = plain();
+            set(&mut options, value);
+            match Sampler::new(options, 8) {
+                Err(error @ Error::BadOption { option, .. }) => {
+                    assert_eq!(option, name);
+                    assert!(error.to_string().contains(&format!("`{name}` is {value}")), "{error}");
+                }
+                other => panic!("{name} {value}: {other:?}"),
+            }
+        }
+    }
+}
+
+/// A bias forces a token or bans all: what is said of the choice stays a number.
+#[test]
+fn doubt_of_infinite_logits() {
+    let forced = Logprobs::of(&[1.0, f32::INFINITY, 3.0], 1);
+    assert_eq!((forced.log_probability, forced.entropy), (0.0, 0.0));
+    assert_eq!(Logprobs::of(&[1.0, f32::INFINITY, 3.0], 0).log_probability, f64::NEG_INFINITY);
+    let none = Logprobs::of(&[f32::NEG_INFINITY; 4], 0);
+    assert!((none.log_probability + 4f64.ln()).abs() < 1e-12 && (none.entropy - 4f64.ln()).abs() < 1e-12);
+    let one = Logprobs::of(&[f32::NEG_INFINITY, 2.0], 1);
+    assert_eq!((one.log_probability, one.entropy), (0.0, 0.0));
+}

@@ -30,13 +30,13 @@ pub(super) fn char_byte(c: char) -> Option<u8> {
 pub(super) const SPACE: char = '\u{2581}';
 
 /// The byte of a token `<0xNN>`.
-pub(super) fn byte_token(token: &str) -> Option<u8> {
-    let digits = token.strip_prefix("<0x")?.strip_suffix('>')?;
+pub(super) fn byte_token(token: &[u8]) -> Option<u8> {
+    let digits = token.strip_prefix(b"<0x")?.strip_suffix(b">")?;
     // from_str_radix alone would take a sign.
-    if digits.len() != 2 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+    if digits.len() != 2 || !digits.iter().all(u8::is_ascii_hexdigit) {
         return None;
     }
-    u8::from_str_radix(digits, 16).ok()
+    u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
 /// The beginning of a string from a file, for messages.

@@ -60,6 +60,8 @@ impl Special {
 pub struct Tokenizer {
     vocabulary: Vocabulary,
     model: BPE,
+    /// Tokens whose text another one has, and that one: text becomes the other.
+    twins: Vec<(u32, u32)>,
     method: Method,
     /// Control, unknown and user-defined tokens by their text; the pattern's number indexes `specials`.
     specials: Specials,
@@ -99,7 +101,8 @@ pub(crate) fn bad(reason: impl Into<String>) -> Error {
 }
 
 impl Tokenizer {
-    /// Builds the tokenizer that a file's metadata describes.
+    /// Builds the tokenizer that a file's metadata describes. What other readers pass over is a [note](Self::notes): ids of
+    /// special tokens that are none, texts that two tokens have, merges of tokens that are not there.
     ///
     /// # Errors
     /// [`Error::MissingKey`] and [`Error::WrongType`] for the tables, [`Error::BadTokenizer`] where they
@@ -108,16 +111,16 @@ impl Tokenizer {
         const MODEL: &str = "tokenizer.ggml.model";
         let kind = m.require_str(MODEL)?;
         let mut notes = Vec::new();
-        let (vocabulary, model, method) = match kind {
+        let (vocabulary, (model, twins), method) = match kind {
             "gpt2" => {
                 let splitter = pre::Splitter::from_metadata(m, &mut notes)?;
-                let vocabulary = Vocabulary::byte_level(m, splitter.add_bos())?;
-                let model = bpe::model(m, splitter.ignore_merges())?;
+                let vocabulary = Vocabulary::byte_level(m, splitter.add_bos(), &mut notes)?;
+                let model = bpe::model(m, splitter.ignore_merges(), &mut notes)?;
                 (vocabulary, model, Method::ByteLevel(splitter))
             }
             "llama" => {
-                let vocabulary = Vocabulary::sentence_piece(m)?;
-                let model = spm::model(m, &vocabulary)?;
+                let vocabulary = Vocabulary::sentence_piece(m, &mut notes)?;
+                let model = spm::model(m, &vocabulary, &mut notes)?;
                 let space_prefix = m.bool("tokenizer.ggml.add_space_prefix")?.unwrap_or(true);
                 (vocabulary, model, Method::SentencePiece { space_prefix })
             }
@@ -129,7 +132,7 @@ impl Tokenizer {
         };
         let specials = Specials::new(&vocabulary, |k| matches!(k, Kind::Control | Kind::Unknown | Kind::UserDefined))?;
         let user_defined = Specials::new(&vocabulary, |k| k == Kind::UserDefined)?;
-        Ok(Self { vocabulary, model, method, specials, user_defined, notes })
+        Ok(Self { vocabulary, model, twins, method, specials, user_defined, notes })
     }
 
     /// What a user should know about choices made for them, one sentence each.
@@ -234,12 +237,15 @@ impl Tokenizer {
         if special { self.vocabulary.bytes(id) } else { self.bytes(id) }
     }
 
-    /// A token as the file stores it (`Ġthe`, `▁the`, `<0x0A>`).
+    /// A token as the file stores it (`Ġthe`, `▁the`, `<0x0A>`), or as far as it is text where it is not UTF-8.
     pub fn token_text(&self, id: u32) -> Option<String> {
-        self.model.id_to_token(id)
+        let first = self.twins.binary_search_by_key(&id, |(twin, _)| *twin).map_or(id, |at| self.twins[at].1);
+        let stored = self.model.id_to_token(first);
+        let known = id < self.vocabulary();
+        stored.or_else(|| known.then(|| String::from_utf8_lossy(self.vocabulary.bytes(id)).into_owned()))
     }
 
-    /// The id of a token by its text as the file stores it.
+    /// The id of a token by its text as the file stores it, the first of those that have it.
     pub fn token_id(&self, text: &str) -> Option<u32> {
         self.model.token_to_id(text)
     }

@@ -8,19 +8,24 @@
 
 use super::alphabet::SPACE;
 use super::bad;
-use super::bpe::{merge, vocab};
+use super::bpe::{Table, merge, table};
 use super::vocabulary::{Kind, MAX_MERGE_BYTES, Vocabulary, scores, tokens};
 use crate::Result;
 use crate::gguf::Metadata;
 use tokenizers::models::bpe::BPE;
 
-/// The merging model of `tokenizer.ggml.tokens` and `tokenizer.ggml.scores`.
-pub(super) fn model(m: &Metadata, vocabulary: &Vocabulary) -> Result<BPE> {
+/// The merging model of `tokenizer.ggml.tokens` and `tokenizer.ggml.scores`, and the tokens whose texts others have.
+pub(super) fn model(m: &Metadata, vocabulary: &Vocabulary, notes: &mut Vec<String>) -> Result<(BPE, Vec<(u32, u32)>)> {
     let tokens = tokens(m)?;
-    let scores = scores(m, tokens.len())?;
+    let scores = scores(m, tokens.len(), notes)?;
     let scores = scores.ok_or_else(|| crate::Error::MissingKey { key: "tokenizer.ggml.scores".to_owned() })?;
-    let vocab = vocab(m)?;
+    let Table { ids: vocab, twins } = table(m, notes)?;
     let all_bytes = (0..=255u8).all(|b| vocab.contains_key(&format!("<{b:#04X}>")));
+    // The text of a token, if text can become that token.
+    let text = |id: u32| {
+        let text = std::str::from_utf8(tokens.bytes(id as usize)?).ok()?;
+        (vocab.get(text) == Some(&id)).then_some(text)
+    };
     // Highest score first; of equal ones the lower id.
     let mut order: Vec<u32> = (0..vocabulary.len())
         .filter(|&id| matches!(vocabulary.kind(id), Some(Kind::Normal | Kind::UserDefined | Kind::Unused)))
@@ -30,7 +35,7 @@ pub(super) fn model(m: &Metadata, vocabulary: &Vocabulary) -> Result<BPE> {
     let mut merges = Vec::new();
     let mut bytes = 0usize;
     for id in order {
-        let Some(token) = tokens.get(id as usize) else { continue };
+        let Some(token) = text(id) else { continue };
         let mut halves: Vec<(u32, u32, usize)> = token
             .char_indices()
             .skip(1)
@@ -44,15 +49,17 @@ pub(super) fn model(m: &Metadata, vocabulary: &Vocabulary) -> Result<BPE> {
         }
         merges.extend(halves.iter().map(|&(_, _, at)| (token[..at].to_owned(), token[at..].to_owned())));
     }
+    let unknown = vocabulary.unknown.and_then(|id| std::str::from_utf8(tokens.bytes(id as usize)?).ok());
+    let unknown = unknown.filter(|text| vocab.contains_key(*text)).map(str::to_owned);
     // Words are whole messages here: caching them gains nothing.
     let mut builder = BPE::builder().vocab_and_merges(vocab, merges).cache_capacity(0);
     builder = builder.byte_fallback(true).fuse_unk(true);
-    match vocabulary.unknown.and_then(|id| tokens.get(id as usize)) {
-        Some(unknown) => builder = builder.unk_token(unknown.to_owned()),
+    match unknown {
+        Some(unknown) => builder = builder.unk_token(unknown),
         None if all_bytes => {}
         None => return Err(bad("neither the 256 byte tokens <0x00> … <0xFF> nor an unknown token are there")),
     }
-    builder.build().map_err(|e| bad(e.to_string()))
+    Ok((builder.build().map_err(|e| bad(e.to_string()))?, twins))
 }
 
 /// Text without special tokens, appended to `ids`; `prefix` puts a space before it.

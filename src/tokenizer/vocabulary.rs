@@ -6,6 +6,7 @@ use super::alphabet::{SPACE, byte_token, char_byte, shown};
 use super::bad;
 use crate::Result;
 use crate::gguf::{Metadata, Strings};
+use std::borrow::Cow;
 
 /// Tokens in the largest vocabulary that is read: twice the largest in use.
 const MAX_TOKENS: usize = 1 << 19;
@@ -74,71 +75,75 @@ pub(super) fn tokens(m: &Metadata) -> Result<&Strings> {
     }
 }
 
-/// `tokenizer.ggml.scores`, one a token.
-pub(super) fn scores(m: &Metadata, tokens: usize) -> Result<Option<&[f32]>> {
+/// `tokenizer.ggml.scores`, one a token at the least.
+pub(super) fn scores<'m>(m: &'m Metadata, tokens: usize, notes: &mut Vec<String>) -> Result<Option<Cow<'m, [f32]>>> {
     const KEY: &str = "tokenizer.ggml.scores";
     let scores = m.f32s(KEY)?;
-    if let Some(scores) = scores {
-        same_length(KEY, scores.len(), tokens)?;
+    match scores.as_ref().map_or(tokens, |scores| scores.len()) {
+        // What goes before what can't be guessed.
+        found if found < tokens => return Err(bad(format!("`{KEY}` has {found} entries for {tokens} tokens"))),
+        found if found > tokens => notes.push(other_length(KEY, found, tokens)),
+        _ => {}
     }
     Ok(scores)
 }
 
-fn same_length(key: &str, found: usize, tokens: usize) -> Result<()> {
-    if found == tokens {
-        return Ok(());
-    }
-    Err(bad(format!("`{key}` has {found} entries for {tokens} tokens")))
+fn other_length(key: &str, found: usize, tokens: usize) -> String {
+    let taken =
+        if found > tokens { "those beyond are not used" } else { "the tokens beyond are taken for normal ones" };
+    format!("`{key}` has {found} entries for {tokens} tokens: {taken}")
 }
 
 impl Vocabulary {
     /// The `gpt2` kind; `add_bos` holds where the file does not say.
-    pub(super) fn byte_level(m: &Metadata, add_bos: bool) -> Result<Self> {
-        scores(m, tokens(m)?.len())?; // not used by this kind, yet a wrong length means a broken file
-        Self::new(m, add_bos, |token, kind, bytes| {
+    pub(super) fn byte_level(m: &Metadata, add_bos: bool, notes: &mut Vec<String>) -> Result<Self> {
+        let (mut v, typed) = Self::new(m, add_bos, notes, |token, kind, bytes| {
             match kind {
-                Kind::Normal | Kind::Unused | Kind::Byte => {
-                    for c in token.chars() {
-                        match char_byte(c) {
-                            Some(byte) => bytes.push(byte),
-                            None => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+                Some(Kind::Unknown | Kind::Control | Kind::UserDefined) => bytes.extend_from_slice(token),
+                _ => {
+                    for chunk in token.utf8_chunks() {
+                        for c in chunk.valid().chars() {
+                            match char_byte(c) {
+                                Some(byte) => bytes.push(byte),
+                                None => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+                            }
                         }
+                        bytes.extend_from_slice(chunk.invalid());
                     }
                 }
-                _ => bytes.extend_from_slice(token.as_bytes()),
             }
-            Ok(kind)
-        })
+            Ok(kind.unwrap_or(Kind::Normal))
+        })?;
+        v.finish_kinds(typed);
+        Ok(v)
     }
 
     /// The `llama` kind.
-    pub(super) fn sentence_piece(m: &Metadata) -> Result<Self> {
-        let typed = m.get(TYPES).is_some();
-        let mut v = Self::new(m, true, |token, kind, bytes| {
-            let byte = byte_token(token);
-            match (kind, byte) {
-                (Kind::Byte, None) => return Err(bad(format!("byte token `{}` is not <0xNN>", shown(token)))),
-                (Kind::Byte, Some(byte)) => bytes.push(byte),
-                (Kind::Normal, Some(byte)) if !typed => {
+    pub(super) fn sentence_piece(m: &Metadata, notes: &mut Vec<String>) -> Result<Self> {
+        let (mut v, typed) = Self::new(m, true, notes, |token, kind, bytes| {
+            match (kind, byte_token(token)) {
+                (Some(Kind::Byte), None) => {
+                    let token = String::from_utf8_lossy(token);
+                    return Err(bad(format!("byte token `{}` is not <0xNN>", shown(&token))));
+                }
+                (Some(Kind::Byte) | None, Some(byte)) => {
                     bytes.push(byte);
                     return Ok(Kind::Byte);
                 }
-                (Kind::Normal | Kind::Unused, _) => {
-                    for part in token.split_inclusive(SPACE) {
-                        match part.strip_suffix(SPACE) {
-                            Some(part) => {
-                                bytes.extend_from_slice(part.as_bytes());
-                                bytes.push(b' ');
-                            }
-                            None => bytes.extend_from_slice(part.as_bytes()),
+                (None | Some(Kind::Normal | Kind::Unused), _) => {
+                    for chunk in token.utf8_chunks() {
+                        for c in chunk.valid().chars() {
+                            let c = if c == SPACE { ' ' } else { c };
+                            bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
                         }
+                        bytes.extend_from_slice(chunk.invalid());
                     }
                 }
-                _ => bytes.extend_from_slice(token.as_bytes()),
+                _ => bytes.extend_from_slice(token),
             }
-            Ok(kind)
+            Ok(kind.unwrap_or(Kind::Normal))
         })?;
-        let named = |name| position(m, name);
+        let named = |name| Ok::<_, crate::Error>(positions(m, name)?.next());
         v.bos = v.bos.or(named("<s>")?);
         v.eos = v.eos.or(named("</s>")?);
         v.unknown = v.unknown.or(named("<unk>")?);
@@ -146,12 +151,18 @@ impl Vocabulary {
         Ok(v)
     }
 
-    /// Reads what both kinds have; `spell` appends a token's bytes.
-    fn new(m: &Metadata, add_bos: bool, spell: impl Fn(&str, Kind, &mut Vec<u8>) -> Result<Kind>) -> Result<Self> {
+    /// Reads what both kinds have, and whether there is a table of types; `spell` appends a token's bytes, and is told its
+    /// kind where the file says it.
+    fn new(
+        m: &Metadata,
+        add_bos: bool,
+        notes: &mut Vec<String>,
+        spell: impl Fn(&[u8], Option<Kind>, &mut Vec<u8>) -> Result<Kind>,
+    ) -> Result<(Self, bool)> {
         let tokens = tokens(m)?;
-        let types = m.i32s(TYPES)?;
-        if let Some(types) = &types {
-            same_length(TYPES, types.len(), tokens.len())?;
+        let types = m.i32s(TYPES)?.unwrap_or_default();
+        if m.get(TYPES).is_some() && types.len() != tokens.len() {
+            notes.push(other_length(TYPES, types.len(), tokens.len()));
         }
         let mut v = Self {
             bytes: Vec::new(),
@@ -164,13 +175,17 @@ impl Vocabulary {
             unknown: None,
             add_bos: m.bool("tokenizer.ggml.add_bos_token")?.unwrap_or(add_bos),
         };
-        for (id, token) in tokens.iter().enumerate() {
+        for (id, token) in tokens.iter_bytes().enumerate() {
             if token.len() > MAX_TOKEN_BYTES {
                 return Err(bad(format!("token {id} has {} bytes, at most {MAX_TOKEN_BYTES} are read", token.len())));
             }
-            let number = types.as_ref().map_or(1, |t| t[id]);
-            let kind = Kind::from_id(number)
-                .ok_or_else(|| bad(format!("`{TYPES}` of token {id} is {number}, expected 1 to 6")))?;
+            let kind = match types.get(id) {
+                None => None,
+                Some(&number) => Some(
+                    Kind::from_id(number)
+                        .ok_or_else(|| bad(format!("`{TYPES}` of token {id} is {number}, expected 1 to 6")))?,
+                ),
+            };
             let kind = spell(token, kind, &mut v.bytes)?;
             v.kinds.push(kind);
             if v.bytes.len() > MAX_TEXT_BYTES {
@@ -178,29 +193,20 @@ impl Vocabulary {
             }
             v.ends.push(v.bytes.len() as u32); // at most MAX_TEXT_BYTES
         }
-        let id = |name: &str| -> Result<Option<u32>> {
-            let key = format!("tokenizer.ggml.{name}_token_id");
-            match m.u32(&key)? {
-                Some(id) if id as usize >= tokens.len() => {
-                    Err(bad(format!("`{key}` is {id}, the vocabulary has {} tokens", tokens.len())))
-                }
-                id => Ok(id),
-            }
-        };
-        id("padding")?;
-        (v.bos, v.eos, v.unknown) = (id("bos")?, id("eos")?, id("unknown")?);
-        v.eot = id("eot")?;
+        let count = v.len();
+        note_ids(m, count, notes);
+        let id = |name: &str| special_id(m, name, count);
+        (v.bos, v.eos, v.eot, v.unknown) = (id("bos")?, id("eos")?, id("eot")?, id("unknown")?);
         v.stops.extend(id("eom")?);
         for name in END_OF_TURN.iter().chain(END_OF_TEXT) {
-            v.stops.extend(position(m, name)?);
+            v.stops.extend(positions(m, name)?);
         }
         if v.eot.is_none() {
             for name in END_OF_TURN {
-                v.eot = v.eot.or(position(m, name)?);
+                v.eot = v.eot.or(positions(m, name)?.next());
             }
         }
-        v.finish_kinds(types.is_some());
-        Ok(v)
+        Ok((v, !types.is_empty()))
     }
 
     /// Tokens that end or begin a text are control tokens even where the file calls them normal, as llama.cpp
@@ -245,7 +251,28 @@ impl Vocabulary {
 
 const TYPES: &str = "tokenizer.ggml.token_type";
 
-/// The id of a token by its text; the first of a kind.
-fn position(m: &Metadata, text: &str) -> Result<Option<u32>> {
-    Ok(tokens(m)?.iter().position(|t| t == text).map(|id| id as u32))
+/// The token that a key names. An id beyond the vocabulary, as 2^32 - 1 for "none", is none.
+fn special_id(m: &Metadata, name: &str, tokens: u32) -> Result<Option<u32>> {
+    match m.u32(&format!("tokenizer.ggml.{name}_token_id")) {
+        Err(crate::Error::BadValue { .. }) => Ok(None),
+        id => Ok(id?.filter(|id| *id < tokens)),
+    }
+}
+
+/// Says which special tokens are none: those that are not read here too, as a reader of the file may wonder.
+fn note_ids(m: &Metadata, tokens: u32, notes: &mut Vec<String>) {
+    let ids = m.iter().filter(|(key, _)| key.starts_with("tokenizer.ggml.") && key.ends_with("_token_id"));
+    for (key, value) in ids {
+        match value.as_integer() {
+            Some(id) if (0..i128::from(tokens)).contains(&id) => {}
+            Some(id) => notes.push(format!("`{key}` is {id}, which is none of the {tokens} tokens: it is not used")),
+            None => notes.push(format!("`{key}` is {}, not the number of a token: it is not used", value.type_name())),
+        }
+    }
+}
+
+/// The tokens of a text.
+fn positions(m: &Metadata, text: &str) -> Result<impl Iterator<Item = u32>> {
+    let tokens = (0u32..).zip(tokens(m)?.iter_bytes());
+    Ok(tokens.filter(move |(_, token)| *token == text.as_bytes()).map(|(id, _)| id))
 }

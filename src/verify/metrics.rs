@@ -138,7 +138,7 @@ impl Report {
                 sha256: loaded.sha256.clone(),
                 name: loaded.name.clone(),
                 architecture: config.architecture.clone(),
-                parameters: config.parameters(),
+                parameters: loaded.model.parameters(),
             },
             machine: Machine {
                 os: about.os.clone(),

@@ -86,7 +86,7 @@ impl Engine {
         object(&Info {
             architecture: &config.architecture,
             name: loaded.name.as_deref(),
-            parameters: config.parameters(),
+            parameters: loaded.model.parameters(),
             layers: config.layers,
             embedding: config.embedding,
             vocabulary: config.vocabulary,

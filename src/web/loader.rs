@@ -137,7 +137,7 @@ impl Estimator {
             file_bytes: estimate.file_bytes,
             architecture: &estimate.config.architecture,
             name: estimate.name.as_deref(),
-            parameters: estimate.config.parameters(),
+            parameters: estimate.parameters(),
             quantization: estimate.quantization(),
             context_length: estimate.context,
             trained_context_length: estimate.config.context_length,

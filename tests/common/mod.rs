@@ -75,7 +75,7 @@ pub(crate) fn logits(loaded: &Loaded, ids: &[u32], kind: KvType, batch: usize) -
         state.begin(model, part).unwrap();
         while !state.step(model).unwrap() {}
         for row in 0..part.len() {
-            all.extend_from_slice(state.logits(model, row));
+            all.extend_from_slice(state.logits(model, row).unwrap());
         }
     }
     all

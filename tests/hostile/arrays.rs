@@ -53,7 +53,6 @@ fn element_types() {
         "nested 10,000 deep", deep => Error::NestedArray { .. },
         "element type 13", with(array(13, 1, &[0; 8])) => Error::UnknownValueType { found: 13, .. },
         "element type 2^32-1", with(array(u32::MAX, 0, &[])) => Error::UnknownValueType { found: u32::MAX, .. },
-        "bool of 3 among bools", with(array(BOOL, 4, &[0, 1, 3, 0])) => Error::BadBool { found: 3, .. },
         "tokens that are numbers", attack(|file| file.set("tokenizer.ggml.tokens", array(U32, 1, &[0; 4])))
             => Error::WrongType { key, .. } if key == "tokenizer.ggml.tokens",
         "scores that are strings", attack(|file| file.set("tokenizer.ggml.scores", strings(&["1"])))

@@ -10,6 +10,7 @@ mod file;
 mod header;
 mod hyper_parameters;
 mod keys;
+mod names;
 mod offsets;
 mod stream;
 mod tensor_info;
@@ -94,7 +95,7 @@ fn harmless(name: &str, file: &[u8]) -> Loaded {
     let mut state = State::new(model, KvType::F16, 8, 4).unwrap();
     state.begin(model, &ids[..4]).unwrap();
     while !state.step(model).unwrap() {}
-    assert!(state.logits(model, 3).iter().all(|logit| !logit.is_nan()), "{name}: NaN");
+    assert!(state.logits(model, 3).unwrap().iter().all(|logit| logit.is_finite()), "{name}");
     loaded
 }
 

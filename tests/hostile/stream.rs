@@ -17,6 +17,10 @@ fn told_to_stop_midway() {
         // Empty chunks are no end.
         loader.push(&[]).unwrap();
         let error = loader.finish().err().unwrap();
+        if stop == 0 {
+            assert_eq!(error, Error::EmptyFile);
+            continue;
+        }
         assert!(matches!(error, Error::Truncated { offset, .. } if offset == stop as u64), "{stop}: {error:?}");
     }
 }

@@ -26,9 +26,7 @@ fn last_token(token: &str) -> Vec<u8> {
 #[test]
 fn merges_of_nothing() {
     for (name, list) in [
-        ("a token that is missing", &["a b", "q zz"][..]),
-        ("a result that is missing", &["b a"]),
-        ("no space", &["ab"]),
+        ("no space", &["ab"][..]),
         ("two spaces", &["a b c"]),
         ("nothing before the space", &[" b"]),
         ("nothing after the space", &["a "]),
@@ -44,6 +42,8 @@ fn merges_of_nothing() {
         "no merges", byte_level(|file| file.remove("tokenizer.ggml.merges")) => Error::MissingKey { .. },
         "merges that are numbers", byte_level(|file| file.set("tokenizer.ggml.merges", numbers(5, &[1]))) => Error::WrongType { .. },
     }
+    harmless("a token that is missing", &merges(&["a b", "q zz"]));
+    harmless("a result that is missing", &merges(&["b a"]));
     // Each makes what another needs; none can make itself.
     harmless("merges in a circle", &merges(&["ab c", "a bc", "a b", "b c", "a b", "aa aa", "a a"]));
     harmless("no merges at all", &merges(&[]));
@@ -52,7 +52,6 @@ fn merges_of_nothing() {
 #[test]
 fn tokens() {
     refuse! {
-        "two tokens alike", last_token("ab") => Error::BadTokenizer { reason } if reason.contains("both `ab`"),
         "a token of 5,000 bytes", last_token(&"x".repeat(5000)) => Error::BadTokenizer { .. },
         "no tokens", attack(|file| file.set("tokenizer.ggml.tokens", strings(&[""; 0]))) => Error::BadTokenizer { .. },
         "no table of tokens", attack(|file| file.remove("tokenizer.ggml.tokens")) => Error::MissingKey { .. },
@@ -73,23 +72,26 @@ fn tokens() {
 
 #[test]
 fn tables_of_another_length() {
-    for (name, value) in [
-        ("scores", numbers(6, &[0; 3])),
-        ("scores", numbers(6, &[0; 264])),
-        ("token_type", numbers(5, &[1; 262])),
-        ("token_type", numbers(5, &[])),
-    ] {
-        let file = attack(|file| file.set(&format!("tokenizer.ggml.{name}"), value));
+    for (name, value) in
+        [("3 scores", numbers(6, &[0; 3])), ("262 scores", numbers(6, &[0; 262])), ("no scores", numbers(6, &[]))]
+    {
+        let file = attack(|file| file.set("tokenizer.ggml.scores", value));
         refused(
             name,
             &file,
             |error| matches!(error, Error::BadTokenizer { reason } if reason.contains("for 263 tokens")),
         );
     }
+    harmless("264 scores", &attack(|file| file.set("tokenizer.ggml.scores", numbers(6, &[0; 264]))));
+    for count in [0, 3, 262, 264] {
+        let types = numbers(5, &vec![1; count]);
+        let loaded = harmless("types of other lengths", &attack(|file| file.set("tokenizer.ggml.token_type", types)));
+        assert!(loaded.notes.iter().any(|note| note.contains("entries for 263 tokens")), "{:?}", loaded.notes);
+    }
     refuse! {
         "a type of 7", attack(|file| file.set("tokenizer.ggml.token_type", numbers(5, &[7; 263]))) => Error::BadTokenizer { .. },
         "a type of -1", attack(|file| file.set("tokenizer.ggml.token_type", numbers(5, &[u32::MAX; 263]))) => Error::BadTokenizer { .. },
-        "vocab_size of another number", attack(|file| file.set("tokenizer.ggml.tokens", strings(&["a", "b"]))) => Error::BadValue { .. },
+        "two tokens in all", attack(|file| file.set("tokenizer.ggml.tokens", strings(&["a", "b"]))) => Error::BadTokenizer { .. },
     }
     harmless(
         "scores that are NaN",
@@ -99,18 +101,43 @@ fn tables_of_another_length() {
 
 #[test]
 fn ids_beyond_the_vocabulary() {
-    for name in ["bos", "eos", "padding", "unknown", "eot", "eom"] {
-        for id in [263, u32::MAX] {
-            let file = attack(|file| file.set(&format!("tokenizer.ggml.{name}_token_id"), u32(id)));
-            refused(
-                name,
-                &file,
-                |error| matches!(error, Error::BadTokenizer { reason } if reason.contains("263 tokens")),
-            );
+    for name in ["bos", "eos", "padding", "unknown", "eot", "eom", "mask", "fim_pad"] {
+        let key = format!("tokenizer.ggml.{name}_token_id");
+        for (shown, value) in [
+            ("263", u32(263)),
+            ("4294967295", u32(u32::MAX)),
+            ("-1", (5, (-1i32).to_le_bytes().to_vec())),
+            ("-9223372036854775808", (11, i64::MIN.to_le_bytes().to_vec())),
+        ] {
+            let loaded = harmless(name, &attack(|file| file.set(&key, value)));
+            let note = format!("`{key}` is {shown}, which is none of the 263 tokens");
+            assert!(loaded.notes.iter().any(|found| found.contains(&note)), "{:?}", loaded.notes);
         }
     }
-    let file = attack(|file| file.set("tokenizer.ggml.eos_token_id", (5, (-1i32).to_le_bytes().to_vec())));
-    refused("eos -1", &file, |error| matches!(error, Error::BadValue { .. }));
+    let file = attack(|file| file.set("tokenizer.ggml.eos_token_id", string("</s>")));
+    refused("eos by its name", &file, |error| matches!(error, Error::WrongType { .. }));
+}
+
+/// What other readers take too, with a note.
+#[test]
+fn odd_tokens() {
+    for (name, note, file) in [
+        ("two tokens alike", "have the text of one before them", last_token("ab")),
+        ("an empty token", "are empty", last_token("")),
+        ("a byte's token twice", "have the text of one before them", last_token("a")),
+        (
+            "a token that is not UTF-8",
+            "`tokenizer.ggml.tokens` has 1 strings that are not UTF-8",
+            byte_level(|file| {
+                let tokens = file.keys.iter_mut().find(|key| key.name == b"tokenizer.ggml.tokens").unwrap();
+                *tokens.value.last_mut().unwrap() = 0xe9;
+            }),
+        ),
+    ] {
+        let loaded = harmless(name, &file);
+        assert!(loaded.notes.iter().any(|found| found.contains(note)), "{name}: {:?}", loaded.notes);
+    }
+    harmless("a token with a NUL", &last_token("a\0a"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Bytes of tensors that no writer produces.
 
-use super::file::{TENSOR_F16, TENSOR_Q4_0, TENSOR_Q8_0, TENSOR_TQ1_0, TENSOR_TQ2_0, attack, i2_s_tail};
+use super::file::{TENSOR_F16, TENSOR_F32, TENSOR_Q4_0, TENSOR_Q8_0, TENSOR_TQ1_0, TENSOR_TQ2_0, attack, i2_s_tail};
 use super::{harmless, refused, test};
 use b158::Error;
 
@@ -49,6 +49,26 @@ fn scales() {
             &other(NAME, kind, |data| data.last_chunk_mut().map(|end: &mut [u8; 2]| *end = [0; 2]).unwrap()),
         );
     }
+}
+
+/// A factor beside a matrix, and the divisors of angles.
+#[test]
+fn factors() {
+    let with = |name: &str, dims: &[u64], values: &[f32]| {
+        attack(|file| {
+            file.add(name, dims, TENSOR_F32);
+            file.tensor(name).data = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        })
+    };
+    let (scale, angles) = ("blk.0.ffn_up.scale", "rope_freqs.weight");
+    for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0] {
+        bad_data(&format!("a factor of {value}"), scale, &with(scale, &[1], &[value]));
+        let mut values = [1.0; 32];
+        values[7] = value;
+        bad_data(&format!("a divisor of {value}"), angles, &with(angles, &[32], &values));
+    }
+    harmless("a negative factor", &with(scale, &[1], &[-1.0]));
+    harmless("a divisor that stops a pair", &with(angles, &[32], &[f32::MAX; 32]));
 }
 
 #[test]

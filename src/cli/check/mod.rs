@@ -54,7 +54,6 @@ use b158::gguf::{Decoder, Event, Limits, TensorInfo, TensorType};
 use report::{Report, TensorReport};
 use statistics::{Evidence, Layout, decide};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use tally::Tally;
@@ -86,7 +85,7 @@ enum Reading {
 
 /// Reads the file, prints what it found, and fails if the file is damaged or in the foreign layout.
 pub(super) fn run(path: &Path, json: bool) -> Outcome {
-    let report = read(path).map_err(|e| format!("{}: {e}", terminal::path(path)))?;
+    let report = read(load::open(path)?).map_err(|e| format!("{}: {e}", terminal::path(path)))?;
     let mut out = terminal::out();
     unless_closed(if json { report.print_json(&mut out) } else { report.print_text(&mut out) })?;
     match report.failure() {
@@ -95,9 +94,7 @@ pub(super) fn run(path: &Path, json: bool) -> Outcome {
     }
 }
 
-fn read(path: &Path) -> Outcome<Report> {
-    let mut file = File::open(path)?;
-    let size = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|m| m.len());
+fn read(load::Part { mut file, size, .. }: load::Part) -> Outcome<Report> {
     let bar = load::bar(size, false, "checking");
     let mut decoder = Decoder::new(Limits { file_size: size, ..Limits::default() });
     let mut buffer = vec![0; 1 << 20];

@@ -1,5 +1,7 @@
 //! What the tests share: a file read in any chunks, and bytes that no writer would produce.
 
+mod boundaries;
+mod odd;
 mod refusals;
 mod round_trip;
 mod typed;

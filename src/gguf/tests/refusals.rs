@@ -25,9 +25,9 @@ const HUGE: [u64; 6] = [1 << 31, u32::MAX as u64, 1 << 32, 1 << 60, 1 << 63, u64
 fn headers() {
     let version = |version: u32| Raw::default().bytes(b"GGUF").u32(version).u64(0).u64(0);
     refuse! {
-        "empty", Raw::default() => Error::Truncated { offset: 0, .. },
+        "empty", Raw::default() => Error::EmptyFile,
         "4 bytes", Raw::default().bytes(b"GGUF") => Error::Truncated { offset: 4, .. },
-        "a page", Raw::default().bytes(b"<!doctype html>") => Error::NotGguf { found: [b'<', b'!', b'd', b'o'] },
+        "a page", Raw::default().bytes(b"<!doctype html>") => Error::NotGguf { what } if what.contains("web page"),
         "reversed magic", Raw::default().bytes(b"FUGG\0\0\0\x03") => Error::BigEndian { offset: 0 },
         "big-endian", version(3u32.swap_bytes()) => Error::BigEndian { offset: 4 },
         "version 0", version(0) => Error::UnsupportedVersion { found: 0 },
@@ -63,17 +63,11 @@ fn keys_and_strings() {
         "empty key", key(b"") => Error::BadKey { index: 0, offset: 24, .. },
         "key of 64 KiB + 1", key(&[b'k'; 65_537]) => Error::BadKey { index: 0, offset: 24, .. },
         "NUL in a key", key(b"a\0b") => Error::BadKey { index: 0, offset: 32, .. },
-        "key not UTF-8", key(b"ab\xff") => Error::InvalidUtf8 { offset: 34, .. },
-        "key cut inside a character", key(b"ab\xc3") => Error::InvalidUtf8 { offset: 34, .. },
         "duplicate key", Raw::header(0, 2).string("k").u32(0).u8(0).string("k").u32(4).u32(0)
             => Error::DuplicateKey { key, offset: 46 } if key == "k",
-        "string not UTF-8", Raw::one_key("k").u32(8).u64(2).bytes(b"a\xff") => Error::InvalidUtf8 { offset: 46, .. },
-        "token not UTF-8", Raw::one_key("tokenizer.ggml.tokens").u32(9).u32(8).u64(2).string("ok").u64(1).u8(0xff)
-            => Error::InvalidUtf8 { field, offset: 87 } if field == "`tokenizer.ggml.tokens`[1]",
         "string longer than the file", Raw::one_key("k").u32(8).u64(3).bytes(b"ab") => Error::Truncated { offset: 47, .. },
         "value type 13", Raw::one_key("k").u32(13) => Error::UnknownValueType { offset: 33, found: 13, .. },
         "value type 2^32-1", Raw::one_key("k").u32(u32::MAX) => Error::UnknownValueType { found: u32::MAX, .. },
-        "bool of 2", Raw::one_key("k").u32(7).u8(2) => Error::BadBool { offset: 37, found: 2, .. },
     }
     for n in HUGE {
         refuse! {
@@ -107,7 +101,6 @@ fn arrays() {
         "nested", array(9, 1) => Error::NestedArray { offset: 37, .. },
         "nested deeply", (0..10_000).fold(Raw::one_key("k").u32(9), |raw, _| raw.u32(9).u64(1)) => Error::NestedArray { .. },
         "element type 13", array(13, 0) => Error::UnknownValueType { offset: 37, found: 13, .. },
-        "bool of 2 among bools", array(7, 3).bytes(&[0, 1, 2]) => Error::BadBool { offset: 51, found: 2, .. },
     }
     for kind in (0..13).filter(|&kind| kind != 9) {
         assert!(read_in_every_chunking(&array(kind, 0).0, &Limits::default()).is_ok(), "an empty array is none");

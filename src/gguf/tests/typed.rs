@@ -53,7 +53,7 @@ fn each_getter_takes_its_type_and_no_other() {
     assert_eq!(m.bool("bool"), Ok(Some(true)));
     assert_eq!(m.require_str("str"), Ok("gpt2"));
     assert_eq!(m.require_strings("strings"), Ok(&strings));
-    assert_eq!(m.f32s("f32s"), Ok(Some(&[1.0, 2.0][..])));
+    assert_eq!(m.f32s("f32s").unwrap().as_deref(), Some(&[1.0, 2.0][..]));
     assert_eq!(m.i32s("i32s").unwrap().as_deref(), Some(&[-1, 2][..]));
     assert_eq!(m.i32s("u8s").unwrap().as_deref(), Some(&[1, 2][..]));
     assert!(matches!(m.i32s("i64s"), Err(Error::WrongType { .. })));
@@ -67,10 +67,34 @@ fn each_getter_takes_its_type_and_no_other() {
             m.i32s(key).is_ok(),
         ]
     };
-    for (i, key) in ["f32", "bool", "str", "strings", "f32s", "i32s"].into_iter().enumerate() {
+    for (i, key) in ["f32", "bool", "str", "strings", "f32s"].into_iter().enumerate() {
         assert_eq!(taken(key), std::array::from_fn(|j| i == j), "{key}");
     }
+    assert_eq!(taken("i32s"), [false, false, false, false, true, true], "whole numbers are floats too");
     assert_eq!(taken("none"), [true; 6]);
+}
+
+#[test]
+fn numbers_say_the_same_in_any_width() {
+    let m = metadata([
+        ("seven", Value::U8(7)),
+        ("base", Value::U32(500_000)),
+        ("less", Value::I64(-3)),
+        ("beyond", Value::U64((1 << 24) + 1)),
+        ("no", Value::U8(0)),
+        ("yes", Value::I32(1)),
+        ("f64s", Value::Array(Array::F64(vec![0.5, 1e-5]))),
+        ("u32s", Value::Array(Array::U32(vec![1, 1 << 24]))),
+        ("exact", Value::Array(Array::I32(vec![(1 << 24) + 1]))),
+        ("large", Value::Array(Array::U32(vec![u32::MAX]))),
+    ]);
+    assert_eq!((m.f32("seven"), m.f32("base"), m.f32("less")), (Ok(Some(7.0)), Ok(Some(500_000.0)), Ok(Some(-3.0))));
+    assert!(matches!(m.f32("beyond"), Err(Error::WrongType { .. })), "f32 has no such number");
+    assert_eq!((m.bool("no"), m.bool("yes")), (Ok(Some(false)), Ok(Some(true))));
+    assert!(matches!(m.bool("seven"), Err(Error::WrongType { .. })));
+    assert_eq!(m.f32s("f64s").unwrap().as_deref(), Some(&[0.5, 1e-5][..]));
+    assert_eq!(m.f32s("u32s").unwrap().as_deref(), Some(&[1.0, 16_777_216.0][..]));
+    assert!(m.f32s("exact").is_err() && m.i32s("large").is_err());
 }
 
 #[test]

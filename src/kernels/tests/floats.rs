@@ -68,7 +68,12 @@ fn every_backend_equals_scalar() {
             same("max_abs", &|k| vec![k.max_abs(&a)]);
             same("add", &|k| change(&|y| k.add(y, &b)));
             same("add_scaled", &|k| change(&|y| k.add_scaled(y, 0.37, &b)));
-            same("rms_norm", &|k| change(&|y| k.rms_norm(&a, &b, 1e-5, y)));
+            same("rms_norm", &|k| {
+                change(&|y| {
+                    k.rms_norm(&a, &b, 1e-5, y);
+                })
+            });
+            same("rms_norm's mean", &|k| vec![f32::from(k.rms_norm(&a, &b, 1e-5, &mut a.clone()))]);
             same("relu2_mul", &|k| change(&|y| k.relu2_mul(y, &b)));
             same("silu_mul", &|k| change(&|y| k.silu_mul(y, &b)));
             same("rope", &|k| change(&|y| k.rope(&mut y[..even], &angles, &b[..len / 2])));

@@ -12,9 +12,9 @@ fn refused(spoil: impl FnOnce(&mut Metadata), expected: &str) {
 }
 
 /// Adds tokens with their types.
-fn add(m: &mut Metadata, tokens: &[&str]) {
+pub(super) fn add(m: &mut Metadata, tokens: &[&str]) {
     let old = m.strings("tokenizer.ggml.tokens").unwrap().unwrap().clone();
-    m.insert("tokenizer.ggml.tokens", strings(old.iter().chain(tokens.iter().copied())));
+    m.insert("tokenizer.ggml.tokens", strings(old.iter().chain(tokens.iter().map(|&t| t.into()))));
     let mut types = m.i32s("tokenizer.ggml.token_type").unwrap().unwrap().into_owned();
     types.extend(tokens.iter().map(|_| 1));
     m.insert("tokenizer.ggml.token_type", Value::Array(Array::I32(types)));
@@ -25,8 +25,6 @@ fn merges() {
     let merges = |list: &'static [&'static str]| {
         move |m: &mut Metadata| m.insert("tokenizer.ggml.merges", strings(list.iter().copied()))
     };
-    refused(merges(&["h e", "q zz"]), "merge 1 `q zz` needs `zz`");
-    refused(merges(&["a b"]), "needs `ab`");
     refused(merges(&["he"]), "merge 0 `he` is not two tokens");
     refused(merges(&["h e l"]), "is not two tokens");
     refused(merges(&["h "]), "is not two tokens");
@@ -36,34 +34,20 @@ fn merges() {
 
 #[test]
 fn tokens() {
-    refused(|m| m.insert("tokenizer.ggml.tokens", strings([])), "is empty");
-    refused(|m| add(m, &["hello"]), "tokens 259 and 265 are both `hello`");
+    refused(|m| m.insert("tokenizer.ggml.tokens", strings([""; 0])), "is empty");
     refused(|m| add(m, &[&"x".repeat(5000)]), "token 265 has 5000 bytes");
     refused(
         |m| {
             let old = m.strings("tokenizer.ggml.tokens").unwrap().unwrap().clone();
-            m.insert("tokenizer.ggml.tokens", strings(old.iter().map(|t| if t == "Ċ" { "newline" } else { t })));
+            m.insert("tokenizer.ggml.tokens", strings(old.iter().map(|t| if t == "Ċ" { "newline".into() } else { t })));
         },
         "byte 0x0a (`Ċ`) has no token",
     );
 }
 
 #[test]
-fn tables_of_other_lengths() {
-    refused(
-        |m| m.insert("tokenizer.ggml.token_type", Value::Array(Array::I32(vec![1; 3]))),
-        "3 entries for 265 tokens",
-    );
-    refused(|m| m.insert("tokenizer.ggml.scores", Value::Array(Array::F32(vec![0.0]))), "1 entries for 265 tokens");
+fn types_of_no_kind() {
     refused(|m| m.insert("tokenizer.ggml.token_type", Value::Array(Array::I32(vec![9; 265]))), "token 0 is 9");
-}
-
-#[test]
-fn ids_beyond_the_vocabulary() {
-    for name in ["bos", "eos", "eot", "eom", "unknown", "padding"] {
-        let key = format!("tokenizer.ggml.{name}_token_id");
-        refused(|m| m.insert(key.clone(), Value::U32(265)), &format!("`{key}` is 265, the vocabulary has 265 tokens"));
-    }
 }
 
 #[test]
@@ -75,7 +59,7 @@ fn wrong_kinds_and_types() {
     let mut m = byte_level();
     m.remove("tokenizer.ggml.merges");
     assert!(matches!(Tokenizer::from_metadata(&m), Err(Error::MissingKey { .. })));
-    for key in ["tokens", "merges", "token_type", "scores", "model", "pre", "bos_token_id", "add_bos_token"] {
+    for key in ["tokens", "merges", "token_type", "model", "pre", "bos_token_id", "add_bos_token"] {
         let mut m = byte_level();
         m.insert(format!("tokenizer.ggml.{key}"), Value::F64(1.0));
         let found = Tokenizer::from_metadata(&m);

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 mod golden;
 mod hostile;
+mod odd;
 mod sentence_piece;
 
 /// The metadata of a file under `tests/`.
@@ -24,7 +25,7 @@ pub(crate) fn metadata(path: &str) -> Metadata {
     }
 }
 
-pub(crate) fn strings<'s>(items: impl IntoIterator<Item = &'s str>) -> Value {
+pub(crate) fn strings(items: impl IntoIterator<Item: AsRef<str>>) -> Value {
     Value::Array(Array::Strings(items.into_iter().collect()))
 }
 

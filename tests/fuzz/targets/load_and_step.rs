@@ -3,11 +3,11 @@
 use super::file::File;
 use super::gguf_chunks::chunks;
 use arbitrary::{Arbitrary, Unstructured};
-use b158::Result;
 use b158::kernels::Compute;
 use b158::model::{EmbeddingType, KvType, Loaded, Loader, LoaderOptions};
 use b158::session::{GenerateOptions, Session, SessionOptions, Step};
 use b158::tokenizer::Special;
+use b158::{Error, Result};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -129,7 +129,16 @@ fn talk(input: &Input, loaded: Loaded) -> Vec<u32> {
         return said;
     }
     loop {
-        match session.step(Duration::MAX).expect("there is memory") {
+        let step = match session.step(Duration::MAX) {
+            Ok(step) => step,
+            // Weights may be as large as they like; then this is what is said, whatever the chunks.
+            Err(Error::NotFinite { layer, .. }) => {
+                said.push(layer.map_or(u32::MAX, |layer| layer as u32));
+                return said;
+            }
+            Err(error) => panic!("{error}"),
+        };
+        match step {
             Step::Prefill { .. } => {}
             Step::Token { id, logprobs, .. } => {
                 let logprobs = logprobs.expect("asked for");

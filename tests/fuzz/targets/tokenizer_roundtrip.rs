@@ -94,7 +94,7 @@ impl Tables<'_> {
         let (mut types, mut scores) = (Vec::new(), Vec::new());
         if !self.bare {
             let own = metadata.strings("tokenizer.ggml.tokens").ok().flatten().expect("a model has tokens");
-            tokens = own.iter().map(str::to_owned).collect();
+            tokens = own.iter().map(Into::into).collect();
             types = metadata.i32s("tokenizer.ggml.token_type").ok().flatten().expect("and their types").into_owned();
             scores = vec![0.0; tokens.len()];
         }
