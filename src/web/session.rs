@@ -103,7 +103,7 @@ impl Session {
             loaded.template.encode(tokenizer, messages, true)
         } else {
             let special = Special { add_bos: None, parse: request.parse_special };
-            tokenizer.encode(request.prompt.as_deref().unwrap_or_default(), special)
+            tokenizer.encode_prompt(request.prompt.as_deref().unwrap_or_default(), special)
         }
     }
 }
