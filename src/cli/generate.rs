@@ -179,7 +179,7 @@ impl Run {
         let tokenizer = &loaded.tokenizer;
         let prompt = match &self.prompt_ids {
             Some(ids) => parse_ids(ids)?,
-            None => tokenizer.encode(&text, Special::PARSED)?,
+            None => tokenizer.encode_prompt(&text, Special::PARSED)?,
         };
         if let Some(path) = &self.prompt_cache {
             restore(&mut session, path, quiet)?;

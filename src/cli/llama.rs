@@ -354,7 +354,7 @@ mod tests {
     #[test]
     fn other_spellings_become_ours_where_there_is_one() {
         assert_eq!(translated("b158 chat -sys -x -st").unwrap().0, "b158 chat --system-prompt -x --single-turn");
-        assert_eq!(translated("b158 run -sp -e --log-disable").unwrap().0, "b158 run --special --escape --quiet");
+        assert_eq!(translated("b158 run -sp -e --log-disable").unwrap().0, "b158 run --special -e --quiet");
         let (args, notes) = translated("b158 perplexity -sp --no-escape").unwrap();
         assert!(args == "b158 perplexity" && notes.len() == 2, "{args} {notes:?}");
     }

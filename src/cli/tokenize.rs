@@ -15,7 +15,7 @@ pub(crate) struct Tokenize {
     /// Read the names of special tokens as those tokens, not as text.
     #[arg(long)]
     parse_special: bool,
-    /// Do not put the begin-of-text token first. Without this it goes first if the model wants it and the text has none.
+    /// Do not put the begin-of-text token first.
     #[arg(long)]
     no_bos: bool,
 }
@@ -31,6 +31,12 @@ impl Tokenize {
             say!("note: {note}");
         }
         let special = Special { add_bos: self.no_bos.then_some(false), parse: self.parse_special };
-        Ok(terminal::out().line(&join_ids(&tokenizer.encode(&text, special)?))?)
+        let ids = tokenizer.encode(&text, special)?;
+        if tokenizer.begins_twice(&ids) && !self.no_bos && !self.model.quiet {
+            say!(
+                "note: the text has its own begin-of-text, so there are two, as in llama-tokenize; --no-bos adds none"
+            );
+        }
+        Ok(terminal::out().line(&join_ids(&ids))?)
     }
 }

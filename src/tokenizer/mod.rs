@@ -145,8 +145,8 @@ impl Tokenizer {
         self.vocabulary.len()
     }
 
-    /// Turns text into token ids. The empty text gives begin-of-text alone, or nothing. Where control strings count and the
-    /// text begins with begin-of-text itself, there is no second one.
+    /// Turns text into token ids. The empty text gives begin-of-text alone, or nothing. As in llama.cpp, a text that begins
+    /// with begin-of-text itself then has two: see [`Tokenizer::encode_prompt`].
     ///
     /// # Errors
     /// [`Error::BadTokenizer`] if the tables cannot express the text; never for a file that
@@ -157,13 +157,25 @@ impl Tokenizer {
             ids.extend(self.bos());
         }
         self.encode_into(text, special.parse, &mut ids)?;
-        if let (Some(bos), [first, second, ..]) = (self.bos(), &ids[..])
-            && special.add_bos.unwrap_or(self.add_bos())
-            && (*first, *second) == (bos, bos)
-        {
+        Ok(ids)
+    }
+
+    /// A prompt's ids: as [`Self::encode`], but a text that brings its own begin-of-text gets no second, with which the
+    /// model was not trained.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn encode_prompt(&self, text: &str, special: Special) -> Result<Vec<u32>> {
+        let mut ids = self.encode(text, special)?;
+        if special.add_bos.unwrap_or(self.add_bos()) && self.begins_twice(&ids) {
             ids.remove(0);
         }
         Ok(ids)
+    }
+
+    /// Whether ids begin with begin-of-text and begin-of-text.
+    pub fn begins_twice(&self, ids: &[u32]) -> bool {
+        self.bos().is_some_and(|bos| ids.starts_with(&[bos, bos]))
     }
 
     /// Appends `text`'s ids without a begin-of-text.

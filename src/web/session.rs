@@ -104,7 +104,7 @@ impl Session {
             loaded.template.encode_with(tokenizer, messages, true, &request.chat_template_kwargs)
         } else {
             let special = Special { add_bos: None, parse: request.parse_special };
-            tokenizer.encode(request.prompt.as_deref().unwrap_or_default(), special)
+            tokenizer.encode_prompt(request.prompt.as_deref().unwrap_or_default(), special)
         }
     }
 }

@@ -24,15 +24,22 @@ fn begin_of_text_comes_once() {
     };
     assert_eq!(counted(&format!("{BOS}{PROMPT}")), counted(PROMPT));
     let plain = ids(PROMPT, &[]);
-    assert_eq!(ids(&format!("{BOS}{PROMPT}"), &["--parse-special"]), plain);
+    assert_eq!(counted(&format!(r"\x3c|begin_of_text|>{PROMPT}")), counted(PROMPT));
     assert_eq!(ids(PROMPT, &["--parse-special"]), plain);
-    assert_eq!(ids(BOS, &["--parse-special"]), plain[..1]);
     assert_eq!(ids("", &["--parse-special"]), plain[..1]);
-    // Who types two has two; who asks for none of ours has their own.
-    assert_eq!(
-        ids(&format!("{BOS}{BOS}{PROMPT}"), &["--parse-special"])[..2],
-        [&plain[0], &plain[0]].map(String::clone)
-    );
+    // llama-tokenize gives two, with a warning.
+    let warned = b158(&["tokenize", "-m", MODEL, "--parse-special"], format!("{BOS}{PROMPT}"));
+    assert!(said(&warned.stderr).contains("begin-of-text") && warned.status.success());
+    assert_eq!(String::from_utf8(warned.stdout).unwrap().trim_end(), format!("{} {}", plain[0], plain.join(" ")));
+    for (text, extra) in
+        [(PROMPT.to_owned(), ""), (format!("{BOS}{PROMPT}"), "--no-bos"), (format!("{BOS}{BOS}"), "--no-bos")]
+    {
+        let args = ["tokenize", "-m", MODEL, "--parse-special", extra];
+        assert!(
+            !said(&b158(&args[..if extra.is_empty() { 4 } else { 5 }], text).stderr).contains("begin-of-text"),
+            "{extra}"
+        );
+    }
     assert_eq!(ids(&format!("{BOS}{PROMPT}"), &["--parse-special", "--no-bos"]), plain);
     assert_eq!(ids(PROMPT, &["--parse-special", "--no-bos"]), plain[1..]);
     // Without --parse-special it is text like any other.

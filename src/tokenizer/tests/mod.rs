@@ -88,23 +88,31 @@ fn begin_of_text_goes_first_by_the_file_or_by_its_splitter() {
 }
 
 #[test]
-fn a_text_that_brings_begin_of_text_gets_no_second() {
+fn a_prompt_that_brings_begin_of_text_gets_no_second() {
     let t = Tokenizer::from_metadata(&byte_level()).unwrap();
     let [bos, own] =
         [Special { add_bos: Some(true), ..Special::PARSED }, Special { add_bos: Some(false), ..Special::PARSED }];
     for special in [Special::PARSED, bos, own] {
-        assert_eq!(t.encode("<|begin_of_text|>hello", special).unwrap(), [261, 259]);
-        assert_eq!(t.encode("<|begin_of_text|>", special).unwrap(), [261]);
-        assert_eq!(t.encode("<|begin_of_text|><|begin_of_text|>hello", special).unwrap(), [261, 261, 259]);
+        assert_eq!(t.encode_prompt("<|begin_of_text|>hello", special).unwrap(), [261, 259]);
+        assert_eq!(t.encode_prompt("<|begin_of_text|>", special).unwrap(), [261]);
+        assert_eq!(t.encode_prompt("<|begin_of_text|><|begin_of_text|>hello", special).unwrap(), [261, 261, 259]);
     }
-    assert_eq!(t.encode("hello<|begin_of_text|>", Special::PARSED).unwrap(), [261, 259, 261]);
-    let typed = t.encode("<|begin_of_text|>hello", Special::TEXT).unwrap();
+    assert_eq!(t.encode_prompt("hello<|begin_of_text|>", Special::PARSED).unwrap(), [261, 259, 261]);
+    let typed = t.encode_prompt("<|begin_of_text|>hello", Special::TEXT).unwrap();
     assert!(typed[0] == 261 && !typed[1..].contains(&261), "as text it is text: {typed:?}");
     let mut m = byte_level();
     m.insert("tokenizer.ggml.add_bos_token", Value::Bool(false));
     let t = Tokenizer::from_metadata(&m).unwrap();
-    assert_eq!(t.encode("<|begin_of_text|>hello", Special::PARSED).unwrap(), [261, 259]);
-    assert_eq!(t.encode("<|begin_of_text|>hello", Special { add_bos: Some(true), parse: true }).unwrap(), [261, 259]);
+    assert_eq!(t.encode_prompt("<|begin_of_text|>hello", Special::PARSED).unwrap(), [261, 259]);
+    assert_eq!(
+        t.encode_prompt("<|begin_of_text|>hello", Special { add_bos: Some(true), parse: true }).unwrap(),
+        [261, 259]
+    );
+    assert_eq!(
+        t.encode("<|begin_of_text|>hello", Special { add_bos: Some(true), parse: true }).unwrap(),
+        [261, 261, 259]
+    );
+    assert!(t.begins_twice(&[261, 261, 259]) && !t.begins_twice(&[261, 259, 261]) && !t.begins_twice(&[261]));
 }
 
 #[test]
