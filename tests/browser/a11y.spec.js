@@ -1,43 +1,56 @@
 // What axe finds, in every look the page has; and what a keyboard and a still picture need.
 import { expect, expectClean, shot, test } from "./demo.js";
+import { wide } from "./wide.js";
 
 const PIP = "Once upon a time, there was a brave fox named Pip.";
 
-for (const colorScheme of ["light", "dark"]) {
-  test.describe(`axe, ${colorScheme}`, () => {
-    test.use({ colorScheme });
-
-    test("with a story", async ({ demo, page }) => {
-      await demo.write(PIP, { seed: 7 });
-      await expectClean(page);
-    });
-
-    test("with a conversation, one message being edited", async ({ demo, page }) => {
-      await demo.chat();
-      await demo.get("system-box").locator("summary").click();
-      await demo.write("What color is the sky?", { temperature: 0 });
-      await expectClean(page);
-      await demo.get("save").locator("summary").click();
-      await page.screenshot({ path: shot(`chat-${colorScheme}`), fullPage: true });
-      await demo.get("edit").click();
-      await expectClean(page);
-    });
-
-    test("with the picker open", async ({ demo, page }) => {
-      await demo.openAdvanced();
-      await expectClean(page);
-    });
-
-    test("with errors and nonsense", async ({ demo, page }) => {
-      await demo.loadFile({ name: "garbage.gguf", mimeType: "application/octet-stream", buffer: Buffer.alloc(100_000, "garbage ") });
-      await expect(demo.get("load-error")).toBeVisible();
-      await demo.get("temperature").fill("77");
-      await demo.get("top-k").fill("-1");
-      await expectClean(page);
-      await page.screenshot({ path: shot(`error-${colorScheme}`), fullPage: true });
-    });
-  });
+/** In light and in dark, which differ in their colours alone: all rules are asked again only where it is wide. */
+async function expectCleanInBoth(page) {
+  await expectClean(page);
+  await page.emulateMedia({ colorScheme: "dark" });
+  await expectClean(page, wide(undefined, ["color-contrast"]));
+  await page.emulateMedia({ colorScheme: "light" });
 }
+
+test.describe("axe, light and dark", () => {
+  test.beforeEach(({ page }) => page.emulateMedia({ colorScheme: "light" }));
+
+  test("with a story", async ({ demo, page }) => {
+    await demo.write(PIP, { seed: 7 });
+    await expectCleanInBoth(page);
+  });
+
+  test("with a conversation, one message being edited", async ({ demo, page }) => {
+    await demo.chat();
+    await demo.get("system-box").locator("summary").click();
+    await demo.write("What color is the sky?", { temperature: 0 });
+    await expectCleanInBoth(page);
+    await demo.get("save").locator("summary").click();
+    for (const colorScheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme });
+      await page.screenshot({ path: shot(`chat-${colorScheme}`), fullPage: true });
+    }
+    await demo.get("edit").click();
+    await expectCleanInBoth(page);
+  });
+
+  test("with the picker open", async ({ demo, page }) => {
+    await demo.openAdvanced();
+    await expectCleanInBoth(page);
+  });
+
+  test("with errors and nonsense", async ({ demo, page }) => {
+    await demo.loadFile({ name: "garbage.gguf", mimeType: "application/octet-stream", buffer: Buffer.alloc(100_000, "garbage ") });
+    await demo.refused("format");
+    await demo.get("temperature").fill("77");
+    await demo.get("top-k").fill("-1");
+    await expectCleanInBoth(page);
+    for (const colorScheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme });
+      await page.screenshot({ path: shot(`error-${colorScheme}`), fullPage: true });
+    }
+  });
+});
 
 test("axe, on a phone", async ({ demo, page }) => {
   await page.setViewportSize({ width: 360, height: 740 });
@@ -87,10 +100,8 @@ test("every control shows when it has the focus", async ({ demo, page }) => {
   expect(unseen).toEqual([]);
 });
 
-test.describe("with less motion", () => {
-  test.use({ reducedMotion: "reduce" });
-  test("nothing moves by itself", async ({ demo, page }) => {
-    await demo.write(PIP, { seed: 7 });
-    expect(await page.evaluate(() => document.getAnimations().length)).toBe(0);
-  });
+test("with less motion nothing moves by itself", async ({ demo, page }) => {
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  await demo.write(PIP, { seed: 7 });
+  expect(await page.evaluate(() => document.getAnimations().length)).toBe(0);
 });

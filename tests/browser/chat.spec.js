@@ -30,8 +30,7 @@ test.describe("a conversation", () => {
     await demo.write(SKY, { temperature: 0 });
     const first = await demo.write(MOMO, { temperature: 0.9, seed: 3 });
     await demo.get("regenerate").click();
-    await expect(demo.outcome).toHaveText(/Ended/);
-    await demo.ready();
+    await demo.ended();
     await expect(demo.output.locator(".turn")).toHaveCount(4);
     expect(await demo.said.textContent()).not.toBe(first);
     expect(await demo.said.textContent()).toContain("Momo");
@@ -61,12 +60,13 @@ test.describe("a conversation", () => {
     await context.grantPermissions(["clipboard-read", "clipboard-write"]);
     await demo.write(SKY, { temperature: 0 });
     await demo.get("copy-answer").click();
-    await expect(demo.get("copy-answer")).toHaveText("Copied");
+    await demo.shows("copy-answer", "Copied");
     expect(await page.evaluate(() => navigator.clipboard.readText())).toBe("The sky is blue.");
     await demo.get("copy").click();
+    await demo.shows("copy", "Copied");
     await expect(demo.get("status")).toHaveText("Copied");
     expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(`You: ${SKY}\n\nModel: The sky is blue.`);
-    await expect(demo.get("copy")).toHaveText("Copy all");
+    await demo.shows("copy", "Copy all");
   });
 
   test("is taken away as JSON, Markdown and text", async ({ demo, page }) => {
@@ -112,7 +112,7 @@ test.describe("a conversation", () => {
   test("keeps what was said until a stop, and goes on", async ({ demo }) => {
     await pressAtFirstWord(demo, "run");
     await demo.start(MOMO, { temperature: 0 });
-    await expect(demo.outcome).toHaveText(/Stopped/);
+    await demo.shows("outcome", /Stopped/);
     await demo.ready();
     expect((await demo.said.textContent()).length).toBeGreaterThan(0);
     expect(await demo.write(SKY)).toBe("The sky is blue.");
@@ -123,6 +123,7 @@ test.describe("a conversation", () => {
     await demo.write(SKY, { temperature: 0 });
     const long = "A red ball and a small dog. ".repeat(120).trim();
     await demo.start(long);
+    await demo.visible("run-error");
     await expect(demo.get("run-error")).toHaveAttribute("data-code", "context-overflow");
     await expect(demo.get("run-error")).toContainText("clear the conversation");
     await expect(demo.prompt).toHaveValue(long);
@@ -150,8 +151,8 @@ test("a story is taken away too", async ({ demo, page }) => {
   expect((await saved(page, demo, "save-markdown")).content).toContain(`**${prompt}**`);
 });
 
-test("an engine that has crashed is said so, and comes back on request", async ({ page, server }) => {
-  await page.addInitScript(() => {
+test("an engine that has crashed is said so, and comes back on request", async ({ page, server, beforeScripts }) => {
+  await beforeScripts(() => {
     window.workers = [];
     window.Worker = class extends window.Worker {
       constructor(url, options) {
@@ -160,14 +161,13 @@ test("an engine that has crashed is said so, and comes back on request", async (
       }
     };
   });
-  await page.goto(server.url);
-  const demo = new Demo(page);
-  await demo.ready();
+  const demo = await Demo.open(page, server.url);
   await page.evaluate(() => window.workers[0].dispatchEvent(new ErrorEvent("error", { message: "RuntimeError: unreachable", cancelable: true })));
   await demo.run.click();
+  await demo.visible("run-error");
   await expect(demo.get("run-error")).toHaveAttribute("data-code", "worker-crashed");
   await demo.get("run-error").getByRole("button", { name: "Load the model again" }).click();
-  await expect(demo.get("loading")).toBeHidden();
+  await demo.visible("loading", false);
   await demo.ready();
   expect((await demo.write("Once upon a time", { temperature: 0, "max-tokens": 20 })).length).toBeGreaterThan(20);
   await expect(demo.get("run-error")).toBeHidden();

@@ -1,11 +1,13 @@
 // The demo page, served and opened, with what every test asks of it: isolated, and nothing on the console.
 import { AxeBuilder } from "@axe-core/playwright";
-import { test as base, expect } from "@playwright/test";
+import { test as base } from "@playwright/test";
 import { serve } from "../../www/serve.mjs";
+import { DECIDED, until } from "./patience.js";
+import { expect, tabTest } from "./tab.js";
 
 export const DEMO = new URL("../../www/dist/demo/", import.meta.url).pathname;
 
-export const test = base.extend({
+const fixtures = {
   server: [
     async ({}, use) => {
       const server = await serve({ root: DEMO });
@@ -20,21 +22,28 @@ export const test = base.extend({
 
   page: async ({ page, allowedOnConsole }, use) => {
     const said = [];
-    page.on("console", (message) => {
+    const onConsole = (message) => {
       if (message.type() === "error" || message.type() === "warning") said.push(message.text());
-    });
-    page.on("pageerror", (error) => said.push(String(error)));
+    };
+    const onError = (error) => said.push(String(error));
+    page.on("console", onConsole);
+    page.on("pageerror", onError);
+    // What a page says on its way out belongs to the test before.
+    page.once("framenavigated", () => (said.length = 0));
     await use(page);
+    page.off("console", onConsole);
+    page.off("pageerror", onError);
     expect(said.filter((text) => !allowedOnConsole.some((allowed) => allowed.test(text)))).toEqual([]);
   },
 
   demo: async ({ page, server }, use) => {
-    await page.goto(server.url);
-    const demo = new Demo(page);
-    await demo.ready();
-    await use(demo);
+    await use(await Demo.open(page, server.url));
   },
-});
+};
+
+export const test = tabTest.extend(fixtures);
+/** In a context of its own: for a first visit, with nothing kept and no service worker. */
+export const firstVisit = base.extend(fixtures);
 
 export { expect };
 
@@ -48,14 +57,51 @@ export class Demo {
     this.said = page.getByTestId("said").last();
   }
 
+  /** Loads the page. An address that differs from the one before only behind the # would load nothing. */
+  static async open(page, address) {
+    await page.goto(address, { waitUntil: "commit" });
+    const demo = new Demo(page);
+    await demo.ready();
+    return demo;
+  }
+
+  async reload() {
+    await this.page.reload({ waitUntil: "commit" });
+    await this.ready();
+  }
+
   get(testId) {
     return this.page.getByTestId(testId);
   }
 
   /** A model is there and nothing runs. */
   async ready() {
-    await expect(this.run).toHaveText(/Write|Send/);
-    await expect(this.run).toBeEnabled();
+    await until(this.page, () => {
+      const run = document.querySelector("[data-testid=run]");
+      return /Write|Send/.test(run?.textContent) && !run.disabled;
+    });
+    await expect(this.run).toHaveText(/Write|Send/, DECIDED);
+    await expect(this.run).toBeEnabled(DECIDED);
+  }
+
+  /** An element's text comes to match. */
+  async shows(testId, pattern) {
+    const wanted = typeof pattern === "string" ? { text: pattern } : { source: pattern.source };
+    await until(
+      this.page,
+      ({ testId, text, source }) => {
+        const shown = document.querySelector(`[data-testid="${testId}"]`)?.textContent;
+        return text === undefined ? shown !== undefined && new RegExp(source).test(shown) : shown?.replace(/\s+/g, " ").trim() === text;
+      },
+      { testId, ...wanted },
+    );
+    await expect(this.get(testId)).toHaveText(pattern, DECIDED);
+  }
+
+  /** An element comes to be there, or to go. */
+  async visible(testId, there = true) {
+    await until(this.page, ({ testId, there }) => (document.querySelector(`[data-testid="${testId}"]`)?.checkVisibility() ?? false) === there, { testId, there });
+    await expect(this.get(testId)).toBeVisible({ visible: there, ...DECIDED });
   }
 
   async start(prompt, settings = {}) {
@@ -67,13 +113,18 @@ export class Demo {
   /** Writes to the end and gives what the model said. */
   async write(prompt, settings) {
     await this.start(prompt, settings);
-    await expect(this.outcome).toHaveText(/Ended|Stopped/);
-    await this.ready();
+    await this.ended();
     return (await this.said.textContent()) ?? "";
   }
 
+  /** The answer that has been asked for is over. */
+  async ended() {
+    await this.shows("outcome", /Ended|Stopped/);
+    await this.ready();
+  }
+
   async stop() {
-    await expect(this.run).toHaveText("Stop");
+    await this.shows("run", "Stop");
     await this.run.click();
   }
 
@@ -94,11 +145,24 @@ export class Demo {
     await this.openPicker();
     await this.get("file").setInputFiles(file);
   }
+
+  async loadAddress(address) {
+    await this.openPicker();
+    await this.get("address").fill(address);
+    await this.get("load-address").click();
+  }
+
+  /** What the page is asked to load, it has refused. */
+  async refused(code) {
+    await until(this.page, (code) => document.querySelector("[data-testid=load-error]")?.dataset.code === code, code);
+    await expect(this.get("load-error")).toHaveAttribute("data-code", code, DECIDED);
+  }
 }
 
-/** Axe finds nothing, in what is to be seen now. */
-export async function expectClean(page) {
-  const { violations } = await new AxeBuilder({ page }).analyze();
+/** Axe finds nothing, in what is to be seen now; of all its rules, or of some. */
+export async function expectClean(page, rules) {
+  const axe = new AxeBuilder({ page });
+  const { violations } = await (rules ? axe.withRules(rules) : axe).analyze();
   expect(violations.map(({ id, help, nodes }) => ({ id, help, nodes: nodes.map(({ target }) => target.join(" ")) }))).toEqual([]);
 }
 

@@ -8,9 +8,12 @@ const folder = (path) => new URL(path, import.meta.url).pathname;
 const MODELS = folder("../models");
 const [{ prompt, text }] = JSON.parse(await readFile(`${MODELS}/greedy.json`, "utf8"));
 
-/** A test is a name and a function of the driver. `expected`: whether this browser has threads, and relaxed SIMD. */
-export function packageTests(expected) {
-  const query = new URLSearchParams(expected);
+/**
+ * A test is a name and a function of the driver. `expected`: whether this browser has threads, and relaxed SIMD; `pairs`, where not all
+ * are wanted: builds with numbers of threads.
+ */
+export function packageTests({ pairs = [], ...expected }) {
+  const query = new URLSearchParams([...Object.entries(expected), ...pairs.map((pair) => ["pair", pair])]);
   const run = (name) => async (driver, url) => {
     await driver.goto(`${url}?${query}`);
     await until(driver, "window.scenario !== undefined");
@@ -79,7 +82,7 @@ async function write(driver) {
 }
 
 /** Asks until the expression is true. */
-async function until(driver, expression, seconds = 60) {
+async function until(driver, expression, seconds = 240) {
   for (const end = Date.now() + seconds * 1000; ; await new Promise((done) => setTimeout(done, 50))) {
     if (await driver.evaluate(`Boolean(${expression})`)) return;
     if (Date.now() > end) throw new Error(`after ${seconds} seconds this is not so: ${expression}\n${await driver.evaluate("document.body.innerText")}`);

@@ -1,9 +1,7 @@
 // The end-to-end tests in Chromium; in Firefox and WebKitGTK: webdriver/end-to-end.mjs.
-import { test } from "@playwright/test";
 import { DEMO_TESTS, packageTests, serveDemo, servePackage } from "./end-to-end.js";
-
-// What is wrong stands in the error; recording every download for a trace takes longer than the tests.
-test.use({ trace: "off" });
+import { tabTest as test } from "./tab.js";
+import { wide } from "./wide.js";
 
 const driver = (page) => ({
   goto: (url) => page.goto(url),
@@ -24,8 +22,10 @@ function suite(name, tests, start) {
   });
 }
 
-suite("the package, isolated", packageTests({ threads: true, relaxed: true }), () => servePackage());
+// Here threads.spec.js has more pairs, and memory.spec.js more loads.
+const isolated = packageTests({ threads: true, relaxed: true, pairs: wide([], ["simd128 1", "relaxed 2"]) });
+suite("the package, isolated", wide(isolated, isolated.filter(({ name }) => !/dozen/.test(name))), () => servePackage());
 // Of what differs without threads; the other browsers' tests run all.
-const plain = packageTests({ threads: false, relaxed: true }).filter(({ name }) => /how it runs|pinned|build|aborts|wrong/.test(name));
+const plain = packageTests({ threads: false, relaxed: true, pairs: wide([], ["simd128 2", "relaxed 1"]) }).filter(({ name }) => /how it runs|pinned|build|aborts|wrong/.test(name));
 suite("the package, without COOP and COEP", plain, () => servePackage({ isolated: false }));
 suite("the demo", DEMO_TESTS, serveDemo);

@@ -1,11 +1,11 @@
 // Estimates in a real browser: from how much of the file, and against what loading then takes.
-import { expect, test } from "./demo.js";
+import { expect, test } from "./package.js";
 
-const MODEL = "./models/stories-I2_S.gguf";
+const MODEL = "/models/stories-I2_S.gguf";
 /** Most that the estimate may be above what is taken: the module's own part is a round number. */
 const SLACK = 3 << 20;
 
-test("an estimate reads the header, and says what loading then takes", async ({ demo, page }) => {
+test("an estimate reads the header, and says what loading then takes", async ({ page }) => {
   const asked = [];
   page.on("request", (request) => {
     if (request.url().endsWith(".gguf")) asked.push(request.headers().range);
@@ -13,7 +13,7 @@ test("an estimate reads the header, and says what loading then takes", async ({ 
   for (const options of [{}, { tokenEmbedding: "int8", contextLength: 100, kvCache: "f32" }]) {
     const { estimate, info, stats } = await page.evaluate(
       async ({ model, options }) => {
-        const { BitNet } = window.b158;
+        const { BitNet } = window.lab;
         const estimate = await BitNet.estimate(model, options);
         const loaded = await BitNet.load(model, { ...options, threads: 1 });
         // To the end of the context.
@@ -33,13 +33,12 @@ test("an estimate reads the header, and says what loading then takes", async ({ 
     expect(stats.wasmBytes).toBeGreaterThan(estimate.wasmBytes - SLACK);
   }
   expect(asked).toContain("bytes=0-1048575");
-  await demo.ready();
 });
 
-test("what does not fit is told by the estimate, and refused by the load at its header", async ({ demo, page }) => {
+test("what does not fit is told by the estimate, and refused by the load at its header", async ({ page }) => {
   const outcome = await page.evaluate(
     async ({ model, overrides }) => {
-      const { BitNet } = window.b158;
+      const { BitNet } = window.lab;
       const options = { contextLength: 2 ** 23, overrides };
       const { fits, why, wasmBytes } = await BitNet.estimate(model, options);
       const error = await BitNet.load(model, { ...options, cache: false }).catch((error) => error);
@@ -54,9 +53,8 @@ test("what does not fit is told by the estimate, and refused by the load at its 
   // The context that it names is right.
   const context = Number(/a context of (\d+) would fit/.exec(outcome.why)[1]);
   const fitting = await page.evaluate(
-    async ({ model, contextLength }) => window.b158.BitNet.estimate(model, { contextLength, overrides: ["bitnet-b1.58.context_length=int:16777216"] }),
+    async ({ model, contextLength }) => window.lab.BitNet.estimate(model, { contextLength, overrides: ["bitnet-b1.58.context_length=int:16777216"] }),
     { model: MODEL, contextLength: context },
   );
   expect(fitting.fits).toBe(true);
-  await demo.ready();
 });

@@ -3,7 +3,8 @@ import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { serve } from "../../www/serve.mjs";
-import { DEMO, Demo, expect, test } from "./demo.js";
+import { DEMO, Demo, expect, firstVisit as test } from "./demo.js";
+import { OFTEN } from "./patience.js";
 
 const PIP = "Once upon a time, there was a brave fox named Pip.";
 const GREEDY = { temperature: 0, "max-tokens": 30 };
@@ -27,37 +28,35 @@ function countLoads(page) {
 plainTest.describe("on a host without headers", () => {
   plainTest("the page loads once more, and has threads", async ({ page, plain }) => {
     const counted = countLoads(page);
-    await page.goto(plain.url);
+    await page.goto(plain.url, { waitUntil: "commit" });
     const demo = new Demo(page);
-    await expect.poll(() => page.evaluate(() => crossOriginIsolated).catch(() => false)).toBe(true);
+    await expect.poll(() => page.evaluate(() => crossOriginIsolated).catch(() => false), OFTEN).toBe(true);
     await demo.ready();
     expect(counted.loads).toBe(2);
     const processors = await page.evaluate(() => navigator.hardwareConcurrency);
     await expect(demo.get("threads")).toHaveText(String(Math.min(8, processors)));
     await expect(demo.get("isolation")).toHaveText("");
     expect((await demo.write(PIP, GREEDY)).length).toBeGreaterThan(20);
-    await page.reload();
-    await demo.ready();
+    await demo.reload();
     expect(counted.loads).toBe(3);
   });
 
   plainTest("it loads once more only once, and says why that did not help", async ({ page, plain }) => {
     await page.addInitScript(() => Object.defineProperty(window, "crossOriginIsolated", { value: false }));
     const counted = countLoads(page);
-    await page.goto(plain.url);
+    await page.goto(plain.url, { waitUntil: "commit" });
     const demo = new Demo(page);
-    await expect(demo.get("isolation")).toContainText("did not help in this browser");
+    await demo.shows("isolation", /did not help in this browser/);
+    // It decides before it loads the model, and here it is written out.
     await demo.ready();
-    await page.waitForTimeout(500);
+    expect((await demo.write(PIP, GREEDY)).length).toBeGreaterThan(20);
     expect(counted.loads).toBe(2);
   });
 
   plainTest("it says why there is one thread, where there are no service workers", async ({ page, plain }) => {
     const counted = countLoads(page);
     await page.addInitScript(() => delete Navigator.prototype.serviceWorker);
-    await page.goto(plain.url);
-    const demo = new Demo(page);
-    await demo.ready();
+    const demo = await Demo.open(page, plain.url);
     await expect(demo.get("threads")).toHaveText("1");
     await expect(demo.get("isolation")).toContainText("this browser has no service workers here");
     expect(counted.loads).toBe(1);
@@ -71,14 +70,11 @@ test.describe("without a network", () => {
   test("the page is there, and its model answers", async ({ demo, page, context }) => {
     const before = await demo.write(PIP, GREEDY);
     await context.setOffline(true);
-    await page.reload();
-    await demo.ready();
+    await demo.reload();
     expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
     expect(await demo.write(PIP, GREEDY)).toBe(before);
     // Another tab, and an address with a question mark from somewhere else.
-    const other = new Demo(await context.newPage());
-    await other.page.goto(`${new URL(page.url()).origin}/?from=elsewhere`);
-    await other.ready();
+    const other = await Demo.open(await context.newPage(), `${new URL(page.url()).origin}/?from=elsewhere`);
     expect(await other.write(PIP, GREEDY)).toBe(before);
   });
 });
@@ -117,26 +113,24 @@ test("a new build waits for a word, and comes whole", async ({ page }) => {
   await cp(DEMO, root, { recursive: true });
   const server = await serve({ root });
   try {
-    await page.goto(server.url);
-    const demo = new Demo(page);
-    await demo.ready();
+    const demo = await Demo.open(page, server.url);
 
     // The next build: another page, with another service worker.
     await changeFile(join(root, "index.html"), (html) => html.replace("computed in this tab.</p>", "computed in this very tab.</p>"));
     await changeFile(join(root, "sw.js"), (code) => code.replace(/"version":"\w+"/, '"version":"next"'));
-    await page.reload();
-    await demo.ready();
-    await expect(demo.get("update")).toBeVisible();
+    await demo.reload();
+    await demo.visible("update");
     await expect(page.getByText("computed in this tab.")).toBeVisible();
     // The old page still finds the rest of its files.
     await demo.openAdvanced();
     await demo.get("backend-choice").selectOption("simd128");
     await demo.get("load-embedded").click();
-    await expect(demo.get("backend")).toHaveText("simd128");
+    await demo.shows("backend", "simd128");
 
     await demo.get("update-accept").click();
-    await expect(page.getByText("computed in this very tab.")).toBeVisible();
+    await expect.poll(() => page.getByText("computed in this very tab.").count().catch(() => 0), OFTEN).toBe(1);
     await demo.ready();
+    await expect(page.getByText("computed in this very tab.")).toBeVisible();
     await expect(demo.get("update")).toBeHidden();
     expect(await page.evaluate(() => caches.keys())).toEqual(["b158-page-next"]);
   } finally {

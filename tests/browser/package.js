@@ -1,8 +1,9 @@
 // The package in a page of its own, without the demo: for tests that need many engines, or none.
-import { test as base, expect } from "@playwright/test";
 import { servePackage } from "./end-to-end.js";
+import { until } from "./patience.js";
+import { expect, tabTest } from "./tab.js";
 
-export const test = base.extend({
+export const test = tabTest.extend({
   server: [
     async ({}, use) => {
       const server = await servePackage();
@@ -13,11 +14,20 @@ export const test = base.extend({
   ],
 
   page: async ({ page, server }, use) => {
-    await page.goto(`${server.url}?threads=true&relaxed=true`);
-    await page.addScriptTag({ type: "module", url: "/in-page.js" });
-    await page.waitForFunction(() => window.lab !== undefined);
+    await open(page, server.url);
     await use(page);
   },
 });
+
+/** Opens it, with `window.lab`. */
+export async function open(page, url) {
+  await page.goto(`${url}?threads=true&relaxed=true`, { waitUntil: "commit" });
+  await prepare(page);
+}
+
+/** Waits for `window.lab`, after a reload too. */
+export async function prepare(page) {
+  await until(page, () => window.lab !== undefined);
+}
 
 export { expect };

@@ -1,13 +1,18 @@
 import { defineConfig } from "@playwright/test";
 import { ARGUMENTS } from "./chromium.js";
+import { PATIENCE_MS } from "./patience.js";
+import { tellWidth } from "./wide.js";
+
+tellWidth();
 
 export default defineConfig({
   testDir: ".",
   outputDir: "results/traces",
-  // The engine is timed here and there: tests that compete for the processor would measure each other.
-  workers: 1,
-  timeout: 60_000,
-  expect: { timeout: 20_000 },
+  // Each has a browser of its own. While one waits for threads to end or for a slow download, the other computes.
+  workers: 2,
+  // Only a hang is to meet these, on a machine that does five things at once too.
+  timeout: 15 * 60_000,
+  expect: { timeout: PATIENCE_MS },
   reporter: [["list"]],
   use: {
     browserName: "chromium",

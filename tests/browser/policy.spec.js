@@ -36,17 +36,21 @@ test.describe("by the page's own policy", () => {
   test("a script that came in anyhow does not run", async ({ page }) => {
     const unguarded = await serve({ root: DEMO, guarded: false }); // the header is left out
     try {
-      await page.goto(unguarded.url);
-      await new Demo(page).ready();
+      await Demo.open(page, unguarded.url);
       const violated = await page.evaluate(async () => {
         const seen = [];
-        document.addEventListener("securitypolicyviolation", ({ effectiveDirective }) => seen.push(effectiveDirective));
+        const both = new Promise((done) => {
+          document.addEventListener("securitypolicyviolation", ({ effectiveDirective }) => {
+            seen.push(effectiveDirective);
+            if (["script-src-elem", "script-src-attr"].every((directive) => seen.includes(directive))) done();
+          });
+        });
         const holder = document.createElement("div");
         holder.innerHTML = '<img src="x" onerror="window.hacked = true">';
         const script = document.createElement("script");
         script.textContent = "window.hacked = true";
         document.body.append(holder, script);
-        await new Promise((later) => setTimeout(later, 300));
+        await both;
         return { seen, hacked: "hacked" in window };
       });
       expect(violated.hacked).toBe(false);
@@ -74,10 +78,14 @@ async function sayMarkup(page) {
   return markup;
 }
 
-/** Elements made of it would be there at once; what they start comes a little later. */
+/** Elements made of it would be there at once; what they start comes a little later, before that of a picture which is made now. */
 async function expectText(demo, page) {
   await expect(demo.output.locator("img, b, script")).toHaveCount(0);
-  await page.waitForTimeout(200);
+  await page.evaluate(() => new Promise((done) => {
+    const picture = new Image();
+    picture.onload = picture.onerror = done;
+    picture.src = "mark.svg";
+  }));
   expect(await page.evaluate(() => "hacked" in window)).toBe(false);
 }
 

@@ -1,12 +1,12 @@
 // Sessions of a real model: kept over a reload of the page, beside each other; and chat completions.
-import { expect, test } from "./demo.js";
+import { expect, prepare, test } from "./package.js";
 
 const PIP = "Once upon a time, there was a brave fox named Pip.";
 
 /** Defines `window.lib`: what the tests below do in the page. A reload takes it away, as it does the model. */
-async function prepare(page) {
-  await page.evaluate(() => {
-    const load = (options) => window.b158.BitNet.load("./models/stories-I2_S.gguf", options);
+function define(page) {
+  return page.evaluate(() => {
+    const load = (options) => window.lab.BitNet.load(window.lab.MODEL, options);
     /** Everything that is known of each token, so that a bit that differs shows. */
     const say = async (session, prompt, maxTokens) => {
       const generation = session.generate(prompt, { maxTokens, temperature: 0.8, seed: 5, logProbabilities: true });
@@ -20,10 +20,11 @@ async function prepare(page) {
   });
 }
 
+test.beforeEach(({ page }) => define(page));
+
 test.describe("sessions", () => {
   for (const kvCache of ["f16", "q8_0"]) {
-    test(`go on after a reload as if nothing had been, with a KV cache of ${kvCache}`, async ({ demo, page }) => {
-      await prepare(page);
+    test(`go on after a reload as if nothing had been, with a KV cache of ${kvCache}`, async ({ page }) => {
       const before = await page.evaluate(
         async ({ prompt, kvCache }) => {
           const { load, say, file } = window.lib;
@@ -42,9 +43,9 @@ test.describe("sessions", () => {
       );
       expect(before.read).toBeGreaterThan(256);
 
-      await page.reload();
-      await demo.ready();
+      await page.reload({ waitUntil: "commit" });
       await prepare(page);
+      await define(page);
       const after = await page.evaluate(
         async ({ next, kvCache }) => {
           const { load, say, file } = window.lib;
@@ -69,8 +70,7 @@ test.describe("sessions", () => {
     });
   }
 
-  test("are refused by name when they are damaged or of another cache, and nothing is lost", async ({ demo, page }) => {
-    await prepare(page);
+  test("are refused by name when they are damaged or of another cache, and nothing is lost", async ({ page }) => {
     const found = await page.evaluate(async (prompt) => {
       const { load, say } = window.lib;
       const [model, other] = [await load({}), await load({ kvCache: "f32" })];
@@ -95,11 +95,9 @@ test.describe("sessions", () => {
     ]);
     expect(found.again.said).toEqual(found.said);
     expect(found.again.usage.cachedTokens).toBeGreaterThan(0);
-    await expect(demo.run).toBeEnabled();
   });
 
-  test("are copied, take turns, and give their memory back", async ({ demo, page }) => {
-    await prepare(page);
+  test("are copied, take turns, and give their memory back", async ({ page }) => {
     const found = await page.evaluate(async (prompt) => {
       const { load, say } = window.lib;
       const model = await load({});
@@ -126,12 +124,10 @@ test.describe("sessions", () => {
     expect([found.full.sessions, found.less.sessions]).toEqual([3, 1]);
     expect(found.less.kvCacheBytes * 3).toBe(found.full.kvCacheBytes);
     expect(found.grown).toBe(0);
-    await expect(demo.run).toBeEnabled();
   });
 });
 
-test("chat completions reuse the conversation so far", async ({ demo, page }) => {
-  await prepare(page);
+test("chat completions reuse the conversation so far", async ({ page }) => {
   const found = await page.evaluate(async () => {
     const model = await window.lib.load({});
     const messages = [{ role: "user", content: "What is the capital of France?" }];
@@ -150,5 +146,4 @@ test("chat completions reuse the conversation so far", async ({ demo, page }) =>
   expect(choice.logprobs.content).toHaveLength(found.whole.usage.completion_tokens);
   expect(found.chunks.at(-1).usage.prompt_tokens_details.cached_tokens).toBe(found.whole.usage.prompt_tokens - 1);
   expect(found.next.usage.prompt_tokens_details.cached_tokens).toBeGreaterThanOrEqual(found.whole.usage.prompt_tokens - 1);
-  await expect(demo.run).toBeEnabled();
 });

@@ -1,5 +1,6 @@
 // Settings in the address bar: only what differs, behind the #, there again after a reload and in another tab.
 import { Demo, expect, test } from "./demo.js";
+import { OFTEN, until } from "./patience.js";
 
 const hash = (page) => page.evaluate(() => Object.fromEntries(new URLSearchParams(location.hash.slice(1))));
 
@@ -9,15 +10,14 @@ test.describe("the address bar", () => {
     await demo.get("temperature").fill("0.2");
     await demo.get("seed").fill("42");
     await demo.prompt.fill("A cat & a dog");
-    await expect.poll(() => hash(page)).toEqual({ prompt: "A cat & a dog", temperature: "0.2", seed: "42" });
+    await expect.poll(() => hash(page), OFTEN).toEqual({ prompt: "A cat & a dog", temperature: "0.2", seed: "42" });
     await demo.get("temperature").fill("0.7");
-    await expect.poll(() => hash(page)).toEqual({ prompt: "A cat & a dog", seed: "42" });
-    await page.reload();
-    await demo.ready();
+    await expect.poll(() => hash(page), OFTEN).toEqual({ prompt: "A cat & a dog", seed: "42" });
+    await demo.reload();
     await expect(demo.prompt).toHaveValue("A cat & a dog");
     await expect(demo.get("seed")).toHaveValue("42");
     await demo.get("reset-settings").click();
-    await expect.poll(() => hash(page)).toEqual({ prompt: "A cat & a dog" });
+    await expect.poll(() => hash(page), OFTEN).toEqual({ prompt: "A cat & a dog" });
     await expect(demo.get("reset-settings")).toBeHidden();
   });
 
@@ -30,35 +30,23 @@ test.describe("the address bar", () => {
     await demo.get("keep-seed").click();
     await expect(demo.get("keep-seed")).toBeHidden();
     await demo.get("copy-link").click();
-    await expect(demo.get("copy-link")).toHaveText("Copied");
+    await demo.shows("copy-link", "Copied");
     const link = await page.evaluate(() => navigator.clipboard.readText());
 
     const elsewhere = await browser.newContext();
-    const other = new Demo(await elsewhere.newPage());
+    const otherPage = await elsewhere.newPage();
     const requested = [];
-    other.page.on("request", (request) => requested.push(request.url()));
-    await other.page.goto(link);
-    await other.ready();
+    otherPage.on("request", (request) => requested.push(request.url()));
+    const other = await Demo.open(otherPage, link);
     await expect(other.get("mode-chat")).toBeChecked();
     await expect(other.get("system")).toHaveValue("Be kind.");
     await expect(other.prompt).toHaveValue(/Momo/);
     await other.run.click();
-    await expect(other.outcome).toHaveText(/Ended/);
-    await other.ready();
+    await other.ended();
     expect(await other.said.textContent()).toBe(said);
     expect(requested.length).toBeGreaterThan(5);
     expect(requested.filter((url) => new URL(url).search !== "" || url.includes("Momo"))).toEqual([]);
     await elsewhere.close();
-  });
-
-  test("has no room for a book, and says so", async ({ demo, page, context }) => {
-    await context.grantPermissions(["clipboard-read", "clipboard-write"]);
-    await demo.prompt.fill("A long text. ".repeat(400));
-    await demo.get("seed").fill("1");
-    await demo.get("copy-link").click();
-    await expect(demo.get("copy-link")).toHaveText("Copied; too long for it: prompt");
-    expect(await hash(page)).toEqual({ seed: "1" });
-    await expect(demo.get("copy-link")).toHaveText("Copy link");
   });
 
   test("may be changed by hand", async ({ demo, page }) => {
@@ -72,9 +60,7 @@ test.describe("the address bar", () => {
   });
 
   test("may hold nonsense, which is marked or left out", async ({ demo, page, server }) => {
-    await page.goto(`${server.url}#temperature=99&top_k=1.5&min_p=lots&mode=opera&kv_cache=gold&nothing=1`);
-    await page.reload();
-    await demo.ready();
+    await Demo.open(page, `${server.url}?nonsense#temperature=99&top_k=1.5&min_p=lots&mode=opera&kv_cache=gold&nothing=1`);
     await expect(demo.get("temperature")).toHaveAttribute("aria-invalid", "true");
     await expect(demo.get("temperature-complaint")).toHaveText("It must be a number from 0 to 5; 0.7 is used");
     await expect(demo.get("top-k-complaint")).toHaveText("It must be a whole number, 0 or more; 40 is used");
@@ -89,25 +75,22 @@ test.describe("the address bar", () => {
   });
 
   test("takes a model's address", async ({ demo, page, server }) => {
-    await demo.openPicker();
     const address = `${server.url}models/stories-I2_S.gguf`;
-    await demo.get("address").fill(address);
-    await demo.get("load-address").click();
+    await demo.loadAddress(address);
+    await until(page, () => !document.body.innerText.includes("that this project trained"));
+    await expect.poll(() => hash(page), OFTEN).toEqual({ model: address });
+    await demo.reload();
     await expect(demo.page.getByText("that this project trained")).toBeHidden();
-    await expect.poll(() => hash(page)).toEqual({ model: address });
-    await page.reload();
-    await expect(demo.page.getByText("that this project trained")).toBeHidden();
-    await demo.ready();
     await expect(demo.get("model-name")).toHaveText(/stories/);
     expect(await hash(page)).toEqual({ model: address });
     await demo.openPicker();
     await demo.get("load-embedded").click();
-    await expect.poll(() => hash(page)).toEqual({});
+    await expect.poll(() => hash(page), OFTEN).toEqual({});
   });
 
   test("is not touched by the link to the prompt", async ({ demo, page }) => {
     await demo.get("seed").fill("9");
-    await expect.poll(() => hash(page)).toEqual({ seed: "9" });
+    await expect.poll(() => hash(page), OFTEN).toEqual({ seed: "9" });
     await page.getByText("Skip to the prompt").press("Enter");
     await expect(demo.prompt).toBeFocused();
     expect(await hash(page)).toEqual({ seed: "9" });

@@ -53,19 +53,29 @@ export class AddressBar {
   /** The page's address with all of it, and the names of what is too long for it. */
   write(): { url: string; leftOut: string[] } {
     clearTimeout(this.#timer);
-    const given = new URLSearchParams();
-    const leftOut: string[] = [];
-    for (const [name, shared] of this.#shared) {
-      const value = shared.get();
-      if (value === undefined) continue;
-      if (value.length > LONGEST) leftOut.push(name);
-      else given.set(name, value);
-    }
-    const url = new URL(location.href);
-    url.hash = given.toString();
-    if (url.href !== location.href) history.replaceState(history.state, "", url);
-    return { url: url.href, leftOut };
+    const { url, leftOut } = withSettings(location.href, Array.from(this.#shared, ([name, { get }]) => [name, get()]));
+    if (url !== location.href) history.replaceState(history.state, "", url);
+    return { url, leftOut };
   }
+}
+
+/** The address with these settings behind the #, without those that are undefined; and the names of what is too long for it. */
+export function withSettings(address: string, settings: readonly (readonly [name: string, value: string | undefined])[]): { url: string; leftOut: string[] } {
+  const given = new URLSearchParams();
+  const leftOut: string[] = [];
+  for (const [name, value] of settings) {
+    if (value === undefined) continue;
+    if (value.length > LONGEST) leftOut.push(name);
+    else given.set(name, value);
+  }
+  const url = new URL(address);
+  url.hash = given.toString();
+  return { url: url.href, leftOut };
+}
+
+/** What the button says that copies the address. */
+export function copied(leftOut: readonly string[]): string {
+  return leftOut.length > 0 ? `Copied; too long for it: ${leftOut.join(", ")}` : "Copied";
 }
 
 function ofField(field: Field): Shared {

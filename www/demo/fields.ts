@@ -41,7 +41,8 @@ export function mark(input: HTMLInputElement): void {
   input.setAttribute("aria-describedby", id);
 }
 
-function complaint(input: HTMLInputElement): string | undefined {
+/** What is wrong with a number field, if anything is. */
+export function complaint(input: Pick<HTMLInputElement, "validity" | "value" | "valueAsNumber" | "min" | "max" | "step">): string | undefined {
   const { validity } = input;
   if (validity.badInput) return "This is not a number";
   if (input.value === "") return undefined;

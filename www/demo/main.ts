@@ -1,7 +1,7 @@
 import "@fontsource-variable/hanken-grotesk/wght.css";
 import "@fontsource-variable/literata/wght.css";
 import { BitNet } from "b158";
-import { AddressBar } from "./address-bar.js";
+import { AddressBar, copied } from "./address-bar.js";
 import { Check } from "./check.js";
 import { byId, copy, setText } from "./dom.js";
 import { markFields } from "./fields.js";
@@ -45,7 +45,7 @@ window.b158 = {
 
 byId("copy-link").addEventListener("click", () => {
   const { url, leftOut } = addressBar.write();
-  void copy(url, byId("copy-link"), leftOut.length > 0 ? `Copied; too long for it: ${leftOut.join(", ")}` : undefined);
+  void copy(url, byId("copy-link"), copied(leftOut));
 });
 byId("skip").addEventListener("click", (event) => {
   event.preventDefault(); // what stands behind the # are settings

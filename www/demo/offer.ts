@@ -23,28 +23,16 @@ export class Offer {
   /** Whether it is wanted. `room`: bytes that the browser's storage still takes. */
   ask(name: string, estimate: Estimate, kept: Kept | undefined, room: number | undefined): Promise<boolean> {
     this.close();
-    const title = estimate.name ?? name;
+    const { title, facts, costs, warnings, accept } = describe(name, estimate, kept, room);
     setText("offer-title", title);
-    setText("offer-facts", [format.parameters(estimate.parameters), `context of ${format.tokens(estimate.contextLength)}`].join(" · "));
-    const { fileBytes } = estimate;
-    const here = kept?.bytes ?? 0;
-    const facts: [string, string][] = [
-      ["To download", fileBytes === undefined ? "its server does not say how much" : here > 0 ? `${format.bytes(fileBytes - here)}: ${format.bytes(here)} of ${format.bytes(fileBytes)} are here` : format.bytes(fileBytes)],
-      ["Memory", `about ${format.bytes(estimate.wasmBytes)}: ${format.bytes(estimate.weightBytes)} of weights, up to ${format.bytes(estimate.kvCacheBytes)} for the context`],
-    ];
-    if (room !== undefined) facts.push(["Room on this device", format.bytes(room)]);
-    byId("offer-costs").replaceChildren(...facts.map(([what, value]) => element("div", "", element("dt", "", what), element("dd", "", value))));
-    const short = room !== undefined && fileBytes !== undefined && fileBytes - here > room;
-    const warnings = [
-      !estimate.fits && `It will hardly fit${estimate.why === undefined ? "" : `: ${estimate.why}`}. A smaller context under Advanced needs less.`,
-      short && "It is larger than the room that the browser gives: it will run, but can't be kept for the next time.",
-    ].filter((warning) => warning !== false);
+    setText("offer-facts", facts);
+    byId("offer-costs").replaceChildren(...costs.map(([what, value]) => element("div", "", element("dt", "", what), element("dd", "", value))));
     byId("offer-warning").hidden = warnings.length === 0;
     setText("offer-warning", warnings.join(" "));
-    setText("offer-accept", here > 0 ? "Download the rest" : estimate.fits ? "Download and load" : "Try it all the same");
+    setText("offer-accept", accept);
     this.#box.hidden = false;
     byId("offer-accept").focus();
-    announce(`${title}: ${facts.map((fact) => fact.join(" ")).join(". ")}. ${warnings.join(" ")}`);
+    announce(`${title}: ${costs.map((cost) => cost.join(" ")).join(". ")}. ${warnings.join(" ")}`);
     return new Promise((answer) => {
       this.#answer = answer;
     });
@@ -59,4 +47,27 @@ export class Offer {
     this.#answer?.(yes);
     this.#answer = undefined;
   }
+}
+
+/** What an offer says, in words. */
+export function describe(name: string, estimate: Estimate, kept: Pick<Kept, "bytes"> | undefined, room: number | undefined) {
+  const { fileBytes } = estimate;
+  const here = kept?.bytes ?? 0;
+  const costs: [what: string, value: string][] = [
+    ["To download", fileBytes === undefined ? "its server does not say how much" : here > 0 ? `${format.bytes(fileBytes - here)}: ${format.bytes(here)} of ${format.bytes(fileBytes)} are here` : format.bytes(fileBytes)],
+    ["Memory", `about ${format.bytes(estimate.wasmBytes)}: ${format.bytes(estimate.weightBytes)} of weights, up to ${format.bytes(estimate.kvCacheBytes)} for the context`],
+  ];
+  if (room !== undefined) costs.push(["Room on this device", format.bytes(room)]);
+  const warnings: string[] = [];
+  if (!estimate.fits) warnings.push(`It will hardly fit${estimate.why === undefined ? "" : `: ${estimate.why}`}. A smaller context under Advanced needs less.`);
+  if (room !== undefined && fileBytes !== undefined && fileBytes - here > room) {
+    warnings.push("It is larger than the room that the browser gives: it will run, but can't be kept for the next time.");
+  }
+  return {
+    title: estimate.name ?? name,
+    facts: [format.parameters(estimate.parameters), `context of ${format.tokens(estimate.contextLength)}`].join(" · "),
+    costs,
+    warnings,
+    accept: here > 0 ? "Download the rest" : estimate.fits ? "Download and load" : "Try it all the same",
+  };
 }

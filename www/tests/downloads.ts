@@ -4,6 +4,7 @@ import { download, type Download } from "../src/internal/download/download.js";
 import { readJournal } from "../src/internal/download/journal.js";
 import type { DownloadProgress, DownloadRequest, Tuning } from "../src/internal/download/request.js";
 import type { BitNetError } from "../src/public/index.js";
+import { countedClock } from "./counted-clock.js";
 import { faultServer, randomFile } from "./fault-server.mjs";
 import { MemoryStore } from "./memory-store.js";
 
@@ -18,6 +19,7 @@ export const TUNING: Tuning = {
   backoffMs: 1,
   mostBackoffMs: 4,
   longestWaitMs: 1500,
+  clock: countedClock(),
 };
 export const FILE = randomFile(25_500);
 

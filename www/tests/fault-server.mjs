@@ -147,8 +147,9 @@ export async function faultServer(files, { headers = {} } = {}) {
     return new Promise((done) => server.close(done));
   }
 
-  await /** @type {Promise<void>} */ (new Promise((done) => server.listen(0, "localhost", done)));
+  // By number: names are looked up in another thread.
+  await /** @type {Promise<void>} */ (new Promise((done) => server.listen(0, "127.0.0.1", done)));
   const address = server.address();
-  state.url = `http://localhost:${String(address !== null && typeof address === "object" ? address.port : 0)}`;
+  state.url = `http://127.0.0.1:${String(address !== null && typeof address === "object" ? address.port : 0)}`;
   return state;
 }

@@ -29,7 +29,7 @@ function random(seed) {
 }
 
 /** How a promise ends, with the code of its error, or that it does not. */
-const end = (promise, ms = 20_000) =>
+const end = (promise, ms = 240_000) =>
   Promise.race([
     promise.then(
       () => "no error",

@@ -3,7 +3,7 @@ import { BitNet, BitNetError } from "/lib/index.js";
 import { scenarios } from "./scenarios.js";
 
 const query = new URLSearchParams(location.search);
-const expected = { threads: query.get("threads") === "true", relaxed: query.get("relaxed") === "true" };
+const expected = { threads: query.get("threads") === "true", relaxed: query.get("relaxed") === "true", pairs: query.getAll("pair") };
 const told = await (await fetch("/models/greedy.json")).json();
 const all = scenarios({ BitNet, BitNetError, told, expected });
 

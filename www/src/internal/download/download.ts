@@ -88,7 +88,7 @@ class Run {
     const { signal } = environment;
     signal.addEventListener("abort", this.#onAbort, { once: true });
     if (signal.aborted) this.#onAbort();
-    this.#remote = new RemoteFile(request, this.#stop.signal);
+    this.#remote = new RemoteFile(request, this.#stop.signal, environment.tuning.clock);
   }
 
   async run(): Promise<Download> {

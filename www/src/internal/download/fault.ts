@@ -1,5 +1,5 @@
 import { BitNetError } from "../../public/errors.js";
-import type { Tuning } from "./request.js";
+import type { Clock, Tuning } from "./request.js";
 
 /** A request that failed in a way that the next one may not; `waitMs` is what the server asked for. */
 export class Fault extends Error {
@@ -46,20 +46,20 @@ export class Patience {
     }
     // Spread, so that connections that failed together do not come back together.
     const backoff = Math.min(mostBackoffMs, backoffMs * 2 ** (this.#failures - 1)) * (0.5 + Math.random() / 2);
-    await sleep(Math.max(backoff, error.waitMs), this.#signal);
+    await sleep(Math.max(backoff, error.waitMs), this.#tuning.clock, this.#signal);
   }
 }
 
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
+function sleep(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const stop = () => {
-      clearTimeout(timer);
+      takeBack();
       reject(signal.reason);
     };
-    const timer = setTimeout(() => {
+    const takeBack = clock(ms, () => {
       signal.removeEventListener("abort", stop);
       resolve();
-    }, ms);
+    });
     signal.addEventListener("abort", stop, { once: true });
   });
 }

@@ -1,7 +1,7 @@
 /** One file on a server: requests for it or a range of it, and what their answers are worth. */
 import { statusError, unreachable, webPage } from "../source.js";
 import { Fault, Unreachable } from "./fault.js";
-import type { DownloadRequest } from "./request.js";
+import { CLOCK, type Clock, type DownloadRequest } from "./request.js";
 
 /** What tells one version of a file from another, as far as the server says and the page may read it. */
 export interface Version {
@@ -33,14 +33,16 @@ class Watch {
   readonly #controller = new AbortController();
   readonly #outer: AbortSignal;
   readonly #ms: number;
+  readonly #clock: Clock;
   readonly #abort = () => {
     this.#controller.abort(this.#outer.reason);
   };
   stalled = false;
 
-  constructor(outer: AbortSignal, ms: number) {
+  constructor(outer: AbortSignal, ms: number, clock: Clock) {
     this.#outer = outer;
     this.#ms = ms;
+    this.#clock = clock;
     if (outer.aborted) this.#abort();
     outer.addEventListener("abort", this.#abort, { once: true });
   }
@@ -50,14 +52,14 @@ class Watch {
   }
 
   async within<T>(promise: Promise<T>): Promise<T> {
-    const timer = setTimeout(() => {
+    const takeBack = this.#clock(this.#ms, () => {
       this.stalled = true;
       this.#controller.abort();
-    }, this.#ms);
+    });
     try {
       return await promise;
     } finally {
-      clearTimeout(timer);
+      takeBack();
     }
   }
 
@@ -130,20 +132,22 @@ export class Answer {
 export class RemoteFile {
   readonly #request: DownloadRequest;
   readonly #signal: AbortSignal;
+  readonly #clock: Clock;
   /** Where redirects led: asked directly from then on. Such addresses expire. */
   #moved: string | undefined;
   /** The server has answered properly once. */
   #known = false;
 
-  constructor(request: DownloadRequest, signal: AbortSignal) {
+  constructor(request: DownloadRequest, signal: AbortSignal, clock = CLOCK) {
     this.#request = request;
     this.#signal = signal;
+    this.#clock = clock;
   }
 
   /** Asks for a range, or for all; of this version, if the server can be told. Throws `Fault` for what may pass, `BitNetError` for what will not. */
   async open(range: Range | undefined, version: Version | undefined, silenceMs: number): Promise<Answer> {
     const url = this.#moved ?? this.#request.url;
-    const watch = new Watch(this.#signal, silenceMs);
+    const watch = new Watch(this.#signal, silenceMs, this.#clock);
     let response: Response;
     try {
       // Not through the browser's own cache: it lets only one request for an address through at a time, and would keep a second copy.

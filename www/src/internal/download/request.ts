@@ -48,7 +48,19 @@ export interface Tuning {
   mostBackoffMs: number;
   /** A server that asks for a longer pause is not waited for. */
   longestWaitMs: number;
+  /** What all these times are taken by. */
+  clock: Clock;
 }
+
+/** Calls back once after so many milliseconds, and gives a function that takes it back. */
+export type Clock = (ms: number, ring: () => void) => () => void;
+
+export const CLOCK: Clock = (ms, ring) => {
+  const timer = setTimeout(ring, ms);
+  return () => {
+    clearTimeout(timer);
+  };
+};
 
 export const TUNING: Tuning = {
   partBytes: 1 << 20,
@@ -60,4 +72,5 @@ export const TUNING: Tuning = {
   backoffMs: 500,
   mostBackoffMs: 15_000,
   longestWaitMs: 60_000,
+  clock: CLOCK,
 };
