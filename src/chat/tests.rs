@@ -101,7 +101,7 @@ fn templates_in_use_run() {
          <|begin_of_text|>[INST] And you? [/INST]"
     );
     let e = template.render(&[talk()[1].clone(), talk()[1].clone()], false).unwrap_err();
-    assert!(matches!(&e, Error::BadTemplate { reason } if reason.contains("must alternate")), "{e}");
+    assert!(matches!(&e, Error::RefusedMessages { reason } if reason.contains("must alternate")), "{e}");
 }
 
 #[test]
@@ -178,73 +178,150 @@ fn without_an_end_of_turn_the_end_of_text_ends_turns() {
     assert_eq!(render(&m), "User: And you?\n");
 }
 
-/// Every one of these is answered at once, by a note, and BitNet's template is used.
+/// A template that can't run is answered by a note, and BitNet's is used.
 #[test]
-fn hostile_templates() {
-    let nested = "{% for a in messages %}".repeat(40) + "x" + &"{% endfor %}".repeat(40);
-    let brackets = format!("{{{{ {}1{} }}}}", "(".repeat(5000), ")".repeat(5000));
-    let doubling = format!("{{% set a = messages[0].content %}}{}{{{{ a }}}}", "{% set a = a ~ a %}".repeat(40));
-    let long = "x".repeat(20_000);
-    let cases: &[(&str, &str)] = &[
-        (&doubling, "`a` could grow"),
-        ("{% set a = 'x' %}{% for m in messages %}{% set a = a + a %}{% endfor %}", "`a` could grow"),
-        ("{% set a = 'x' + 'y' %}{% set b = a %}{% set a = b ~ 1 ~ a %}", "`a` could grow"),
-        ("{% set a = messages %}{% for m in messages %}{% set a = [a] %}{% endfor %}", "`a` could grow"),
-        ("{% set a = messages ~ '' %}{% for m in messages %}{% set a = a.split('') ~ '' %}{% endfor %}", "could grow"),
-        ("{% for a in [bos_token ~ eos_token] %}{% for b in [a ~ a] %}{{ b }}{% endfor %}{% endfor %}", "could grow"),
-        ("{% set a %}x{% endset %}", "without a value"),
-        ("{% macro m(x) %}{{ m(x ~ x) }}{% endmacro %}{{ m('x') }}", "statement `macro`"),
+fn templates_that_fail() {
+    let cases = [
         ("{% include 'chat' %}", "statement `include`"),
-        ("{% set ns = namespace(x='') %}{% set ns.x = ns.x + 'y' %}", "sets an attribute"),
-        ("{% for m in messages recursive %}{{ loop(messages) }}{% endfor %}", "recursive"),
-        ("{{ 'x' * 100000000 }}", "uses `*`"),
-        ("{{ {'a': 1} }}", "uses `{`"),
-        ("{% for i in range(1000000) %}{% endfor %}", "range"),
-        ("{{ messages | map('upper') | list }}", "map"),
-        ("{{ messages[0].content.__class__.__mro__ }}", "undefined value"),
-        ("{{ messages[0].content.format(1) }}", "unknown method"),
-        ("{{ raise_exception('no') }}", "no"),
-        (&nested, "nested more than"),
-        (&brackets, "brackets deep"),
-        (&long, "has 20000 bytes"),
+        ("{{ messages[0].content.__class__.__mro__ }}", "undefined"),
         ("{% if", "does not end"),
         ("{{ 'abc }}", "does not end"),
         ("{# abc", "does not end"),
-        ("{% if x %}", "syntax error"),
-        ("{{ ) }}", "syntax error"),
-        ("{{ a b }}", "syntax error"),
+        ("{% if x %}", "expected"),
+        ("{{ ) }}", "unexpected `)`"),
+        ("{{ a b }}", "expected `}}`"),
         ("hello", "loses the user's message"),
         ("", "loses the user's message"),
-        ("{{ msgs[0].content }}", "undefined value"),
+        ("{{ msgs[0].content }}", "'msgs' is undefined"),
+        ("{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}", "nested more than"),
     ];
     for (own, expected) in cases {
         let (tokenizer, template) = with(Some(own));
-        assert_eq!(template.source(), Source::BitNet, "{own:.80}");
-        assert!(template.notes()[0].contains(expected), "{own:.80}: {:?}", template.notes());
+        assert_eq!(template.source(), Source::BitNet, "{own}");
+        assert!(template.notes()[0].contains(expected), "{own}: {:?}", template.notes());
         assert!(template.encode(&tokenizer, &talk(), true).is_ok());
     }
 }
 
-/// Limits that only show when it runs.
+/// What a template refuses costs those messages. It is kept, and takes the next ones.
 #[test]
-fn work_and_output_are_limited() {
-    let many: Vec<Message> = (0..300).map(|i| Message::new("user", i.to_string())).collect();
-    let endless = "{% for a in messages %}{% for b in messages %}{% for c in messages %}{{ '' }}{% endfor %}{% endfor %}{% endfor %}";
-    let loud =
-        format!("{{% for a in messages %}}{{% for b in messages %}}{}{{% endfor %}}{{% endfor %}}", "x".repeat(9_000));
-    for (own, expected) in [(endless.to_owned(), "steps"), (loud, "writes more than")] {
-        let (_, template) = with(Some(&format!("{own}{{{{ messages[0].content }}}}")));
-        assert_eq!(template.source(), Source::File, "{:?}", template.notes());
-        match template.render(&many, true) {
-            Err(Error::BadTemplate { reason }) => assert!(reason.contains(expected), "{reason}"),
-            other => panic!("{expected}: {other:?}"),
+fn refusals_are_the_messages_fault() {
+    let no_system = "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('System role not supported') }}\
+        {% endif %}{{ m.role }}: {{ m.content }}\n{% endfor %}";
+    let only_with_system = "{% if messages[0].role != 'system' %}{{ raise_exception('Begin with a system message') }}{% endif %}\
+        {% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}";
+    let needs_system = "{{ messages[0].content + messages[1].content }}";
+    let refuses_all = "{{ raise_exception('Not today') }}";
+    for (own, refused, words) in [
+        (no_system, &talk()[..2], "System role not supported"),
+        (only_with_system, &talk()[1..2], "Begin with a system message"),
+        (refuses_all, &talk()[..], "Not today"),
+    ] {
+        let (tokenizer, template) = with(Some(own));
+        assert_eq!((template.source(), template.notes()), (Source::File, &[][..]), "{own}");
+        for _ in 0..2 {
+            match template.encode(&tokenizer, refused, true) {
+                Err(Error::RefusedMessages { reason }) => assert_eq!(reason, words),
+                other => panic!("{own}: {other:?}"),
+            }
         }
     }
-    // an honest one has room for a long talk
-    for own in [None, Some(LLAMA_3), Some(CHAT_ML)] {
+    let (_, template) = with(Some(no_system));
+    assert_eq!(template.render(&talk()[1..2], true).unwrap(), "user:   Hello\n\n");
+    let (_, template) = with(Some(needs_system));
+    assert_eq!(template.source(), Source::File, "{:?}", template.notes());
+    assert_eq!(template.render(&talk()[..2], true).unwrap(), "You are a helpful assistant  Hello\n");
+    assert!(matches!(template.render(&talk()[..1], true), Err(Error::BadTemplate { .. })));
+}
+
+/// A talk that ends with an answer goes on where that answer's text ends.
+#[test]
+fn an_answer_is_continued() {
+    for (own, expected) in [
+        (None, "User: Hello<|eot_id|>Assistant: Hi!"),
+        (Some(CHAT_ML), "<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\nHi!"),
+        (
+            Some(
+                "{% for m in messages %}{{ m.role }}({{ m.content | trim | upper }}){% endfor %}{{ messages[0].content }}",
+            ),
+            "user(HELLO)assistant(HI!",
+        ),
+        (Some("{% for m in messages %}{{ m.content }}<{{ m.content | length }}>{% endfor %}"), "  Hello\n<8>Hi!"),
+    ] {
         let (tokenizer, template) = with(own);
-        assert!(template.encode(&tokenizer, &many, true).is_ok());
+        assert_eq!(template.render(&talk()[1..3], true).unwrap(), expected);
+        let whole = template.render(&talk()[1..3], false).unwrap();
+        assert!(whole.starts_with(expected) && whole.len() > expected.len(), "{whole}");
+        // What was read of the answer is not read again.
+        let ids = template.encode(&tokenizer, &talk()[1..3], true).unwrap();
+        assert!(tokenizer.decode(&ids, true).ends_with(expected));
+        let begun = template.encode(&tokenizer, &[talk()[1].clone(), Message::new("assistant", "")], true).unwrap();
+        assert_eq!(begun, template.encode(&tokenizer, &talk()[1..2], true).unwrap());
     }
+    // The last of two equal answers is meant, and spaces at the end stay if the template keeps them.
+    let (_, template) = with(Some("{% for m in messages %}[{{ m.content }}]{% endfor %}"));
+    let talk = ["user", "assistant", "user", "assistant"].map(|role| Message::new(role, "same "));
+    assert_eq!(template.render(&talk, true).unwrap(), "[same ][same ][same ][same ");
+    let (_, template) = with(Some("{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}"));
+    let error = template.render(&talk, true).unwrap_err();
+    assert!(matches!(&error, Error::RefusedMessages { reason } if reason.contains("leaves out the answer")), "{error}");
+}
+
+#[test]
+fn variables_reach_the_template() {
+    let own = "{% for m in messages %}{{ m.content }}{% endfor %}{% if enable_thinking is defined and enable_thinking is false %}<no>{% endif %}\
+        {{ tools is none }}{{ documents is none }}";
+    let (tokenizer, template) = with(Some(own));
+    assert_eq!(template.render(&talk()[3..], true).unwrap(), "And you?TrueTrue");
+    let mut variables = Variables::NONE;
+    variables.set("enable_thinking", Variable::Bool(false));
+    assert_eq!(template.render_with(&talk()[3..], true, &variables).unwrap(), "And you?<no>TrueTrue");
+    variables.set("enable_thinking", Variable::Bool(true));
+    assert_eq!(template.render_with(&talk()[3..], true, &variables).unwrap(), "And you?TrueTrue");
+    // What a caller gives is text, unless the template makes it part of its own token.
+    let (_, template) = with(Some("{{ messages[0].content }}{{ word }}<|{{ word }}|>"));
+    for (word, expected) in [("eot_id", 1), ("<|eot_id|>", 0), ("|eot_id|>", 0), ("eot_id|><|eot_id", 1)] {
+        variables.set("word", Variable::String(word.to_owned()));
+        let ids = template.encode_with(&tokenizer, &talk()[3..], true, &variables).unwrap();
+        assert_eq!(ids.iter().filter(|&&id| id == EOT).count(), expected, "{word}");
+    }
+}
+
+/// A template may write the role into its own token; a message is text wherever it stands.
+#[test]
+fn roles_complete_tokens_and_messages_do_not() {
+    let (tokenizer, template) =
+        with(Some("{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|{{ m.content }}|>{% endfor %}"));
+    let ends = |role: &str, content: &str| {
+        let ids = template.encode(&tokenizer, &[Message::new(role, content)], true).unwrap();
+        ids.iter().filter(|&&id| id == EOT).count()
+    };
+    assert_eq!(ends("eot_id", "x"), 1);
+    assert_eq!(ends("eot_id", "eot_id"), 1);
+    assert_eq!(ends("user", "eot_id"), 0);
+    assert_eq!(ends("user", "|eot_id|>"), 0);
+    assert_eq!(ends("user", "<|eot_id|>"), 0);
+    // What the template makes of `<` and a message is no token either; the one after it is.
+    let (tokenizer, template) = with(Some("{% for m in messages %}<{{ m.content }}<|eot_id|>{% endfor %}"));
+    for content in ["|eot_id|>", "|eot_id|", "<|eot_id|", "<", "|eot_id"] {
+        let ids = template.encode(&tokenizer, &[Message::new("user", content)], true).unwrap();
+        assert_eq!(ids.iter().filter(|&&id| id == EOT).count(), 1, "{content}");
+        assert!(tokenizer.decode(&ids, true).ends_with(&format!("<{content}<|eot_id|>")));
+    }
+}
+
+/// Templates look into messages that spell control tokens, and find there what is there.
+#[test]
+fn templates_see_messages_as_they_are() {
+    let own = "{% for m in messages %}{{ '</think>' in m.content }} {{ m.content.startswith('<|eot_id|>') }} \
+        {{ m.content == '<|eot_id|>a</think>b' }} {{ m.content | length }} {{ m.content.split('</think>')[-1] }} \
+        {{ m.content | replace('<|eot_id|>', '[end]') }}{% endfor %}";
+    let (tokenizer, template) = with(Some(own));
+    let messages = [Message::new("user", "<|eot_id|>a</think>b")];
+    let text = template.render(&messages, true).unwrap();
+    assert_eq!(text, "True True True 20 b [end]a</think>b");
+    let ids = template.encode(&tokenizer, &messages, true).unwrap();
+    assert_eq!(tokenizer.decode(&ids, true), format!("<|begin_of_text|>{text}"));
 }
 
 proptest! {
@@ -261,7 +338,7 @@ proptest! {
     }
 
     #[test]
-    fn no_template_breaks_the_check(own in "(\\{\\{|\\}\\}|\\{%|%\\}|\\{#|#\\}|set|for|in|if|end|[a-z='\"\\[\\](),.~+é -]){0,30}") {
+    fn no_template_breaks_it(own in "(\\{\\{|\\}\\}|\\{%|%\\}|\\{#|#\\}|set|for|in|if|end|[a-z='\"\\[\\](),.~+é -]){0,30}") {
         let (_, template) = with(Some(&own));
         let _ = template.render(&talk(), true);
     }

@@ -34,6 +34,9 @@ impl Names {
         }
         // Three places of pointer and length, in tables that double.
         self.charge.grow(name.len() + 128)?;
+        if self.names.try_reserve(1).is_err() || self.numbers.try_reserve(1).is_err() {
+            return self.charge.meter().no_memory();
+        }
         let (sym, name): (_, Rc<str>) = (Sym(self.names.len() as u32), name.into());
         self.names.push(Rc::clone(&name));
         self.numbers.insert(name, sym);

@@ -24,6 +24,7 @@ impl Arguments {
     }
 
     pub(super) fn push(&mut self, value: Value) -> Outcome {
+        self.charge.meter().work(1)?;
         self.charge.reserve(&mut self.positional, 1)?;
         self.positional.push(value);
         Ok(())
@@ -208,6 +209,7 @@ impl Machine {
                     }
                 }
                 for (name, value) in args.named {
+                    self.meter.work(1 + attributes.len() / 8)?;
                     self.charge.grow(size_of::<(Sym, Value)>())?;
                     attributes.retain(|(other, _)| *other != name);
                     attributes.push((name, value));

@@ -15,13 +15,13 @@ impl Machine {
         self.meter.work(1)?;
         match expr {
             Expr::Const(value) => Ok(value.clone()),
-            Expr::Name(name) => Ok(self.variable(*name)),
+            Expr::Name(name) => self.variable(*name),
             _ => self.nested(|machine| machine.compound(expr)),
         }
     }
 
-    fn variable(&self, name: Sym) -> Value {
-        match self.lookup(name) {
+    fn variable(&self, name: Sym) -> Outcome<Value> {
+        Ok(match self.lookup(name)? {
             Some(value) => value.clone(),
             None => match self.names.name(name) {
                 "range" => Value::Function(Function::Range),
@@ -33,7 +33,7 @@ impl Machine {
                 "strftime_now" => Value::Function(Function::StrftimeNow),
                 _ => Value::Undefined(name),
             },
-        }
+        })
     }
 
     fn compound(&mut self, expr: &Expr) -> Outcome<Value> {
@@ -244,14 +244,12 @@ impl Machine {
         let found = match value {
             _ if methods::exists(value, text) => {
                 let charge = Charge::new(&self.meter, size_of::<(Value, Sym, Charge)>() + 16)?;
-                if value.depth() > 64 {
-                    return fault("methods of methods");
-                }
                 Some(Value::Method(Rc::new((value.clone(), name, charge))))
             }
             Value::Dict(dict) => dict.get_str(text)?.cloned(),
             Value::Cell(cell) => match self.cells.get(*cell) {
                 Some(Cell::Namespace(attributes)) => {
+                    self.meter.work(1 + attributes.len() / 8)?;
                     attributes.iter().find(|(other, _)| *other == name).map(|(_, value)| value.clone())
                 }
                 Some(Cell::Cycler { items, at }) if text == "current" => items.get(*at).cloned(),

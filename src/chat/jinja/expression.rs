@@ -324,6 +324,8 @@ impl Parser<'_> {
         };
         if self.skip_sign("(")? {
             args = self.arguments()?;
+        } else if self.is_name("is") {
+            return fault("tests can't follow each other: put brackets around the first");
         } else if argument {
             let value = self.deeper(Self::primary)?;
             let mut posts = Vec::new();

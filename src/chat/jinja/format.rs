@@ -157,6 +157,7 @@ impl Machine {
                 Some((name, conversion)) => (name, Some(conversion)),
                 None => (name, None),
             };
+            self.meter.work(1 + args.named.len() / 8)?;
             let end = name.find(['.', '[']).unwrap_or(name.len());
             let (first, path) = name.split_at(end);
             let mut value = if first.is_empty() {

@@ -4,7 +4,7 @@
 //! holds itself.
 
 use super::ast::{For, Macro, Names, Post, Stmt, StmtKind, Sym, Target};
-use super::meter::{Charge, Fault, Meter, Outcome, fault};
+use super::meter::{Charge, Meter, Outcome, fault};
 use super::text::{Mark, Text, Writer};
 use super::value::{Closure, Dict, Items, Kind, List, Value};
 use std::rc::Rc;
@@ -109,23 +109,24 @@ impl Machine {
 
     // ── scopes ──────────────────────────────────────────────────────────────────────────────────
 
-    pub(super) fn lookup(&self, name: Sym) -> Option<&Value> {
+    pub(super) fn lookup(&self, name: Sym) -> Outcome<Option<&Value>> {
         let mut scope = self.scopes.get(self.scope);
         while let Some(Scope { variables, parent, .. }) = scope {
+            self.meter.work(variables.len() / 8)?;
             if let Some((_, value)) = variables.iter().rev().find(|(other, _)| *other == name) {
-                return Some(value);
+                return Ok(Some(value));
             }
             scope = parent.and_then(|parent| self.scopes.get(parent));
         }
-        None
+        Ok(None)
     }
 
     pub(super) fn set(&mut self, name: Sym, value: Value) -> Outcome {
         let Some(scope) = self.scopes.get_mut(self.scope) else { return Ok(()) };
+        self.meter.work(scope.variables.len() / 8)?;
         match scope.variables.iter_mut().find(|(other, _)| *other == name) {
             Some((_, old)) => *old = value,
             None => {
-                self.meter.work(1 + scope.variables.len() / 8)?;
                 self.charge.reserve(&mut scope.variables, 1)?;
                 scope.variables.push((name, value));
             }
@@ -178,7 +179,7 @@ impl Machine {
         match target {
             Target::Name(name) => self.set(*name, value),
             Target::Attribute(name, attribute) => {
-                let Some(&Value::Cell(cell)) = self.lookup(*name) else {
+                let Some(&Value::Cell(cell)) = self.lookup(*name)? else {
                     return fault(format!(
                         "`{}` is no namespace, only its attributes can be set",
                         self.names.name(*name)
@@ -200,10 +201,10 @@ impl Machine {
         let Some(Cell::Namespace(attributes)) = self.cells.get_mut(cell) else {
             return fault("only the attributes of a namespace can be set");
         };
+        self.meter.work(1 + attributes.len() / 8)?;
         match attributes.iter_mut().find(|(other, _)| *other == name) {
             Some((_, old)) => *old = value,
             None => {
-                self.meter.work(1 + attributes.len() / 8)?;
                 self.charge.reserve(attributes, 1)?;
                 attributes.push((name, value));
             }
@@ -217,12 +218,7 @@ impl Machine {
         self.nested(|machine| {
             for statement in body {
                 machine.meter.work(1)?;
-                let flow = machine.statement(statement, out).map_err(|mut fault| {
-                    if let Fault::Failed { line: line @ None, .. } = &mut *fault {
-                        *line = Some(statement.line);
-                    }
-                    fault
-                })?;
+                let flow = machine.statement(statement, out).map_err(|fault| fault.at(statement.line))?;
                 if flow != Flow::Next {
                     return Ok(flow);
                 }
@@ -378,6 +374,7 @@ impl Machine {
             let caller = named.iter().position(|(name, _)| *name == machine.known.caller);
             let caller = caller.map(|at| named.swap_remove(at).1);
             for (name, default) in &body.parameters {
+                machine.meter.work(1 + named.len() / 8)?;
                 let by_name = named.iter().position(|(other, _)| other == name);
                 let value = match (positional.next(), by_name, default) {
                     (Some(_), Some(_), _) => {

@@ -19,6 +19,16 @@ pub(crate) enum Fault {
     Work { limit: u64 },
 }
 
+impl Fault {
+    /// With the line, if it has none yet.
+    pub(super) fn at(mut self: Box<Self>, at: u32) -> Box<Self> {
+        if let Fault::Failed { line: line @ None, .. } = &mut *self {
+            *line = Some(at);
+        }
+        self
+    }
+}
+
 pub(crate) type Outcome<T = ()> = Result<T, Box<Fault>>;
 
 /// A failure in those words.
@@ -81,7 +91,7 @@ impl Meter {
         }
     }
 
-    fn no_memory<T>(&self) -> Outcome<T> {
+    pub(super) fn no_memory<T>(&self) -> Outcome<T> {
         Err(Box::new(Fault::Memory { limit: self.memory }))
     }
 }

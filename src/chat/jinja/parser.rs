@@ -2,7 +2,7 @@
 
 use super::ast::{Args, Body, Expr, For, Macro, Names, Post, Stmt, StmtKind, Sym, Target};
 use super::lexer::{Lexer, Token};
-use super::meter::{Charge, Fault, Meter, Outcome, fault};
+use super::meter::{Charge, Meter, Outcome, fault};
 use super::text::{Mark, Text};
 use std::rc::Rc;
 
@@ -28,7 +28,8 @@ pub(super) struct Parser<'s> {
 impl<'s> Parser<'s> {
     pub(super) fn new(source: &'s str, meter: &Rc<Meter>) -> Outcome<Self> {
         let mut lexer = Lexer::new(source);
-        let current = lexer.next()?;
+        let current = lexer.next();
+        let current = current.map_err(|fault| fault.at(lexer.line()))?;
         Ok(Self {
             lexer,
             current,
@@ -45,12 +46,7 @@ impl<'s> Parser<'s> {
     /// The whole template.
     pub(super) fn template(&mut self) -> Outcome<Body> {
         let body = self.body(&[]);
-        body.map_err(|mut fault| {
-            if let Fault::Failed { line: line @ None, .. } = &mut *fault {
-                *line = Some(self.lexer.line());
-            }
-            fault
-        })
+        body.map_err(|fault| fault.at(self.lexer.line()))
     }
 
     /// The names, and the price of the tree, to be held as long as the tree is.

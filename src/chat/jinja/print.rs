@@ -45,7 +45,7 @@ impl Machine {
                     Kind::Tuple if list.items.len() == 1 => ("(", ",)"),
                     Kind::Tuple => ("(", ")"),
                     Kind::Range => ("range(", ")"),
-                    Kind::Generator => return out.own("<generator object>"),
+                    Kind::Generator => return out.push("<generator object>", Mark::Message),
                 };
                 out.own(open)?;
                 if list.kind == Kind::Range {
@@ -72,7 +72,8 @@ impl Machine {
                 }
                 out.own("}")
             }
-            _ => out.own(&format!("<{}>", value.type_name())),
+            // Not the template's words: it has no other way to write a `<` that its source does not hold.
+            _ => out.push(&format!("<{}>", value.type_name()), Mark::Message),
         }
     }
 
