@@ -2,6 +2,11 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { loadWasm } from "../src/internal/load-wasm.js";
 
+vi.mock("../src/internal/builds.js", () => {
+  const glue = () => Promise.resolve({ default: () => Promise.reject(new RangeError("could not allocate memory")) });
+  return { BUILDS: { simd128: { glue } } };
+});
+
 /** The smallest module that there is. */
 const EMPTY = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 
@@ -23,6 +28,11 @@ describe("the engine's module", () => {
     ["an error", () => new Response("", { status: 404 }), "404"],
   ])("that is %s is no crash: the error says what to look at", async (_, answer, words) => {
     await expect(load(answer)).rejects.toMatchObject({ name: "BitNetError", code: "network", message: expect.stringContaining(words) as string });
+  });
+
+  it("that gets no memory says so, by the code that a load is tried again for", async () => {
+    const module = () => new Response(EMPTY);
+    await expect(load(module)).rejects.toMatchObject({ code: "out-of-memory", message: expect.stringContaining("could not allocate memory") as string });
   });
 
   it("that breaks off is an error of the network", async () => {

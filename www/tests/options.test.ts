@@ -7,6 +7,7 @@ import { CHAT_REQUEST, FAKE, GENERATE, LOAD, SESSION, TOKENIZE, VERIFY } from ".
 import { oneOf, whole } from "../src/internal/options/kinds.js";
 import { BitNet, BitNetError, deleteCachedModel, type ChatCompletionCreateParams, type GenerateOptions, type LoadOptions, type Prompt } from "../src/public/index.js";
 import { fakeWorker, type FakeEngineOptions } from "../src/public/testing.js";
+import { type Case, CHAT_REFUSED, endless, GENERATE_REFUSED, holes, LOAD_REFUSED, named, PROMPTS_REFUSED, revoked, USER } from "./refused.js";
 
 const models: BitNet[] = [];
 async function load(fake: FakeEngineOptions = {}, worker = fakeWorker(fake)): Promise<BitNet> {
@@ -31,224 +32,6 @@ async function refusal(call: () => unknown, ...words: string[]): Promise<BitNetE
   for (const word of words) expect(error.message).toContain(word);
   return error;
 }
-
-const throwing = Object.defineProperty({}, "topK", {
-  enumerable: true,
-  get: () => {
-    throw new Error("no such luck");
-  },
-});
-const holes: string[] = ["a"];
-holes[2] = "c";
-
-const { proxy: revoked, revoke } = Proxy.revocable<unknown[]>([], {});
-revoke();
-
-/** What is given, and what the refusal says. */
-type Case = readonly [given: unknown, ...words: string[]];
-const named = (cases: readonly Case[]) => cases.map(([given, ...words]) => ({ given, words }));
-
-const GENERATE_REFUSED: readonly Case[] = [
-  [{ maxTokens: -1 }, "maxTokens is -1;", "whole number from 0 to 4294967295"],
-  [{ maxTokens: 1.5 }, "maxTokens is 1.5"],
-  [{ maxTokens: Infinity }, "maxTokens is Infinity"],
-  [{ maxTokens: 2 ** 32 }, "maxTokens is 4294967296"],
-  [{ maxTokens: "10" }, 'maxTokens is "10"'],
-  [{ maxTokens: 10n }, "maxTokens is the BigInt 10"],
-  [{ maxTokens: true }, "maxTokens is true"],
-  [{ temperature: -0.1 }, "temperature is -0.1", "0 (greedy) or greater"],
-  [{ temperature: NaN }, "temperature is NaN"],
-  [{ temperature: 1e39 }, "temperature is 1e+39"],
-  [{ temperature: "0.7" }, 'temperature is "0.7"'],
-  [{ temperature: [1] }, "temperature is an array"],
-  [{ temperature: { valueOf: () => 1 } }, "temperature is an object"],
-  [{ topK: -1 }, "topK is -1;", "whole number from 0"],
-  [{ topK: 0.5 }, "topK is 0.5"],
-  [{ topP: 1.01 }, "topP is 1.01", "number from 0 to 1"],
-  [{ minP: -1e-9 }, "minP is -1e-9"],
-  [{ repeatPenalty: 0 }, "repeatPenalty is 0", "greater than 0"],
-  [{ repeatPenalty: 1e-50 }, "repeatPenalty is 1e-50"],
-  [{ repeatLastN: -2 }, "repeatLastN is -2", "-1 is the whole context"],
-  [{ repeatLastN: 2 ** 31 }, "repeatLastN is 2147483648"],
-  [{ presencePenalty: 2.5 }, "presencePenalty is 2.5", "number from -2 to 2"],
-  [{ frequencyPenalty: -3 }, "frequencyPenalty is -3"],
-  [{ seed: NaN }, "seed is NaN", "whole number from 0 to 9007199254740991"],
-  [{ seed: -1 }, "seed is -1"],
-  [{ seed: 2 ** 53 }, "seed is 9007199254740992"],
-  [{ seed: 5n }, "seed is the BigInt 5"],
-  [{ seed: "5" }, 'seed is "5"'],
-  [{ seed: new Date(0) }, "seed is a Date"],
-  [{ stop: "" }, 'stop is ""', "a string that is not empty, or an array of such strings"],
-  [{ stop: ["a", ""] }, 'stop[1] is ""', "not empty"],
-  [{ stop: holes }, "stop[1] is undefined"],
-  [{ stop: [null] }, "stop[0] is null"],
-  [{ stop: [["a"]] }, "stop[0] is an array"],
-  [{ stop: /\./ }, "stop is a RegExp"],
-  [{ stop: new Set(["."]) }, "stop is a Set"],
-  [{ stop: [() => 1] }, "stop[0] is a function"],
-  [{ logitBias: [[1, 2]] }, "logitBias is an array", "keys are token ids"],
-  [{ logitBias: new Map([[1, 2]]) }, "logitBias is a Map"],
-  [{ logitBias: { a: 1 } }, 'a key of logitBias is "a"', "token id"],
-  [{ logitBias: { "-1": 1 } }, 'a key of logitBias is "-1"'],
-  [{ logitBias: { "01": 1 } }, 'a key of logitBias is "01"'],
-  [{ logitBias: { 4294967296: 1 } }, 'a key of logitBias is "4294967296"'],
-  [{ logitBias: { 5: NaN } }, "logitBias[5] is NaN", "-Infinity"],
-  [{ logitBias: { 5: Infinity } }, "logitBias[5] is Infinity"],
-  [{ logitBias: { 5: "1" } }, 'logitBias[5] is "1"'],
-  [{ logitBias: { 5: null } }, "logitBias[5] is null"],
-  [{ parseSpecial: 1 }, "parseSpecial is 1", "true or false"],
-  [{ logProbabilities: "true" }, 'logProbabilities is "true"'],
-  [{ signal: new AbortController() }, "signal is an AbortController", "AbortSignal"],
-  [{ signal: { aborted: false } }, "signal is an object"],
-  [{ signal: () => undefined }, "signal is a function"],
-  [{ onPrefill: "log" }, 'onPrefill is "log"', "a function"],
-  [{ maxNewTokens: 3 }, "maxNewTokens is not an option of generate; do you mean maxTokens?"],
-  [{ max_tokens: 3 }, "max_tokens", "do you mean maxTokens?"],
-  [{ MAXTOKENS: 3 }, "do you mean maxTokens?"],
-  [{ n_predict: 3 }, "do you mean maxTokens?"],
-  [{ temprature: 1 }, "do you mean temperature?"],
-  [{ temp: 1 }, "do you mean temperature?"],
-  [{ stopSequences: ["a"] }, "do you mean stop?"],
-  [{ repetition_penalty: 1.1 }, "do you mean repeatPenalty?"],
-  [{ abortSignal: AbortSignal.abort() }, "do you mean signal?"],
-  [{ contextLength: 5 }, "contextLength is not an option of generate; it takes maxTokens, temperature,"],
-  [{ "a\nb\u202e": 1 }, '"a\\nb\\u202e" is not an option'],
-  [{ toString: 1 }, "toString is not an option"],
-  [Object.create({ maxNewTokens: 3 }), "do you mean maxTokens?"],
-  [{ get seeds() { throw new Error("hidden"); } }, "seeds can't be read", "hidden"],
-  [throwing, 'topK can\'t be read: "no such luck"'],
-  [new Proxy({}, { ownKeys: () => { throw new Error("shut"); } }), "can't be read", "shut"],
-  [5, "the options argument of generate is 5", "an object"],
-  ["fast", 'the options argument of generate is "fast"'],
-  [[1], "is an array"],
-  [AbortSignal.abort(), "is an AbortSignal"],
-  [new Map([["seed", 1]]), "is a Map"],
-  [Promise.resolve({}), "is a Promise (await it)"],
-];
-
-const USER = { role: "user", content: "hi" } as const;
-const PROMPTS_REFUSED: readonly Case[] = [
-  [undefined, "prompt is undefined", "Uint32Array"],
-  [null, "prompt is null"],
-  [7, "prompt is 7"],
-  [[1, 2], "prompt is an array", "token ids as a Uint32Array"],
-  [new Uint8Array(2), "prompt is an Uint8Array"],
-  [new Int32Array(2), "prompt is an Int32Array"],
-  [Promise.resolve("x"), "prompt is a Promise (await it)"],
-  [USER, "prompt is an object"],
-  [[], "prompt is an empty array"],
-  [[USER, , USER], "prompt[1] is undefined", "{ role, content }"],
-  [["hi"], 'prompt[0] is "hi"'],
-  [[{ content: "hi" }], "prompt[0].role is undefined", '"system", "developer", "user" or "assistant"'],
-  [[{ role: "bot", content: "hi" }], 'prompt[0].role is "bot"'],
-  [[{ role: "User", content: "hi" }], 'prompt[0].role is "User"'],
-  [[USER, { role: "user" }], "prompt[1].content is undefined", "a string, or an array of parts"],
-  [[{ role: "user", content: null }], "prompt[0].content is null"],
-  [[{ role: "user", content: 5 }], "prompt[0].content is 5"],
-  [[{ role: "user", content: { type: "text", text: "x" } }], "prompt[0].content is an object"],
-  [[{ role: "user", content: [] }], "prompt[0].content is an empty array"],
-  [[{ role: "user", content: ["x"] }], 'prompt[0].content[0] is "x"', '{ type: "text", text }'],
-  [[{ role: "user", content: [{ type: "text" }] }], "prompt[0].content[0].text is undefined"],
-  [[{ role: "user", content: [{ text: "x" }] }], 'prompt[0].content[0].type is undefined; it may be "text"'],
-  [[{ role: "user", content: [{ type: "text", text: "x" }, { type: "image_url", image_url: { url: "data:," } }] }], 'prompt[0].content[1].type is "image_url"', "text alone"],
-  [[{ role: "user", content: [{ type: "input_audio" }] }], '"input_audio"'],
-  [[{ role: "user", contents: "x" }], "prompt[0].contents", "do you mean content?"],
-  [[{ ...USER, name: "Ann" }], "prompt[0].name is not offered", "into the content"],
-  [[{ ...USER, tool_calls: [{}] }], "prompt[0].tool_calls is an array", "calls no tools"],
-  [[{ role: "user", get content() { throw new Error("hidden"); } }], "prompt[0].content can't be read", "hidden"],
-  [revoked, "prompt can't be read", "revoked"],
-];
-
-const LOAD_REFUSED: readonly Case[] = [
-  [{ onProgress: {} }, "onProgress is an object", "a function"],
-  [{ signal: new AbortController() }, "signal is an AbortController"],
-  [{ contextLength: 0 }, "contextLength is 0", "whole number from 1"],
-  [{ contextLength: "2048" }, 'contextLength is "2048"'],
-  [{ contextLength: 1e12 }, "contextLength is 1000000000000"],
-  [{ kvCache: "q4_0" }, 'kvCache is "q4_0"; it may be "f16", "f32" or "q8_0"'],
-  [{ kvCache: "F16" }, 'kvCache is "F16"'],
-  [{ overrides: "a=int:1" }, 'overrides is "a=int:1"', "an array of strings"],
-  [{ overrides: ["a=1"] }, 'overrides[0] is "a=1"', "key=type:value"],
-  [{ overrides: ["a=u32:1"] }, "int, float, bool or str"],
-  [{ overrides: { a: 1 } }, "overrides is an object"],
-  [{ hash: "sha256" }, 'hash is "sha256"', "true or false"],
-  [{ tokenEmbedding: 8 }, 'tokenEmbedding is 8; it may be "auto", "file" or "int8"'],
-  [{ cache: true }, 'cache is true; it may be "auto", "required" or false'],
-  [{ cache: "none" }, 'cache is "none"'],
-  [{ sha256: "abc" }, 'sha256 is "abc"', "64 hexadecimal digits"],
-  [{ sha256: ["abc"] }, 'sha256[0] is "abc"'],
-  [{ sha256: new Uint8Array(32) }, "sha256 is an Uint8Array"],
-  [{ headers: "Authorization: secret" }, "headers is", "new Headers()"],
-  [{ headers: { "a b": "x" } }, "headers is an object"],
-  [{ headers: [["a"]] }, "headers is an array"],
-  [{ connections: 0 }, "connections is 0", "1 to 16"],
-  [{ connections: 17 }, "connections is 17"],
-  [{ offline: "yes" }, 'offline is "yes"'],
-  [{ backend: "webgpu" }, 'backend is "webgpu"; it may be "auto", "simd128" or "relaxed"'],
-  [{ threads: 0 }, 'threads is 0; it may be "auto" or a whole number from 1 to 64'],
-  [{ threads: "4" }, 'threads is "4"'],
-  [{ threads: [2] }, "threads is an array"],
-  [{ wasmUrl: "" }, 'wasmUrl is ""', "an address"],
-  [{ wasmUrl: "https://[" }, 'wasmUrl is "https://["'],
-  [{ workerUrl: 5 }, "workerUrl is 5"],
-  [{ worker: {} }, "worker is an object", "a Worker"],
-  [{ worker: "worker.js" }, 'worker is "worker.js"'],
-  [{ ctx_size: 5 }, "do you mean contextLength?"],
-  [{ context_length: 5 }, "do you mean contextLength?"],
-  [{ onprogress: () => undefined }, "do you mean onProgress?"],
-  [{ thread: 5 }, "do you mean threads?"],
-  [{ gpuLayers: 99 }, "gpuLayers is not an option of load", "it takes onProgress, signal,"],
-  [7, "is 7; it may be an object"],
-];
-
-const CHAT_REFUSED: readonly Case[] = [
-  [{ messages: undefined }, "messages is undefined", "{ role, content }"],
-  [{ messages: "hi" }, 'messages is "hi"'],
-  [{ messages: [] }, "messages is an empty array"],
-  [{ messages: [{ role: "tool", content: "x" }] }, 'messages[0].role is "tool"'],
-  [{ messages: [{ role: "user", content: [{ type: "image_url" }] }] }, "messages[0].content[0].type", "text alone"],
-  [{ max_tokens: -1 }, "max_tokens is -1"],
-  [{ max_completion_tokens: 6000.5 }, "max_completion_tokens is 6000.5"],
-  [{ max_completion_tokens: 5, max_tokens: "x" }, 'max_tokens is "x"'],
-  [{ temperature: "hot" }, 'temperature is "hot"'],
-  [{ top_p: 2 }, "top_p is 2", "from 0 to 1"],
-  [{ top_k: -1 }, "top_k is -1"],
-  [{ seed: 1.5 }, "seed is 1.5"],
-  [{ stop: [5] }, "stop[0] is 5"],
-  [{ logit_bias: { "5": "x" } }, 'logit_bias[5] is "x"'],
-  [{ logprobs: 5 }, "logprobs is 5", "true or false"],
-  [{ top_logprobs: 2 }, "top_logprobs is 2", "not offered"],
-  [{ n: 2 }, "n is 2; it may be 1: one answer"],
-  [{ stream: "true" }, 'stream is "true"'],
-  [{ stream_options: true }, "stream_options is true"],
-  [{ stream_options: { include_usage: 1 } }, "stream_options.include_usage is 1"],
-  [{ stream_options: { includeUsage: true } }, "stream_options.includeUsage", "do you mean include_usage?"],
-  [{ model: 5 }, "model is 5"],
-  [{ tools: [{ type: "function", function: { name: "now" } }] }, "tools is an array; it may be an empty array", "calls no tools"],
-  [{ tools: {} }, "tools is an object"],
-  [{ tool_choice: "required" }, 'tool_choice is "required"'],
-  [{ tool_choice: { type: "function" } }, "tool_choice is an object"],
-  [{ functions: [{}] }, "functions is an array"],
-  [{ response_format: { type: "json" } }, 'response_format.type is "json"; it may be "text"'],
-  [{ response_format: { type: "json_schema", json_schema: {} } }, 'response_format.type is "json_schema"'],
-  [{ response_format: {} }, "response_format.type is undefined"],
-  [{ response_format: "json" }, 'response_format is "json"'],
-  [{ modalities: ["text", "audio"] }, 'modalities[1] is "audio"'],
-  [{ audio: { voice: "alloy" } }, "audio is not offered", "text alone"],
-  [{ prediction: { type: "content" } }, "prediction is not offered"],
-  [{ web_search_options: {} }, "web_search_options is not offered"],
-  [{ store: true }, "store is true", "nothing is stored"],
-  [{ metadata: { a: "b" } }, "metadata.a is not an option", "nothing is stored"],
-  [{ reasoning_effort: "high" }, 'reasoning_effort is "high"'],
-  [{ verbosity: "low" }, 'verbosity is "low"'],
-  [{ service_tier: "priority" }, 'service_tier is "priority"'],
-  [{ maxTokens: 5 }, "maxTokens is not an option", "do you mean max_tokens?"],
-  [{ temprature: 1 }, "do you mean temperature?"],
-  [{ logprob: true }, "do you mean logprobs?"],
-  [{ repetition_penalty: 1 }, "do you mean repeat_penalty?"],
-  [{ signal: AbortSignal.abort() }, "signal is not offered", "second argument"],
-  [{ x_custom: 1 }, "x_custom is not an option of chat.completions.create; it takes messages, model,"],
-];
 
 describe("generate refuses", () => {
   it.each(named(GENERATE_REFUSED))("options %#: $words", async ({ given, words }) => {
@@ -346,6 +129,11 @@ describe("the other places refuse", () => {
       [() => model.verify({ prompts: ["a", 5] } as never), "prompts[1] is 5"],
       [() => model.verify({ maxTokens: 0 }), "maxTokens is 0"],
       [() => model.verify({ reference: "metrics.json" }), 'reference is "metrics.json"'],
+      [() => model.verify({ reference: { a: [1, { b: () => 1 }] } }), "reference.a[1].b is a function", "what JSON can say"],
+      [() => model.verify({ reference: { a: NaN } }), "reference.a is NaN"],
+      [() => model.verify({ reference: { a: new Map() } }), "reference.a is a Map"],
+      [() => model.verify({ reference: { "a b": 1n } }), 'reference."a b" is the BigInt 1'],
+      [() => model.verify({ reference: endless }), "reference.self.self", "is an object", "32 levels deep"],
       [() => model.verify({ file: 5 } as never), "file is 5"],
       [() => model.verify({ prompt: "a" } as never), "do you mean prompts?"],
       [() => model.session({ contextLength: 5 } as never), "contextLength is not an option of session"],
@@ -458,6 +246,16 @@ describe("what is accepted", () => {
     const { signal: own } = new AbortController();
     const foreign = { aborted: false, addEventListener: own.addEventListener.bind(own), removeEventListener: own.removeEventListener.bind(own) };
     expect((await (await load({ answerLength: 2 })).generate("a", { signal: foreign as AbortSignal }).result()).usage.completionTokens).toBe(2);
+  });
+
+  it("is what JSON can say, whole", async () => {
+    const worker = fakeWorker({ answerLength: 1 });
+    const model = await load({}, worker);
+    const send = vi.spyOn(worker, "postMessage");
+    const reference = { a: [1, null, { b: "c", none: undefined }], d: { e: false, f: -1.5 } };
+    await model.verify({ prompts: ["a"], reference });
+    const report = send.mock.calls.map(([message]) => message as { name?: string; args: unknown[] }).find(({ name }) => name === "report");
+    expect((report?.args[1] as { reference: unknown }).reference).toEqual(reference);
   });
 
   it("in estimate may be all that load takes", async () => {

@@ -40,7 +40,12 @@ export async function loadWasm(options: WasmOptions): Promise<EngineModule> {
 
 async function single(backend: Backend, module: WebAssembly.Module, why: string | undefined): Promise<EngineModule> {
   const glue = await BUILDS[backend].glue();
-  await glue.default({ module_or_path: module });
+  try {
+    await glue.default({ module_or_path: module });
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new BitNetError("out-of-memory", `the browser gave the engine no memory (${cause.message}); close other tabs, or load again`, { cause });
+  }
   return {
     createLoader: (options) => new glue.Loader(options),
     createEstimator: (options) => new glue.Estimator(options),

@@ -12,6 +12,7 @@ import { Deferred } from "./deferred.js";
 import { partSizes } from "./download/sizes.js";
 import type { LoaderOptions } from "./engine.js";
 import { startHelpers } from "./helpers.js";
+import { allGone, endedLately } from "./life.js";
 import { isWorker } from "./options/kinds.js";
 import { readOptions } from "./options/read.js";
 import { refused, show } from "./options/refuse.js";
@@ -36,6 +37,25 @@ export async function loadModel(source: ModelSource, given: LoadOptions): Promis
   signal?.throwIfAborted();
   needWorkers(options);
   const parts = sourceParts(source, options);
+  // Memory of a worker that has been ended comes back late in some browsers: what failed for want of it may do on the second try.
+  const again = endedLately() && typeof options.worker !== "object" && parts.every(isReadableAgain);
+  try {
+    return await attempt(source, parts, options);
+  } catch (error) {
+    if (!again || !(error instanceof BitNetError) || error.code !== "out-of-memory") throw error;
+    await allGone(signal);
+    signal?.throwIfAborted();
+    return attempt(source, parts, options);
+  }
+}
+
+/** An address or a file; a stream has been read by then. */
+function isReadableAgain(part: StreamPart | AddressPart): boolean {
+  return part.kind === "address" || part.size !== undefined;
+}
+
+async function attempt(source: ModelSource, parts: (StreamPart | AddressPart)[], options: LoadOptions): Promise<Loaded> {
+  const { signal } = options;
   const connection = new Connection(typeof options.worker === "object" ? options.worker : startWorker(options));
   const abort = () => {
     connection.close(signal?.reason);

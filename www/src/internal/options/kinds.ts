@@ -1,5 +1,5 @@
 /** Kinds of values. Each says in words what a value may be, and takes it or refuses it by name. */
-import { kindOf, refused } from "./refuse.js";
+import { kindOf, refused, word } from "./refuse.js";
 
 export interface Kind<T> {
   /** Ends the sentence "it may be …". */
@@ -128,15 +128,28 @@ export const biases: Kind<Readonly<Record<number, number>>> = {
   },
 };
 
-/** What JSON can say, copied, so that it reaches a worker and the engine whole. */
+/** Levels of objects in objects that are read; one that holds itself has no end. */
+const DEEPEST = 32;
+
+/** An object of what JSON can say, copied, so that it reaches the engine whole: what JSON would leave out is refused. */
 export function json<T>(what: string): Kind<T> {
   return {
     what,
     read: (value, name) => {
       if (!isRecord(value)) throw refused(name, value, what);
-      return JSON.parse(JSON.stringify(value)) as T;
+      return copyOf(value, name, DEEPEST) as T;
     },
   };
+}
+
+function copyOf(value: unknown, name: string, levels: number): unknown {
+  if (value === null || typeof value === "string" || typeof value === "boolean" || Number.isFinite(value)) return value;
+  if (levels > 0 && Array.isArray(value)) return Array.from(value as readonly unknown[], (one, index) => copyOf(one, `${name}[${String(index)}]`, levels - 1));
+  if (levels > 0 && isRecord(value)) {
+    const given = Object.entries(value).filter(([, one]) => one !== undefined);
+    return Object.fromEntries(given.map(([key, one]) => [key, copyOf(one, `${name}.${word(key)}`, levels - 1)]));
+  }
+  throw refused(name, value, `what JSON can say, ${String(DEEPEST)} levels deep at most`);
 }
 
 export const headers: Kind<HeadersInit> = {

@@ -2,7 +2,7 @@
 import { BitNetError } from "../../public/errors.js";
 import { isRecord, type Kind } from "./kinds.js";
 import { nearest, plain } from "./nearest.js";
-import { guarded, quoted, refused } from "./refuse.js";
+import { guarded, refused, word } from "./refuse.js";
 
 /** How one option is read, and what counts where it is not given. */
 export interface Option<T> {
@@ -62,9 +62,4 @@ function unknown(name: string, of: string, known: readonly string[], alias: Read
   const given = plain(name);
   const meant = (Object.hasOwn(alias, given) ? alias[given] : undefined) ?? nearest(name, known);
   return `is not an option of ${of}; ${meant === undefined ? `it takes ${known.length === 0 ? "none" : known.join(", ")}` : `do you mean ${meant}?`}`;
-}
-
-/** A name as it is, unless it could not be read in a line of text. */
-function word(name: string): string {
-  return /^[\w-]{1,60}$/.test(name) ? name : quoted(name);
 }

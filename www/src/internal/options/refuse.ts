@@ -62,3 +62,8 @@ export function quoted(text: string): string {
   const escape = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
   return JSON.stringify(short).replace(/[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, escape);
 }
+
+/** A name as it is, unless it could not be read in a line of text. */
+export function word(name: string): string {
+  return /^[\w-]{1,60}$/.test(name) ? name : quoted(name);
+}
