@@ -216,7 +216,7 @@ fn a_head_of_another_shape_or_of_no_numbers_is_refused() {
         let file = parts.file();
         [7, 4096, usize::MAX].map(|chunk| {
             let mut loader = Loader::new(Compute::default(), LoaderOptions::default());
-            file.chunks(chunk).try_for_each(|part| loader.push(part)).err().expect("it is refused")
+            file.chunks(chunk).try_for_each(|part| loader.push(part)).expect_err("it is refused")
         })
     };
     let dims = Parts::of(C).tensor(EMBEDDING).0.dims.clone();
