@@ -75,6 +75,12 @@ impl Loader {
         self.loader.next_part(known(file_size)).map_err(|error| throw(&error))
     }
 
+    /// Whether the file at hand is all of the model, or its last part, whatever its name says: told by its header.
+    #[wasm_bindgen(js_name = isLastPart)]
+    pub fn is_last_part(&self) -> bool {
+        self.loader.is_last_part()
+    }
+
     /// Bytes of the whole file at hand, as soon as its header is read.
     #[wasm_bindgen(js_name = expectedSize)]
     pub fn expected_size(&self) -> Option<f64> {
@@ -127,6 +133,12 @@ impl Estimator {
     #[wasm_bindgen(js_name = nextPart)]
     pub fn next_part(&mut self, file_size: Option<f64>) -> Result<(), JsValue> {
         self.0.next_part(known(file_size)).map_err(|error| throw(&error))
+    }
+
+    /// Whether the file at hand is all of the model, or its last part, whatever its name says: told by its header.
+    #[wasm_bindgen(js_name = isLastPart)]
+    pub fn is_last_part(&self) -> bool {
+        self.0.is_last_part()
     }
 
     /// What the headers say, when all of them are in.

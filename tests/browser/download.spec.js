@@ -20,7 +20,7 @@ const FILES = Object.fromEntries(await Promise.all(PATHS.map(async (path) => [`/
 /** Each test has a server of its own, and with that an origin in which nothing is kept. */
 const test = tabTest.extend({
   server: async ({}, use) => {
-    const server = await faultServer({ ...FILES, "/html": Buffer.from("<!doctype html><title>Downloads</title>"), "/model.gguf": MODEL, "/other.gguf": OTHER });
+    const server = await faultServer({ ...FILES, "/html": Buffer.from("<!doctype html><title>Downloads</title>"), "/model.gguf": MODEL, "/other.gguf": OTHER, "/whole-00001-of-00003.gguf": MODEL });
     const asked = () => server.requests.filter(({ path }) => path.endsWith(".gguf"));
     const state = Object.assign(server, {
       /** What is wrong with the answers for models; `index` counts those. */
@@ -63,6 +63,17 @@ function load(page, path, options = {}) {
     { path, options },
   );
 }
+
+test("a whole model that only bears a part's name is loaded, and its header read, as it is", async ({ page }) => {
+  const path = "/whole-00001-of-00003.gguf";
+  const { text } = await load(page, path, { cache: false });
+  expect(text).toBe((await load(page, "/model.gguf", { cache: false })).text);
+  const estimate = await page.evaluate(async (path) => {
+    const { BitNet } = await import("/lib/index.js");
+    return [await BitNet.estimate(path), await BitNet.estimate("/model.gguf")];
+  }, path);
+  expect(estimate[0]).toEqual(estimate[1]);
+});
 
 const list = (page) => page.evaluate(async () => (await import("/lib/index.js")).listCachedModels());
 const remove = (page, key) =>

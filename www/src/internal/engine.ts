@@ -19,6 +19,8 @@ export interface Loader {
   push(chunk: Uint8Array): void;
   /** Between the parts of a split file. */
   nextPart(): void;
+  /** Whether the header says that no part follows; a whole model may bear a part's name. */
+  isLastPart(): boolean;
   /** Bytes of the whole file, known once its header has been read. */
   expectedSize(): number | undefined;
   /** Consumes the loader. */
@@ -32,6 +34,8 @@ export interface Estimator {
   push(chunk: Uint8Array): boolean;
   /** Between the parts of a split file; the size of the next one where it is certain. */
   nextPart(fileSize?: number): void;
+  /** Whether the header says that no part follows; a whole model may bear a part's name. */
+  isLastPart(): boolean;
   /** Consumes the estimator. */
   finish(): Nullable<EngineEstimate>;
 }

@@ -55,7 +55,9 @@ export async function estimateModel(source: ModelSource, given: EstimateOptions)
     // Where the header can't be had, nobody waits for the module.
     ready.catch(() => undefined);
     const sizes: (number | undefined)[] = [];
+    let isLast = false;
     for (const [index, part] of parts.entries()) {
+      if (isLast) break;
       let size: number | undefined;
       let begun = false;
       const bytes = headerBytes(part, fetching.signal, (known) => {
@@ -69,7 +71,8 @@ export async function estimateModel(source: ModelSource, given: EstimateOptions)
         begun = true;
         for (let offset = 0; offset < chunk.length; offset += PIECE_BYTES) {
           const piece = chunk.slice(offset, offset + PIECE_BYTES);
-          const { complete } = await ask({ type: "header", bytes: piece }, [piece.buffer]);
+          const { complete, last } = await ask({ type: "header", bytes: piece }, [piece.buffer]);
+          isLast = last;
           if (complete) break read;
         }
       }

@@ -29,9 +29,12 @@ export function serveEstimator(port: Endpoint, loadModule: (options: WasmOptions
         else (await estimator.promise).nextPart(message.fileSize);
         post({ type: "estimator-ready" });
         break;
-      case "header":
-        post({ type: "header-taken", complete: (await estimator.promise).push(message.bytes) });
+      case "header": {
+        const reader = await estimator.promise;
+        const complete = reader.push(message.bytes);
+        post({ type: "header-taken", complete, last: complete && reader.isLastPart() });
         break;
+      }
       case "estimate-end":
         post({ type: "estimated", estimate: withoutNulls((await estimator.promise).finish()) });
     }

@@ -41,6 +41,11 @@ class FakeEstimator implements Estimator {
     this.#bytes += fileSize;
   }
 
+  /** Its headers say nothing of parts. */
+  isLastPart(): boolean {
+    return false;
+  }
+
   finish(): EngineEstimate {
     this.#loader.finish();
     const { architecture, parameters, quantization, contextLength, trainedContextLength, weightBytes, kvCacheBytes } = new FakeEngine(
@@ -90,6 +95,11 @@ class FakeLoader implements Loader {
   nextPart(): void {
     this.#checkStart();
     this.#start = [];
+  }
+
+  /** Its headers say nothing of parts. */
+  isLastPart(): boolean {
+    return false;
   }
 
   expectedSize(): number | undefined {

@@ -123,7 +123,7 @@ class Load {
   #buffers = 0;
   #bufferCameBack = new Deferred<void>();
   /** How the download of a part went: its bytes, or that it must begin anew. */
-  #downloaded = new Deferred<number | { changed: string }>();
+  #downloaded = new Deferred<{ bytes: number; last: boolean } | { changed: string }>();
   #expectedSize: number | undefined;
   /** Bytes of the parts before this one. */
   #before = 0;
@@ -177,9 +177,10 @@ class Load {
       this.#downloaded = new Deferred();
       this.#connection.send({ type: "download", request: part.request, alone });
       const outcome = await this.#orClosed(this.#downloaded.promise);
-      if (typeof outcome !== "number") return outcome.changed;
-      this.#sizes[index] = outcome;
-      this.#before += outcome;
+      if ("changed" in outcome) return outcome.changed;
+      this.#sizes[index] = outcome.bytes;
+      this.#before += outcome.bytes;
+      if (outcome.last) break;
     }
     return undefined;
   }
@@ -284,7 +285,7 @@ class Load {
         break;
       }
       case "downloaded":
-        this.#downloaded.resolve(message.bytes);
+        this.#downloaded.resolve(message);
         break;
       case "file-changed":
         this.#downloaded.resolve({ changed: message.url });

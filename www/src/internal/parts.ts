@@ -56,6 +56,10 @@ export class Parts {
     return done;
   }
 
+  isLast(): boolean {
+    return this.#loader?.isLastPart() ?? false;
+  }
+
   async finish(): Promise<Built> {
     this.#endPart();
     const loader = this.#loader;

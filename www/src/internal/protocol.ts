@@ -64,14 +64,15 @@ export type FromWorker =
   | { type: "opened" }
   | { type: "taken"; buffer: ArrayBuffer; expectedSize: number | undefined }
   | { type: "download-progress"; progress: DownloadProgress }
-  | { type: "downloaded"; bytes: number }
+  /** `last`: no part follows, whatever the file's name says. */
+  | { type: "downloaded"; bytes: number; last: boolean }
   /** The file became another one on the way: begin anew with `load`. */
   | { type: "file-changed"; url: string }
   | { type: "loaded"; info: ModelInfo }
   /** Loading has failed; the worker is of no more use. */
   | { type: "load-failed"; error: PlainError }
   | { type: "estimator-ready" }
-  | { type: "header-taken"; complete: boolean }
+  | { type: "header-taken"; complete: boolean; last: boolean }
   | { type: "estimated"; estimate: EngineEstimate }
   | { type: "prefill"; id: number; done: number; total: number }
   | { type: "tokens"; id: number; tokens: Token[] }

@@ -150,7 +150,7 @@ class Server {
           this.#post({ type: "download-progress", progress });
         };
         const { bytes } = await parts.download(message.request, message.alone, onProgress);
-        this.#post({ type: "downloaded", bytes });
+        this.#post({ type: "downloaded", bytes, last: parts.isLast() });
         break;
       }
       case "finish": {
