@@ -25,6 +25,7 @@ use crate::{Error, Result};
 use jinja::{Fault, Inputs, Mark, Meter, Text, Turn};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
+use std::rc::Rc;
 
 pub use jinja::{Variable, Variables};
 
@@ -120,7 +121,9 @@ impl Template {
         let probe = "a first message";
         let (system, user) = (Message::new("system", "a rule"), Message::new("user", probe));
         let mut why = None;
-        for talk in [vec![user.clone()], vec![system, user.clone()], vec![user.clone(), Message::new("assistant", "yes"), user]] {
+        for talk in
+            [vec![user.clone()], vec![system, user.clone()], vec![user.clone(), Message::new("assistant", "yes"), user]]
+        {
             match self.render(&talk, true) {
                 Ok(text) if text.contains(probe) => return Ok(()),
                 Ok(_) => why.get_or_insert_with(|| "it loses the user's message".to_owned()),
@@ -158,7 +161,12 @@ impl Template {
     ///
     /// # Errors
     /// As [`Self::render`].
-    pub fn render_with(&self, messages: &[Message], add_generation_prompt: bool, variables: &Variables) -> Result<String> {
+    pub fn render_with(
+        &self,
+        messages: &[Message],
+        add_generation_prompt: bool,
+        variables: &Variables,
+    ) -> Result<String> {
         let (text, end) = self.run(messages, add_generation_prompt, variables)?;
         Ok(text.as_str().get(..end).unwrap_or_default().to_owned())
     }
@@ -235,7 +243,7 @@ impl Template {
             variables,
             no_tools_defined: true,
         };
-        let render = |inputs: &Inputs| jinja::render(&self.text, inputs, &meter(messages.len(), said));
+        let render = |inputs: &Inputs| jinja::render(&self.text, inputs, &meter(self.text.len(), messages.len(), said));
         let rendered = render(&inputs).or_else(|fault| match *fault {
             // Some templates loop over tools without asking whether there are any.
             Fault::Failed { .. } => render(&Inputs { no_tools_defined: false, ..inputs }).map_err(|_| fault),
@@ -243,18 +251,21 @@ impl Template {
         });
         let text = rendered.map_err(|fault| match *fault {
             Fault::Refused(reason) => Error::RefusedMessages { reason },
-            Fault::Failed { line: Some(line), reason } => Error::BadTemplate { reason: format!("line {line}: {reason}") },
-            Fault::Failed { line: None, reason } => Error::BadTemplate { reason },
-            Fault::Memory { limit } => {
-                Error::BadTemplate { reason: format!("it needs more than {limit} bytes of memory for {said} bytes of messages") }
+            Fault::Failed { line: Some(line), reason } => {
+                Error::BadTemplate { reason: format!("line {line}: {reason}") }
             }
+            Fault::Failed { line: None, reason } => Error::BadTemplate { reason },
+            Fault::Memory { limit } => Error::BadTemplate {
+                reason: format!("it needs more than {limit} bytes of memory for {said} bytes of messages"),
+            },
             Fault::Work { limit } => Error::BadTemplate { reason: format!("it runs for more than {limit} steps") },
         })?;
         let end = if continued {
             let last = text.runs(0..text.as_str().len()).filter(|(_, mark)| *mark == Mark::Continued).last();
             let Some((range, _)) = last else {
                 return Err(Error::RefusedMessages {
-                    reason: "it leaves out the answer that is to be continued: end the talk with a user's message".to_owned(),
+                    reason: "it leaves out the answer that is to be continued: end the talk with a user's message"
+                        .to_owned(),
                 });
             };
             range.end
@@ -265,15 +276,18 @@ impl Template {
     }
 }
 
-/// What a template may spend on these messages. Templates in use hold some three times the messages at a time, and take
-/// some hundreds of steps a message; with tools and many turns, some thousands.
-fn meter(messages: usize, said: usize) -> std::rc::Rc<Meter> {
-    const MEMORY: usize = 8 << 20;
+/// What a template may spend on these messages. Those in use hold their tree, some 60 times the source, and some three
+/// times the messages; they take some hundreds of steps a message, and with tools and many turns some thousands.
+fn meter(source: usize, messages: usize, said: usize) -> Rc<Meter> {
+    const MEMORY: usize = 256 << 10;
+    const MOST_FOR_THE_SOURCE: usize = 8 << 20;
     /// Marks and offsets have 32 bits.
     const MOST_MEMORY: usize = 1 << 30;
     const WORK: u64 = 2_000_000;
     const MOST_WORK: u64 = 100_000_000;
-    let memory = said.saturating_mul(8).saturating_add(messages.saturating_mul(1024)).saturating_add(MEMORY);
-    let work = (said as u64).saturating_mul(8).saturating_add((messages as u64).saturating_mul(50_000)).saturating_add(WORK);
-    Meter::new(memory.min(MOST_MEMORY), work.min(MOST_WORK))
+    let of_source = source.saturating_mul(128).min(MOST_FOR_THE_SOURCE);
+    let of_messages = said.saturating_mul(16).saturating_add(messages.saturating_mul(1024));
+    let memory = of_messages.saturating_add(MEMORY + of_source).min(MOST_MEMORY);
+    let for_messages = (said as u64).saturating_mul(8).saturating_add((messages as u64).saturating_mul(50_000));
+    Meter::new(memory, for_messages.saturating_add(WORK).min(MOST_WORK))
 }

@@ -241,7 +241,9 @@ fn an_answer_is_continued() {
         (None, "User: Hello<|eot_id|>Assistant: Hi!"),
         (Some(CHAT_ML), "<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\nHi!"),
         (
-            Some("{% for m in messages %}{{ m.role }}({{ m.content | trim | upper }}){% endfor %}{{ messages[0].content }}"),
+            Some(
+                "{% for m in messages %}{{ m.role }}({{ m.content | trim | upper }}){% endfor %}{{ messages[0].content }}",
+            ),
             "user(HELLO)assistant(HI!",
         ),
         (Some("{% for m in messages %}{{ m.content }}<{{ m.content | length }}>{% endfor %}"), "  Hello\n<8>Hi!"),
@@ -288,7 +290,8 @@ fn variables_reach_the_template() {
 /// A template may write the role into its own token; a message is text wherever it stands.
 #[test]
 fn roles_complete_tokens_and_messages_do_not() {
-    let (tokenizer, template) = with(Some("{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|{{ m.content }}|>{% endfor %}"));
+    let (tokenizer, template) =
+        with(Some("{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|{{ m.content }}|>{% endfor %}"));
     let ends = |role: &str, content: &str| {
         let ids = template.encode(&tokenizer, &[Message::new(role, content)], true).unwrap();
         ids.iter().filter(|&&id| id == EOT).count()

@@ -52,7 +52,12 @@ impl Chat {
             }
             let _ = editor.add_history_entry(&line);
             messages.push(Message::new("user", &line));
-            let prompt = loaded.template.encode_with(&loaded.tokenizer, &messages, true, &self.variables.chat_template_kwargs)?;
+            let prompt = loaded.template.encode_with(
+                &loaded.tokenizer,
+                &messages,
+                true,
+                &self.variables.chat_template_kwargs,
+            )?;
             interrupt::take();
             if let Err(error) = session.start(&prompt, self.sampling.options()?) {
                 // The conversation is as it was before the message.

@@ -185,14 +185,19 @@ impl Tokenizer {
     /// Text without control tokens, which may hold user-defined ones.
     fn encode_text(&self, text: &str, mut after_special: bool, ids: &mut Vec<u32>) -> Result<()> {
         let whole = 0..text.len();
-        self.user_defined.split(text, std::slice::from_ref(&whole), |_| true, |part| {
-            match part {
-                Part::Token(id) => ids.push(id),
-                Part::Text(piece) => self.encode_plain(piece, after_special, ids)?,
-            }
-            after_special = matches!(part, Part::Token(_));
-            Ok(())
-        })
+        self.user_defined.split(
+            text,
+            std::slice::from_ref(&whole),
+            |_| true,
+            |part| {
+                match part {
+                    Part::Token(id) => ids.push(id),
+                    Part::Text(piece) => self.encode_plain(piece, after_special, ids)?,
+                }
+                after_special = matches!(part, Part::Token(_));
+                Ok(())
+            },
+        )
     }
 
     /// Text without special tokens.

@@ -63,7 +63,12 @@ impl Parser<'_> {
         self.chain("and", Self::not, Expr::And)
     }
 
-    fn chain(&mut self, word: &str, part: fn(&mut Self) -> Outcome<Expr>, join: fn(Vec<Expr>) -> Expr) -> Outcome<Expr> {
+    fn chain(
+        &mut self,
+        word: &str,
+        part: fn(&mut Self) -> Outcome<Expr>,
+        join: fn(Vec<Expr>) -> Expr,
+    ) -> Outcome<Expr> {
         let first = part(self)?;
         if !self.is_name(word) {
             return Ok(first);

@@ -39,9 +39,11 @@ impl Machine {
                     Value::Str(text) => text.chars(),
                     Value::List(list) if list.kind != Kind::Generator => list.items.len(),
                     Value::Dict(dict) => dict.entries.len(),
-                    Value::Loop(number) => {
-                        self.loops.get(*number).and_then(|state| state.items.as_ref()).map_or(0, |list| list.items.len())
-                    }
+                    Value::Loop(number) => self
+                        .loops
+                        .get(*number)
+                        .and_then(|state| state.items.as_ref())
+                        .map_or(0, |list| list.items.len()),
                     _ => return fault(format!("object of type '{}' has no len()", value.type_name())),
                 };
                 Ok(Value::Int(length as i64))
@@ -75,8 +77,11 @@ impl Machine {
                     _ => self.attribute(&value, name),
                 }
             }
-            "upper" | "lower" | "capitalize" | "title" | "trim" | "string" | "safe" | "escape" | "e" | "forceescape"
-            | "replace" | "indent" | "format" | "center" | "truncate" | "wordcount" | "striptags" => {
+            "upper" | "lower" | "capitalize" | "title" | "trim" | "string" | "safe" | "escape" | "e"
+            | "forceescape" | "replace" | "indent" | "format" | "center" | "truncate" | "wordcount" | "striptags" => {
+                if name == "indent" && !matches!(value, Value::Str(_)) {
+                    return fault(format!("`{name}` needs a string, not {}", value.type_name()));
+                }
                 let text = self.text(&value)?;
                 self.meter.text(text.len())?;
                 self.filter_text(name, &text, args)
@@ -283,8 +288,7 @@ impl Machine {
     }
 
     fn truncate(&mut self, text: &Text, args: Arguments) -> Outcome<Text> {
-        let [length, killwords, end, leeway] =
-            self.bind("truncate", args, ["length", "killwords", "end", "leeway"])?;
+        let [length, killwords, end, leeway] = self.bind("truncate", args, ["length", "killwords", "end", "leeway"])?;
         let number = |value: Option<Value>, default: usize| match value {
             None | Some(Value::None) => Ok(default),
             Some(Value::Int(i)) => Ok(usize::try_from(i).unwrap_or(0)),

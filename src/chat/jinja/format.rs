@@ -228,10 +228,18 @@ impl Machine {
         let places = spec.precision.unwrap_or(6).min(400);
         let (negative, mut digits) = match (number, spec.kind) {
             (Number::Int(i), '\0' | 'd' | 'i' | 'u' | 'n') => (i < 0, i.unsigned_abs().to_string()),
-            (Number::Int(i), 'x') => (i < 0, format!("{}{:x}", if spec.alternate { "0x" } else { "" }, i.unsigned_abs())),
-            (Number::Int(i), 'X') => (i < 0, format!("{}{:X}", if spec.alternate { "0X" } else { "" }, i.unsigned_abs())),
-            (Number::Int(i), 'o') => (i < 0, format!("{}{:o}", if spec.alternate { "0o" } else { "" }, i.unsigned_abs())),
-            (Number::Int(i), 'b') => (i < 0, format!("{}{:b}", if spec.alternate { "0b" } else { "" }, i.unsigned_abs())),
+            (Number::Int(i), 'x') => {
+                (i < 0, format!("{}{:x}", if spec.alternate { "0x" } else { "" }, i.unsigned_abs()))
+            }
+            (Number::Int(i), 'X') => {
+                (i < 0, format!("{}{:X}", if spec.alternate { "0X" } else { "" }, i.unsigned_abs()))
+            }
+            (Number::Int(i), 'o') => {
+                (i < 0, format!("{}{:o}", if spec.alternate { "0o" } else { "" }, i.unsigned_abs()))
+            }
+            (Number::Int(i), 'b') => {
+                (i < 0, format!("{}{:b}", if spec.alternate { "0b" } else { "" }, i.unsigned_abs()))
+            }
             (number, kind) => {
                 let f = number.float();
                 let size = f.abs();
@@ -273,11 +281,16 @@ impl Machine {
         }
         let fill = spec.fill.unwrap_or(' ');
         let fill = super::print::own(self, fill.encode_utf8(&mut [0; 4]))?;
-        justify(text, width, &fill, match spec.align.unwrap_or(usual) {
-            '<' => Side::Left,
-            '^' => Side::Both,
-            _ => Side::Right,
-        })
+        justify(
+            text,
+            width,
+            &fill,
+            match spec.align.unwrap_or(usual) {
+                '<' => Side::Left,
+                '^' => Side::Both,
+                _ => Side::Right,
+            },
+        )
     }
 }
 

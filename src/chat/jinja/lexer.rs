@@ -203,7 +203,8 @@ impl<'s> Lexer<'s> {
             let behind = &rest[begin + 2..];
             let sign = behind.chars().next().filter(|c| matches!(c, '-' | '+'));
             let name = behind[sign.map_or(0, char::len_utf8)..].trim_start_matches(is_space);
-            if let Some(after) = name.strip_prefix("endraw").and_then(|after| block_end(after.trim_start_matches(is_space)))
+            if let Some(after) =
+                name.strip_prefix("endraw").and_then(|after| block_end(after.trim_start_matches(is_space)))
             {
                 let text = self.stripped(&rest[..begin], sign, true);
                 self.consume_to(after);
@@ -304,11 +305,8 @@ impl<'s> Lexer<'s> {
             _ => (10, 0),
         };
         let body = &rest[prefix..];
-        let length = if radix == 10 {
-            whole
-        } else {
-            body.find(|c: char| !c.is_digit(radix) && c != '_').unwrap_or(body.len())
-        };
+        let length =
+            if radix == 10 { whole } else { body.find(|c: char| !c.is_digit(radix) && c != '_').unwrap_or(body.len()) };
         match i64::from_str_radix(&body[..length].replace('_', ""), radix) {
             Ok(number) => {
                 self.at += prefix + length;

@@ -180,7 +180,10 @@ impl Machine {
             Target::Name(name) => self.set(*name, value),
             Target::Attribute(name, attribute) => {
                 let Some(&Value::Cell(cell)) = self.lookup(*name)? else {
-                    return fault(format!("`{}` is no namespace, only its attributes can be set", self.names.name(*name)));
+                    return fault(format!(
+                        "`{}` is no namespace, only its attributes can be set",
+                        self.names.name(*name)
+                    ));
                 };
                 self.set_attribute(cell, *attribute, value)
             }

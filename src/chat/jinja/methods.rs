@@ -11,10 +11,46 @@ use super::text::{Text, Writer};
 use super::value::{Items, Kind, Value};
 
 const OF_STRINGS: &[&str] = &[
-    "capitalize", "casefold", "center", "count", "endswith", "find", "format", "index", "isalnum", "isalpha", "isascii",
-    "isdecimal", "isdigit", "islower", "isnumeric", "isspace", "istitle", "isupper", "join", "ljust", "lower", "lstrip",
-    "partition", "removeprefix", "removesuffix", "replace", "rfind", "rindex", "rjust", "rpartition", "rsplit",
-    "rstrip", "split", "splitlines", "startswith", "strip", "swapcase", "title", "upper", "zfill",
+    "capitalize",
+    "casefold",
+    "center",
+    "count",
+    "endswith",
+    "find",
+    "format",
+    "index",
+    "isalnum",
+    "isalpha",
+    "isascii",
+    "isdecimal",
+    "isdigit",
+    "islower",
+    "isnumeric",
+    "isspace",
+    "istitle",
+    "isupper",
+    "join",
+    "ljust",
+    "lower",
+    "lstrip",
+    "partition",
+    "removeprefix",
+    "removesuffix",
+    "replace",
+    "rfind",
+    "rindex",
+    "rjust",
+    "rpartition",
+    "rsplit",
+    "rstrip",
+    "split",
+    "splitlines",
+    "startswith",
+    "strip",
+    "swapcase",
+    "title",
+    "upper",
+    "zfill",
 ];
 const OF_LISTS: &[&str] = &["index", "count", "copy"];
 const OF_DICTS: &[&str] = &["get", "items", "keys", "values", "copy"];
@@ -38,9 +74,7 @@ impl Machine {
     pub(super) fn method(&mut self, object: &Value, name: Sym, args: Arguments) -> Outcome<Value> {
         let name = self.names.name(name).to_owned();
         match object {
-            _ if !exists(object, &name) => {
-                fault(format!("'{} object' has no attribute '{name}'", object.type_name()))
-            }
+            _ if !exists(object, &name) => fault(format!("'{} object' has no attribute '{name}'", object.type_name())),
             Value::Str(text) => self.string_method(text, &name, args),
             Value::List(list) => self.list_method(&list.items, object, &name, args),
             Value::Dict(_) if CHANGING_DICTS.contains(&name.as_str()) => unsafe_access("dict", &name),
@@ -151,7 +185,9 @@ impl Machine {
                 let fits = |wanted: &Value| match wanted {
                     Value::Str(wanted) if name == "startswith" => Ok(s.starts_with(wanted.as_str())),
                     Value::Str(wanted) => Ok(s.ends_with(wanted.as_str())),
-                    other => fault(format!("{name} first arg must be str or a tuple of str, not {}", other.type_name())),
+                    other => {
+                        fault(format!("{name} first arg must be str or a tuple of str, not {}", other.type_name()))
+                    }
                 };
                 match wanted {
                     Some(Value::List(list)) if list.kind == Kind::Tuple => {
@@ -170,11 +206,8 @@ impl Machine {
             "removeprefix" | "removesuffix" => {
                 let [part] = self.bind(name, args, ["part"])?;
                 let part = self.needed(name, part)?;
-                let rest = if name == "removeprefix" {
-                    s.strip_prefix(part.as_str())
-                } else {
-                    s.strip_suffix(part.as_str())
-                };
+                let rest =
+                    if name == "removeprefix" { s.strip_prefix(part.as_str()) } else { s.strip_suffix(part.as_str()) };
                 string(text.part(rest.unwrap_or(s)))
             }
             "find" | "rfind" | "index" | "rindex" | "count" => self.find(text, name, args),
@@ -256,9 +289,12 @@ impl Machine {
                 wanted => part.matches(wanted).count(),
             }) as i64));
         }
-        let found = part.and_then(|part| {
-            if name.starts_with('r') { part.rfind(wanted.as_str()) } else { part.find(wanted.as_str()) }
-        });
+        let found =
+            part.and_then(
+                |part| {
+                    if name.starts_with('r') { part.rfind(wanted.as_str()) } else { part.find(wanted.as_str()) }
+                },
+            );
         match found {
             Some(at) => Ok(Value::Int(text.as_str()[..from + at].chars().count() as i64)),
             None if name.ends_with("index") => fault("substring not found"),

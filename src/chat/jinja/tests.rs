@@ -171,7 +171,10 @@ fn marks_go_where_the_text_goes() {
             let typed = part.chars().any(|c| c.is_ascii_uppercase() || c == '4');
             // Escapes of a message's characters have its mark and small letters.
             assert!(mark == Mark::Message || !typed, "{template}: {part:?} is the template's");
-            assert!(mark == Mark::Template || typed || part.trim().is_empty() || part.starts_with(['&', '\\', ' ']), "{template}: {part:?}");
+            assert!(
+                mark == Mark::Template || typed || part.trim().is_empty() || part.starts_with(['&', '\\', ' ']),
+                "{template}: {part:?}"
+            );
             of_message += usize::from(mark == Mark::Message);
         }
         assert!(of_message > 0, "{template}");
@@ -214,8 +217,11 @@ fn dates() {
 #[test]
 fn variables_of_the_caller() {
     let read = |json: &str| serde_json::from_str::<Variables>(json);
-    let variables = read(r#"{"a": {"b": [1, 2.5, null, true, "x"]}, "tools": [], "n": 18446744073709551615, "add_generation_prompt": 3}"#);
-    let text = marked("{{ a }} {{ tools }} {{ n }} {{ add_generation_prompt }} {{ a.b[4] }}", &[], &variables.unwrap(), true);
+    let variables = read(
+        r#"{"a": {"b": [1, 2.5, null, true, "x"]}, "tools": [], "n": 18446744073709551615, "add_generation_prompt": 3}"#,
+    );
+    let text =
+        marked("{{ a }} {{ tools }} {{ n }} {{ add_generation_prompt }} {{ a.b[4] }}", &[], &variables.unwrap(), true);
     assert_eq!(text.unwrap().as_str(), "{'b': [1, 2.5, None, True, 'x']} [] 1.8446744073709552e+19 3 x");
     for (json, expected) in [("[1]", "are an object"), ("3", "are an object")] {
         assert!(read(json).unwrap_err().to_string().contains(expected), "{json}");

@@ -113,9 +113,10 @@ impl<'de> DeserializeSeed<'de> for Depth {
 
 impl Depth {
     fn less<E: serde::de::Error>(self) -> Result<Self, E> {
-        self.0.checked_sub(1).map(Self).ok_or_else(|| {
-            E::custom(format_args!("the template's variables are nested more than {MAX_DEPTH} deep"))
-        })
+        self.0
+            .checked_sub(1)
+            .map(Self)
+            .ok_or_else(|| E::custom(format_args!("the template's variables are nested more than {MAX_DEPTH} deep")))
     }
 }
 

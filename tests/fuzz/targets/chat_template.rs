@@ -25,7 +25,7 @@ pub fn run(input: &[u8]) {
         messages.push(Message::new(role, content));
     }
     let said: usize = messages.iter().map(|m| m.role.len() + m.content.len()).sum();
-    let most = 8 * said + 1024 * messages.len() + (8 << 20);
+    let most = 16 * said + 1024 * messages.len() + (9 << 20);
     // Every control token of this vocabulary begins with it. A template has other ways to write one.
     let harmless = !["<", "_token", "turn_end", "\\"].iter().any(|way| own.contains(way));
     for open in [false, true] {
@@ -40,7 +40,8 @@ pub fn run(input: &[u8]) {
                 let controls = ids.iter().filter(|&&id| BYTE_LEVEL.is_control(id)).count();
                 let bos = usize::from(BYTE_LEVEL.add_bos());
                 // A talk that ends with an answer is continued, and an answer that has not begun is none.
-                let ended = messages.len() - usize::from(open && messages.last().is_some_and(|m| m.role == "assistant"));
+                let ended =
+                    messages.len() - usize::from(open && messages.last().is_some_and(|m| m.role == "assistant"));
                 match template.source() {
                     Source::BitNet => assert_eq!(controls, ended + bos, "control tokens"),
                     Source::File if harmless => assert_eq!(controls, bos, "control tokens"),
