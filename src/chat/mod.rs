@@ -27,6 +27,7 @@ use crate::{Error, Result};
 use jinja::{Fault, Inputs, Mark, Meter, Text, Turn};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
+use std::rc::Rc;
 
 pub use jinja::{Variable, Variables};
 
@@ -244,7 +245,7 @@ impl Template {
             variables,
             no_tools_defined: true,
         };
-        let render = |inputs: &Inputs| jinja::render(&self.text, inputs, &meter(messages.len(), said));
+        let render = |inputs: &Inputs| jinja::render(&self.text, inputs, &meter(self.text.len(), messages.len(), said));
         let rendered = render(&inputs).or_else(|fault| match *fault {
             // Some templates loop over tools without asking whether there are any.
             Fault::Failed { .. } => render(&Inputs { no_tools_defined: false, ..inputs }).map_err(|_| fault),
@@ -277,16 +278,18 @@ impl Template {
     }
 }
 
-/// What a template may spend on these messages. Templates in use hold some three times the messages at a time, and take
-/// some hundreds of steps a message; with tools and many turns, some thousands.
-fn meter(messages: usize, said: usize) -> std::rc::Rc<Meter> {
-    const MEMORY: usize = 8 << 20;
+/// What a template may spend on these messages. Those in use hold their tree, some 60 times the source, and some three
+/// times the messages; they take some hundreds of steps a message, and with tools and many turns some thousands.
+fn meter(source: usize, messages: usize, said: usize) -> Rc<Meter> {
+    const MEMORY: usize = 256 << 10;
+    const MOST_FOR_THE_SOURCE: usize = 8 << 20;
     /// Marks and offsets have 32 bits.
     const MOST_MEMORY: usize = 1 << 30;
     const WORK: u64 = 2_000_000;
     const MOST_WORK: u64 = 100_000_000;
-    let memory = said.saturating_mul(8).saturating_add(messages.saturating_mul(1024)).saturating_add(MEMORY);
-    let work =
-        (said as u64).saturating_mul(8).saturating_add((messages as u64).saturating_mul(50_000)).saturating_add(WORK);
-    Meter::new(memory.min(MOST_MEMORY), work.min(MOST_WORK))
+    let of_source = source.saturating_mul(128).min(MOST_FOR_THE_SOURCE);
+    let of_messages = said.saturating_mul(16).saturating_add(messages.saturating_mul(1024));
+    let memory = of_messages.saturating_add(MEMORY + of_source).min(MOST_MEMORY);
+    let for_messages = (said as u64).saturating_mul(8).saturating_add((messages as u64).saturating_mul(50_000));
+    Meter::new(memory, for_messages.saturating_add(WORK).min(MOST_WORK))
 }

@@ -204,13 +204,13 @@ impl Machine {
                     let Value::Dict(from) = from else { return fault("`namespace` needs a dictionary or names") };
                     for (key, value) in &from.entries {
                         let Value::Str(key) = key else { return fault("names in a namespace are strings") };
+                        self.charge.reserve(&mut attributes, 1)?;
                         attributes.push((self.names.add(key.as_str())?, value.clone()));
-                        self.charge.grow(size_of::<(Sym, Value)>())?;
                     }
                 }
                 for (name, value) in args.named {
                     self.meter.work(1 + attributes.len() / 8)?;
-                    self.charge.grow(size_of::<(Sym, Value)>())?;
+                    self.charge.reserve(&mut attributes, 1)?;
                     attributes.retain(|(other, _)| *other != name);
                     attributes.push((name, value));
                 }

@@ -378,7 +378,7 @@ impl Machine {
         let length = match value {
             Value::Str(text) => text.chars(),
             Value::List(list) if list.kind != Kind::Generator => list.items.len(),
-            _ => return Ok(Value::Undefined(self.known.nameless)),
+            _ => return fault(format!("a '{}' object can't be sliced", value.type_name())),
         } as i64;
         let step = step.unwrap_or(1);
         if step == 0 {

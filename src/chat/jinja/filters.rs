@@ -31,7 +31,7 @@ impl Machine {
                 }
                 Ok(value)
             }
-            "tojson" => self.to_json(&value, args),
+            "tojson" => self.as_json_text(&value, args),
             "length" | "count" => {
                 let [] = self.bind(name, args, [])?;
                 let length = match &value {
@@ -53,7 +53,7 @@ impl Machine {
                 let Value::List(list) = self.entries(&value, "items")? else { return Ok(Value::None) };
                 self.generator(&list.items)
             }
-            "int" | "float" => self.to_number(name, &value, args),
+            "int" | "float" => self.as_number(name, &value, args),
             "abs" => {
                 let [] = self.bind(name, args, [])?;
                 self.defined(&value)?;
@@ -79,6 +79,9 @@ impl Machine {
             }
             "upper" | "lower" | "capitalize" | "title" | "trim" | "string" | "safe" | "escape" | "e"
             | "forceescape" | "replace" | "indent" | "format" | "center" | "truncate" | "wordcount" | "striptags" => {
+                if name == "indent" && !matches!(value, Value::Str(_)) {
+                    return fault(format!("`{name}` needs a string, not {}", value.type_name()));
+                }
                 let text = self.text(&value)?;
                 self.meter.text(text.len())?;
                 self.filter_text(name, &text, args)
@@ -154,7 +157,7 @@ impl Machine {
         Ok(Value::Str(filtered))
     }
 
-    fn to_json(&mut self, value: &Value, args: Arguments) -> Outcome<Value> {
+    fn as_json_text(&mut self, value: &Value, args: Arguments) -> Outcome<Value> {
         let [ascii, indent, separators, sort_keys] =
             self.bind("tojson", args, ["ensure_ascii", "indent", "separators", "sort_keys"])?;
         let indent = match indent {
@@ -184,7 +187,7 @@ impl Machine {
         Ok(Value::Str(out.finish()))
     }
 
-    fn to_number(&mut self, name: &str, value: &Value, args: Arguments) -> Outcome<Value> {
+    fn as_number(&mut self, name: &str, value: &Value, args: Arguments) -> Outcome<Value> {
         let [default, base] = self.bind(name, args, ["default", "base"])?;
         self.defined(value)?;
         let default = default.unwrap_or(if name == "int" { Value::Int(0) } else { Value::Float(0.0) });

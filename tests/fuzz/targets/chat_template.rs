@@ -25,7 +25,7 @@ pub fn run(input: &[u8]) {
         messages.push(Message::new(role, content));
     }
     let said: usize = messages.iter().map(|m| m.role.len() + m.content.len()).sum();
-    let most = 8 * said + 1024 * messages.len() + (8 << 20);
+    let most = 16 * said + 1024 * messages.len() + (9 << 20);
     // Every control token of this vocabulary begins with it. A template has other ways to write one.
     let harmless = !["<", "_token", "turn_end", "\\"].iter().any(|way| own.contains(way));
     for open in [false, true] {
