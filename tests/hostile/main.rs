@@ -33,9 +33,6 @@ wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
 /// Sizes of the chunks that a file comes in.
 const CHUNKS: [usize; 4] = [1, 7, 4096, usize::MAX];
 
-/// What a chat template may spend on the message that it is tried with; tests/template_limits.rs has its own limits.
-const TEMPLATE: u64 = 16 << 20;
-
 /// Loads a file whose size is known or not.
 fn load(file: &[u8], chunk: usize, file_size: Option<u64>) -> Result<Loaded> {
     let mut loader = Loader::new(Compute::default(), LoaderOptions { file_size, ..Default::default() });
@@ -51,14 +48,12 @@ fn load(file: &[u8], chunk: usize, file_size: Option<u64>) -> Result<Loaded> {
 #[track_caller]
 fn outcome(name: &str, file: &[u8], known: bool) -> Result<Loaded> {
     let size = known.then_some(file.len() as u64);
-    let key = b"tokenizer.chat_template";
-    let has_template = file.windows(key.len()).any(|bytes| bytes == key);
     let whole = load(file, usize::MAX, size);
     for chunk in CHUNKS {
         let mut found = None;
         let peak = peak(|| found = load(file, chunk, size).err());
         assert_eq!(found.as_ref(), whole.as_ref().err(), "{name}, chunks of {chunk}");
-        let most = 2 * file.len() as u64 + (1 << 20) + if has_template { TEMPLATE } else { 0 };
+        let most = 2 * file.len() as u64 + (1 << 20);
         assert!(!known || peak <= most, "{name}, chunks of {chunk}: {peak} bytes at most for {}", file.len());
     }
     whole
