@@ -157,7 +157,7 @@ impl Machine {
         Ok(Value::Str(filtered))
     }
 
-    fn to_json(&mut self, value: &Value, args: Arguments) -> Outcome<Value> {
+    fn to_json(&self, value: &Value, args: Arguments) -> Outcome<Value> {
         let [ascii, indent, separators, sort_keys] =
             self.bind("tojson", args, ["ensure_ascii", "indent", "separators", "sort_keys"])?;
         let indent = match indent {
@@ -187,7 +187,7 @@ impl Machine {
         Ok(Value::Str(out.finish()))
     }
 
-    fn to_number(&mut self, name: &str, value: &Value, args: Arguments) -> Outcome<Value> {
+    fn to_number(&self, name: &str, value: &Value, args: Arguments) -> Outcome<Value> {
         let [default, base] = self.bind(name, args, ["default", "base"])?;
         self.defined(value)?;
         let default = default.unwrap_or(if name == "int" { Value::Int(0) } else { Value::Float(0.0) });
