@@ -81,7 +81,7 @@ fn templates_that_run_away_end_with_an_error() {
         ("a long range", "{{ range(10**9) }}", "100000"),
         ("the longest range", "{{ range(-9223372036854775807, 9223372036854775807) }}", "100000"),
         ("ranges in ranges", "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", either),
-        ("an idle loop", "{% for a in range(999) %}{% for b in range(4999) %}{{ '' }}{% endfor %}{% endfor %}", steps),
+        ("an idle loop", "{% for a in range(999) %}{% for b in range(999) %}{{ '' }}{% endfor %}{% endfor %}", steps),
         ("replacing nothing", "{% set a = 'x' * 100000 %}{{ a | replace('', a) }}", either),
         ("replacing everything", "{% set a = 'x' * 100000 %}{{ a.replace('x', a) }}", either),
         ("a wide join", "{% set a = 'x' * 100000 %}{{ a | list | join(a) }}", either),

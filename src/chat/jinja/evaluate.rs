@@ -15,7 +15,15 @@ impl Machine {
         self.meter.work(1)?;
         match expr {
             Expr::Const(value) => Ok(value.clone()),
-            Expr::Name(name) => self.variable(*name),
+            Expr::Name(name) => {
+                let value = self.variable(*name)?;
+                if let Value::Loop(number) = value
+                    && let Some(state) = self.loops.get_mut(number)
+                {
+                    state.kept = true;
+                }
+                Ok(value)
+            }
             _ => self.nested(|machine| machine.compound(expr)),
         }
     }
@@ -157,7 +165,11 @@ impl Machine {
 
     /// `value.name[item](args) | filter is test`; the last call gets the `caller`.
     fn postfix(&mut self, value: &Expr, posts: &[Post], mut caller: Option<Value>) -> Outcome<Value> {
-        let mut value = self.evaluate(value)?;
+        let mut value = match (value, posts.first()) {
+            // `loop.index` and its like keep nothing.
+            (Expr::Name(name), Some(Post::Attribute(_) | Post::Item(_))) => self.variable(*name)?,
+            _ => self.evaluate(value)?,
+        };
         let mut posts = posts.iter().peekable();
         while let Some(post) = posts.next() {
             self.meter.work(1)?;

@@ -31,7 +31,7 @@ impl Machine {
                 }
                 Ok(value)
             }
-            "tojson" => self.as_json_text(&value, args),
+            "tojson" => self.to_json(&value, args),
             "length" | "count" => {
                 let [] = self.bind(name, args, [])?;
                 let length = match &value {
@@ -53,7 +53,7 @@ impl Machine {
                 let Value::List(list) = self.entries(&value, "items")? else { return Ok(Value::None) };
                 self.generator(&list.items)
             }
-            "int" | "float" => self.as_number(name, &value, args),
+            "int" | "float" => self.to_number(name, &value, args),
             "abs" => {
                 let [] = self.bind(name, args, [])?;
                 self.defined(&value)?;
@@ -157,7 +157,7 @@ impl Machine {
         Ok(Value::Str(filtered))
     }
 
-    fn as_json_text(&mut self, value: &Value, args: Arguments) -> Outcome<Value> {
+    fn to_json(&self, value: &Value, args: Arguments) -> Outcome<Value> {
         let [ascii, indent, separators, sort_keys] =
             self.bind("tojson", args, ["ensure_ascii", "indent", "separators", "sort_keys"])?;
         let indent = match indent {
@@ -187,7 +187,7 @@ impl Machine {
         Ok(Value::Str(out.finish()))
     }
 
-    fn as_number(&mut self, name: &str, value: &Value, args: Arguments) -> Outcome<Value> {
+    fn to_number(&self, name: &str, value: &Value, args: Arguments) -> Outcome<Value> {
         let [default, base] = self.bind(name, args, ["default", "base"])?;
         self.defined(value)?;
         let default = default.unwrap_or(if name == "int" { Value::Int(0) } else { Value::Float(0.0) });

@@ -59,6 +59,8 @@ pub(super) struct Loop {
     /// What `loop(…)` runs, and in which scope.
     pub(super) recursive: Option<Rc<For>>,
     pub(super) scope: usize,
+    /// `loop` is the value of something, or seen by a macro, and may be asked when the loop is over.
+    pub(super) kept: bool,
 }
 
 /// How a body ended.
@@ -171,6 +173,8 @@ impl Machine {
             scope.captured = true;
             at = scope.parent;
         }
+        self.meter.work(1 + self.loops.len() / 8)?;
+        self.loops.iter_mut().for_each(|state| state.kept = true);
         let charge = Charge::new(&self.meter, size_of::<Closure>() + 16)?;
         Ok(Value::Macro(Rc::new(Closure { body: Rc::clone(body), scope: self.scope, _charge: charge })))
     }
@@ -340,6 +344,7 @@ impl Machine {
             changed: None,
             recursive: statement.recursive.then(|| Rc::clone(statement)),
             scope: parent,
+            kept: false,
         });
         let looped = self.known.looped;
         for (index, item) in items.items.iter().enumerate() {
@@ -356,8 +361,10 @@ impl Machine {
                 break;
             }
         }
-        // Whoever kept `loop` may still ask it for numbers.
-        if let Some(state) = self.loops.get_mut(number) {
+        if self.loops.len() == number + 1 && self.loops.last().is_some_and(|state| !state.kept) {
+            self.loops.pop();
+        } else if let Some(state) = self.loops.get_mut(number) {
+            // Whoever kept `loop` may still ask it for numbers.
             (state.items, state.changed) = (None, None);
         }
         Ok(())
