@@ -150,16 +150,22 @@ build_modules() {
     finish_modules
 }
 
-# Where only a demo is wanted: two modules of four. Its page is always isolated, so those with threads stand in for those without.
-build_demo_modules() {
+# Two modules are enough for a demo and for most tests: those with threads stand in for those without, with one thread. What is
+# released has all four.
+QUICK_FLAVOURS=(relaxed-threads simd128-threads)
+stand_in() {
     local flavour
-    build_modules quick relaxed-threads simd128-threads
     for flavour in relaxed simd128; do
         if has_module "$flavour" || fresh "module-$flavour" "stand-in $MODULE_INPUTS"; then continue; fi
         rm -rf "www/wasm/$flavour"
         cp -r "www/wasm/$flavour-threads" "www/wasm/$flavour"
         done_with "module-$flavour" "stand-in $MODULE_INPUTS"
     done
+}
+
+build_demo_modules() {
+    build_modules quick "${QUICK_FLAVOURS[@]}"
+    stand_in
 }
 
 # ---- the page ---------------------------------------------------------------------------------------------------

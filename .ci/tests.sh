@@ -225,10 +225,13 @@ compile_tests() {
     need_rust
     need_node
     ! { wanted wasm || wanted browser; } || need_chromium
-    if wanted browser; then want_modules quick "${FLAVOURS[@]}"; else want_modules quick; fi
+    local flavours=()
+    ! wanted browser || flavours=("${QUICK_FLAVOURS[@]}")
+    ! { wanted browser && [ -n "${B158_WIDE:-}" ]; } || flavours=("${FLAVOURS[@]}")
+    want_modules quick "${flavours[@]}"
     side_by_side compile_lane native threads plain tools
     finish_modules
-    ! wanted browser || bundle_page
+    ! wanted browser || { stand_in && bundle_page; }
 }
 
 # The lanes wait for each other only at the end; what fails in one is told when the other has ended too.
