@@ -250,7 +250,7 @@ fn bytes_changed_on_purpose_are_refused_or_hold_what_a_cache_may() {
                         let again = session.save().unwrap();
                         assert!(again[..CONTEXT_AT] == bytes[..CONTEXT_AT], "byte {at}");
                         assert!(again[TOKENS_AT..again.len() - CHECKSUM] == bytes[TOKENS_AT..bytes.len() - CHECKSUM]);
-                        if at / step() % 16 == 0 {
+                        if (at / step()).is_multiple_of(16) {
                             assert_eq!(say(&mut session, &prompt, 3).len(), 3);
                         }
                         session.restore(&before).unwrap();
