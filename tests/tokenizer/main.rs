@@ -151,20 +151,13 @@ fn what_has_no_break_is_fast_and_right() {
     let units = ["a", "ab", "Q", "é", "한", "ก", "1", " ", "\n", "\t\n", "!", "🙂", "\u{301}", "'", "=", "abcdefghij"];
     for case in &*CASES {
         for unit in units {
-            let [short, long] = [2_500, 10_000].map(|length| unit.repeat(length / unit.chars().count()));
-            let fastest = |text: &str| {
-                let time = |_| {
-                    let start = Instant::now();
-                    case.engine.encode(text, Special::PIECE).unwrap();
-                    start.elapsed()
-                };
-                (0..5).map(time).min().unwrap_or_default()
-            };
-            // Four times where work grows with the text, sixteen with its square.
-            let (short_time, long_time) = (fastest(&short), fastest(&long));
-            let most = 10 * short_time.max(Duration::from_millis(1));
-            assert!(long_time < most, "{}: {unit:?} took {short_time:?} and {long_time:?}", case.name);
-            case.check(&long).unwrap();
+            let of = |length: usize| unit.repeat(length / unit.chars().count());
+            case.check(&of(10_000)).unwrap();
+            // Hundredths of a second where work grows with the text, minutes where it grows with its square.
+            let start = Instant::now();
+            case.engine.encode(&of(100_000), Special::PIECE).unwrap();
+            let took = start.elapsed();
+            assert!(took < Duration::from_secs(60), "{}: {unit:?} took {took:?}", case.name);
         }
     }
 }
