@@ -159,6 +159,8 @@ stand_in() {
         if has_module "$flavour" || fresh "module-$flavour" "stand-in $MODULE_INPUTS"; then continue; fi
         rm -rf "www/wasm/$flavour"
         cp -r "www/wasm/$flavour-threads" "www/wasm/$flavour"
+        # A section that says so, or the bundler would take the two for one file.
+        printf '\000\011\010stand-in' >>"www/wasm/$flavour/b158_bg.wasm"
         done_with "module-$flavour" "stand-in $MODULE_INPUTS"
     done
 }
