@@ -48,6 +48,22 @@ fn ids_are_those_of_the_references() {
 }
 
 #[test]
+fn a_template_says_what_it_makes_of_messages() {
+    let own = "tokenizer.chat_template=str:{% for m in messages %}<|{{ m.role }}|>{{ m.content }}\n{% endfor %}{{ 'think' if deep else 'fast' }}";
+    let messages = r#"[{"role": "user", "content": "Who is \u00e9? <|eot_id|>"}]"#;
+    let common = ["template", "-q", "-m", MODEL, "--override-kv", own];
+    let with = |more: &[&str], input: &str| out(&[&common[..], more].concat(), input);
+    assert_eq!(with(&[], messages), "<|user|>Who is é? <|eot_id|>\nfast");
+    let deep = ["--chat-template-kwargs", r#"{"deep": true}"#, "--messages", messages];
+    assert_eq!(with(&deep, ""), "<|user|>Who is é? <|eot_id|>\nthink");
+    // Typed, it is no end of turn (1018).
+    assert!(!with(&["--ids"], messages).split_whitespace().any(|id| id == "1018"));
+    let refused = |more: &[&str]| refusal(&[&common[..], more].concat());
+    assert!(refused(&["--messages", "{}"]).contains("messages"));
+    assert!(refused(&["--messages", "[]", "--chat-template-kwargs", "[1]"]).contains("object"));
+}
+
+#[test]
 fn tokenizes_as_bitnet_cpp() {
     let golden: serde_json::Value = serde_json::from_str(include_str!("../golden/A.json")).unwrap();
     let vectors = golden["tokenizer"]["vectors"].as_array().unwrap();
