@@ -71,6 +71,7 @@
 mod allocate;
 pub mod blocks;
 pub mod chat;
+pub mod download;
 mod error;
 pub mod gguf;
 pub mod kernels;

@@ -1,0 +1,29 @@
+//! A file from an address into the engine, by way of a cache: the same code in a tab and in a terminal.
+//!
+//! What is there already is read from the cache, each part held against its hash. What is missing comes from the network by
+//! ranges, several at a time, and is written to the cache on its way. The bytes go to the [`Sink`] in order, whatever order they
+//! come in.
+//!
+//! Nothing here knows where it runs. A [`Place`] gives it a [`Transport`], a [`Store`] and a [`Clock`]; whoever polls the futures is
+//! the executor. A future that is dropped ends its requests, and what has been written by then is there the next time.
+
+mod place;
+mod request;
+
+pub use place::{Body, Bytes, Clock, Place, Slot, Store, StoreError, Transport};
+pub use request::{CacheMode, HttpRequest, HttpResponse, Progress, Request, Tuning, Unreachable};
+
+use crate::Result;
+
+/// Who gets the bytes.
+///
+/// [`begin`](Self::begin) may wait for an engine that is still on its way: requests are under way meanwhile.
+#[allow(async_fn_in_trait)] // polled where it is made
+pub trait Sink {
+    /// Before the first bytes; `size` is the file's, in bytes, where it is certain.
+    async fn begin(&mut self, size: Option<u64>) -> Result<()>;
+    /// The next bytes.
+    async fn push<B: Bytes>(&mut self, bytes: &B) -> Result<()>;
+    /// The file's size as its own header says it, once that has come.
+    fn expected_size(&self) -> Option<u64>;
+}
