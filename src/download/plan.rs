@@ -155,7 +155,11 @@ impl<'a, P: Place> Planner<'a, P> {
         let head = self.entry.as_ref().and_then(Entry::head);
         let Some(head) = head else { return false };
         let trouble = match remote.open(Some(0..1), None, self.place.tuning().ask_ms).await {
-            Ok(answer) => return !head.version().changed(&answer.version),
+            // Not even the same ETag makes up for another size.
+            Ok(Answer { version, .. }) => {
+                let size = version.size.is_none_or(|size| head.size.is_none_or(|before| before == size));
+                return size && !head.version().changed(&version);
+            }
             Err(Trouble::Fault(fault)) => fault.reason,
             Err(Trouble::Final(failure)) => failure.to_string(),
         };

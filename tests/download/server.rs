@@ -1,0 +1,334 @@
+//! A server in memory that can do everything wrong: cuts, stalls, lies, other versions, web pages.
+
+use crate::clock::{Virtual, turn};
+use crate::memory::Buffer;
+use b158::download::{Body, Clock, HttpRequest, HttpResponse, Transport, Unreachable};
+use sha2::{Digest, Sha256};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+pub const ORIGIN: &str = "https://models.example";
+pub const URL: &str = "https://models.example/model.gguf";
+pub const MODIFIED: &str = "Thu, 01 Oct 2026 00:00:00 GMT";
+
+/// What is wrong with one answer. Without any it is right: ranges, a strong ETag, the true length.
+#[derive(Clone, Default)]
+pub struct Fault {
+    /// This status and nothing more.
+    pub status: Option<u16>,
+    /// Besides, or instead.
+    pub headers: Vec<(&'static str, String)>,
+    /// To this address.
+    pub redirect: Option<String>,
+    /// No answer that a page may see.
+    pub unreachable: bool,
+    /// A web page, with status 200.
+    pub html: bool,
+    /// The whole file, with status 200.
+    pub ignore_range: bool,
+    /// Nobody says how long it is.
+    pub no_length: bool,
+    /// It says that it is so long.
+    pub content_length: Option<u64>,
+    /// Compressed on its way; the length is that of what is sent.
+    pub gzip: bool,
+    /// Another one, or none.
+    pub etag: Option<Option<String>>,
+    /// Another one, or none.
+    pub last_modified: Option<Option<String>>,
+    /// Another one, or none.
+    pub content_range: Option<Option<String>>,
+    /// The connection breaks after so many bytes of the body.
+    pub cut_after: Option<usize>,
+    /// Nothing comes after so many bytes of the body.
+    pub stall_after: Option<usize>,
+    /// Not even a head comes.
+    pub silent: bool,
+    /// The body ends so much early, and says so.
+    pub short_by: usize,
+    /// Junk behind the body.
+    pub more: usize,
+    /// So many bytes at a time, a millisecond apart.
+    pub drip: Option<usize>,
+    /// Before the head.
+    pub delay_ms: u64,
+    /// Another file.
+    pub file: Option<Rc<Vec<u8>>>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asked {
+    pub url: String,
+    pub headers: Vec<(String, String)>,
+}
+
+impl Asked {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Start and end of the bytes that were asked for, the end not included.
+    pub fn range(&self) -> Option<(u64, u64)> {
+        let (start, last) = self.header("range")?.strip_prefix("bytes=")?.split_once('-')?;
+        Some((start.parse().ok()?, last.parse::<u64>().ok()? + 1))
+    }
+}
+
+type Script = dyn FnMut(&Asked, usize) -> Fault;
+
+#[derive(Clone)]
+pub struct Server(Rc<State>);
+
+struct State {
+    clock: Virtual,
+    files: RefCell<BTreeMap<String, Rc<Vec<u8>>>>,
+    requests: RefCell<Vec<Asked>>,
+    script: RefCell<Box<Script>>,
+    open: Cell<usize>,
+    most_open: Cell<usize>,
+}
+
+/// Bytes that look like nothing, but begin as a GGUF file does; the same for the same seed.
+pub fn random_file(len: usize, seed: u32) -> Vec<u8> {
+    let mut state = seed;
+    let mut bytes: Vec<u8> = (0..len)
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        })
+        .collect();
+    for (byte, magic) in bytes.iter_mut().zip(b"GGUF") {
+        *byte = *magic;
+    }
+    bytes
+}
+
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A file's own, where no fault gives another.
+pub fn etag(file: &[u8]) -> String {
+    format!("\"{}\"", &sha256(file)[..16])
+}
+
+fn origin(url: &str) -> &str {
+    let end = url.match_indices('/').nth(2).map_or(url.len(), |(at, _)| at);
+    &url[..end]
+}
+
+impl Server {
+    pub fn new(clock: &Virtual) -> Self {
+        Server(Rc::new(State {
+            clock: clock.clone(),
+            files: RefCell::default(),
+            requests: RefCell::default(),
+            script: RefCell::new(Box::new(|_, _| Fault::default())),
+            open: Cell::new(0),
+            most_open: Cell::new(0),
+        }))
+    }
+
+    pub fn put(&self, url: &str, file: Vec<u8>) {
+        self.0.files.borrow_mut().insert(url.to_owned(), Rc::new(file));
+    }
+
+    pub fn remove(&self, url: &str) {
+        self.0.files.borrow_mut().remove(url);
+    }
+
+    /// Is asked for each request what is to be wrong with its answer.
+    pub fn script(&self, script: impl FnMut(&Asked, usize) -> Fault + 'static) {
+        self.0.script.replace(Box::new(script));
+    }
+
+    pub fn right(&self) {
+        self.script(|_, _| Fault::default());
+    }
+
+    pub fn always(&self, fault: Fault) {
+        self.script(move |_, _| fault.clone());
+    }
+
+    /// What it was asked; forgotten with that.
+    pub fn take_requests(&self) -> Vec<Asked> {
+        self.0.requests.take()
+    }
+
+    pub fn requests(&self) -> Vec<Asked> {
+        self.0.requests.borrow().clone()
+    }
+
+    pub fn wanted(&self) -> Vec<Option<(u64, u64)>> {
+        self.0.requests.borrow().iter().map(Asked::range).collect()
+    }
+
+    /// Answers that are neither read to their end nor dropped.
+    pub fn open(&self) -> usize {
+        self.0.open.get()
+    }
+
+    pub fn most_open(&self) -> usize {
+        self.0.most_open.get()
+    }
+
+    fn fault_of(&self, asked: Asked) -> Fault {
+        let index = self.0.requests.borrow().len();
+        self.0.requests.borrow_mut().push(asked.clone());
+        (self.0.script.borrow_mut())(&asked, index)
+    }
+}
+
+/// What a browser does between a page and a server.
+pub struct Fetch {
+    pub server: Server,
+    /// Of the page; absent in a terminal.
+    pub origin: Option<String>,
+}
+
+impl Transport for Fetch {
+    type Bytes = Buffer;
+    type Body = Reading;
+
+    async fn send(&self, request: &HttpRequest) -> Result<HttpResponse<Reading>, Unreachable> {
+        let HttpRequest { url, headers, .. } = request;
+        let mut url = url.clone();
+        let mut headers = headers.clone();
+        turn().await;
+        let (fault, open) = loop {
+            let fault = self.server.fault_of(Asked { url: url.clone(), headers: headers.clone() });
+            let open = Open::new(&self.server);
+            if fault.silent {
+                std::future::pending::<()>().await;
+            }
+            self.server.0.clock.sleep(fault.delay_ms.max(1)).await;
+            if fault.unreachable {
+                return Err(Unreachable("Failed to fetch".to_owned()));
+            }
+            let Some(to) = &fault.redirect else { break (fault, open) };
+            if origin(to) != origin(&url) {
+                headers.retain(|(name, _)| name != "authorization");
+            }
+            url.clone_from(to);
+        };
+        let cross_origin = self.origin.as_deref().is_some_and(|page| page != origin(&url));
+        let (status, headers, body) = self.server.answer(&Asked { url: url.clone(), headers }, &fault);
+        let body = Reading { body, at: 0, fault, clock: self.server.0.clock.clone(), _open: open };
+        Ok(HttpResponse { url, status, status_text: String::new(), headers, cross_origin, body })
+    }
+}
+
+impl Server {
+    fn answer(&self, asked: &Asked, fault: &Fault) -> (u16, Vec<(String, String)>, Vec<u8>) {
+        let mut headers: Vec<(String, String)> =
+            fault.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let mut set = |name: &str, value: String| {
+            if !headers.iter().any(|(other, _)| other == name) {
+                headers.push((name.to_owned(), value));
+            }
+        };
+        if let Some(status) = fault.status {
+            return (status, headers, b"no".to_vec());
+        }
+        if fault.html {
+            set("content-type", "text/html; charset=utf-8".to_owned());
+            return (200, headers, b"<!doctype html><title>Log in</title>".to_vec());
+        }
+        let file = fault.file.clone().or_else(|| self.0.files.borrow().get(&asked.url).cloned());
+        let Some(file) = file else { return (404, headers, b"not found".to_vec()) };
+        let etag = fault.etag.clone().unwrap_or_else(|| Some(etag(&file)));
+        let modified = fault.last_modified.clone().unwrap_or_else(|| Some(MODIFIED.to_owned()));
+        let condition = asked.header("if-range");
+        let current = condition.is_none() || condition == etag.as_deref() || condition == modified.as_deref();
+        if let Some(etag) = etag {
+            set("etag", etag);
+        }
+        if let Some(modified) = modified {
+            set("last-modified", modified);
+        }
+        set("content-type", "application/octet-stream".to_owned());
+        let mut status = 200;
+        let mut body = file.to_vec();
+        let all = file.len() as u64;
+        if let Some((start, end)) = asked.range().filter(|_| current && !fault.ignore_range) {
+            if start >= all {
+                set("content-range", format!("bytes */{all}"));
+                return (416, headers, Vec::new());
+            }
+            let end = end.min(all);
+            body = file[start as usize..end as usize].to_vec();
+            status = 206;
+            let range = format!("bytes {start}-{}/{all}", end - 1);
+            if let Some(range) = fault.content_range.clone().unwrap_or(Some(range)) {
+                set("content-range", range);
+            }
+        }
+        body.truncate(body.len().saturating_sub(fault.short_by));
+        body.extend(std::iter::repeat_n(7, fault.more));
+        let sent = if fault.gzip { body.len() / 2 } else { body.len() };
+        if fault.gzip {
+            set("content-encoding", "gzip".to_owned());
+        }
+        if !fault.no_length {
+            set("content-length", fault.content_length.unwrap_or(sent as u64).to_string());
+        }
+        (status, headers, body)
+    }
+}
+
+/// Counts an answer.
+struct Open(Server);
+
+impl Open {
+    fn new(server: &Server) -> Self {
+        let open = server.0.open.get() + 1;
+        server.0.open.set(open);
+        server.0.most_open.set(server.0.most_open.get().max(open));
+        Open(server.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.0.open.set(self.0.0.open.get() - 1);
+    }
+}
+
+pub struct Reading {
+    body: Vec<u8>,
+    at: usize,
+    fault: Fault,
+    clock: Virtual,
+    _open: Open,
+}
+
+/// What comes at a time, when nobody says.
+const CHUNK: usize = 700;
+
+impl Body for Reading {
+    type Bytes = Buffer;
+
+    async fn next(&mut self) -> Result<Option<Buffer>, Unreachable> {
+        match self.fault.drip {
+            Some(_) => self.clock.sleep(1).await,
+            None => turn().await,
+        }
+        let Fault { cut_after, stall_after, drip, content_length, .. } = self.fault;
+        let stop = cut_after.or(stall_after).filter(|stop| *stop < self.body.len());
+        let end = stop.unwrap_or(self.body.len()).min(self.at + drip.unwrap_or(CHUNK));
+        if self.at < end {
+            let chunk = self.body[self.at..end].to_vec();
+            self.at = end;
+            return Ok(Some(chunk.into()));
+        }
+        if stop.is_some() && cut_after.is_none() {
+            std::future::pending::<()>().await;
+        }
+        // Of a body that ends before its length a client says so.
+        if stop.is_some() || content_length.is_some_and(|length| length > self.body.len() as u64) {
+            return Err(Unreachable("connection reset".to_owned()));
+        }
+        Ok(None)
+    }
+}
