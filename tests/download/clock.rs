@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 /// 1 October 2026.
-pub const START: u64 = 1_790_812_800_000;
+pub(crate) const START: u64 = 1_790_812_800_000;
 
 #[derive(Clone, Default)]
-pub struct Virtual(Rc<State>);
+pub(crate) struct Virtual(Rc<State>);
 
 #[derive(Default)]
 struct State {
@@ -66,12 +66,12 @@ impl Wake for Flag {
 
 impl Virtual {
     /// Runs it to its end; a test fails where nothing would ever go on.
-    pub fn run<T>(&self, future: impl Future<Output = T>) -> T {
+    pub(crate) fn run<T>(&self, future: impl Future<Output = T>) -> T {
         self.run_for(future, usize::MAX).expect("it has as many turns as it likes")
     }
 
     /// Runs it for at most so many turns, and drops it then.
-    pub fn run_for<T>(&self, future: impl Future<Output = T>, turns: usize) -> Option<T> {
+    pub(crate) fn run_for<T>(&self, future: impl Future<Output = T>, turns: usize) -> Option<T> {
         let mut future = pin!(future);
         let flag = Arc::new(Flag::default());
         let waker = Waker::from(flag.clone());
@@ -92,7 +92,7 @@ impl Virtual {
 }
 
 /// Others come first.
-pub async fn turn() {
+pub(crate) async fn turn() {
     let mut waited = false;
     poll_fn(|context| {
         if std::mem::replace(&mut waited, true) {

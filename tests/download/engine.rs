@@ -6,23 +6,23 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 #[derive(Default)]
-pub struct Engine {
-    pub bytes: Vec<u8>,
-    pub pushes: usize,
+pub(crate) struct Engine {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) pushes: usize,
     /// As it was told at the beginning.
-    pub size: Option<u64>,
+    pub(crate) size: Option<u64>,
     /// What it makes of the header, once so many bytes are there.
-    pub expected: Option<(usize, u64)>,
+    pub(crate) expected: Option<(usize, u64)>,
     /// It refuses the push of this number.
-    pub refuses: Option<(usize, Error)>,
+    pub(crate) refuses: Option<(usize, Error)>,
     /// It says nothing more after so many pushes.
-    pub silent_after: Option<usize>,
-    pub stopped: Rc<Cell<bool>>,
+    pub(crate) silent_after: Option<usize>,
+    pub(crate) stopped: Rc<Cell<bool>>,
     /// Called before each push, with the number of those before.
     #[allow(clippy::type_complexity)]
-    pub at_push: Option<Box<dyn FnMut(usize)>>,
+    pub(crate) at_push: Option<Box<dyn FnMut(usize)>>,
     /// It waits at its beginning.
-    pub begins: Option<futures::channel::oneshot::Receiver<()>>,
+    pub(crate) begins: Option<futures::channel::oneshot::Receiver<()>>,
 }
 
 impl Sink for Engine {

@@ -19,7 +19,7 @@ fn it_is_the_same_text_as_ever() {
     assert_eq!(key, sha256(URL.as_bytes())[..32]);
     let text = String::from_utf8(files.journal).unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines[0], r#"{"used":1790812800000}         "#);
+    assert_eq!(lines[0], r#"{"used":1790812800001}         "#);
     assert_eq!(lines[0].len(), 31);
     assert_eq!(
         lines[1],

@@ -17,18 +17,18 @@ thread_local! {
 }
 
 /// The most bytes that were held at a time since the last call.
-pub fn most_alive() -> usize {
+pub(crate) fn most_alive() -> usize {
     MOST_ALIVE.with(|most| most.replace(ALIVE.get()))
 }
 
 /// The most hashes that were under way at a time since the last call.
-pub fn most_hashing() -> usize {
+pub(crate) fn most_hashing() -> usize {
     MOST_HASHING.with(|most| most.replace(HASHING.get()))
 }
 
 /// Bytes that the engine can't see, as in a browser: it must ask for a copy.
 #[derive(Clone)]
-pub struct Buffer {
+pub(crate) struct Buffer {
     all: Rc<Memory>,
     range: Range<usize>,
 }
@@ -51,7 +51,7 @@ impl From<Vec<u8>> for Buffer {
 }
 
 impl Buffer {
-    pub fn to_vec(&self) -> Vec<u8> {
+    pub(crate) fn to_vec(&self) -> Vec<u8> {
         self.all.0.borrow()[self.range.clone()].to_vec()
     }
 }
@@ -101,15 +101,15 @@ impl Bytes for Buffer {
 }
 
 #[derive(Default, Clone)]
-pub struct Files {
-    pub data: Vec<u8>,
-    pub journal: Vec<u8>,
+pub(crate) struct Files {
+    pub(crate) data: Vec<u8>,
+    pub(crate) journal: Vec<u8>,
     /// As they are on the disk.
     flushed: (Vec<u8>, Vec<u8>),
 }
 
 impl Files {
-    pub fn new(data: Vec<u8>, journal: Vec<u8>) -> Self {
+    pub(crate) fn new(data: Vec<u8>, journal: Vec<u8>) -> Self {
         Files { flushed: (data.clone(), journal.clone()), data, journal }
     }
 }
@@ -127,66 +127,66 @@ struct State {
 
 /// A store that a test looks into.
 #[derive(Clone, Default)]
-pub struct MemoryStore(Rc<State>);
+pub(crate) struct MemoryStore(Rc<State>);
 
 impl MemoryStore {
     /// Bytes that may be written in all, data and journals.
-    pub fn set_quota(&self, bytes: usize) {
+    pub(crate) fn set_quota(&self, bytes: usize) {
         self.0.quota.set(Some(bytes));
     }
 
     /// What it says of that; its word may be wrong.
-    pub fn set_told(&self, bytes: u64) {
+    pub(crate) fn set_told(&self, bytes: u64) {
         self.0.told.set(Some(bytes));
     }
 
     /// There is no place for files, for this reason.
-    pub fn set_broken(&self, reason: &str) {
+    pub(crate) fn set_broken(&self, reason: &str) {
         self.0.broken.replace(Some(reason.to_owned()));
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.files.borrow().len()
     }
 
-    pub fn writers(&self) -> usize {
+    pub(crate) fn writers(&self) -> usize {
         self.0.writers.borrow().len()
     }
 
     /// The only file that there is.
-    pub fn only(&self) -> (String, Files) {
+    pub(crate) fn only(&self) -> (String, Files) {
         let files = self.0.files.borrow();
         assert_eq!(files.len(), 1);
         files.iter().next().map(|(key, files)| (key.clone(), files.clone())).expect("there is one")
     }
 
-    pub fn put(&self, key: &str, files: Files) {
+    pub(crate) fn put(&self, key: &str, files: Files) {
         self.0.files.borrow_mut().insert(key.to_owned(), files);
     }
 
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.0.files.borrow_mut().clear();
     }
 
     /// Changes the data of the only file.
-    pub fn damage(&self, at: usize, bytes: &[u8]) {
+    pub(crate) fn damage(&self, at: usize, bytes: &[u8]) {
         let (key, mut files) = self.only();
         files.data[at..at + bytes.len()].copy_from_slice(bytes);
         self.put(&key, files);
     }
 
     /// Somebody else writes there.
-    pub fn occupy(&self, key: &str) {
+    pub(crate) fn occupy(&self, key: &str) {
         self.0.writers.borrow_mut().insert(key.to_owned());
     }
 
-    pub fn leave(&self, key: &str) {
+    pub(crate) fn leave(&self, key: &str) {
         self.0.writers.borrow_mut().remove(key);
     }
 
     /// The machine stops. Of each file, what was not flushed is there as far as `luck` says, of so many bytes: locks are gone. To be
     /// called before the download is dropped.
-    pub fn crash(&self, mut luck: impl FnMut(usize) -> usize) {
+    pub(crate) fn crash(&self, mut luck: impl FnMut(usize) -> usize) {
         self.0.crashes.set(self.0.crashes.get() + 1);
         self.0.writers.borrow_mut().clear();
         for files in self.0.files.borrow_mut().values_mut() {
@@ -241,7 +241,7 @@ impl Catalog for MemoryStore {
     }
 }
 
-pub struct MemorySlot {
+pub(crate) struct MemorySlot {
     store: MemoryStore,
     key: String,
     writable: bool,

@@ -4,7 +4,7 @@ use crate::engine::Engine;
 use crate::rig::{PART, Rig, error_of, file, is_changed, request, requested};
 use crate::server::{Fault, URL, random_file, sha256};
 use b158::Error;
-use b158::download::{CacheMode, Cached, Clock, Request, delete, list};
+use b158::download::{CacheMode, Cached, Clock, Request, Tuning, delete, list};
 use std::cell::RefCell;
 use std::rc::Rc;
 #[cfg(target_family = "wasm")]
@@ -310,7 +310,9 @@ fn it_is_an_error_where_the_cache_is_required() {
 
 #[test]
 fn a_cache_where_somebody_else_writes_is_read_as_far_as_it_goes() {
-    let rig = Rc::new(Rig::new());
+    let mut rig = Rig::new();
+    rig.tuning = Tuning { stall_ms: 1000, ..rig.tuning };
+    let rig = Rc::new(rig);
     let second = Rc::new(RefCell::new(None));
     let (beside, heard) = (rig.clone(), second.clone());
     // Until the next ones come, what has come is on the disk.

@@ -7,14 +7,14 @@ use crate::server::{Fetch, ORIGIN, Server, URL, random_file};
 use b158::Error;
 use b158::download::{CacheMode, Clock, Downloaded, Failure, Place, Progress, Request, StoreError, Tuning, download};
 
-pub const PART: usize = 1000;
+pub(crate) const PART: usize = 1000;
 
 /// 25 parts and a half.
-pub fn file() -> Vec<u8> {
+pub(crate) fn file() -> Vec<u8> {
     random_file(25_500, 1)
 }
 
-pub fn tuning() -> Tuning {
+pub(crate) fn tuning() -> Tuning {
     Tuning {
         part_bytes: PART,
         run_parts: 4,
@@ -28,7 +28,7 @@ pub fn tuning() -> Tuning {
     }
 }
 
-pub fn request() -> Request {
+pub(crate) fn request() -> Request {
     Request {
         url: URL.to_owned(),
         origin: Some(ORIGIN.to_owned()),
@@ -44,18 +44,18 @@ pub fn request() -> Request {
 }
 
 /// Of a request with all as usual but this.
-pub fn requested(change: impl FnOnce(&mut Request)) -> Request {
+pub(crate) fn requested(change: impl FnOnce(&mut Request)) -> Request {
     let mut request = request();
     change(&mut request);
     request
 }
 
-pub struct Rig {
-    pub clock: Virtual,
-    pub server: Server,
-    pub store: MemoryStore,
-    pub transport: Fetch,
-    pub tuning: Tuning,
+pub(crate) struct Rig {
+    pub(crate) clock: Virtual,
+    pub(crate) server: Server,
+    pub(crate) store: MemoryStore,
+    pub(crate) transport: Fetch,
+    pub(crate) tuning: Tuning,
 }
 
 impl Place for Rig {
@@ -82,17 +82,17 @@ impl Place for Rig {
 }
 
 /// A whole load, the engine content with what it got.
-pub struct Done {
-    pub engine: Engine,
-    pub bytes: u64,
-    pub cached: bool,
-    pub notes: Vec<String>,
-    pub progress: Vec<Progress>,
+pub(crate) struct Done {
+    pub(crate) engine: Engine,
+    pub(crate) bytes: u64,
+    pub(crate) cached: bool,
+    pub(crate) notes: Vec<String>,
+    pub(crate) progress: Vec<Progress>,
 }
 
 impl Rig {
     /// With [`file`] at [`URL`].
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let clock = Virtual::default();
         let server = Server::new(&clock);
         server.put(URL, file());
@@ -100,18 +100,18 @@ impl Rig {
         Rig { clock, server, store: MemoryStore::default(), transport, tuning: tuning() }
     }
 
-    pub fn load(&self, request: &Request) -> Result<Done, Failure> {
+    pub(crate) fn load(&self, request: &Request) -> Result<Done, Failure> {
         self.load_into(request, Engine::default())
     }
 
-    pub fn load_into(&self, request: &Request, engine: Engine) -> Result<Done, Failure> {
+    pub(crate) fn load_into(&self, request: &Request, engine: Engine) -> Result<Done, Failure> {
         let done = self.clock.run(self.loading(request, engine));
         assert_eq!((self.store.writers(), self.server.open()), (0, 0), "locks and connections");
         done
     }
 
     /// It is dropped when the engine has got so many parts: requests end with it.
-    pub fn killed_after(&self, parts: usize, request: &Request) {
+    pub(crate) fn killed_after(&self, parts: usize, request: &Request) {
         let engine = Engine { silent_after: Some(parts), ..Engine::default() };
         let turns = self.clock.run(async {
             let stopped = engine.stopped.clone();
@@ -127,7 +127,7 @@ impl Rig {
         assert_eq!((self.store.writers(), self.server.open()), (0, 0), "locks and connections");
     }
 
-    pub async fn loading(&self, request: &Request, mut engine: Engine) -> Result<Done, Failure> {
+    pub(crate) async fn loading(&self, request: &Request, mut engine: Engine) -> Result<Done, Failure> {
         let mut progress = Vec::new();
         let done: Downloaded<Rig> = download(self, request, &mut engine, &mut |report| progress.push(report)).await?;
         let (bytes, cached, notes) = (done.bytes, done.cached, done.notes.clone());
@@ -136,13 +136,13 @@ impl Rig {
     }
 
     /// Milliseconds that have passed.
-    pub fn passed(&self) -> u64 {
+    pub(crate) fn passed(&self) -> u64 {
         self.clock.since_1970() - START
     }
 }
 
 /// The error, which it must be.
-pub fn error_of<T>(result: Result<T, Failure>) -> Error {
+pub(crate) fn error_of<T>(result: Result<T, Failure>) -> Error {
     match result {
         Ok(_) => panic!("it did not fail"),
         Err(Failure::Error(error)) => error,
@@ -150,6 +150,6 @@ pub fn error_of<T>(result: Result<T, Failure>) -> Error {
     }
 }
 
-pub fn is_changed<T>(result: Result<T, Failure>) -> bool {
+pub(crate) fn is_changed<T>(result: Result<T, Failure>) -> bool {
     matches!(result, Err(Failure::Changed { url }) if url == URL)
 }

@@ -8,68 +8,68 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-pub const ORIGIN: &str = "https://models.example";
-pub const URL: &str = "https://models.example/model.gguf";
-pub const MODIFIED: &str = "Thu, 01 Oct 2026 00:00:00 GMT";
+pub(crate) const ORIGIN: &str = "https://models.example";
+pub(crate) const URL: &str = "https://models.example/model.gguf";
+pub(crate) const MODIFIED: &str = "Thu, 01 Oct 2026 00:00:00 GMT";
 
 /// What is wrong with one answer. Without any it is right: ranges, a strong ETag, the true length.
 #[derive(Clone, Default)]
-pub struct Fault {
+pub(crate) struct Fault {
     /// This status and nothing more.
-    pub status: Option<u16>,
+    pub(crate) status: Option<u16>,
     /// Besides, or instead.
-    pub headers: Vec<(&'static str, String)>,
+    pub(crate) headers: Vec<(&'static str, String)>,
     /// To this address.
-    pub redirect: Option<String>,
+    pub(crate) redirect: Option<String>,
     /// No answer that a page may see.
-    pub unreachable: bool,
+    pub(crate) unreachable: bool,
     /// A web page, with status 200.
-    pub html: bool,
+    pub(crate) html: bool,
     /// The whole file, with status 200.
-    pub ignore_range: bool,
+    pub(crate) ignore_range: bool,
     /// Nobody says how long it is.
-    pub no_length: bool,
+    pub(crate) no_length: bool,
     /// It says that it is so long.
-    pub content_length: Option<u64>,
+    pub(crate) content_length: Option<u64>,
     /// Compressed on its way; the length is that of what is sent.
-    pub gzip: bool,
+    pub(crate) gzip: bool,
     /// Another one, or none.
-    pub etag: Option<Option<String>>,
+    pub(crate) etag: Option<Option<String>>,
     /// Another one, or none.
-    pub last_modified: Option<Option<String>>,
+    pub(crate) last_modified: Option<Option<String>>,
     /// Another one, or none.
-    pub content_range: Option<Option<String>>,
+    pub(crate) content_range: Option<Option<String>>,
     /// The connection breaks after so many bytes of the body.
-    pub cut_after: Option<usize>,
+    pub(crate) cut_after: Option<usize>,
     /// Nothing comes after so many bytes of the body.
-    pub stall_after: Option<usize>,
+    pub(crate) stall_after: Option<usize>,
     /// Not even a head comes.
-    pub silent: bool,
+    pub(crate) silent: bool,
     /// The body ends so much early, and says so.
-    pub short_by: usize,
+    pub(crate) short_by: usize,
     /// Junk behind the body.
-    pub more: usize,
+    pub(crate) more: usize,
     /// So many bytes at a time, a millisecond apart.
-    pub drip: Option<usize>,
+    pub(crate) drip: Option<usize>,
     /// Before the head.
-    pub delay_ms: u64,
+    pub(crate) delay_ms: u64,
     /// Another file.
-    pub file: Option<Rc<Vec<u8>>>,
+    pub(crate) file: Option<Rc<Vec<u8>>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub struct Asked {
-    pub url: String,
-    pub headers: Vec<(String, String)>,
+pub(crate) struct Asked {
+    pub(crate) url: String,
+    pub(crate) headers: Vec<(String, String)>,
 }
 
 impl Asked {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
     /// Start and end of the bytes that were asked for, the end not included.
-    pub fn range(&self) -> Option<(u64, u64)> {
+    pub(crate) fn range(&self) -> Option<(u64, u64)> {
         let (start, last) = self.header("range")?.strip_prefix("bytes=")?.split_once('-')?;
         Some((start.parse().ok()?, last.parse::<u64>().ok()? + 1))
     }
@@ -78,7 +78,7 @@ impl Asked {
 type Script = dyn FnMut(&Asked, usize) -> Fault;
 
 #[derive(Clone)]
-pub struct Server(Rc<State>);
+pub(crate) struct Server(Rc<State>);
 
 struct State {
     clock: Virtual,
@@ -90,7 +90,7 @@ struct State {
 }
 
 /// Bytes that look like nothing, but begin as a GGUF file does; the same for the same seed.
-pub fn random_file(len: usize, seed: u32) -> Vec<u8> {
+pub(crate) fn random_file(len: usize, seed: u32) -> Vec<u8> {
     let mut state = seed;
     let mut bytes: Vec<u8> = (0..len)
         .map(|_| {
@@ -104,12 +104,12 @@ pub fn random_file(len: usize, seed: u32) -> Vec<u8> {
     bytes
 }
 
-pub fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A file's own, where no fault gives another.
-pub fn etag(file: &[u8]) -> String {
+pub(crate) fn etag(file: &[u8]) -> String {
     format!("\"{}\"", &sha256(file)[..16])
 }
 
@@ -119,7 +119,7 @@ fn origin(url: &str) -> &str {
 }
 
 impl Server {
-    pub fn new(clock: &Virtual) -> Self {
+    pub(crate) fn new(clock: &Virtual) -> Self {
         Server(Rc::new(State {
             clock: clock.clone(),
             files: RefCell::default(),
@@ -130,46 +130,42 @@ impl Server {
         }))
     }
 
-    pub fn put(&self, url: &str, file: Vec<u8>) {
+    pub(crate) fn put(&self, url: &str, file: Vec<u8>) {
         self.0.files.borrow_mut().insert(url.to_owned(), Rc::new(file));
     }
 
-    pub fn remove(&self, url: &str) {
-        self.0.files.borrow_mut().remove(url);
-    }
-
     /// Is asked for each request what is to be wrong with its answer.
-    pub fn script(&self, script: impl FnMut(&Asked, usize) -> Fault + 'static) {
-        self.0.script.replace(Box::new(script));
+    pub(crate) fn script(&self, script: impl FnMut(&Asked, usize) -> Fault + 'static) {
+        *self.0.script.borrow_mut() = Box::new(script);
     }
 
-    pub fn right(&self) {
+    pub(crate) fn right(&self) {
         self.script(|_, _| Fault::default());
     }
 
-    pub fn always(&self, fault: Fault) {
+    pub(crate) fn always(&self, fault: Fault) {
         self.script(move |_, _| fault.clone());
     }
 
     /// What it was asked; forgotten with that.
-    pub fn take_requests(&self) -> Vec<Asked> {
+    pub(crate) fn take_requests(&self) -> Vec<Asked> {
         self.0.requests.take()
     }
 
-    pub fn requests(&self) -> Vec<Asked> {
+    pub(crate) fn requests(&self) -> Vec<Asked> {
         self.0.requests.borrow().clone()
     }
 
-    pub fn wanted(&self) -> Vec<Option<(u64, u64)>> {
+    pub(crate) fn wanted(&self) -> Vec<Option<(u64, u64)>> {
         self.0.requests.borrow().iter().map(Asked::range).collect()
     }
 
     /// Answers that are neither read to their end nor dropped.
-    pub fn open(&self) -> usize {
+    pub(crate) fn open(&self) -> usize {
         self.0.open.get()
     }
 
-    pub fn most_open(&self) -> usize {
+    pub(crate) fn most_open(&self) -> usize {
         self.0.most_open.get()
     }
 
@@ -181,10 +177,10 @@ impl Server {
 }
 
 /// What a browser does between a page and a server.
-pub struct Fetch {
-    pub server: Server,
+pub(crate) struct Fetch {
+    pub(crate) server: Server,
     /// Of the page; absent in a terminal.
-    pub origin: Option<String>,
+    pub(crate) origin: Option<String>,
 }
 
 impl Transport for Fetch {
@@ -295,7 +291,7 @@ impl Drop for Open {
     }
 }
 
-pub struct Reading {
+pub(crate) struct Reading {
     body: Vec<u8>,
     at: usize,
     fault: Fault,
