@@ -11,6 +11,7 @@ mod load;
 mod logits;
 mod output;
 mod perplexity;
+mod place;
 mod prompt;
 mod synth;
 mod synth_q4_k;
