@@ -17,7 +17,7 @@ pub(crate) struct Piece {
 
 impl Piece {
     /// Them, where they lie.
-    pub(crate) fn as_slice(&self) -> &[u8] {
+    pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes[self.range.clone()]
     }
 }
@@ -46,16 +46,20 @@ impl Bytes for Piece {
     fn write(&mut self, at: usize, piece: &Self) {
         let at = self.range.start + at;
         // Where somebody has a slice all the same, that keeps what it was.
-        Arc::make_mut(&mut self.bytes)[at..][..piece.len()].copy_from_slice(piece.as_slice());
+        Arc::make_mut(&mut self.bytes)[at..][..piece.len()].copy_from_slice(piece.bytes());
     }
 
     fn read(&self, at: usize, out: &mut [u8]) {
-        out.copy_from_slice(&self.as_slice()[at..][..out.len()]);
+        out.copy_from_slice(&self.bytes()[at..][..out.len()]);
+    }
+
+    fn as_slice(&self) -> Option<&[u8]> {
+        Some(self.bytes())
     }
 
     async fn sha256(&self) -> [u8; 32] {
         let piece = self.clone();
-        beside(move || Sha256::digest(piece.as_slice()).into()).await
+        beside(move || Sha256::digest(piece.bytes()).into()).await
     }
 }
 
@@ -91,9 +95,9 @@ mod tests {
         let mut whole = Piece::zeroed(8).unwrap();
         whole.write(2, &Piece::from(vec![1, 2, 3]).slice(1..3));
         let slice = whole.slice(1..5);
-        assert_eq!(slice.as_slice(), [0, 2, 3, 0]);
+        assert_eq!(slice.bytes(), [0, 2, 3, 0]);
         whole.write(0, &Piece::from(vec![9; 4]));
-        assert_eq!((slice.as_slice(), whole.as_slice()), (&[0, 2, 3, 0][..], &[9, 9, 9, 9, 0, 0, 0, 0][..]));
+        assert_eq!((slice.bytes(), whole.bytes()), (&[0, 2, 3, 0][..], &[9, 9, 9, 9, 0, 0, 0, 0][..]));
         let mut out = [7; 2];
         slice.slice(1..4).read(1, &mut out);
         assert_eq!((out, slice.slice(2..2).is_empty()), ([3, 0], true));

@@ -9,7 +9,7 @@
 
 use super::bytes::{Piece, beside, zeros};
 use crate::cli::terminal;
-use b158::download::{Bytes, Slot, Store, StoreError};
+use b158::download::{Catalog, Slot, Store, StoreError};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -33,6 +33,11 @@ impl Files {
     /// With what is there; nothing is made before something is to be written.
     pub(crate) fn new(folder: PathBuf) -> Self {
         Files { folder }
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.folder
     }
 
     /// Where the file with this key lies.
@@ -139,6 +144,31 @@ impl Store for Files {
     }
 }
 
+impl Catalog for Files {
+    async fn keys(&self) -> Result<Vec<String>, StoreError> {
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(failed(&self.folder, &error)),
+        };
+        let mut keys = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(|e| failed(&self.folder, &e))?.file_name();
+            keys.extend(name.into_string().ok().filter(|name| is_key(name)));
+        }
+        Ok(keys)
+    }
+
+    async fn journal(&self, key: &str) -> Result<Vec<u8>, StoreError> {
+        self.readable(key).read_journal().await
+    }
+}
+
+/// Whether a folder of this name is ours.
+fn is_key(name: &str) -> bool {
+    name.len() == 32 && name.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// The place of one file.
 pub(crate) struct FileSlot {
     data: Option<Positioned>,
@@ -193,7 +223,7 @@ impl Slot for FileSlot {
     }
 
     fn write(&self, at: u64, bytes: &Piece) -> Result<(), StoreError> {
-        self.write_at(&self.data, at, bytes.as_slice())
+        self.write_at(&self.data, at, bytes.bytes())
     }
 
     fn cut(&self, len: u64) -> Result<(), StoreError> {

@@ -2,6 +2,7 @@
 
 use super::bytes::Piece;
 use crate::cli::Outcome;
+use crate::cli::fetch::shown;
 use b158::download::{Body, HttpRequest, HttpResponse, Transport, Unreachable};
 use futures::channel::{mpsc, oneshot};
 use futures::executor::block_on;
@@ -9,6 +10,7 @@ use futures::{SinkExt, StreamExt};
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::time::Duration;
 use ureq::Agent;
 use ureq::http::{Response, header};
@@ -28,6 +30,8 @@ const IDLE: usize = 16;
 /// A client of HTTP and HTTPS, through the proxy that the environment names.
 pub(crate) struct Http {
     agent: Agent,
+    /// The last status that said no; 0 for none.
+    refused: AtomicU16,
 }
 
 impl Http {
@@ -50,7 +54,12 @@ impl Http {
             .max_idle_connections(IDLE)
             .max_idle_connections_per_host(IDLE)
             .build();
-        Ok(Http { agent: config.new_agent() })
+        Ok(Http { agent: config.new_agent(), refused: AtomicU16::new(0) })
+    }
+
+    /// The last status that said no.
+    pub(super) fn refused(&self) -> Option<u16> {
+        Some(self.refused.load(Relaxed)).filter(|status| *status != 0)
     }
 }
 
@@ -103,7 +112,11 @@ impl Transport for Http {
         };
         let thread = std::thread::Builder::new().name("b158 download".to_owned()).spawn(work);
         thread.map_err(|e| Unreachable(format!("the system gives no thread for a request: {e}")))?;
-        head.await.unwrap_or_else(|_| Err(Unreachable("the request ended in a crash".to_owned())))
+        let answer = head.await.unwrap_or_else(|_| Err(Unreachable("the request ended in a crash".to_owned())))?;
+        if answer.status >= 400 {
+            self.refused.store(answer.status, Relaxed);
+        }
+        Ok(answer)
     }
 }
 
@@ -119,18 +132,30 @@ fn ask(agent: &Agent, request: HttpRequest) -> Result<(String, Response<ureq::Bo
         let response = call.call().map_err(|e| Unreachable(words(&e)))?;
         let to = match (response.status().as_u16(), response.headers().get(header::LOCATION)) {
             (301 | 302 | 303 | 307 | 308, Some(to)) => String::from_utf8_lossy(to.as_bytes()).into_owned(),
-            _ => return Ok((url.into(), response)),
+            _ => return not_compressed(response).map(|response| (url.into(), response)),
         };
-        let next = url.join(&to).map_err(|e| Unreachable(format!("it redirects to `{to}`: {e}")))?;
+        let next = url.join(&to).map_err(|e| Unreachable(format!("it redirects to `{}`: {e}", shown(&to))))?;
         if !matches!((url.scheme(), next.scheme()), (_, "https") | ("http", "http")) {
+            let next = shown(next.as_str());
             return Err(Unreachable(format!("it redirects to {next}, where anybody could read and change the file")));
         }
         if next.origin() != url.origin() {
+            // As browsers do. Once away, it does not come back.
             headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
         }
         url = next;
     }
     Err(Unreachable(format!("it redirects more than {MOST_REDIRECTS} times")))
+}
+
+/// Its length and its ranges would not be the file's.
+fn not_compressed(response: Response<ureq::Body>) -> Result<Response<ureq::Body>, Unreachable> {
+    match response.headers().get(header::CONTENT_ENCODING).map(|encoding| String::from_utf8_lossy(encoding.as_bytes())) {
+        Some(encoding) if encoding != "identity" => {
+            Err(Unreachable(format!("it sends the file compressed ({encoding}), which it was asked not to")))
+        }
+        _ => Ok(response),
+    }
 }
 
 /// Hands a body over until it ends or nobody wants it any more.

@@ -5,7 +5,7 @@ mod clock;
 mod files;
 mod http;
 
-pub(crate) use bytes::Piece;
+use bytes::Piece;
 pub(crate) use files::Files;
 
 use super::Outcome;
@@ -29,6 +29,11 @@ impl Machine {
             clock: SystemClock::new(),
             tuning: Tuning::default(),
         })
+    }
+
+    /// The last status by which a server said no.
+    pub(crate) fn refused(&self) -> Option<u16> {
+        self.http.refused()
     }
 
     /// The cache, where there is a place for it.
