@@ -113,7 +113,7 @@ fn named(error: Error, url: Option<&String>, machine: &Machine) -> Box<dyn std::
     let refused = machine.refused();
     match &error {
         Error::Network { reason } => match refused {
-            Some(401 | 403) => format!("{reason}; HF_TOKEN in the environment is sent to Hugging Face").into(),
+            Some(401 | 403) => format!("{reason}; to Hugging Face b158 sends the token in HF_TOKEN").into(),
             _ => error.into(),
         },
         // They name it themselves.
@@ -174,7 +174,9 @@ impl<R: Receiver> Receiver for OnePart<'_, R> {
             return self.receiver.begin(size).await;
         }
         if std::mem::replace(&mut self.begun, true) {
-            return Err(Error::Network { reason: "a part changed on the server while it was read; try again".to_owned() });
+            return Err(Error::Network {
+                reason: "a part changed on the server while it was read; try again".to_owned(),
+            });
         }
         self.receiver.next_part(size)
     }

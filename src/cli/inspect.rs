@@ -88,7 +88,11 @@ impl Headers {
     }
 
     fn read_file(&mut self, mut part: Part, no: usize) -> Outcome {
-        if no == 0 { self.start(part.size) } else { self.next_part(part.size)? }
+        if no == 0 {
+            self.start(part.size)
+        } else {
+            self.next_part(part.size)?
+        }
         let mut buffer = vec![0; 1 << 18];
         while !self.complete {
             let n = part.file.read(&mut buffer)?;

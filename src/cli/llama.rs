@@ -135,7 +135,11 @@ const TABLE: &[(&[&str], Takes, Here)] = &[
     (&["-mu", "--model-url"], Takes::Text, Address(Piece::Url)),
     (&["-hf", "-hfr", "--hf-repo"], Takes::Text, Address(Piece::Repository)),
     (&["-hff", "--hf-file"], Takes::Text, Address(Piece::File)),
-    (&["-hft", "--hf-token"], Takes::Text, Refused("HF_TOKEN in the environment is sent to the hub, where nobody else sees it")),
+    (
+        &["-hft", "--hf-token"],
+        Takes::Text,
+        Refused("HF_TOKEN in the environment is sent to the hub, where nobody else sees it"),
+    ),
     (&["-dr", "--docker-repo"], Takes::Text, Refused("-m takes hf:owner/repository/file.gguf and https://…")),
     (
         &["-ctk", "--cache-type-k", "-ctv", "--cache-type-v"],
@@ -230,12 +234,15 @@ struct Pieces {
     file: Option<String>,
     /// There is `-m`.
     model: bool,
+    /// As the last of them was spelled.
+    spelled: String,
 }
 
 impl Pieces {
     fn add(&mut self, piece: Piece, name: &str, value: Option<OsString>) -> Result<(), clap::Error> {
         let text = value.and_then(|value| value.into_string().ok());
         let text = text.ok_or_else(|| error(ErrorKind::InvalidValue, &format!("{name} takes an address in UTF-8")))?;
+        self.spelled = name.to_owned();
         match piece {
             Piece::Url => self.url = Some(text),
             Piece::Repository => self.repository = Some(text),
@@ -250,7 +257,8 @@ impl Pieces {
         let address = match (self.url, self.repository, self.file) {
             (None, None, None) => return Ok(None),
             _ if self.model => {
-                return refused("-m beside an address: a file is kept in the cache, and `b158 pull` prints its path");
+                let both = format!("-m and {} both name a model: leave one out", self.spelled);
+                return refused(&format!("{both}; what is downloaded lies in the cache, where `b158 pull` says"));
             }
             (Some(url), None, None) => url,
             (None, Some(repository), Some(file)) if !repository.contains(':') => format!("hf:{repository}/{file}"),

@@ -190,7 +190,8 @@ mod tests {
         let urls = hub.parts("hf:o/r/m-00001-of-00002.gguf").unwrap();
         assert_eq!(urls[1].as_str(), "https://huggingface.co/o/r/resolve/main/m-00002-of-00002.gguf");
         assert_eq!(hub.headers(&urls[0]), [("authorization".to_owned(), "Bearer hf_secret".to_owned())]);
-        for other in ["http://huggingface.co/o/r", "https://huggingface.co.example/f", "https://huggingface.co:8443/f"] {
+        for other in ["http://huggingface.co/o/r", "https://huggingface.co.example/f", "https://huggingface.co:8443/f"]
+        {
             assert_eq!(hub.headers(&hub.parts(other).unwrap()[0]), [], "{other}");
         }
         let mirror = Hub::new(Some("http://127.0.0.1:80/hub/"), token()).unwrap();

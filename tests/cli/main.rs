@@ -7,9 +7,11 @@ mod common;
 mod cache;
 mod commands;
 mod conversation;
+mod downloads;
 mod escapes;
 mod options;
 mod pipes;
+mod server;
 
 use std::ffi::OsStr;
 use std::io::Write;

@@ -102,7 +102,8 @@ pub(super) fn run(source: &Source, fetch: &Fetch, json: bool) -> Outcome {
 
 fn read(load::Part { mut file, size, .. }: load::Part) -> Outcome<Report> {
     let bar = load::bar(size, false, "checking");
-    let mut reader = Reader { decoder: Some(Decoder::new(Limits { file_size: size, ..Limits::default() })), ..Reader::default() };
+    let mut reader =
+        Reader { decoder: Some(Decoder::new(Limits { file_size: size, ..Limits::default() })), ..Reader::default() };
     let mut buffer = vec![0; 1 << 20];
     loop {
         let n = file.read(&mut buffer)?;

@@ -203,6 +203,10 @@ impl Slot for FileSlot {
         self.writer.is_some()
     }
 
+    fn occupant(&self) -> &'static str {
+        "another process"
+    }
+
     async fn read_journal(&self) -> Result<Vec<u8>, StoreError> {
         let Some(journal) = &self.journal else { return Ok(Vec::new()) };
         journal.read_all().map_err(|e| failed(&self.folder, &e))

@@ -150,7 +150,8 @@ fn ask(agent: &Agent, request: HttpRequest) -> Result<(String, Response<ureq::Bo
 
 /// Its length and its ranges would not be the file's.
 fn not_compressed(response: Response<ureq::Body>) -> Result<Response<ureq::Body>, Unreachable> {
-    match response.headers().get(header::CONTENT_ENCODING).map(|encoding| String::from_utf8_lossy(encoding.as_bytes())) {
+    match response.headers().get(header::CONTENT_ENCODING).map(|encoding| String::from_utf8_lossy(encoding.as_bytes()))
+    {
         Some(encoding) if encoding != "identity" => {
             Err(Unreachable(format!("it sends the file compressed ({encoding}), which it was asked not to")))
         }
