@@ -326,3 +326,79 @@ fn folder_of(variable: impl Fn(&str) -> Option<PathBuf>) -> Result<PathBuf, Stor
     let none = || StoreError::Other("there is no folder for caches: name one in B158_CACHE".to_owned());
     Ok(caches.ok_or_else(none)?.join("b158"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use b158::download::{self, Bytes};
+    use futures::executor::block_on;
+
+    const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+    fn empty(name: &str) -> Files {
+        let folder = std::env::temp_dir().join(format!("b158-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        Files::new(folder)
+    }
+
+    #[test]
+    fn the_cache_is_where_the_system_has_caches() {
+        let folder = |set: &[(&str, &str)]| {
+            folder_of(|name| set.iter().find(|(other, _)| *other == name).map(|(_, value)| PathBuf::from(value)))
+        };
+        assert_eq!(folder(&[("B158_CACHE", "here"), ("HOME", "/h")]), Ok("here".into()));
+        assert!(folder(&[]).is_err_and(|error| error.to_string().contains("B158_CACHE")));
+        if cfg!(all(unix, not(target_os = "macos"))) {
+            assert_eq!(folder(&[("HOME", "/h")]), Ok("/h/.cache/b158".into()));
+            assert_eq!(folder(&[("HOME", "/h"), ("XDG_CACHE_HOME", "/x")]), Ok("/x/b158".into()));
+            assert_eq!(folder(&[("HOME", "/h"), ("XDG_CACHE_HOME", "x")]), Ok("/h/.cache/b158".into()));
+        }
+    }
+
+    #[test]
+    fn one_writes_and_the_others_read_until_it_has_gone() {
+        let files = empty("slots");
+        block_on(async {
+            let slot = files.open(KEY).await.unwrap();
+            slot.write(3, &Piece::from(vec![1, 2, 3])).unwrap();
+            slot.write_journal(0, b"line\n").unwrap();
+            let reader = files.open(KEY).await.unwrap();
+            assert!(slot.writable() && !reader.writable());
+            assert!(reader.write(0, &Piece::from(vec![1])).is_err() && reader.cut_journal(0).is_err());
+            // Fewer bytes where the file ends before.
+            assert_eq!(reader.read(2, 10).await.unwrap().as_slice(), Some(&[0, 1, 2, 3][..]));
+            assert_eq!(reader.read_journal().await.unwrap(), b"line\n");
+            assert!(download::delete(&files, KEY).await.is_err() && reader.remove().await.is_err());
+            slot.cut(4).unwrap();
+            slot.cut_journal(2).unwrap();
+            drop(slot);
+            let slot = files.open(KEY).await.unwrap();
+            assert!(slot.writable());
+            let read = (slot.read(0, 9).await.unwrap().len(), slot.read_journal().await.unwrap());
+            assert_eq!(read, (4, b"li".to_vec()));
+            slot.remove().await.unwrap();
+            assert_eq!(files.keys().await.unwrap(), Vec::<String>::new());
+            assert!(!download::delete(&files, KEY).await.unwrap());
+            // What is not ours stays.
+            fs::create_dir(files.path().join("mine")).unwrap();
+            assert!(files.open(KEY).await.unwrap().writable());
+            assert!(download::delete(&files, KEY).await.unwrap() && files.path().join("mine").exists());
+        });
+        fs::remove_dir_all(files.path()).unwrap();
+    }
+
+    #[test]
+    fn a_cache_that_can_not_be_is_an_error_that_names_it() {
+        let files = empty("file");
+        File::options().write(true).create_new(true).open(files.path()).unwrap();
+        let error = block_on(files.open(KEY)).err().unwrap();
+        assert!(error.to_string().contains("b158-file-"), "{error}");
+        fs::remove_file(files.path()).unwrap();
+    }
+
+    #[test]
+    fn a_full_disk_is_told_from_other_failures() {
+        let told = |kind: ErrorKind| matches!(failed(Path::new("x"), &kind.into()), StoreError::Quota(_));
+        assert!(told(ErrorKind::StorageFull) && told(ErrorKind::QuotaExceeded) && !told(ErrorKind::PermissionDenied));
+    }
+}
