@@ -65,6 +65,7 @@ fn found(cached: &[Cached], given: &str) -> Outcome<Vec<String>> {
 
 /// All of them that can be; then what could not.
 async fn delete(files: &Files, keys: Vec<String>) -> Outcome {
+    files.check_writable()?;
     let mut failed = Vec::new();
     for key in keys {
         let bytes = files.size(&key);

@@ -9,7 +9,7 @@
 
 use super::bytes::{Piece, beside, zeros};
 use crate::cli::terminal;
-use b158::download::{Catalog, Slot, Store, StoreError};
+use b158::download::{self, Catalog, Slot, Store, StoreError};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -93,33 +93,9 @@ impl Files {
         }
     }
 
-    /// Deletes a file unless somebody writes it.
-    fn delete(&self, key: &str, writer: Option<File>) -> Result<(), StoreError> {
-        let folder = self.folder.join(key);
-        let _all = self.lock()?;
-        let ours = match writer {
-            Some(lock) => lock,
-            None => {
-                let lock = match File::options().write(true).open(folder.join(LOCK)) {
-                    Ok(lock) => lock,
-                    // Nobody writes there: it was copied, perhaps.
-                    Err(error) if error.kind() == ErrorKind::NotFound => return removed(&folder),
-                    Err(error) => return Err(failed(&folder, &error)),
-                };
-                lock.try_lock().map_err(|_| StoreError::Other("another process is writing it".to_owned()))?;
-                lock
-            }
-        };
-        // Some systems keep the folder of a file that is open.
-        drop(ours);
-        removed(&folder)
-    }
-}
-
-fn removed(folder: &Path) -> Result<(), StoreError> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(failed(folder, &error)),
-        _ => Ok(()),
+    /// Why nothing can be written or deleted here, if so.
+    pub(crate) fn check_writable(&self) -> Result<(), StoreError> {
+        self.lock().map(drop)
     }
 }
 
@@ -135,10 +111,11 @@ impl Store for Files {
         match self.writable(key) {
             Ok(Some(slot)) => Ok(slot),
             Ok(None) => Ok(self.readable(key)),
-            // A cache that can only be read is of use, too.
+            // A cache that can only be read is of use, too, for what is whole there.
             Err(error) => {
-                let slot = self.readable(key);
-                if slot.journal.is_some() { Ok(slot) } else { Err(error) }
+                let cached = download::list(self).await.unwrap_or_default();
+                let whole = cached.iter().any(|file| file.key == key && file.complete);
+                if whole { Ok(self.readable(key)) } else { Err(error) }
             }
         }
     }
@@ -243,8 +220,14 @@ impl Slot for FileSlot {
     }
 
     async fn remove(mut self) -> Result<(), StoreError> {
-        (self.data, self.journal) = (None, None);
-        self.store.delete(&self.folder.file_name().unwrap_or_default().to_string_lossy(), self.writer.take())
+        self.to_write(&self.data)?;
+        let _all = self.store.lock()?;
+        // Some systems keep the folder of a file that is open. Nobody takes the lock meanwhile.
+        (self.data, self.journal, self.writer) = (None, None, None);
+        match fs::remove_dir_all(&self.folder) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(failed(&self.folder, &error)),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -330,7 +313,7 @@ fn folder_of(variable: impl Fn(&str) -> Option<PathBuf>) -> Result<PathBuf, Stor
 #[cfg(test)]
 mod tests {
     use super::*;
-    use b158::download::{self, Bytes};
+    use b158::download::Bytes;
     use futures::executor::block_on;
 
     const KEY: &str = "0123456789abcdef0123456789abcdef";

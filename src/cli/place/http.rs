@@ -189,13 +189,14 @@ impl Body for Chunks {
 
 /// What a person can do something with.
 fn words(error: &ureq::Error) -> String {
-    match error {
+    let words = match error {
         ureq::Error::Io(error) => error.to_string(),
+        ureq::Error::Rustls(error) => error.to_string(),
         ureq::Error::HostNotFound => "there is no host of this name, or no connection to ask".to_owned(),
         ureq::Error::Timeout(_) => format!("no answer within {} s", SILENCE.as_secs()),
-        ureq::Error::Rustls(error) => {
-            format!("its certificate is not trusted ({error}); SSL_CERT_FILE names a file of others that are")
-        }
         other => other.to_string(),
-    }
+    };
+    // Rustls comes as itself or as the cause of another.
+    let advice = if words.contains("certificate") { "; SSL_CERT_FILE names a list of those to trust" } else { "" };
+    words + advice
 }
