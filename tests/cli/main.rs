@@ -5,9 +5,13 @@
 mod common;
 
 mod cache;
+mod check;
 mod commands;
 mod conversation;
+#[cfg(unix)]
+mod documents;
 mod escapes;
+mod files;
 mod options;
 mod pipes;
 

@@ -1,21 +1,17 @@
 //! A head of its own against the embedding as head: the same products with other rows.
 
-mod common;
-
+use crate::common::parts::Parts;
+use crate::common::*;
 use b158::Error;
 use b158::gguf::TensorType;
 use b158::kernels::{self, Backend, Compute};
 use b158::model::{EmbeddingType, Estimator, KvType, Loaded, Loader, LoaderOptions, Model};
 use b158::session::{Session, SessionOptions};
 use b158::threads::Pool;
-use common::parts::Parts;
-use common::*;
 use std::sync::Arc;
 
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-#[cfg(target_family = "wasm")]
-wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
 
 const EMBEDDING: &str = "token_embd.weight";
 const HEAD: &str = "output.weight";

@@ -3,17 +3,13 @@
 //! The hashes are pinned, so that the same file, run natively, under emulation and in browsers, compares machines too;
 //! `./build.sh test --all` prints them as a table. Without it, threads, prompts and chunks are a sample of theirs (`sizes`).
 
-mod common;
-
+use crate::common::*;
 use b158::kernels::{self, Backend, Compute};
 use b158::model::{EmbeddingType, KvType, LoaderOptions};
 use b158::threads::Pool;
-use common::*;
 
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-#[cfg(target_family = "wasm")]
-wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
 
 /// Model, KV cache, hash of the logits of 70 positions.
 const PINNED: [(&str, &[u8], KvType, u64); 12] = [
