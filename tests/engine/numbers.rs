@@ -99,7 +99,7 @@ fn the_error_says_where_numbers_end_on_every_backend() {
     for (name, spoil, layer, part) in CASES {
         let file = spoiled(spoil);
         let expected = Error::NotFinite { layer, part };
-        for backend in kernels::available() {
+        for backend in backends() {
             for (threads, embedding) in [(1, EmbeddingType::File), (3, EmbeddingType::Int8)] {
                 let compute = kernels::Compute { backend, pool: Pool::new(threads) };
                 let options = LoaderOptions { embedding, ..Default::default() };

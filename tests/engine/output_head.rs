@@ -63,9 +63,9 @@ fn a_head_of_reversed_rows_gives_reversed_logits_on_every_backend() {
         let mut parts = Parts::of(file);
         reverse_head(&mut parts);
         let own = parts.file();
-        for backend in kernels::available() {
+        for backend in backends() {
             for embedding in [EmbeddingType::Auto, EmbeddingType::File, EmbeddingType::Int8] {
-                for threads in [1, 3] {
+                for &threads in thread_counts() {
                     let (a, b) = (
                         load_as(&tied, backend, threads, embedding, 4096),
                         load_as(&own, backend, threads, embedding, 4096),

@@ -68,7 +68,7 @@ fn text(loaded: &Loaded, tokens: usize) -> Vec<u32> {
 fn restored_sessions_give_the_bits_of_unsaved_ones_on_every_backend() {
     for kind in KINDS {
         let mut first: Option<(Vec<u8>, Said)> = None;
-        for backend in kernels::available() {
+        for backend in common::backends() {
             let loaded = load(common::STORIES, backend);
             let mut original = having_read(&loaded, kind, 400, PAGE + 3);
             let saved = original.save().unwrap();

@@ -17,7 +17,7 @@ fn says_what_it_said_on_every_backend() {
     // The same with the ids, which the tests in browsers compare with.
     let pinned: serde_json::Value = serde_json::from_str(include_str!("../models/greedy.json")).unwrap();
     let mut wrong = Vec::new();
-    for backend in kernels::available() {
+    for backend in backends() {
         let loaded = Arc::new(load(STORIES, backend, 1, usize::MAX));
         let mut session = Session::new(loaded.clone(), SessionOptions::default()).unwrap();
         for (n, (prompt, told)) in TOLD.iter().enumerate() {
