@@ -81,7 +81,7 @@ pub mod session;
 pub mod threads;
 pub mod tokenizer;
 pub mod verify;
-#[cfg(target_family = "wasm")]
+#[cfg(any(target_family = "wasm", test))]
 pub mod web;
 
 pub use error::{Error, Result};
