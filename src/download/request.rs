@@ -79,6 +79,20 @@ pub struct HttpResponse<B> {
 #[error("{0}")]
 pub struct Unreachable(pub String);
 
+/// Why a file is not there.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Failure {
+    /// It became another one on the server meanwhile: what the sink has of it is of no use, and all begins anew.
+    #[error("{url} changed on the server while it was downloaded")]
+    Changed {
+        /// Its address.
+        url: String,
+    },
+    /// Anything else.
+    #[error(transparent)]
+    Error(#[from] crate::Error),
+}
+
 /// How far a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
