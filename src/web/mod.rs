@@ -6,6 +6,8 @@
 
 mod engine;
 mod loader;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the worker's loop will use it"))]
+mod place;
 mod session;
 
 pub use engine::Engine;
