@@ -16,6 +16,8 @@
 #[cfg(target_family = "wasm")]
 mod executor;
 #[cfg(target_family = "wasm")]
+mod place;
+#[cfg(target_family = "wasm")]
 mod port;
 mod protocol;
 #[cfg(target_family = "wasm")]

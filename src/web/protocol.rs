@@ -5,7 +5,7 @@
 //! (buffers, streams, files) come through untouched.
 
 use crate::chat::Message;
-use crate::download::CacheMode;
+use crate::download::{CacheMode, LoadProgress};
 use crate::model::{EmbeddingType, KvType};
 use crate::session::{FinishReason, Timings, Usage};
 use crate::verify::{About, Answer, Report};
@@ -56,8 +56,11 @@ pub(super) enum ToWorker {
     Load { source: Source, options: LoaderOptions },
     /// How much memory it would take: only headers are read.
     Estimate { source: Source, options: LoaderOptions },
-    /// The part that `open-part` asked for is open.
-    PartOpened(OpenPart),
+    /// The part that `open-part` asked for is open. Without the stream its bytes come in `chunk`s.
+    PartOpened {
+        #[cfg_attr(test, ts(type = "ReadableStream<Uint8Array>", optional))]
+        stream: Option<Js>,
+    },
     /// The next bytes of a part that comes in pieces. `taken` answers them: only so many are under way.
     Chunk {
         #[cfg_attr(test, ts(type = "Uint8Array<ArrayBuffer>"))]
@@ -117,23 +120,11 @@ pub(super) enum Part {
     },
     /// What the page alone can open; the worker asks with `open-part`.
     Page {
-        /// Bytes, where that is known before.
-        size: Option<u64>,
+        /// Bytes to come, as far as the sender says and it is open.
+        total: Option<u64>,
+        /// The same, where it is certain.
+        file_size: Option<u64>,
     },
-}
-
-/// What the page has opened.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(test, derive(TS), ts(optional_fields))]
-pub(super) struct OpenPart {
-    /// The bytes; where the browser transfers no streams, they come in `chunk`s.
-    #[cfg_attr(test, ts(type = "ReadableStream<Uint8Array>", optional))]
-    pub(super) stream: Option<Js>,
-    /// Bytes to come, as far as the sender says.
-    pub(super) total: Option<u64>,
-    /// The same, where it is certain.
-    pub(super) file_size: Option<u64>,
 }
 
 /// How a model is loaded and held.
@@ -232,11 +223,6 @@ pub(super) enum FromWorker {
     Progress(LoadProgress),
     /// The model is ready.
     Loaded(ModelInfo),
-    /// A stream of the page's ended with this error, and with it the loading; the worker is of no more use.
-    StreamFailed {
-        #[cfg_attr(test, ts(type = "unknown"))]
-        reason: Js,
-    },
     /// Loading or an estimate has failed; the worker is of no more use.
     LoadFailed(PlainError),
     /// The estimate.
@@ -274,48 +260,6 @@ impl From<crate::Error> for PlainError {
     fn from(error: crate::Error) -> Self {
         PlainError::new(error.code(), error.to_string())
     }
-}
-
-/// What loading is doing.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(test, derive(TS), ts(optional_fields))]
-pub(super) struct LoadProgress {
-    pub(super) phase: Phase,
-    pub(super) loaded: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) total: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) fraction: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) bytes_per_second: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) seconds_left: Option<f64>,
-    pub(super) cached: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) part: Option<PartOf>,
-}
-
-/// A phase of loading.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-#[cfg_attr(test, derive(TS))]
-pub(super) enum Phase {
-    /// Fetches the module, before there is a worker in Rust.
-    #[allow(dead_code)]
-    Engine,
-    Verify,
-    Download,
-    Load,
-    Ready,
-}
-
-/// Which part of a split model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(TS))]
-pub(super) struct PartOf {
-    pub(super) index: usize,
-    pub(super) count: usize,
 }
 
 /// What was loaded, and how it runs.

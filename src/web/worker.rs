@@ -13,7 +13,7 @@ use super::protocol::{FromWorker, PlainError, ToWorker};
 use engine::Engine;
 use jobs::{Job, Jobs};
 use js_sys::Reflect;
-use page::Page;
+use page::Inbox;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -32,7 +32,7 @@ struct Worker {
     threads: Threads,
     breath: Breath,
     /// What the page sends of its own streams.
-    page: Page,
+    inbox: Inbox,
     loading: Cell<bool>,
     engine: RefCell<Option<Engine>>,
     jobs: Jobs,
@@ -63,7 +63,7 @@ pub fn serve(port: Endpoint, threads: usize, tuned: bool, why: Option<String>) -
         port: port.clone(),
         threads: Threads { wanted: threads, tuned, why },
         breath: Breath::new()?,
-        page: Page::default(),
+        inbox: Inbox::default(),
         loading: Cell::new(false),
         engine: RefCell::new(None),
         jobs: Jobs::default(),
@@ -88,9 +88,9 @@ fn receive(worker: &Rc<Worker>, message: JsValue) {
                 spawn(load::estimate(Rc::clone(worker), source, options));
             }
         }
-        ToWorker::PartOpened(part) => worker.page.opened(part),
-        ToWorker::Chunk { bytes } => worker.page.chunk(bytes),
-        ToWorker::PartEnd => worker.page.end(),
+        ToWorker::PartOpened { stream } => worker.inbox.opened(stream),
+        ToWorker::Chunk { bytes } => worker.inbox.chunk(bytes),
+        ToWorker::PartEnd => worker.inbox.end(),
         ToWorker::Generate { id, session, request } => worker.enqueue(Job::Generate { id, session, request }),
         ToWorker::Cancel { id } => worker.cancel(id),
         ToWorker::Call { id, call } if jobs::waits(&call) => worker.enqueue(Job::Call { id, call }),

@@ -1,42 +1,43 @@
-//! Parts of a model that the page opens, and files of the disk: streams that are read here.
+//! Parts of a model that the page alone can open. It is asked for one at a time, when its turn comes, and hands over a stream, or sends
+//! the bytes in messages where the browser transfers no streams.
 
-use super::super::protocol::{FromWorker, Js, OpenPart};
+use super::super::place::{Buffer, StreamBody};
+use super::super::protocol::{FromWorker, Js};
 use super::Worker;
+use crate::download::{Body, Unreachable};
 use futures::StreamExt;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
-use js_sys::{Reflect, Uint8Array};
+use js_sys::Uint8Array;
 use std::cell::RefCell;
 use std::rc::Rc;
-use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
-use web_sys::{Blob, ReadableStream, ReadableStreamDefaultReader};
+use wasm_bindgen::JsCast;
 
 /// What the page sends of a part.
 enum Piece {
-    Opened(OpenPart),
-    Bytes(JsValue),
+    Opened(Option<Js>),
+    Bytes(Js),
     End,
 }
 
 /// Where it waits until it is asked for. The page sends no more than a few megabytes that have not been taken.
-pub(super) struct Page {
+pub(super) struct Inbox {
     sent: UnboundedSender<Piece>,
     heard: RefCell<Option<UnboundedReceiver<Piece>>>,
 }
 
-impl Default for Page {
+impl Default for Inbox {
     fn default() -> Self {
         let (sent, heard) = unbounded();
-        Page { sent, heard: RefCell::new(Some(heard)) }
+        Inbox { sent, heard: RefCell::new(Some(heard)) }
     }
 }
 
-impl Page {
-    pub(super) fn opened(&self, part: OpenPart) {
-        self.push(Piece::Opened(part));
+impl Inbox {
+    pub(super) fn opened(&self, stream: Option<Js>) {
+        self.push(Piece::Opened(stream));
     }
 
-    pub(super) fn chunk(&self, Js(bytes): Js) {
+    pub(super) fn chunk(&self, bytes: Js) {
         self.push(Piece::Bytes(bytes));
     }
 
@@ -50,114 +51,75 @@ impl Page {
     }
 }
 
-/// Why a stream gave no more.
-#[derive(Debug, Clone)]
-pub(super) enum Broken {
-    /// What the page's stream failed with.
-    Page(JsValue),
-    /// A file of the disk can't be read.
-    File(String),
+/// A part that the page opens as soon as somebody reads it.
+pub(super) struct PagePart {
+    worker: Rc<Worker>,
+    index: usize,
+    state: State,
 }
 
-/// Bytes as they come.
-pub(super) enum Stream {
-    /// Of a stream, which ends when this is dropped.
-    Reader { reader: ReadableStreamDefaultReader, file: bool },
-    /// In messages.
-    Pieces { worker: Rc<Worker>, heard: UnboundedReceiver<Piece>, taken: u32 },
+enum State {
+    New,
+    Stream(StreamBody),
+    /// In messages; so many bytes of them have not been answered.
+    Pieces(UnboundedReceiver<Piece>, u32),
+    Ended,
 }
 
-/// A part that is open.
-pub(super) struct Opened {
-    pub(super) stream: Stream,
-    pub(super) total: Option<u64>,
-    pub(super) file_size: Option<u64>,
-}
-
-/// A file.
-pub(super) fn of_blob(blob: &JsValue) -> Opened {
-    let blob: &Blob = blob.unchecked_ref();
-    let size = Some(blob.size() as u64);
-    Opened { stream: Stream::of(&blob.stream(), true), total: size, file_size: size }
-}
-
-/// The part of this number, which the page opens.
-pub(super) async fn of_page(worker: &Rc<Worker>, index: usize) -> Option<Opened> {
-    let mut heard = worker.page.heard.take()?;
-    worker.post(&FromWorker::OpenPart { index });
-    let part = loop {
-        match heard.next().await? {
-            Piece::Opened(part) => break part,
-            Piece::Bytes(_) | Piece::End => {} // of a part that has been left
-        }
-    };
-    let stream = match part.stream {
-        Some(Js(stream)) => {
-            worker.page.heard.replace(Some(heard));
-            Stream::of(stream.unchecked_ref(), false)
-        }
-        None => Stream::Pieces { worker: Rc::clone(worker), heard, taken: 0 },
-    };
-    Some(Opened { stream, total: part.total, file_size: part.file_size })
-}
-
-impl Stream {
-    fn of(stream: &ReadableStream, file: bool) -> Self {
-        Stream::Reader { reader: stream.get_reader().unchecked_into(), file }
+impl PagePart {
+    pub(super) fn new(worker: Rc<Worker>, index: usize) -> Self {
+        PagePart { worker, index, state: State::New }
     }
 
-    /// The next bytes; nothing at the end.
-    pub(super) async fn next(&mut self) -> Result<Option<Uint8Array>, Broken> {
-        match self {
-            Stream::Reader { reader, file } => match JsFuture::from(reader.read()).await {
-                Ok(read) => {
-                    let value = Reflect::get(&read, &"value".into()).unwrap_or_default();
-                    Ok(value.dyn_into().ok())
+    async fn open(&self) -> Result<State, Unreachable> {
+        let Some(mut heard) = self.worker.inbox.heard.take() else {
+            return Err(Unreachable("another part of the page's is being read".to_owned()));
+        };
+        self.worker.post(&FromWorker::OpenPart { index: self.index });
+        loop {
+            match heard.next().await {
+                Some(Piece::Opened(Some(Js(stream)))) => {
+                    self.worker.inbox.heard.replace(Some(heard));
+                    return Ok(State::Stream(StreamBody::new(stream.unchecked_ref())?));
                 }
-                Err(reason) if *file => Err(Broken::File(message(&reason))),
-                Err(reason) => Err(Broken::Page(reason)),
-            },
-            Stream::Pieces { worker, heard, taken } => {
-                let before = std::mem::take(taken);
-                if before > 0 {
-                    worker.post(&FromWorker::Taken { bytes: before });
+                Some(Piece::Opened(None)) => return Ok(State::Pieces(heard, 0)),
+                // Of a part that was left.
+                Some(Piece::Bytes(_) | Piece::End) => {}
+                None => return Ok(State::Ended),
+            }
+        }
+    }
+}
+
+impl Body for PagePart {
+    type Bytes = Buffer;
+
+    async fn next(&mut self) -> Result<Option<Buffer>, Unreachable> {
+        if matches!(self.state, State::New) {
+            self.state = self.open().await?;
+        }
+        match &mut self.state {
+            State::Stream(body) => body.next().await,
+            State::Pieces(heard, waiting) => {
+                let bytes = std::mem::take(waiting);
+                if bytes > 0 {
+                    self.worker.post(&FromWorker::Taken { bytes });
                 }
-                loop {
-                    match heard.next().await {
-                        Some(Piece::Bytes(bytes)) => {
-                            let bytes: Uint8Array = bytes.unchecked_into();
-                            *taken = bytes.length();
-                            return Ok(Some(bytes));
+                match heard.next().await {
+                    Some(Piece::Bytes(Js(bytes))) => {
+                        let bytes: Uint8Array = bytes.unchecked_into();
+                        *waiting = bytes.length();
+                        Ok(Some(bytes.into()))
+                    }
+                    _ => {
+                        if let State::Pieces(heard, _) = std::mem::replace(&mut self.state, State::Ended) {
+                            self.worker.inbox.heard.replace(Some(heard));
                         }
-                        Some(Piece::Opened(_)) => {}
-                        Some(Piece::End) | None => return Ok(None),
+                        Ok(None)
                     }
                 }
             }
+            State::New | State::Ended => Ok(None),
         }
     }
-}
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        match self {
-            Stream::Reader { reader, .. } => {
-                // One that has ended takes no notice; one that fails is of no interest any more.
-                let cancelled = reader.cancel();
-                super::spawn(async move {
-                    let _ = JsFuture::from(cancelled).await;
-                });
-            }
-            Stream::Pieces { worker, heard, .. } => {
-                let (_, closed) = unbounded();
-                worker.page.heard.replace(Some(std::mem::replace(heard, closed)));
-            }
-        }
-    }
-}
-
-/// An exception in words.
-pub(super) fn message(error: &JsValue) -> String {
-    let text = error.dyn_ref::<js_sys::Object>().map(|error| String::from(error.to_string()));
-    text.or_else(|| error.as_string()).unwrap_or_else(|| format!("{error:?}"))
 }

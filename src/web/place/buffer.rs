@@ -1,0 +1,108 @@
+//! Bytes in JavaScript's memory, where `fetch` and files leave them, and where WebCrypto takes them from.
+
+use crate::allocate::try_zeroed;
+use crate::download::Bytes;
+use crate::{Error, Result};
+use js_sys::{ArrayBuffer, Promise, Uint8Array};
+use sha2::{Digest, Sha256};
+use std::ops::Range;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+
+const WHAT: &str = "a download's buffer";
+/// What goes through the engine's memory at a time: it never gives any back.
+const PIECE_BYTES: usize = 16 << 10;
+
+/// A `Uint8Array` of its own memory: the engine's is shared between threads, and WebCrypto refuses that.
+#[derive(Debug, Clone)]
+pub(crate) struct Buffer(Uint8Array);
+
+#[wasm_bindgen]
+extern "C" {
+    /// The constructor, which throws where there is no room.
+    #[wasm_bindgen(js_name = Uint8Array)]
+    type Allocated;
+    #[wasm_bindgen(constructor, js_class = "Uint8Array", catch)]
+    fn new(len: f64) -> Result<Allocated, JsValue>;
+
+    #[wasm_bindgen(js_namespace = ["crypto", "subtle"], js_name = digest, catch)]
+    fn digest(algorithm: &str, bytes: &Uint8Array) -> Result<Promise, JsValue>;
+}
+
+impl Buffer {
+    /// Of bytes in the engine's memory, copied.
+    pub(super) fn copied(bytes: &[u8]) -> Result<Self> {
+        let buffer = Self::zeroed(bytes.len())?;
+        buffer.0.copy_from(bytes);
+        Ok(buffer)
+    }
+
+    /// The other way: for what is small.
+    pub(super) fn to_vec(&self) -> Result<Vec<u8>> {
+        let mut bytes = try_zeroed(self.len(), WHAT)?;
+        self.read(0, &mut bytes);
+        Ok(bytes)
+    }
+
+    pub(super) fn as_js(&self) -> &Uint8Array {
+        &self.0
+    }
+
+    /// `None` where this page may not hash: WebCrypto is for secure contexts.
+    async fn sha256_by_browser(&self) -> Option<[u8; 32]> {
+        let hash = JsFuture::from(digest("SHA-256", &self.0).ok()?).await.ok()?;
+        let hash: ArrayBuffer = hash.dyn_into().ok()?;
+        Uint8Array::new(&hash).to_vec().try_into().ok()
+    }
+
+    fn sha256_here(&self) -> [u8; 32] {
+        let mut hasher = Sha256::new();
+        let mut piece = [0; PIECE_BYTES];
+        for at in (0..self.len()).step_by(PIECE_BYTES) {
+            let piece = &mut piece[..PIECE_BYTES.min(self.len() - at)];
+            self.read(at, piece);
+            hasher.update(piece);
+        }
+        hasher.finalize().into()
+    }
+}
+
+impl From<Uint8Array> for Buffer {
+    fn from(array: Uint8Array) -> Self {
+        Buffer(array)
+    }
+}
+
+impl Bytes for Buffer {
+    fn zeroed(len: usize) -> Result<Self> {
+        match Allocated::new(len as f64) {
+            Ok(array) => Ok(Buffer(array.unchecked_into())),
+            Err(_) => Err(Error::OutOfMemory { what: WHAT.to_owned(), bytes: len as u64 }),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.0.length() as usize
+    }
+
+    fn slice(&self, range: Range<usize>) -> Self {
+        assert!(range.start <= range.end && range.end <= self.len(), "{range:?} of {} bytes", self.len());
+        Buffer(self.0.subarray(range.start as u32, range.end as u32))
+    }
+
+    fn write(&mut self, at: usize, piece: &Self) {
+        assert!(at <= self.len() && piece.len() <= self.len() - at, "{} bytes at {at} of {}", piece.len(), self.len());
+        self.0.set(&piece.0, at as u32);
+    }
+
+    fn read(&self, at: usize, out: &mut [u8]) {
+        self.slice(at..at + out.len()).0.copy_to(out);
+    }
+
+    async fn sha256(&self) -> [u8; 32] {
+        match self.sha256_by_browser().await {
+            Some(hash) => hash,
+            None => self.sha256_here(),
+        }
+    }
+}
