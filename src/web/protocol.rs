@@ -413,7 +413,8 @@ mod typescript {
             // Those of the language have no place of their own.
             if T::output_path().is_some() {
                 let docs = T::docs().unwrap_or_default();
-                let _ = write!(self.text, "\n{docs}export {}\n", T::decl(&self.config));
+                let declared = T::decl(&self.config).replace(" | {", "\n  | {").replace(" \n", "\n");
+                let _ = write!(self.text, "\n{docs}export {declared}\n");
             }
             T::visit_generics(self);
             T::visit_dependencies(self);

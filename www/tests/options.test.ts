@@ -175,7 +175,7 @@ describe("what asks for nothing is accepted", () => {
     const send = vi.spyOn(worker, "postMessage");
     const { choices } = await model.chat.completions.create({ messages: [USER], ...fields, stream: false });
     expect(choices[0].message.content).not.toBe("");
-    const request = (send.mock.calls[0]?.[0] as { request: object }).request;
+    const { request } = (send.mock.calls[0]?.[0] as { body: { request: object } }).body;
     expect(request).toMatchObject({ messages: [USER] });
     for (const [field, option] of IN_GENERATE) if (!(field in fields)) expect(request).not.toHaveProperty(option);
   });
@@ -188,7 +188,7 @@ describe("what asks for nothing is accepted", () => {
     const send = vi.spyOn(worker, "postMessage");
     await model.generate("the", blank(GENERATE as Options<never>)).result();
     await model.generate("the", null as never).result();
-    for (const call of [0, 1]) expect((send.mock.calls[call]?.[0] as { request: object }).request).toEqual({ prompt: "the" });
+    for (const call of [0, 1]) expect((send.mock.calls[call]?.[0] as { body: { request: object } }).body.request).toEqual({ prompt: "the" });
     await model.verify({ ...(blank(VERIFY as Options<never>) as object), maxTokens: 1 });
     await model.tokenize("a", null as never);
     await model.session(null as never);
@@ -204,7 +204,7 @@ describe("what is accepted", () => {
     const request = async (prompt: unknown, options: object) => {
       send.mockClear();
       await model.generate(prompt as Prompt, options).result();
-      return (send.mock.calls[0]?.[0] as { request: unknown }).request;
+      return (send.mock.calls[0]?.[0] as { body: { request: unknown } }).body.request;
     };
     expect(await request("a", { stop: "." })).toEqual({ prompt: "a", stop: ["."] });
     expect(await request("a", { stop: [".", "\n"], logitBias: { 5: -Infinity, 7: 1e9 } })).toEqual({ prompt: "a", stop: [".", "\n"], logitBias: { 5: -Infinity, 7: 1e9 } });

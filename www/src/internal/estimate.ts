@@ -12,17 +12,16 @@ export async function estimateModel(given: ModelSource, options: EstimateOptions
   read.signal?.throwIfAborted();
   needWorkers(read);
   const source = readSource(given, read);
-  return withWorker(source, read, 1, async (connection, opened) => {
+  const { connection, estimate } = await withWorker(source, read, 1, async (connection) => {
     const estimated = new Deferred<Estimate>();
-    listen(connection, source, read, opened, (message) => {
+    const sent = listen(connection, source, read, (message) => {
       if (message.type === "estimated") estimated.resolve(message.body);
     });
-    await opened.promise;
-    connection.send({ type: "estimate", body: { source: source.sent, options: loaderOptions(read) } });
-    const estimate = await estimated.promise;
-    connection.close(new BitNetError("disposed", "the estimate is done"));
-    return judged(estimate);
+    connection.send({ type: "estimate", body: { source: await sent(), options: loaderOptions(read) } });
+    return { connection, estimate: await estimated.promise };
   });
+  connection.close(new BitNetError("disposed", "the estimate is done"));
+  return judged(estimate);
 }
 
 function judged(estimate: Estimate): Estimate {

@@ -10,8 +10,8 @@ import { isWorker } from "./options/kinds.js";
 import { readOptions } from "./options/read.js";
 import { refused, show } from "./options/refuse.js";
 import { LOAD } from "./options/tables.js";
-import { brokenOff, PageParts } from "./page-parts.js";
-import type { FromWorker, LoaderOptions } from "./protocol.js";
+import { PageParts } from "./page-parts.js";
+import type { FromWorker, LoaderOptions, Source } from "./protocol.js";
 import { readSource, type ReadSource } from "./source.js";
 
 export interface Loaded {
@@ -39,14 +39,13 @@ export async function loadModel(given: ModelSource, options: LoadOptions): Promi
 
 async function attempt(source: ReadSource, options: LoadOptions): Promise<Loaded> {
   const { onProgress } = options;
-  return withWorker(source, options, options.threads ?? "auto", async (connection, opened) => {
+  return withWorker(source, options, options.threads ?? "auto", async (connection) => {
     const loaded = new Deferred<ModelInfo>();
-    listen(connection, source, options, opened, (message) => {
+    const sent = listen(connection, source, options, (message) => {
       if (message.type === "progress") onProgress?.(message.body);
       else if (message.type === "loaded") loaded.resolve(message.body);
     });
-    await opened.promise;
-    connection.send({ type: "load", body: { source: source.sent, options: loaderOptions(options) } });
+    connection.send({ type: "load", body: { source: await sent(), options: loaderOptions(options) } });
     return { connection, info: await loaded.promise };
   });
 }
@@ -58,7 +57,7 @@ export async function withWorker<T>(
   source: ReadSource,
   options: LoadOptions,
   threads: "auto" | number,
-  use: (connection: Connection, opened: Deferred<void>) => Promise<T>,
+  use: (connection: Connection) => Promise<T>,
 ): Promise<T> {
   const { backend = "auto", wasmUrl } = options;
   const connection = new Connection(typeof options.worker === "object" ? options.worker : startWorker(options));
@@ -75,7 +74,7 @@ export async function withWorker<T>(
     if (signal.aborted) abort();
   }
   try {
-    const using = use(connection, new Deferred());
+    const using = use(connection);
     connection.send({ type: "open", backend, wasmUrl: wasmUrl && String(wasmUrl), threads });
     return await connection.orClosed(using);
   } catch (error) {
@@ -86,8 +85,12 @@ export async function withWorker<T>(
   }
 }
 
-/** Deals with what is said until a worker has what it needs; the rest goes to `hear`. */
-export function listen(connection: Connection, source: ReadSource, options: LoadOptions, opened: Deferred<void>, hear: (message: FromWorker) => void): void {
+/**
+ * Deals with what is said until a worker has what it needs; the rest goes to `hear`. What comes back waits until the worker can be told of
+ * the source, and gives it.
+ */
+export function listen(connection: Connection, source: ReadSource, options: LoadOptions, hear: (message: FromWorker) => void): () => Promise<Frozen<Source>> {
+  const opened = new Deferred<void>();
   const parts = new PageParts(connection, source.opened);
   connection.onLoadMessage = (message: Heard) => {
     switch (message.type) {
@@ -103,14 +106,16 @@ export function listen(connection: Connection, source: ReadSource, options: Load
       case "taken":
         parts.taken(message.body.bytes);
         break;
-      case "stream-failed":
-        connection.close(brokenOff(message.body.reason));
-        break;
       case "alive":
         break;
       default:
         hear(message);
     }
+  };
+  return async () => {
+    const [sizes] = await Promise.all([parts.sizes(), opened.promise]);
+    const withSizes = source.sent.parts.map((part) => (part.type === "page" ? { ...part, body: { ...part.body, ...sizes } } : part));
+    return { ...source.sent, parts: withSizes };
   };
 }
 

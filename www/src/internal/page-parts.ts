@@ -29,8 +29,8 @@ export type Open = (signal: AbortSignal) => Promise<OpenSource>;
 export class PageParts {
   readonly #connection: Connection;
   readonly #opens: readonly (Open | undefined)[];
-  /** The first of them, begun while the engine is on its way. */
-  readonly #first: { index: number; source: Promise<OpenSource> } | undefined;
+  /** One that is there alone, begun while the engine is on its way. */
+  readonly #alone: Promise<OpenSource> | undefined;
   readonly #stop = new AbortController();
   #underWay = 0;
   #someTaken = new Deferred<void>();
@@ -42,17 +42,20 @@ export class PageParts {
       this.#stop.abort(reason);
       this.#someTaken.reject(reason);
     });
-    const index = opens.findIndex((open) => open !== undefined);
-    const source = opens[index]?.(this.#stop.signal);
-    if (!source) return;
-    this.#first = { index, source };
-    source.catch((error: unknown) => {
+    this.#alone = opens.length === 1 ? opens[0]?.(this.#stop.signal) : undefined;
+    this.#alone?.catch((error: unknown) => {
       connection.close(error);
     });
     this.#stop.signal.addEventListener("abort", () => {
       // Unless somebody reads it.
-      source.then(({ stream }) => stream.cancel(this.#stop.signal.reason)).catch(() => undefined);
+      this.#alone?.then(({ stream }) => stream.cancel(this.#stop.signal.reason)).catch(() => undefined);
     });
+  }
+
+  /** What is known of a part that is there alone, as soon as it is open. */
+  async sizes(): Promise<{ total?: number; fileSize?: number }> {
+    const { total, fileSize } = (await this.#alone) ?? {};
+    return { ...(total !== undefined && { total }), ...(fileSize !== undefined && { fileSize }) };
   }
 
   taken(bytes: number): void {
@@ -63,29 +66,27 @@ export class PageParts {
 
   async open(index: number): Promise<void> {
     try {
-      const { signal } = this.#stop;
-      const first = this.#first?.index === index ? this.#first.source : undefined;
-      await this.#send(await (first ?? this.#opens[index]?.(signal) ?? Promise.reject(new Error(`there is no part ${String(index)}`))));
+      const opening = this.#alone ?? this.#opens[index]?.(this.#stop.signal);
+      if (!opening) throw new Error(`there is no part ${String(index)} of the page's`);
+      const { stream, ownBuffers } = await opening;
+      if (ownBuffers && transfersStreams()) this.#transfer(stream);
+      else await this.#pump(stream);
     } catch (error) {
       this.#connection.close(error);
     }
   }
 
-  async #send(source: OpenSource): Promise<void> {
-    const { total, fileSize, ownBuffers } = source;
-    const sizes = { ...(total !== undefined && { total }), ...(fileSize !== undefined && { fileSize }) };
-    let { stream } = source;
-    if (ownBuffers && transfersStreams()) {
-      stream = stream.pipeThrough(new TransformStream<Uint8Array, Uint8Array>(), { signal: this.#stop.signal });
-      this.#connection.send({ type: "part-opened", body: { ...sizes, stream } }, [stream]);
-      return;
-    }
-    this.#connection.send({ type: "part-opened", body: sizes });
-    await this.#pump(stream);
-    this.#connection.send({ type: "part-end" });
+  #transfer(stream: ReadableStream<Uint8Array>): void {
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+    stream.pipeTo(writable, { signal: this.#stop.signal }).catch((reason: unknown) => {
+      // The worker gives no reason when it wants no more.
+      if (reason !== undefined) this.#connection.close(brokenOff(reason));
+    });
+    this.#connection.send({ type: "part-opened", body: { stream: readable } }, [readable]);
   }
 
   async #pump(stream: ReadableStream<Uint8Array>): Promise<void> {
+    this.#connection.send({ type: "part-opened", body: {} });
     const reader = stream.getReader();
     const cancel = () => {
       reader.cancel(this.#stop.signal.reason).catch(() => undefined);
@@ -97,7 +98,7 @@ export class PageParts {
           throw brokenOff(reason);
         });
         this.#connection.throwIfClosed();
-        if (done) return;
+        if (done) break;
         if (!(value instanceof Uint8Array)) throw new BitNetError("invalid-argument", "the stream must give Uint8Array chunks");
         for (let offset = 0; offset < value.byteLength; offset += PIECE_BYTES) {
           while (this.#underWay >= MOST_BYTES) await this.#someTaken.promise;
@@ -106,6 +107,7 @@ export class PageParts {
           this.#connection.send({ type: "chunk", body: { bytes } }, [bytes.buffer]);
         }
       }
+      this.#connection.send({ type: "part-end" });
     } catch (error) {
       reader.cancel(error).catch(() => undefined);
       throw error;
@@ -116,7 +118,7 @@ export class PageParts {
 }
 
 /** What a stream's own error becomes. */
-export function brokenOff(cause: unknown): unknown {
+function brokenOff(cause: unknown): unknown {
   const name = cause instanceof DOMException ? cause.name : "";
   if (name === "AbortError") return cause;
   return new BitNetError("network", "the download broke off; check the connection and load again", { cause });

@@ -8,7 +8,81 @@ export const OWN_SESSION = 0;
 /**
  * From the page. A worker loads one model or makes one estimate.
  */
-export type ToWorker = { "type": "load", "body": { source: Source, options: LoaderOptions, } } | { "type": "estimate", "body": { source: Source, options: LoaderOptions, } } | { "type": "part-opened", "body": OpenPart } | { "type": "chunk", "body": { bytes: Uint8Array<ArrayBuffer>, } } | { "type": "part-end" } | { "type": "generate", "body": { id: number, session: number, request: GenerateRequest, } } | { "type": "cancel", "body": { id: number, } } | { "type": "call", "body": { id: number, call: Call, } };
+export type ToWorker = { "type": "load", "body": { source: Source, options: LoaderOptions, } } | { "type": "estimate", "body": { source: Source, options: LoaderOptions, } } | { "type": "part-opened", "body": { stream?: ReadableStream<Uint8Array>, } } | { "type": "chunk", "body": { bytes: Uint8Array<ArrayBuffer>, } } | { "type": "part-end" } | { "type": "generate", "body": { id: number, session: number, request: GenerateRequest, } } | { "type": "cancel", "body": { id: number, } } | { "type": "call", "body": { id: number, call: Call, } };
+
+/**
+ * How a model is loaded and held.
+ */
+export type LoaderOptions = { contextLength?: number, kvCache?: KvType, overrides?: Array<string>, hash?: boolean, tokenEmbedding?: EmbeddingType, };
+
+/**
+ * How keys and values are stored.
+ */
+export type KvType = "f16" | "f32" | "q8_0";
+
+/**
+ * How the token embedding is held, which is the output head too; a head of its own likewise.
+ */
+export type EmbeddingType = "auto" | "file" | "int8";
+
+/**
+ * Where a model comes from.
+ */
+export type Source = { 
+/**
+ * One file or those of a split model in order.
+ */
+parts: Array<Part>, 
+/**
+ * An address in it stands for all files of a split model, if its name says so.
+ */
+alone: boolean, 
+/**
+ * Of each file, 64 lower-case hexadecimal digits.
+ */
+sha256?: Array<string>, 
+/**
+ * What addresses are relative to: the page's.
+ */
+base?: string, 
+/**
+ * The page's, which tells what a cross-origin request is.
+ */
+origin?: string, 
+/**
+ * Whether downloads are kept.
+ */
+cache: CacheMode, 
+/**
+ * From the cache alone.
+ */
+offline: boolean, 
+/**
+ * Requests at a time for one file.
+ */
+connections: number, };
+
+/**
+ * Whether a file is kept.
+ */
+export type CacheMode = "auto" | "required" | "off";
+
+/**
+ * One file.
+ */
+export type Part = { "type": "address", "body": { 
+/**
+ * As it was given.
+ */
+url: string, headers: Array<[string, string]>, credentials?: string, redirect?: string, referrerPolicy?: string, } } | { "type": "blob", "body": { blob: Blob, } } | { "type": "page", "body": { 
+/**
+ * Bytes to come, as far as the sender says and it is open.
+ */
+total?: number, 
+/**
+ * The same, where it is certain.
+ */
+fileSize?: number, } };
 
 /**
  * A prompt, messages or token ids, and how the answer is drawn.
@@ -31,21 +105,6 @@ role: string,
  * What was said, plain text.
  */
 content: string, };
-
-/**
- * How a model is loaded and held.
- */
-export type LoaderOptions = { contextLength?: number, kvCache?: KvType, overrides?: Array<string>, hash?: boolean, tokenEmbedding?: EmbeddingType, };
-
-/**
- * How keys and values are stored.
- */
-export type KvType = "f16" | "f32" | "q8_0";
-
-/**
- * How the token embedding is held, which is the output head too; a head of its own likewise.
- */
-export type EmbeddingType = "auto" | "file" | "int8";
 
 /**
  * What gives one value back: the [`Reply`] of the same name.
@@ -115,6 +174,11 @@ usage: Usage,
 timings: Timings, };
 
 /**
+ * Why generation ended.
+ */
+export type FinishReason = "stop" | "length" | "cancelled";
+
+/**
  * Counts of a finished generation.
  */
 export type Usage = { 
@@ -130,11 +194,6 @@ cachedTokens: number,
  * Tokens generated.
  */
 completionTokens: number, };
-
-/**
- * Why generation ended.
- */
-export type FinishReason = "stop" | "length" | "cancelled";
 
 /**
  * Times of a finished generation.
@@ -166,111 +225,9 @@ decodeTokensPerSecond: number,
 decodeThreads: number, };
 
 /**
- * Where a model comes from.
- */
-export type Source = { 
-/**
- * One file or those of a split model in order.
- */
-parts: Array<Part>, 
-/**
- * An address in it stands for all files of a split model, if its name says so.
- */
-alone: boolean, 
-/**
- * Of each file, 64 lower-case hexadecimal digits.
- */
-sha256?: Array<string>, 
-/**
- * What addresses are relative to: the page's.
- */
-base?: string, 
-/**
- * The page's, which tells what a cross-origin request is.
- */
-origin?: string, 
-/**
- * Whether downloads are kept.
- */
-cache: CacheMode, 
-/**
- * From the cache alone.
- */
-offline: boolean, 
-/**
- * Requests at a time for one file.
- */
-connections: number, };
-
-/**
- * Whether a file is kept.
- */
-export type CacheMode = "auto" | "required" | "off";
-
-/**
- * One file.
- */
-export type Part = { "type": "address", "body": { 
-/**
- * As it was given.
- */
-url: string, headers: Array<[string, string]>, credentials?: string, redirect?: string, referrerPolicy?: string, } } | { "type": "blob", "body": { blob: Blob, } } | { "type": "page", "body": { 
-/**
- * Bytes, where that is known before.
- */
-size?: number, } };
-
-/**
- * What the page has opened.
- */
-export type OpenPart = { 
-/**
- * The bytes; where the browser transfers no streams, they come in `chunk`s.
- */
-stream?: ReadableStream<Uint8Array>, 
-/**
- * Bytes to come, as far as the sender says.
- */
-total?: number, 
-/**
- * The same, where it is certain.
- */
-fileSize?: number, };
-
-/**
  * From the worker.
  */
-export type FromWorker = { "type": "open-part", "body": { index: number, } } | { "type": "taken", "body": { bytes: number, } } | { "type": "progress", "body": LoadProgress } | { "type": "loaded", "body": ModelInfo } | { "type": "stream-failed", "body": { reason: unknown, } } | { "type": "load-failed", "body": PlainError } | { "type": "estimated", "body": Estimate } | { "type": "prefill", "body": { id: number, done: number, total: number, } } | { "type": "tokens", "body": { id: number, tokens: Array<Token>, } } | { "type": "done", "body": { id: number, finishReason: FinishReason, usage: Usage, timings: Timings, } } | { "type": "failed", "body": { id: number, error: PlainError, } } | { "type": "value", "body": { id: number, reply: Reply, } } | { "type": "crashed", "body": { message: string, } };
-
-/**
- * What headers tell of a model, without a word of the device.
- */
-export type Estimate = { fileBytes: number, architecture: string, name?: string, parameters: number, quantization: string, contextLength: number, trainedContextLength: number, weightBytes: number, kvCacheBytes: number, wasmBytes: number, fits: boolean, why?: string, };
-
-/**
- * A piece of an answer.
- */
-export type Token = { id?: number, text: string, elapsedMs: number, logProbability?: number, entropy?: number, };
-
-/**
- * What went wrong, for a program and for a person.
- */
-export type PlainError = { code: BitNetErrorCode, message: string, };
-
-/**
- * What loading is doing.
- */
-export type LoadProgress = { phase: Phase, loaded: number, total?: number, fraction?: number, bytesPerSecond?: number, secondsLeft?: number, cached: boolean, part?: PartOf, };
-
-/**
- * Which part of a split model.
- */
-export type PartOf = { index: number, count: number, };
-
-/**
- * A phase of loading.
- */
-export type Phase = "engine" | "verify" | "download" | "load" | "ready";
+export type FromWorker = { "type": "open-part", "body": { index: number, } } | { "type": "taken", "body": { bytes: number, } } | { "type": "progress", "body": LoadProgress } | { "type": "loaded", "body": ModelInfo } | { "type": "load-failed", "body": PlainError } | { "type": "estimated", "body": Estimate } | { "type": "prefill", "body": { id: number, done: number, total: number, } } | { "type": "tokens", "body": { id: number, tokens: Array<Token>, } } | { "type": "done", "body": { id: number, finishReason: FinishReason, usage: Usage, timings: Timings, } } | { "type": "failed", "body": { id: number, error: PlainError, } } | { "type": "value", "body": { id: number, reply: Reply, } } | { "type": "crashed", "body": { message: string, } };
 
 /**
  * What a [`Call`] of the same name gives.
@@ -278,9 +235,19 @@ export type Phase = "engine" | "verify" | "download" | "load" | "ready";
 export type Reply = { "name": "tokenize", "value": Uint32Array } | { "name": "detokenize", "value": string } | { "name": "memory", "value": Memory } | { "name": "openSession", "value": number } | { "name": "cloneSession", "value": number } | { "name": "saveSession", "value": Uint8Array<ArrayBuffer> } | { "name": "restoreSession", "value": null } | { "name": "resetSession", "value": null } | { "name": "closeSession", "value": null } | { "name": "roofline", "value": Roofline } | { "name": "verifyDefaults", "value": VerifyDefaults } | { "name": "report", "value": WrittenReport };
 
 /**
+ * Memory in use, in bytes.
+ */
+export type Memory = { wasmBytes: number, weightBytes: number, kvCacheBytes: number, sessions: number, };
+
+/**
  * What the machine allows.
  */
 export type Roofline = { readBytesPerSecond: number, readBytes: number, dotMacsPerSecond: number, macsPerPromptToken: number, };
+
+/**
+ * What is asked where nothing else is said.
+ */
+export type VerifyDefaults = { prompts: Array<string>, maxTokens: number, };
 
 /**
  * A report in its three forms.
@@ -378,34 +345,9 @@ reference: Comparison | null,
 published: PublishedComparison | null, };
 
 /**
- * An answer against another run's.
+ * What an answer is.
  */
-export type Comparison = { 
-/**
- * The same tokens, and as many.
- */
-same: boolean, 
-/**
- * The first token that differs, from 0.
- */
-partsAtToken: number | null, };
-
-/**
- * An answer of the official file against a published one, which is text: word by word, as far as both go.
- */
-export type PublishedComparison = { 
-/**
- * No word differs.
- */
-same: boolean, 
-/**
- * Words that agree, from the prompt's first.
- */
-agreeingWords: number, 
-/**
- * Words that were published.
- */
-words: number, };
+export type Verdict = "text" | "loop" | "salad" | "empty";
 
 /**
  * What was measured of one answer.
@@ -429,9 +371,34 @@ meanEntropy: number,
 meanLogProbability: number, };
 
 /**
- * What an answer is.
+ * An answer of the official file against a published one, which is text: word by word, as far as both go.
  */
-export type Verdict = "text" | "loop" | "salad" | "empty";
+export type PublishedComparison = { 
+/**
+ * No word differs.
+ */
+same: boolean, 
+/**
+ * Words that agree, from the prompt's first.
+ */
+agreeingWords: number, 
+/**
+ * Words that were published.
+ */
+words: number, };
+
+/**
+ * An answer against another run's.
+ */
+export type Comparison = { 
+/**
+ * The same tokens, and as many.
+ */
+same: boolean, 
+/**
+ * The first token that differs, from 0.
+ */
+partsAtToken: number | null, };
 
 /**
  * What computed the answers.
@@ -484,16 +451,76 @@ architecture: string,
 parameters: number, };
 
 /**
- * What is asked where nothing else is said.
+ * What went wrong, for a program and for a person.
  */
-export type VerifyDefaults = { prompts: Array<string>, maxTokens: number, };
+export type PlainError = { code: BitNetErrorCode, message: string, };
 
 /**
- * Memory in use, in bytes.
+ * How far a load is.
  */
-export type Memory = { wasmBytes: number, weightBytes: number, kvCacheBytes: number, sessions: number, };
+export type LoadProgress = { 
+/**
+ * What it is at.
+ */
+phase: Phase, 
+/**
+ * Bytes so far, of all parts.
+ */
+loaded: number, 
+/**
+ * Bytes in all; absent while nobody knows.
+ */
+total?: number, 
+/**
+ * 0 to 1; absent exactly when `total` is.
+ */
+fraction?: number, 
+/**
+ * Over the last seconds.
+ */
+bytesPerSecond?: number, 
+/**
+ * Until this phase ends, at that rate.
+ */
+secondsLeft?: number, 
+/**
+ * These bytes come from the cache.
+ */
+cached: boolean, 
+/**
+ * Which part of a split model this is.
+ */
+part?: PartNumber, };
+
+/**
+ * One part of several.
+ */
+export type PartNumber = { 
+/**
+ * Counted from 0.
+ */
+index: number, 
+/**
+ * Of all.
+ */
+count: number, };
+
+/**
+ * What a load is at.
+ */
+export type Phase = "engine" | "verify" | "download" | "load" | "ready";
 
 /**
  * What was loaded, and how it runs.
  */
 export type ModelInfo = { architecture: string, name?: string, parameters: number, layers: number, embedding: number, vocabulary: number, contextLength: number, trainedContextLength: number, quantization: string, weightBytes: number, kvCacheBytes: number, kvCache: KvType, backend: string, threads: number, whySingleThreaded?: string, cached?: boolean, notes: Array<string>, };
+
+/**
+ * A piece of an answer.
+ */
+export type Token = { id?: number, text: string, elapsedMs: number, logProbability?: number, entropy?: number, };
+
+/**
+ * What headers tell of a model, without a word of the device.
+ */
+export type Estimate = { fileBytes: number, architecture: string, name?: string, parameters: number, quantization: string, contextLength: number, trainedContextLength: number, weightBytes: number, kvCacheBytes: number, wasmBytes: number, fits: boolean, why?: string, };

@@ -51,31 +51,34 @@ export function readSource(given: ModelSource, options: LoadOptions): ReadSource
 
 function partOf(source: One, options: LoadOptions): { part: Frozen<Part>; open?: Open } {
   if (source instanceof Blob && isCloneable(source)) return { part: { type: "blob", body: { blob: source } } };
-  if (isForPage(source)) {
-    const size = source instanceof Blob ? { size: source.size } : {};
-    return { part: { type: "page", body: size }, open: (signal) => openSource(source, options.headers, signal) };
-  }
-  const request = source instanceof Request ? source : undefined;
-  const { credentials, redirect, referrerPolicy } = request ?? {};
+  const online = forWorker(source);
+  if (online === undefined) return { part: { type: "page", body: {} }, open: (signal) => openSource(source, options.headers, signal) };
+  const request = online instanceof Request ? online : undefined;
   return {
     part: {
       type: "address",
       body: {
-        url: request?.url ?? String(source),
+        url: addressOf(online),
         headers: [...mergedHeaders(request, options.headers)],
-        ...(request && { credentials, redirect, referrerPolicy }),
+        ...(request && { credentials: request.credentials, redirect: request.redirect, referrerPolicy: request.referrerPolicy }),
       },
     },
   };
 }
 
-/** What the page alone can read: its own objects, and what ranges make no sense for. */
-function isForPage(source: One): source is Blob | ReadableStream<Uint8Array> | Response | Request | string | URL {
-  if (source instanceof Blob || source instanceof ReadableStream || source instanceof Response) return true;
-  if (source instanceof Request && (source.method !== "GET" || source.integrity !== "")) return true;
-  const given = source instanceof Request ? source.url : String(source);
-  // What is no address, the worker says.
-  return URL.canParse(given, pageAddress()) && !/^(?:https?|hf):$/.test(new URL(given, pageAddress()).protocol);
+/** The same, unless the page alone can read it: its own objects, and what ranges make no sense for. */
+function forWorker(source: One): string | URL | Request | undefined {
+  if (source instanceof Blob || source instanceof ReadableStream || source instanceof Response) return undefined;
+  if (source instanceof Request && (source.method !== "GET" || source.integrity !== "")) return undefined;
+  try {
+    return /^(?:https?|hf):$/.test(new URL(addressOf(source), pageAddress()).protocol) ? source : undefined;
+  } catch {
+    return source; // the worker says what is wrong with it
+  }
+}
+
+function addressOf(source: string | URL | Request): string {
+  return source instanceof Request ? source.url : String(source);
 }
 
 /** Some programs' tests bring a Blob of their own, which no message carries. */
