@@ -19,17 +19,32 @@
 //!    part with an address is a [`download`].
 
 pub mod address;
+mod ahead;
+mod counter;
+mod entry;
+mod fault;
+mod header;
+mod journal;
 mod list;
 pub mod meter;
 mod model;
 mod place;
+mod plan;
+mod ranges;
+mod receive;
+mod remote;
 mod request;
 mod run;
+mod scratch;
+mod sizes;
+mod whole;
 
+pub use header::headers;
 pub use list::{Cached, delete, list};
 pub use meter::LoadProgress;
-pub use model::{LoadedParts, Part, Receiver, Stream, headers, load};
+pub use model::{LoadedParts, Part, Receiver, Stream, load};
 pub use place::{Body, Bytes, Catalog, Clock, Place, Slot, Store, StoreError, Transport};
+pub use receive::{Estimating, Loading};
 pub use request::{CacheMode, Failure, HttpRequest, HttpResponse, Progress, Request, Tuning, Unreachable};
 pub use run::{Downloaded, download};
 

@@ -92,6 +92,10 @@ pub trait Slot {
     type Bytes: Bytes;
     /// False while somebody else writes there; what is finished can be read all the same.
     fn writable(&self) -> bool;
+    /// Who that may be.
+    fn occupant(&self) -> &'static str {
+        "another tab or worker"
+    }
     /// All of the journal.
     async fn read_journal(&self) -> Result<Vec<u8>, StoreError>;
     /// Writes at `at`; what lay behind it stays.
