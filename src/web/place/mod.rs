@@ -8,6 +8,8 @@ mod clock;
 mod fetch;
 mod locks;
 mod opfs;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use buffer::Buffer;
 pub(crate) use clock::Timers;

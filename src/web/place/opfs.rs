@@ -4,12 +4,13 @@ use super::clock::Timers;
 use super::locks::{self, Lock};
 use super::{Buffer, name};
 use crate::download::{Bytes, Clock, Slot, Store, StoreError};
+use futures::channel::oneshot;
 use futures::future::{Either, select};
 use js_sys::{ArrayBuffer, Promise, Reflect, Uint8Array, global};
 use std::cell::OnceCell;
 use std::pin::pin;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{
     File, FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions, FileSystemGetFileOptions,
     FileSystemReadWriteOptions, FileSystemRemoveOptions, FileSystemSyncAccessHandle, StorageEstimate,
@@ -98,10 +99,22 @@ impl Store for Opfs {
         let clock = Timers::default();
         let late = pin!(clock.sleep(PATIENCE_MS));
         match select(lock, late).await {
-            Either::Left((lock, _)) => Ok(OpfsSlot::Writable(Writable::open(folder, key, lock?).await?)),
+            Either::Left((lock, _)) => {
+                let files = to_its_end(Writable::open(folder, key.to_owned(), lock?)).await?;
+                Ok(OpfsSlot::Writable(files))
+            }
             Either::Right(_) => Ok(OpfsSlot::ReadOnly(ReadOnly { folder, key: key.to_owned(), data: OnceCell::new() })),
         }
     }
+}
+
+/// Goes on when nobody waits for it any more, and lets go of what comes of it then: files that are half open would stay so.
+async fn to_its_end<T: 'static>(work: impl Future<Output = Result<T, StoreError>> + 'static) -> Result<T, StoreError> {
+    let (give, given) = oneshot::channel();
+    spawn_local(async move {
+        let _ = give.send(work.await);
+    });
+    given.await.unwrap_or_else(|_| Err(StoreError::Other("this worker is ending".to_owned())))
 }
 
 /// The place of one file.
@@ -197,11 +210,11 @@ pub(crate) struct Writable {
 }
 
 impl Writable {
-    async fn open(folder: FileSystemDirectoryHandle, key: &str, lock: Lock) -> Result<Self, StoreError> {
-        let files = folder_in(&folder, key).await?;
+    async fn open(folder: FileSystemDirectoryHandle, key: String, lock: Lock) -> Result<Self, StoreError> {
+        let files = folder_in(&folder, &key).await?;
         let data = InPlace::open(&files, DATA).await?;
         let journal = InPlace::open(&files, JOURNAL).await?;
-        Ok(Writable { data, journal, folder, key: key.to_owned(), lock })
+        Ok(Writable { data, journal, folder, key, lock })
     }
 
     async fn remove(self) -> Result<(), StoreError> {
@@ -324,7 +337,7 @@ impl Slot for OpfsSlot {
 
     async fn remove(self) -> Result<(), StoreError> {
         match self {
-            OpfsSlot::Writable(files) => files.remove().await,
+            OpfsSlot::Writable(files) => to_its_end(files.remove()).await,
             OpfsSlot::ReadOnly(_) => Err(occupied()),
         }
     }
