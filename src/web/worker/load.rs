@@ -41,9 +41,7 @@ async fn try_load(worker: &Rc<Worker>, source: Source, options: LoaderOptions) -
     let (cached, notes, ready) = (loaded.cached, loaded.notes.clone(), loaded.ready());
     loaded.end(&outcome).await;
     let engine = outcome?;
-    if let Some(ready) = ready {
-        tell(ready);
-    }
+    tell(ready);
     let info = engine.info(&worker.threads, cached, notes);
     worker.engine.replace(Some(engine));
     Ok(FromWorker::Loaded(info))
