@@ -8,6 +8,7 @@ mod clock;
 mod fetch;
 mod locks;
 mod opfs;
+mod spare;
 #[cfg(test)]
 mod tests;
 

@@ -81,15 +81,19 @@ async fn folder_in(folder: &FileSystemDirectoryHandle, name: &str) -> Result<Fil
     settled(folder.get_directory_handle_with_options(name, &options)).await
 }
 
+/// Nobody says where `estimate` is missing, as in workers of Safari 16.
+pub(super) async fn room() -> Option<u64> {
+    let estimate: StorageEstimate = JsFuture::from(estimate().ok()?).await.ok()?.unchecked_into();
+    let (quota, usage) = (estimate.get_quota()?, estimate.get_usage()?);
+    Some((quota - usage).max(0.0) as u64)
+}
+
 impl Store for Opfs {
     type Bytes = Buffer;
     type Slot = OpfsSlot;
 
-    /// Nobody says where `estimate` is missing, as in workers of Safari 16.
     async fn room(&self) -> Option<u64> {
-        let estimate: StorageEstimate = JsFuture::from(estimate().ok()?).await.ok()?.unchecked_into();
-        let (quota, usage) = (estimate.get_quota()?, estimate.get_usage()?);
-        Some((quota - usage).max(0.0) as u64)
+        room().await
     }
 
     async fn open(&self, key: &str) -> Result<OpfsSlot, StoreError> {
@@ -170,7 +174,7 @@ impl InPlace {
     }
 
     fn read(&self, at: u64, len: usize) -> Result<Buffer, StoreError> {
-        let bytes = Buffer::zeroed(len)?;
+        let bytes = Buffer::unwritten(len)?;
         let read = self.0.read_with_js_u8_array_and_options(bytes.as_js(), &position(at))?;
         Ok(bytes.slice(0..read as usize))
     }

@@ -78,3 +78,32 @@ async fn the_browser_hashes_where_it_can() {
     Buffer::zeroed(5).unwrap().sha256().await;
     assert_eq!(Reflect::get(&asked, &"count".into()).unwrap(), 1);
 }
+
+#[test]
+async fn memory_is_used_again_and_given_back() {
+    // What other tests have left.
+    while spare::bytes() > 0 {
+        Timers::default().sleep(100).await;
+    }
+    let mut first = Buffer::zeroed(1 << 20).unwrap();
+    first.write(5, &Buffer::copied(b"old").unwrap());
+    let slice = first.slice(4..8);
+    drop(first);
+    // A slice still holds it.
+    assert_eq!(spare::bytes(), 0);
+    assert_eq!(slice.to_vec().unwrap(), b"\0old");
+    drop(slice);
+    assert_eq!(spare::bytes(), 1 << 20);
+    let other = Buffer::zeroed((1 << 20) + 1).unwrap();
+    assert_eq!(spare::bytes(), 1 << 20);
+    let again = Buffer::zeroed(1 << 20).unwrap();
+    assert_eq!((spare::bytes(), again.slice(4..8).to_vec().unwrap()), (0, vec![0; 4]));
+    drop((other, again));
+    // Not without bounds, and not for small pieces.
+    let many: Vec<_> = (0..20).map(|_| Buffer::zeroed(1 << 20).unwrap()).collect();
+    drop((many, Buffer::zeroed(100).unwrap()));
+    assert!((6 << 20..=8 << 20).contains(&spare::bytes()), "{}", spare::bytes());
+    while spare::bytes() > 0 {
+        Timers::default().sleep(100).await;
+    }
+}
