@@ -12,7 +12,10 @@ use wasm_bindgen::prelude::*;
 #[wasm_bindgen]
 extern "C" {
     /// Sends and hears messages.
-    #[wasm_bindgen(extends = web_sys::EventTarget, typescript_type = "Endpoint")]
+    #[wasm_bindgen(
+        extends = web_sys::EventTarget,
+        typescript_type = "{ postMessage(message: unknown, transfer: Transferable[]): void }"
+    )]
     #[derive(Clone, Debug)]
     pub type Endpoint;
 

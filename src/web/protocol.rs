@@ -217,8 +217,8 @@ pub(super) enum Call {
 pub(super) enum FromWorker {
     /// The part of this number is due, which the page alone can open.
     OpenPart { index: usize },
-    /// So many bytes of `chunk`s have been taken.
-    Taken { bytes: u32 },
+    /// A `chunk` has been taken.
+    Taken,
     /// How far loading is.
     Progress(LoadProgress),
     /// The model is ready.

@@ -35,7 +35,7 @@ function workers(failing: number) {
       if (message.type === "live" && message.lock !== undefined) {
         void navigator.locks.request(message.lock, () => gone);
         tell({ type: "alive" });
-      } else if (message.type === "load" && fails) tell({ type: "load-failed", body: { code: "out-of-memory", message: "out of memory: 8192 bytes" } });
+      } else if (message.type === "open" && fails) tell({ type: "load-failed", body: { code: "out-of-memory", message: "out of memory: 8192 bytes" } });
       else send(message, transfer as Transferable[]);
     };
     return worker;

@@ -1,4 +1,5 @@
 // Options of the wrong kind, name or size, in every place that takes any: each is refused by name before anything begins.
+import type { Sent } from "../src/internal/channel.js";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { nearest } from "../src/internal/options/nearest.js";
 import { CHAT, IN_GENERATE } from "../src/internal/options/openai.js";
@@ -254,8 +255,9 @@ describe("what is accepted", () => {
     const send = vi.spyOn(worker, "postMessage");
     const reference = { a: [1, null, { b: "c", none: undefined }], d: { e: false, f: -1.5 } };
     await model.verify({ prompts: ["a"], reference });
-    const report = send.mock.calls.map(([message]) => message as { name?: string; args: unknown[] }).find(({ name }) => name === "report");
-    expect((report?.args[1] as { reference: unknown }).reference).toEqual(reference);
+    const sent = send.mock.calls.map(([message]) => message as Sent);
+    const report = sent.flatMap((message) => (message.type === "call" && message.body.call.name === "report" ? [message.body.call] : []))[0];
+    expect(report?.args.about.reference).toEqual(reference);
   });
 
   it("in estimate may be all that load takes", async () => {

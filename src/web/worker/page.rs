@@ -61,8 +61,8 @@ pub(super) struct PagePart {
 enum State {
     New,
     Stream(StreamBody),
-    /// In messages; so many bytes of them have not been answered.
-    Pieces(UnboundedReceiver<Piece>, u32),
+    /// In messages; whether the last one has not been answered.
+    Pieces(UnboundedReceiver<Piece>, bool),
     Ended,
 }
 
@@ -82,7 +82,7 @@ impl PagePart {
                     self.worker.inbox.heard.replace(Some(heard));
                     return Ok(State::Stream(StreamBody::new(stream.unchecked_ref())?));
                 }
-                Some(Piece::Opened(None)) => return Ok(State::Pieces(heard, 0)),
+                Some(Piece::Opened(None)) => return Ok(State::Pieces(heard, false)),
                 // Of a part that was left.
                 Some(Piece::Bytes(_) | Piece::End) => {}
                 None => return Ok(State::Ended),
@@ -101,14 +101,13 @@ impl Body for PagePart {
         match &mut self.state {
             State::Stream(body) => body.next().await,
             State::Pieces(heard, waiting) => {
-                let bytes = std::mem::take(waiting);
-                if bytes > 0 {
-                    self.worker.post(&FromWorker::Taken { bytes });
+                if std::mem::take(waiting) {
+                    self.worker.post(&FromWorker::Taken);
                 }
                 match heard.next().await {
                     Some(Piece::Bytes(Js(bytes))) => {
                         let bytes: Uint8Array = bytes.unchecked_into();
-                        *waiting = bytes.length();
+                        *waiting = true;
                         Ok(Some(bytes.into()))
                     }
                     _ => {

@@ -24,7 +24,8 @@ class FakeWorker {
   #nextSession = OWN_SESSION;
   /** Settled when all that was asked for before has been done. */
   #turn: Promise<void> = Promise.resolve();
-  readonly #cancelled = new Set<number>();
+  readonly #waiting = new Set<number>();
+  #cancelled: number | undefined;
   readonly #breath = new Breath();
   /** Of the page's own part. */
   #page = new Deferred<ReadableStream<Uint8Array>>();
@@ -62,11 +63,12 @@ class FakeWorker {
         break;
       case "generate": {
         const { id, session, request } = message.body;
-        this.#enqueue(id, () => this.#generate(id, session, request));
+        this.#waiting.add(id);
+        this.#enqueue(id, () => (this.#waiting.delete(id) ? this.#generate(id, session, request) : undefined));
         break;
       }
       case "cancel":
-        this.#cancelled.add(message.body.id);
+        this.#cancel(message.body.id);
         break;
       case "call": {
         const { id, call } = message.body;
@@ -141,7 +143,7 @@ class FakeWorker {
           throw new BitNetError("format", "not a GGUF file");
         }
         loaded += value.length;
-        if (part.type === "page") this.#post({ type: "taken", body: { bytes: value.length } });
+        if (part.type === "page") this.#post({ type: "taken" });
         report(before + loaded, source.parts.length === 1 ? total : undefined);
         if (header && start.length === 4) {
           void reader.cancel();
@@ -174,12 +176,6 @@ class FakeWorker {
   }
 
   async #generate(id: number, number: number, request: GenerateRequest): Promise<void> {
-    if (this.#cancelled.delete(id)) {
-      const usage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
-      const timings = { prefillMs: 0, decodeMs: 0, timeToFirstTokenMs: 0, prefillTokensPerSecond: 0, decodeTokensPerSecond: 0, decodeThreads: 0 };
-      this.#post({ type: "done", body: { id, finishReason: "cancelled", usage, timings } });
-      return;
-    }
     const session = this.#session(number);
     session.start(request);
     const began = performance.now();
@@ -193,13 +189,12 @@ class FakeWorker {
       tokens = [];
     };
     for (;;) {
-      const step = session.step(this.#cancelled.has(id));
+      const step = session.step(this.#cancelled === id);
       const now = performance.now();
       if (step.kind === "prefill") prefill = { done: step.done, total: step.total };
       else if (step.kind === "token") tokens.push({ ...step.token, elapsedMs: now - began });
       else {
         flush();
-        this.#cancelled.delete(id);
         this.#post({ type: "done", body: { id, ...step.end } });
         return;
       }
@@ -209,6 +204,16 @@ class FakeWorker {
         sliceBegan = performance.now();
       }
     }
+  }
+
+  #cancel(id: number): void {
+    if (!this.#waiting.delete(id)) {
+      this.#cancelled = id;
+      return;
+    }
+    const usage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
+    const timings = { prefillMs: 0, decodeMs: 0, timeToFirstTokenMs: 0, prefillTokensPerSecond: 0, decodeTokensPerSecond: 0, decodeThreads: 0 };
+    this.#post({ type: "done", body: { id, finishReason: "cancelled", usage, timings } });
   }
 
   #reply(call: Call): Reply {

@@ -104,7 +104,7 @@ export function listen(connection: Connection, source: ReadSource, options: Load
         void parts.open(message.body.index);
         break;
       case "taken":
-        parts.taken(message.body.bytes);
+        parts.taken();
         break;
       case "alive":
         break;

@@ -10,9 +10,9 @@ import { BitNetError } from "../public/errors.js";
 import type { Connection } from "./connection.js";
 import { Deferred } from "./deferred.js";
 
-/** Bytes that a message carries at most, and how many are under way. */
+/** Bytes that a message carries at most, and how many messages are under way. */
 const PIECE_BYTES = 1 << 20;
-const MOST_BYTES = 4 * PIECE_BYTES;
+const MOST = 4;
 
 export interface OpenSource {
   stream: ReadableStream<Uint8Array>;
@@ -58,8 +58,9 @@ export class PageParts {
     return { ...(total !== undefined && { total }), ...(fileSize !== undefined && { fileSize }) };
   }
 
-  taken(bytes: number): void {
-    this.#underWay -= bytes;
+  /** A message has been taken. */
+  taken(): void {
+    this.#underWay--;
     this.#someTaken.resolve();
     this.#someTaken = new Deferred();
   }
@@ -101,9 +102,9 @@ export class PageParts {
         if (done) break;
         if (!(value instanceof Uint8Array)) throw new BitNetError("invalid-argument", "the stream must give Uint8Array chunks");
         for (let offset = 0; offset < value.byteLength; offset += PIECE_BYTES) {
-          while (this.#underWay >= MOST_BYTES) await this.#someTaken.promise;
+          while (this.#underWay === MOST) await this.#someTaken.promise;
           const bytes = value.slice(offset, offset + PIECE_BYTES);
-          this.#underWay += bytes.byteLength;
+          this.#underWay++;
           this.#connection.send({ type: "chunk", body: { bytes } }, [bytes.buffer]);
         }
       }

@@ -8,7 +8,14 @@ export const OWN_SESSION = 0;
 /**
  * From the page. A worker loads one model or makes one estimate.
  */
-export type ToWorker = { "type": "load", "body": { source: Source, options: LoaderOptions, } } | { "type": "estimate", "body": { source: Source, options: LoaderOptions, } } | { "type": "part-opened", "body": { stream?: ReadableStream<Uint8Array>, } } | { "type": "chunk", "body": { bytes: Uint8Array<ArrayBuffer>, } } | { "type": "part-end" } | { "type": "generate", "body": { id: number, session: number, request: GenerateRequest, } } | { "type": "cancel", "body": { id: number, } } | { "type": "call", "body": { id: number, call: Call, } };
+export type ToWorker = { "type": "load", "body": { source: Source, options: LoaderOptions, } }
+  | { "type": "estimate", "body": { source: Source, options: LoaderOptions, } }
+  | { "type": "part-opened", "body": { stream?: ReadableStream<Uint8Array>, } }
+  | { "type": "chunk", "body": { bytes: Uint8Array<ArrayBuffer>, } }
+  | { "type": "part-end" }
+  | { "type": "generate", "body": { id: number, session: number, request: GenerateRequest, } }
+  | { "type": "cancel", "body": { id: number, } }
+  | { "type": "call", "body": { id: number, call: Call, } };
 
 /**
  * How a model is loaded and held.
@@ -28,35 +35,35 @@ export type EmbeddingType = "auto" | "file" | "int8";
 /**
  * Where a model comes from.
  */
-export type Source = { 
+export type Source = {
 /**
  * One file or those of a split model in order.
  */
-parts: Array<Part>, 
+parts: Array<Part>,
 /**
  * An address in it stands for all files of a split model, if its name says so.
  */
-alone: boolean, 
+alone: boolean,
 /**
  * Of each file, 64 lower-case hexadecimal digits.
  */
-sha256?: Array<string>, 
+sha256?: Array<string>,
 /**
  * What addresses are relative to: the page's.
  */
-base?: string, 
+base?: string,
 /**
  * The page's, which tells what a cross-origin request is.
  */
-origin?: string, 
+origin?: string,
 /**
  * Whether downloads are kept.
  */
-cache: CacheMode, 
+cache: CacheMode,
 /**
  * From the cache alone.
  */
-offline: boolean, 
+offline: boolean,
 /**
  * Requests at a time for one file.
  */
@@ -70,15 +77,17 @@ export type CacheMode = "auto" | "required" | "off";
 /**
  * One file.
  */
-export type Part = { "type": "address", "body": { 
+export type Part = { "type": "address", "body": {
 /**
  * As it was given.
  */
-url: string, headers: Array<[string, string]>, credentials?: string, redirect?: string, referrerPolicy?: string, } } | { "type": "blob", "body": { blob: Blob, } } | { "type": "page", "body": { 
+url: string, headers: Array<[string, string]>, credentials?: string, redirect?: string, referrerPolicy?: string, } }
+  | { "type": "blob", "body": { blob: Blob, } }
+  | { "type": "page", "body": {
 /**
  * Bytes to come, as far as the sender says and it is open.
  */
-total?: number, 
+total?: number,
 /**
  * The same, where it is certain.
  */
@@ -87,7 +96,7 @@ fileSize?: number, } };
 /**
  * A prompt, messages or token ids, and how the answer is drawn.
  */
-export type GenerateRequest = { prompt?: string, messages?: Array<Message>, chatTemplateKwargs?: Record<string, unknown>, ids?: Uint32Array, parseSpecial?: boolean, maxTokens?: number, temperature?: number, topK?: number, topP?: number, minP?: number, repeatPenalty?: number, repeatLastN?: number, presencePenalty?: number, frequencyPenalty?: number, seed?: number, logProbabilities?: boolean, stop?: Array<string>, 
+export type GenerateRequest = { prompt?: string, messages?: Array<Message>, chatTemplateKwargs?: Record<string, unknown>, ids?: Uint32Array, parseSpecial?: boolean, maxTokens?: number, temperature?: number, topK?: number, topP?: number, minP?: number, repeatPenalty?: number, repeatLastN?: number, presencePenalty?: number, frequencyPenalty?: number, seed?: number, logProbabilities?: boolean, stop?: Array<string>,
 /**
  * Token ids are an object's keys, so they come as strings.
  */
@@ -96,11 +105,11 @@ logitBias?: Record<number, number>, };
 /**
  * One turn of a conversation.
  */
-export type Message = { 
+export type Message = {
 /**
  * `system`, `user` or `assistant`.
  */
-role: string, 
+role: string,
 /**
  * What was said, plain text.
  */
@@ -109,28 +118,39 @@ content: string, };
 /**
  * What gives one value back: the [`Reply`] of the same name.
  */
-export type Call = { "name": "tokenize", "args": { text: string, parseSpecial: boolean, } } | { "name": "detokenize", "args": { ids: Uint32Array, } } | { "name": "memory" } | { "name": "openSession" } | { "name": "cloneSession", "args": { session: number, } } | { "name": "saveSession", "args": { session: number, } } | { "name": "restoreSession", "args": { session: number, bytes: Uint8Array, } } | { "name": "resetSession", "args": { session: number, } } | { "name": "closeSession", "args": { session: number, } } | { "name": "roofline" } | { "name": "verifyDefaults" } | { "name": "report", "args": { answers: Array<Answer>, about: About, } };
+export type Call = { "name": "tokenize", "args": { text: string, parseSpecial: boolean, } }
+  | { "name": "detokenize", "args": { ids: Uint32Array, } }
+  | { "name": "memory" }
+  | { "name": "openSession" }
+  | { "name": "cloneSession", "args": { session: number, } }
+  | { "name": "saveSession", "args": { session: number, } }
+  | { "name": "restoreSession", "args": { session: number, bytes: Uint8Array, } }
+  | { "name": "resetSession", "args": { session: number, } }
+  | { "name": "closeSession", "args": { session: number, } }
+  | { "name": "roofline" }
+  | { "name": "verifyDefaults" }
+  | { "name": "report", "args": { answers: Array<Answer>, about: About, } };
 
 /**
  * What a report needs besides model and answers.
  */
-export type About = { 
+export type About = {
 /**
  * The model file's name.
  */
-file?: string, 
+file?: string,
 /**
  * Operating system or browser.
  */
-os: string, 
+os: string,
 /**
  * Processor.
  */
-processor: string, 
+processor: string,
 /**
  * Tokens that an answer could have.
  */
-maxTokens: number, 
+maxTokens: number,
 /**
  * Another run's metrics.json.
  */
@@ -139,35 +159,35 @@ reference?: unknown, };
 /**
  * A greedy answer, with the logprobs of its tokens.
  */
-export type Answer = { 
+export type Answer = {
 /**
  * The text that it goes on from.
  */
-prompt: string, 
+prompt: string,
 /**
  * The answer alone.
  */
-text: string, 
+text: string,
 /**
  * Its tokens.
  */
-ids: Array<number>, 
+ids: Array<number>,
 /**
  * ln of the probability of each token.
  */
-logProbabilities: Array<number>, 
+logProbabilities: Array<number>,
 /**
  * Entropy of the distribution that each token was taken from, in nats.
  */
-entropies: Array<number>, 
+entropies: Array<number>,
 /**
  * Why it ended.
  */
-finishReason: FinishReason, 
+finishReason: FinishReason,
 /**
  * Token counts.
  */
-usage: Usage, 
+usage: Usage,
 /**
  * Times.
  */
@@ -181,15 +201,15 @@ export type FinishReason = "stop" | "length" | "cancelled";
 /**
  * Counts of a finished generation.
  */
-export type Usage = { 
+export type Usage = {
 /**
  * Tokens of the prompt.
  */
-promptTokens: number, 
+promptTokens: number,
 /**
  * Of these, taken from the cache.
  */
-cachedTokens: number, 
+cachedTokens: number,
 /**
  * Tokens generated.
  */
@@ -198,27 +218,27 @@ completionTokens: number, };
 /**
  * Times of a finished generation.
  */
-export type Timings = { 
+export type Timings = {
 /**
  * Reading the prompt, to its last token's logits, in milliseconds.
  */
-prefillMs: number, 
+prefillMs: number,
 /**
  * From the first token to the last, in milliseconds.
  */
-decodeMs: number, 
+decodeMs: number,
 /**
  * From the start to the first token, in milliseconds.
  */
-timeToFirstTokenMs: number, 
+timeToFirstTokenMs: number,
 /**
  * Prompt tokens (without cached ones) a second.
  */
-prefillTokensPerSecond: number, 
+prefillTokensPerSecond: number,
 /**
  * Generated tokens (without the first) a second.
  */
-decodeTokensPerSecond: number, 
+decodeTokensPerSecond: number,
 /**
  * Threads that the last token had.
  */
@@ -227,12 +247,34 @@ decodeThreads: number, };
 /**
  * From the worker.
  */
-export type FromWorker = { "type": "open-part", "body": { index: number, } } | { "type": "taken", "body": { bytes: number, } } | { "type": "progress", "body": LoadProgress } | { "type": "loaded", "body": ModelInfo } | { "type": "load-failed", "body": PlainError } | { "type": "estimated", "body": Estimate } | { "type": "prefill", "body": { id: number, done: number, total: number, } } | { "type": "tokens", "body": { id: number, tokens: Array<Token>, } } | { "type": "done", "body": { id: number, finishReason: FinishReason, usage: Usage, timings: Timings, } } | { "type": "failed", "body": { id: number, error: PlainError, } } | { "type": "value", "body": { id: number, reply: Reply, } } | { "type": "crashed", "body": { message: string, } };
+export type FromWorker = { "type": "open-part", "body": { index: number, } }
+  | { "type": "taken" }
+  | { "type": "progress", "body": LoadProgress }
+  | { "type": "loaded", "body": ModelInfo }
+  | { "type": "load-failed", "body": PlainError }
+  | { "type": "estimated", "body": Estimate }
+  | { "type": "prefill", "body": { id: number, done: number, total: number, } }
+  | { "type": "tokens", "body": { id: number, tokens: Array<Token>, } }
+  | { "type": "done", "body": { id: number, finishReason: FinishReason, usage: Usage, timings: Timings, } }
+  | { "type": "failed", "body": { id: number, error: PlainError, } }
+  | { "type": "value", "body": { id: number, reply: Reply, } }
+  | { "type": "crashed", "body": { message: string, } };
 
 /**
  * What a [`Call`] of the same name gives.
  */
-export type Reply = { "name": "tokenize", "value": Uint32Array } | { "name": "detokenize", "value": string } | { "name": "memory", "value": Memory } | { "name": "openSession", "value": number } | { "name": "cloneSession", "value": number } | { "name": "saveSession", "value": Uint8Array<ArrayBuffer> } | { "name": "restoreSession", "value": null } | { "name": "resetSession", "value": null } | { "name": "closeSession", "value": null } | { "name": "roofline", "value": Roofline } | { "name": "verifyDefaults", "value": VerifyDefaults } | { "name": "report", "value": WrittenReport };
+export type Reply = { "name": "tokenize", "value": Uint32Array }
+  | { "name": "detokenize", "value": string }
+  | { "name": "memory", "value": Memory }
+  | { "name": "openSession", "value": number }
+  | { "name": "cloneSession", "value": number }
+  | { "name": "saveSession", "value": Uint8Array<ArrayBuffer> }
+  | { "name": "restoreSession", "value": null }
+  | { "name": "resetSession", "value": null }
+  | { "name": "closeSession", "value": null }
+  | { "name": "roofline", "value": Roofline }
+  | { "name": "verifyDefaults", "value": VerifyDefaults }
+  | { "name": "report", "value": WrittenReport };
 
 /**
  * Memory in use, in bytes.
@@ -257,27 +299,27 @@ export type WrittenReport = { metrics: Report, text: string, html: string, };
 /**
  * Everything that was found. Serialized it is metrics.json, which [`Run`] reads back.
  */
-export type Report = { 
+export type Report = {
 /**
  * Which model.
  */
-model: ModelFacts, 
+model: ModelFacts,
 /**
  * On what.
  */
-machine: Machine, 
+machine: Machine,
 /**
  * Type of the KV cache.
  */
-kvCache: string, 
+kvCache: string,
 /**
  * Tokens that an answer could have.
  */
-maxTokens: number, 
+maxTokens: number,
 /**
  * What the loader had to decide.
  */
-notes: Array<string>, 
+notes: Array<string>,
 /**
  * The answers.
  */
@@ -286,59 +328,59 @@ prompts: Array<Entry>, };
 /**
  * One prompt's part of a [`Report`].
  */
-export type Entry = { 
+export type Entry = {
 /**
  * The text that the answer goes on from.
  */
-prompt: string, 
+prompt: string,
 /**
  * The answer.
  */
-text: string, 
+text: string,
 /**
  * Its tokens.
  */
-ids: Array<number>, 
+ids: Array<number>,
 /**
  * What the measures make of it.
  */
-verdict: Verdict, 
+verdict: Verdict,
 /**
  * The verdict's reason, for a person.
  */
-why: string, 
+why: string,
 /**
  * What was measured.
  */
-measures: Measures, 
+measures: Measures,
 /**
  * The model ended by itself.
  */
-ended: boolean, 
+ended: boolean,
 /**
  * Tokens of the prompt.
  */
-promptTokens: number, 
+promptTokens: number,
 /**
  * Tokens of the answer.
  */
-generatedTokens: number, 
+generatedTokens: number,
 /**
  * From the start to the first token.
  */
-timeToFirstTokenMs: number, 
+timeToFirstTokenMs: number,
 /**
  * Rate of reading the prompt.
  */
-promptTokensPerSecond: number, 
+promptTokensPerSecond: number,
 /**
  * Rate of the answer without its first token.
  */
-generationTokensPerSecond: number, 
+generationTokensPerSecond: number,
 /**
  * Against another run, where it has the prompt.
  */
-reference: Comparison | null, 
+reference: Comparison | null,
 /**
  * Against what was published of the official file, where this is that file and the prompt is one of those.
  */
@@ -352,19 +394,19 @@ export type Verdict = "text" | "loop" | "salad" | "empty";
 /**
  * What was measured of one answer.
  */
-export type Measures = { 
+export type Measures = {
 /**
  * Share of the runs of four tokens that occurred before.
  */
-repeatedFourGrams: number, 
+repeatedFourGrams: number,
 /**
  * Share of the words that the vocabulary has as one token; absent for small vocabularies.
  */
-ownWords: number | null, 
+ownWords: number | null,
 /**
  * Mean entropy of the distributions, in nats.
  */
-meanEntropy: number, 
+meanEntropy: number,
 /**
  * Mean ln of the probability of the tokens taken.
  */
@@ -373,15 +415,15 @@ meanLogProbability: number, };
 /**
  * An answer of the official file against a published one, which is text: word by word, as far as both go.
  */
-export type PublishedComparison = { 
+export type PublishedComparison = {
 /**
  * No word differs.
  */
-same: boolean, 
+same: boolean,
 /**
  * Words that agree, from the prompt's first.
  */
-agreeingWords: number, 
+agreeingWords: number,
 /**
  * Words that were published.
  */
@@ -390,11 +432,11 @@ words: number, };
 /**
  * An answer against another run's.
  */
-export type Comparison = { 
+export type Comparison = {
 /**
  * The same tokens, and as many.
  */
-same: boolean, 
+same: boolean,
 /**
  * The first token that differs, from 0.
  */
@@ -403,23 +445,23 @@ partsAtToken: number | null, };
 /**
  * What computed the answers.
  */
-export type Machine = { 
+export type Machine = {
 /**
  * Operating system, or the browser's name for itself.
  */
-os: string, 
+os: string,
 /**
  * Processor.
  */
-processor: string, 
+processor: string,
 /**
  * Kernels in use.
  */
-backend: string, 
+backend: string,
 /**
  * Threads in use.
  */
-threads: number, 
+threads: number,
 /**
  * This program and its version.
  */
@@ -428,23 +470,23 @@ program: string, };
 /**
  * Which model answered.
  */
-export type ModelFacts = { 
+export type ModelFacts = {
 /**
  * Its file's name.
  */
-file: string | null, 
+file: string | null,
 /**
  * SHA-256 of the file, where it was taken.
  */
-sha256: string | null, 
+sha256: string | null,
 /**
  * `general.name`.
  */
-name: string | null, 
+name: string | null,
 /**
  * `general.architecture`.
  */
-architecture: string, 
+architecture: string,
 /**
  * Number of weights.
  */
@@ -458,35 +500,35 @@ export type PlainError = { code: BitNetErrorCode, message: string, };
 /**
  * How far a load is.
  */
-export type LoadProgress = { 
+export type LoadProgress = {
 /**
  * What it is at.
  */
-phase: Phase, 
+phase: Phase,
 /**
  * Bytes so far, of all parts.
  */
-loaded: number, 
+loaded: number,
 /**
  * Bytes in all; absent while nobody knows.
  */
-total?: number, 
+total?: number,
 /**
  * 0 to 1; absent exactly when `total` is.
  */
-fraction?: number, 
+fraction?: number,
 /**
  * Over the last seconds.
  */
-bytesPerSecond?: number, 
+bytesPerSecond?: number,
 /**
  * Until this phase ends, at that rate.
  */
-secondsLeft?: number, 
+secondsLeft?: number,
 /**
  * These bytes come from the cache.
  */
-cached: boolean, 
+cached: boolean,
 /**
  * Which part of a split model this is.
  */
@@ -495,11 +537,11 @@ part?: PartNumber, };
 /**
  * One part of several.
  */
-export type PartNumber = { 
+export type PartNumber = {
 /**
  * Counted from 0.
  */
-index: number, 
+index: number,
 /**
  * Of all.
  */
