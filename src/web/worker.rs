@@ -6,6 +6,8 @@ mod generate;
 mod jobs;
 mod load;
 mod page;
+#[cfg(test)]
+mod tests;
 
 use super::executor::spawn;
 use super::port::{Breath, Endpoint, listen, post};
