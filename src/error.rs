@@ -158,6 +158,29 @@ pub enum Error {
     )]
     DoesNotFit { needed: u64, possible: u64, context: usize, fitting: Option<usize> },
 
+    // ── downloads (src/download) ─────────────────────────────────────────────────────────────
+    /// A text that is no address, or not the one that it should be.
+    #[error("{reason}")]
+    BadAddress { reason: String },
+    /// A server that can't be reached, refuses, or gives other bytes than it was asked for, often enough to give up.
+    #[error("{reason}")]
+    Network { reason: String },
+    /// A web page where a file was asked for.
+    #[error(
+        "{url} is a web page, not a GGUF file: use the address of the file itself (on Hugging Face the one with /resolve/ \
+         in it)"
+    )]
+    WebPage { url: String },
+    /// A file with another hash than the one asked for, or damaged where it is kept.
+    #[error("{reason}")]
+    Integrity { reason: String },
+    /// A file that must be kept, and can't be.
+    #[error("the file can't be kept: {reason}; load it without requiring that it is kept")]
+    Storage { reason: String },
+    /// A file that must be kept, and has no room.
+    #[error("the file can't be kept: {reason}; delete cached models or make room on the disk")]
+    Quota { reason: String },
+
     // ── kernels, threads ─────────────────────────────────────────────────────────────────────
     /// A backend that this build or this processor does not have.
     #[error("backend `{name}` is not available here; available: {available}")]
@@ -229,6 +252,7 @@ impl Error {
             | MissingPart { .. }
             | TensorInTwoParts { .. }
             | WrongTensorCount { .. }
+            | WebPage { .. }
             | MissingKey { .. }
             | WrongType { .. }
             | BadValue { .. }
@@ -240,10 +264,15 @@ impl Error {
             | BadSession { .. } => "format",
             UnsupportedArchitecture { .. } | UnsupportedTensorType { .. } | UnknownTensor { .. } => "unsupported-model",
             Io { .. } => "io",
+            Network { .. } => "network",
+            Integrity { .. } => "integrity",
+            Storage { .. } => "storage",
+            Quota { .. } => "quota",
             OutOfMemory { .. } | DoesNotFit { .. } => "out-of-memory",
             PromptTooLong { .. } | SessionTooLong { .. } => "context-overflow",
             UnknownBackend { .. } => "unsupported-browser",
             BadWrite { .. }
+            | BadAddress { .. }
             | WrongPart { .. }
             | BadOverride { .. }
             | BadToken { .. }

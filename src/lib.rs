@@ -38,6 +38,7 @@
 //! # The path
 //!
 //! ```text
+//! address ──► download (ranges, journal, cache) ──► bytes
 //! bytes ──► gguf (push parser) ──► blocks (I2_S, TQ1_0, TQ2_0, F16 …) ──► weights in the kernels' layout
 //! text ──► tokenizer ──► model.forward (kernels + threads + KV cache) ──► sampler ──► detokenizer ──► text
 //! ```
@@ -45,15 +46,16 @@
 //! A GGUF file arrives in chunks of any size and is never held whole. Each module below is a step, and its page names the
 //! next one:
 //!
-//! 1. [`gguf`] parses the container, and checks every count and offset before it is used.
-//! 2. [`blocks`] turns one block of a storage format into ternary codes or `f32`.
-//! 3. [`model`] puts weights into the kernels' layout as they arrive, and runs the transformer over them.
-//! 4. [`kernels`] is its arithmetic: one scalar oracle, and one module for each instruction set that equals it bit for bit.
-//! 5. [`threads`] hands the kernels' work out in small pieces.
-//! 6. [`tokenizer`] turns text into token ids and back; [`chat`] turns messages into a prompt.
-//! 7. [`session`] reads a prompt and generates tokens, one step at a time.
-//! 8. [`sampler`] chooses each token from the logits.
-//! 9. [`verify`] tells whether the text makes sense.
+//! 1. [`download`] brings the file from its address, by way of a cache, part by part.
+//! 2. [`gguf`] parses the container, and checks every count and offset before it is used.
+//! 3. [`blocks`] turns one block of a storage format into ternary codes or `f32`.
+//! 4. [`model`] puts weights into the kernels' layout as they arrive, and runs the transformer over them.
+//! 5. [`kernels`] is its arithmetic: one scalar oracle, and one module for each instruction set that equals it bit for bit.
+//! 6. [`threads`] hands the kernels' work out in small pieces.
+//! 7. [`tokenizer`] turns text into token ids and back; [`chat`] turns messages into a prompt.
+//! 8. [`session`] reads a prompt and generates tokens, one step at a time.
+//! 9. [`sampler`] chooses each token from the logits.
+//! 10. [`verify`] tells whether the text makes sense.
 //!
 //! # What you can rely on
 //!
@@ -81,14 +83,14 @@ pub mod session;
 pub mod threads;
 pub mod tokenizer;
 pub mod verify;
-#[cfg(target_family = "wasm")]
+#[cfg(any(target_family = "wasm", test))]
 pub mod web;
 
 pub use error::{Error, Result};
 
 // Without this the browser passes over every test of the library.
 #[cfg(all(test, target_family = "wasm"))]
-wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
 /// Every build of the tests checks what the engine asserts, and its sums.
 #[cfg(test)]

@@ -6,12 +6,47 @@
 //!
 //! Nothing here knows where it runs. A [`Place`] gives it a [`Transport`], a [`Store`] and a [`Clock`]; whoever polls the futures is
 //! the executor. A future that is dropped ends its requests, and what has been written by then is there the next time.
+//!
+//! # The path
+//!
+//! ```text
+//! text ──► address ──► Request ──► plan ──► ranges or whole ──► parts ──► Sink ──► model::Loader
+//!                                    └───► cache (checked) ──────┘  └───► cache (hashed)
+//! ```
+//!
+//! 1. [`address`] makes addresses of what a person writes.
+//! 2. [`load`] takes the parts of a model, one after the other, and [`headers`] no more than their beginnings, for an estimate. Each
+//!    part with an address is a [`download`].
 
+pub mod address;
+mod ahead;
+mod counter;
+mod entry;
+mod fault;
+mod header;
+mod journal;
+mod list;
+pub mod meter;
+mod model;
 mod place;
+mod plan;
+mod ranges;
+mod receive;
+mod remote;
 mod request;
+mod run;
+mod scratch;
+mod sizes;
+mod whole;
 
-pub use place::{Body, Bytes, Clock, Place, Slot, Store, StoreError, Transport};
-pub use request::{CacheMode, HttpRequest, HttpResponse, Progress, Request, Tuning, Unreachable};
+pub use header::headers;
+pub use list::{Cached, delete, list};
+pub use meter::LoadProgress;
+pub use model::{LoadedParts, Part, Receiver, Stream, load};
+pub use place::{Body, Bytes, Catalog, Clock, Place, Slot, Store, StoreError, Transport};
+pub use receive::{Estimating, Loading};
+pub use request::{CacheMode, Failure, HttpRequest, HttpResponse, Progress, Request, Tuning, Unreachable};
+pub use run::{Downloaded, download};
 
 use crate::Result;
 

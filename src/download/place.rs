@@ -24,11 +24,15 @@ pub trait Bytes: Clone + 'static {
     fn write(&mut self, at: usize, piece: &Self);
     /// Copies `out.len()` of them, from `at` on.
     fn read(&self, at: usize, out: &mut [u8]);
-    /// Their SHA-256: of the browser, beside this thread, where it hashes.
+    /// The bytes themselves, where they lie in the program's memory: nobody copies them then.
+    fn as_slice(&self) -> Option<&[u8]> {
+        None
+    }
+    /// Their SHA-256: of the browser, beside this thread, where it hashes. It begins when it is first polled.
     fn sha256(&self) -> impl Future<Output = [u8; 32]>;
 }
 
-/// The rest of an answer. Dropped, it ends the connection.
+/// The rest of an answer, as the file has it: what `content-encoding` names is undone. Dropped, it ends the connection.
 #[allow(async_fn_in_trait)]
 pub trait Body {
     /// What it comes in.
@@ -72,6 +76,15 @@ pub trait Store {
     async fn open(&self, key: &str) -> Result<Self::Slot, StoreError>;
 }
 
+/// A store that tells what it holds: for the terminal, where a page has its own ways.
+#[allow(async_fn_in_trait)]
+pub trait Catalog: Store {
+    /// Of all files.
+    async fn keys(&self) -> Result<Vec<String>, StoreError>;
+    /// The journal of a file, whoever writes there; empty where there is none.
+    async fn journal(&self, key: &str) -> Result<Vec<u8>, StoreError>;
+}
+
 /// The place of one file: its data and its journal. Closed when it is dropped.
 #[allow(async_fn_in_trait)]
 pub trait Slot {
@@ -79,6 +92,10 @@ pub trait Slot {
     type Bytes: Bytes;
     /// False while somebody else writes there; what is finished can be read all the same.
     fn writable(&self) -> bool;
+    /// Who that may be.
+    fn occupant(&self) -> &'static str {
+        "another tab or worker"
+    }
     /// All of the journal.
     async fn read_journal(&self) -> Result<Vec<u8>, StoreError>;
     /// Writes at `at`; what lay behind it stays.

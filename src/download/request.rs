@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Whether a file is kept.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum CacheMode {
     /// Where that can be.
     #[default]
@@ -77,6 +78,20 @@ pub struct HttpResponse<B> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Unreachable(pub String);
+
+/// Why a file is not there.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Failure {
+    /// It became another one on the server meanwhile: what the sink has of it is of no use, and all begins anew.
+    #[error("{url} changed on the server while it was downloaded")]
+    Changed {
+        /// Its address.
+        url: String,
+    },
+    /// Anything else.
+    #[error(transparent)]
+    Error(#[from] crate::Error),
+}
 
 /// How far a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

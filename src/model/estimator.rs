@@ -36,7 +36,8 @@ impl Estimator {
         Ok(self.is_complete())
     }
 
-    fn is_complete(&self) -> bool {
+    /// Whether the header of the part at hand is complete.
+    pub fn is_complete(&self) -> bool {
         self.header.decoder().data_size().is_some()
     }
 
