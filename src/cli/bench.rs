@@ -2,6 +2,7 @@
 
 use super::Outcome;
 use super::load::{Model, backend, read};
+use super::source::{Fetch, Source};
 use super::terminal::{self, say, tell};
 use super::values::whole;
 use b158::kernels::{Compute, Roofline};
@@ -9,7 +10,6 @@ use b158::model::{EmbeddingType, KvType, State};
 use b158::threads::Pool;
 use clap::Args;
 use serde_json::json;
-use std::path::PathBuf;
 use std::time::Instant;
 
 /// Positions that a KV cache can have.
@@ -17,9 +17,11 @@ const MAX_CONTEXT: usize = 1 << 24;
 
 #[derive(Args)]
 pub(crate) struct Bench {
-    /// The GGUF file.
-    #[arg(short = 'm', long = "model", value_name = "FILE")]
-    model: PathBuf,
+    /// The GGUF file, or an address: hf:owner/repository/file.gguf or https://….
+    #[arg(short = 'm', long = "model", value_name = "FILE", value_parser = Source::parser())]
+    model: Source,
+    #[command(flatten)]
+    fetch: Fetch,
     /// Prompt tokens to read.
     #[arg(short = 'p', long = "n-prompt", value_name = "N", default_value = "128")]
     #[arg(value_parser = whole::<usize>(0, "a number of tokens"))]
@@ -60,9 +62,10 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn run(self) -> Outcome {
-        let compute = Compute { backend: backend(self.backend.as_deref())?, pool: Pool::default() };
+        let backend = backend(self.backend.as_deref())?;
         let options = Model {
             model: self.model.clone(),
+            fetch: self.fetch.clone(),
             threads: None,
             backend: None,
             override_kv: Vec::new(),
@@ -71,7 +74,7 @@ impl Bench {
             hash: false,
         };
         let begun = Instant::now();
-        let mut model = read(&options, compute)?.model;
+        let mut model = read(&options, || Compute { backend, pool: Pool::default() })?.model;
         let load_seconds = begun.elapsed().as_secs_f64();
         let macs_per_token = model.weights.macs();
         let run = self.prompt.saturating_add(self.generate);
@@ -148,7 +151,7 @@ impl Bench {
             }));
         }
         let all = json!({
-            "model": self.model.file_name().map(|name| name.to_string_lossy()),
+            "model": self.model.file_name(),
             "parameters": model.parameters(),
             "weightBytes": model.weights.bytes(),
             "macsPerPromptToken": macs_per_token,

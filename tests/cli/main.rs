@@ -10,10 +10,12 @@ mod commands;
 mod conversation;
 #[cfg(unix)]
 mod documents;
+mod downloads;
 mod escapes;
 mod files;
 mod options;
 mod pipes;
+mod server;
 
 use std::ffi::OsStr;
 use std::io::Write;
