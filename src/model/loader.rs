@@ -16,7 +16,9 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 
 /// How the token embedding is held, which is the output head too; a head of its own likewise.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum EmbeddingType {
     /// In 8 bits where it is so large that reading it takes a good part of a token's time, as in the file where not.
     #[default]

@@ -5,10 +5,14 @@
 mod common;
 
 mod cache;
+mod check;
 mod commands;
 mod conversation;
+#[cfg(unix)]
+mod documents;
 mod downloads;
 mod escapes;
+mod files;
 mod options;
 mod pipes;
 mod server;
