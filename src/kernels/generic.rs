@@ -6,6 +6,7 @@
 //! maximum instructions of different processors treat NaN and -0 in different ways.
 
 pub(super) use super::attention::attend;
+pub(super) use super::repack::{pack_rows, round_row};
 use super::half::{HALVES, Narrow, Widen};
 use crate::blocks::decode_row;
 use crate::gguf::TensorType;
@@ -301,6 +302,20 @@ macro_rules! float_pieces {
     (@blocks [$($feature:meta)?]) => {
         $crate::kernels::generic::float_pieces! { @one [$($feature)?]
             decode_blocks(kind: $crate::gguf::TensorType, bytes: &[u8], out: &mut [f32]) { decode_blocks }
+        }
+    };
+    (@repack [$($feature:meta)?], $half:ty) => {
+        $crate::kernels::generic::float_pieces! { @each [$($feature)?]
+            pack_rows(
+                packing: $crate::kernels::Packing,
+                rows: [&[u8]; $crate::kernels::layout::GROUP],
+                out: &mut [u8]
+            ) -> bool { pack_rows }
+            round_row(
+                kind: $crate::gguf::TensorType,
+                bytes: &[u8],
+                codes: &mut [i8]
+            ) -> Option<$crate::kernels::RoundedRow> { round_row::<$half> }
         }
     };
     (@attention [$($feature:meta)?], $vector:ty) => {

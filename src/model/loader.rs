@@ -202,10 +202,10 @@ impl Loader {
                 let info = &self.header.decoder().tensors()[index];
                 if offset == 0 {
                     let held = Held::of(info, self.embedding);
-                    self.current = Some(TensorSink::new(held, info, self.compute.backend)?);
+                    self.current = Some(TensorSink::new(held, info)?);
                 }
                 if let Some(sink) = &mut self.current {
-                    sink.push(&info.name, bytes)?;
+                    sink.push(&info.name, bytes, &self.compute)?;
                 }
             }
             Event::TensorEnd { index } => {
