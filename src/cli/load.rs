@@ -5,7 +5,7 @@ use super::terminal::{self, say};
 use super::values::whole;
 use b158::gguf::Split;
 use b158::kernels::{self, Backend, Compute};
-use b158::model::{Config, EmbeddingType, KvType, Loaded, Loader, LoaderOptions};
+use b158::model::{Config, EmbeddingType, KvType, Loaded, Loader, LoaderOptions, Spent};
 use b158::session::{Session, SessionOptions};
 use b158::threads::Pool;
 use clap::Args;
@@ -119,6 +119,11 @@ pub(crate) fn backend(name: Option<&str>) -> Outcome<Backend> {
 
 /// Reads the file, or all parts of a split model, through the loader.
 pub(crate) fn read(options: &Model, compute: Compute) -> Outcome<Loaded> {
+    Ok(read_timed(options, compute)?.0)
+}
+
+/// The same, and where the time went.
+pub(crate) fn read_timed(options: &Model, compute: Compute) -> Outcome<(Loaded, Spent)> {
     let paths = parts(&options.model);
     let mut part = open(&options.model)?;
     // Whether the others belong to it is known when its metadata is.
@@ -132,6 +137,7 @@ pub(crate) fn read(options: &Model, compute: Compute) -> Outcome<Loaded> {
         ..Default::default()
     };
     let mut loader = Loader::new(compute, settings);
+    let mut spent = Spent::default();
     let mut later = paths.iter().enumerate().skip(1);
     loop {
         let failed = |e| format!("{}: {e}", part.path);
@@ -141,7 +147,7 @@ pub(crate) fn read(options: &Model, compute: Compute) -> Outcome<Loaded> {
                 bar.set_length(size);
             }
         };
-        loader.read(&mut part.file, tell).map_err(failed)?;
+        spent += loader.read(part.file, tell).map_err(failed)?;
         if loader.is_last_part() {
             break;
         }
@@ -151,7 +157,7 @@ pub(crate) fn read(options: &Model, compute: Compute) -> Outcome<Loaded> {
         part = next;
     }
     bar.finish_and_clear();
-    Ok(loader.finish().map_err(|e| format!("{}: {e}", part.path))?)
+    Ok((loader.finish().map_err(|e| format!("{}: {e}", part.path))?, spent))
 }
 
 /// The files that a model may have: one, or where its name ends in `-00001-of-0000N.gguf`, N. A whole model may have such a
@@ -171,7 +177,7 @@ pub(crate) fn open_part(path: &Path, no: usize, count: usize) -> Outcome<Part> {
 /// An open file.
 pub(crate) struct Part {
     pub(crate) path: String,
-    pub(crate) file: Box<dyn Read>,
+    pub(crate) file: Box<dyn Read + Send>,
     pub(crate) size: Option<u64>,
 }
 
@@ -179,7 +185,7 @@ pub(crate) struct Part {
 pub(crate) fn open(path: &Path) -> Outcome<Part> {
     let name = terminal::path(path);
     if path.as_os_str() == "-" {
-        return Ok(Part { path: name, file: Box::new(std::io::stdin().lock()), size: None });
+        return Ok(Part { path: name, file: Box::new(std::io::stdin()), size: None });
     }
     let file = File::open(path).map_err(|e| format!("{name}: {e}"))?;
     let metadata = file.metadata().ok();

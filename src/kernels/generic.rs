@@ -6,8 +6,8 @@
 //! maximum instructions of different processors treat NaN and -0 in different ways.
 
 pub(super) use super::attention::attend;
-pub(super) use super::repack::{pack_rows, round_row};
 use super::half::{HALVES, Narrow, Widen};
+pub(super) use super::repack::{pack_rows, round_row};
 use crate::blocks::decode_row;
 use crate::gguf::TensorType;
 

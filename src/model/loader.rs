@@ -110,7 +110,7 @@ pub struct Loader {
     text: Option<(Tokenizer, Template)>,
     current: Option<TensorSink>,
     tensors: HashMap<String, Tensor>,
-    hasher: Option<Sha256>,
+    pub(super) hasher: Option<Sha256>,
     failed: Option<Error>,
 }
 
@@ -179,7 +179,7 @@ impl Loader {
     }
 
     /// Nothing of a bad file stays behind.
-    fn fail(&mut self, error: Error) -> Error {
+    pub(super) fn fail(&mut self, error: Error) -> Error {
         self.tensors = HashMap::new();
         self.current = None;
         self.failed = Some(error.clone());

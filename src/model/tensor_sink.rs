@@ -192,12 +192,11 @@ impl Int8Sink {
         let Self { kind, rows, row_bytes, matrix } = self;
         rows.push(bytes, |whole| {
             let first = matrix.rows();
-            matrix.push(compute, *kind, whole).map_err(|NotFinite { row }| {
-                let mut values = vec![0.0; matrix.cols()];
-                compute.backend.decode_blocks(*kind, &whole[row * *row_bytes..][..*row_bytes], &mut values);
-                let i = values.iter().position(|v| !v.is_finite()).unwrap_or(0);
-                bad(name, format!("element {} is infinity or NaN", (first + row) * values.len() + i))
-            })
+            let Err(NotFinite { row }) = matrix.push(compute, *kind, whole) else { return Ok(()) };
+            let mut values: Vec<f32> = try_zeroed(matrix.cols(), "a row of the embedding or the head")?;
+            compute.backend.decode_blocks(*kind, &whole[row * *row_bytes..][..*row_bytes], &mut values);
+            let i = values.iter().position(|v| !v.is_finite()).unwrap_or(0);
+            Err(bad(name, format!("element {} is infinity or NaN", (first + row) * values.len() + i)))
         })
     }
 }
@@ -284,7 +283,8 @@ impl TernarySink {
                 let tail = tail.first_chunk().ok_or_else(|| bad(name, "no scale after the codes".into()))?;
                 let scale = i2_s::scale(tail);
                 if !scale.is_finite() || scale == 0.0 {
-                    let reason = format!("its scale is {scale}; quantize again with one thread, more spoil an I2_S file");
+                    let reason =
+                        format!("its scale is {scale}; quantize again with one thread, more spoil an I2_S file");
                     return Err(bad(name, reason));
                 }
                 packer.finish_scaled(scale)
