@@ -7,7 +7,7 @@ use super::{Outcome, fetch};
 use b158::download::Receiver;
 use b158::gguf::Split;
 use b158::kernels::{self, Backend, Compute};
-use b158::model::{Config, EmbeddingType, KvType, Loaded, Loader, LoaderOptions};
+use b158::model::{Config, EmbeddingType, KvType, Loaded, Loader, LoaderOptions, Spent};
 use b158::session::{Session, SessionOptions};
 use b158::threads::Pool;
 use clap::Args;
@@ -133,11 +133,17 @@ pub(crate) fn backend(name: Option<&str>) -> Outcome<Backend> {
 
 /// Reads the file, or all parts of a split model, through the loader, for a model that will run on what `compute` makes.
 pub(crate) fn read(options: &Model, compute: impl Fn() -> Compute) -> Outcome<Loaded> {
+    Ok(read_timed(options, compute)?.0)
+}
+
+/// The same, and where the time went, of a file.
+pub(crate) fn read_timed(options: &Model, compute: impl Fn() -> Compute) -> Outcome<(Loaded, Option<Spent>)> {
     match &options.model {
-        Source::File(path) => read_files(options, path, compute()),
+        Source::File(path) => read_files(options, path, compute()).map(|(loaded, spent)| (loaded, Some(spent))),
         Source::Address(address) => {
             let receiver = Loading { options: options.settings(None), compute, loader: None };
-            fetch::all(options.fetch.requests(address)?, options.quiet, receiver, Loading::finish)
+            let requests = options.fetch.requests(address)?;
+            Ok((fetch::all(requests, options.quiet, receiver, Loading::finish)?, None))
         }
     }
 }
@@ -184,7 +190,7 @@ impl<C: Fn() -> Compute> Receiver for Loading<C> {
     }
 }
 
-fn read_files(options: &Model, path: &Path, compute: Compute) -> Outcome<Loaded> {
+fn read_files(options: &Model, path: &Path, compute: Compute) -> Outcome<(Loaded, Spent)> {
     let paths = parts(path);
     let digest = match options.fetch.sha256.as_slice() {
         [] => None,
@@ -198,6 +204,7 @@ fn read_files(options: &Model, path: &Path, compute: Compute) -> Outcome<Loaded>
     let mut settings = options.settings(part.size);
     settings.hash |= digest.is_some();
     let mut loader = Loader::new(compute, settings);
+    let mut spent = Spent::default();
     let mut later = paths.iter().enumerate().skip(1);
     loop {
         let failed = |e| format!("{}: {e}", part.path);
@@ -207,7 +214,7 @@ fn read_files(options: &Model, path: &Path, compute: Compute) -> Outcome<Loaded>
                 bar.set_length(size);
             }
         };
-        loader.read(&mut part.file, tell).map_err(failed)?;
+        spent += loader.read(part.file, tell).map_err(failed)?;
         if loader.is_last_part() {
             break;
         }
@@ -222,7 +229,7 @@ fn read_files(options: &Model, path: &Path, compute: Compute) -> Outcome<Loaded>
         (Some(digest), Some(found)) if digest != found => {
             Err(format!("{} has the SHA-256 {found}, not {digest}", part.path).into())
         }
-        _ => Ok(loaded),
+        _ => Ok((loaded, spent)),
     }
 }
 
@@ -243,7 +250,7 @@ pub(crate) fn open_part(path: &Path, no: usize, count: usize) -> Outcome<Part> {
 /// An open file.
 pub(crate) struct Part {
     pub(crate) path: String,
-    pub(crate) file: Box<dyn Read>,
+    pub(crate) file: Box<dyn Read + Send>,
     pub(crate) size: Option<u64>,
 }
 
@@ -251,7 +258,7 @@ pub(crate) struct Part {
 pub(crate) fn open(path: &Path) -> Outcome<Part> {
     let name = terminal::path(path);
     if path.as_os_str() == "-" {
-        return Ok(Part { path: name, file: Box::new(std::io::stdin().lock()), size: None });
+        return Ok(Part { path: name, file: Box::new(std::io::stdin()), size: None });
     }
     let file = File::open(path).map_err(|e| format!("{name}: {e}"))?;
     let metadata = file.metadata().ok();

@@ -31,6 +31,7 @@ impl Kernels for Scalar {
     float_pieces!([], Portable);
     float_pieces!(@attention [], attention::Portable);
     float_pieces!(@blocks []);
+    float_pieces!(@repack [], Portable);
 }
 
 impl Dots for Scalar {

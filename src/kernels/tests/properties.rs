@@ -19,9 +19,7 @@ proptest! {
         let cols = 128 * pieces;
         let codes: Vec<u8> = (0..rows * cols).map(|_| random.below(3) as u8).collect();
         let x = random.wild_vec(tokens * cols);
-        let mut packer = TernaryPacker::new(rows, cols).unwrap();
-        packer.put(0, &codes);
-        let w = packer.finish_scaled(scale);
+        let w = ternary::packed(rows, cols, &codes).finish_scaled(scale);
         let expected = reference(&codes, cols, scale, &x);
         for c in computes() {
             let mut activations = Activations::new();
