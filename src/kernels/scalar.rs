@@ -71,6 +71,7 @@ impl Registers for Plain {
     const LANES: usize = 8;
     const VECTORS: usize = 2;
     const TABLES: usize = 4;
+    const STEP: usize = 1;
 
     #[inline(always)]
     unsafe fn zero() -> Self {

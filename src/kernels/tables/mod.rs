@@ -22,6 +22,7 @@ use super::{Activations, Compute, TernaryMatrix};
 use crate::threads::Parts;
 use plan::Plan;
 use scratch::Scratch;
+use std::array::from_fn;
 use std::ops::Range;
 
 /// Columns of a table.
@@ -187,7 +188,8 @@ impl Task<'_, '_> {
     fn run(&self, scratch: &mut Scratch) {
         let (backend, cols, groups) = (self.c.backend, self.x.cols(), self.groups.len());
         let tables = backend.table_shape().tables;
-        let Scratch { tables: room, indices, narrow, wide } = scratch;
+        let (room, indices) = (scratch.tables.numbers(), scratch.indices.numbers());
+        let (narrow, wide) = (scratch.narrow.numbers(), scratch.wide.numbers());
         for start in (0..cols).step_by(self.chunk) {
             let columns = start..cols.min(start + self.chunk);
             let passes = columns.len() / (tables * COLUMNS);
@@ -260,10 +262,13 @@ impl Task<'_, '_> {
             let mut y = unsafe { matrix.y.part(rows.clone(), outputs) };
             for (i, sums) in sums.chunks(LINE * padded).enumerate() {
                 for token in 0..rows.len() {
-                    let y = y.row(token);
-                    let end = y.len().min((i + 1) * LINE);
-                    for (y, sums) in y[i * LINE..end].iter_mut().zip(sums.chunks_exact(padded)) {
-                        *y = f32::from_bits(sums[token] as u32);
+                    let y = &mut y.row(token)[i * LINE..];
+                    match (y.first_chunk_mut::<LINE>(), sums.len() == LINE * padded) {
+                        (Some(y), true) => *y = from_fn(|r| f32::from_bits(sums[r * padded + token] as u32)),
+                        _ => y
+                            .iter_mut()
+                            .zip(sums.chunks_exact(padded))
+                            .for_each(|(y, sums)| *y = f32::from_bits(sums[token] as u32)),
                     }
                 }
             }

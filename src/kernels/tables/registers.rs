@@ -10,11 +10,17 @@ use super::{COLUMNS, Codes, ENTRIES, Index, Pass, ROWS, room};
 pub(in crate::kernels) trait Registers: Copy {
     /// 16-bit lanes.
     const LANES: usize;
-    /// Registers a tile: with their sums, that many must fit the registers there are. Up to 4.
+    /// Registers a tile, up to 4.
     const VECTORS: usize;
     /// Tables at a time: 4 or 8. As many as the first cache likes beside the rows' sums.
     const TABLES: usize;
 
+    /// Rows in step: 4, 2 or 1. `STEP` · `VECTORS` sums must fit the registers.
+    const STEP: usize;
+
+    /// Asks for the cache line at an address, which may be anywhere.
+    #[inline(always)]
+    fn fetch(_at: *const u8) {}
     /// No sums yet.
     unsafe fn zero() -> Self;
     /// Sums, or an entry of a table.
@@ -85,26 +91,55 @@ unsafe fn build_and_look_up<R: Registers, const N: usize, const T: usize, const 
         }
     }
     for (quad, sums) in quads.iter().zip(pass.sums.chunks_exact_mut(ROWS * tokens)) {
-        for row in 0..ROWS {
-            let sums = sums[row * tokens..][..tokens].as_mut_ptr();
-            // SAFETY: the caller's promise; `sums` has N·LANES elements. An index is 3·(1 + 3 + 9 + 27) = 120 at most
-            // whatever the codes are, and `room` counts that many entries from the last table's beginning.
-            unsafe {
-                let mut lanes = [R::zero(); N];
-                if !FIRST {
-                    for n in 0..N {
-                        lanes[n] = R::load(sums.add(n * R::LANES));
-                    }
-                }
-                for t in 0..T {
-                    let entry = tables.add(t * ENTRIES * tokens + usize::from(quad[t][row]) * tokens);
-                    for n in 0..N {
-                        lanes[n] = lanes[n].add(R::load(entry.add(n * R::LANES)));
-                    }
-                }
+        let sums = sums.as_mut_ptr();
+        // SAFETY: the caller's promise; `sums` has ROWS·N·LANES elements. An index is 3·(1 + 3 + 9 + 27) = 120 at most
+        // whatever the codes are, and `room` counts that many entries from the last table's beginning.
+        unsafe {
+            match R::STEP {
+                4 => look_up::<R, N, T, 4, FIRST>(tables, quad, 0, sums),
+                2 => (0..ROWS).step_by(2).for_each(|row| look_up::<R, N, T, 2, FIRST>(tables, quad, row, sums)),
+                _ => (0..ROWS).for_each(|row| look_up::<R, N, T, 1, FIRST>(tables, quad, row, sums)),
+            }
+        }
+    }
+}
+
+/// The entries of rows `row` to `row + S` of a group.
+///
+/// # Safety
+/// As for [`pass`]; `tables` has `T` tables with [`room`] behind them, `sums` the `ROWS` rows of the group.
+#[inline(always)]
+unsafe fn look_up<R: Registers, const N: usize, const T: usize, const S: usize, const FIRST: bool>(
+    tables: *const i16,
+    quad: &[Index; T],
+    row: usize,
+    sums: *mut i16,
+) {
+    let tokens = N * R::LANES;
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut lanes = [[R::zero(); N]; S];
+        if !FIRST {
+            for s in 0..S {
                 for n in 0..N {
-                    lanes[n].store(sums.add(n * R::LANES));
+                    lanes[s][n] = R::load(sums.add((row + s) * tokens + n * R::LANES));
                 }
+            }
+        }
+        for t in 0..T {
+            // One load for the indices of all rows in step: entries alone keep the processor's loads busy.
+            let index = u32::from_le_bytes(quad[t]) >> (8 * row);
+            for s in 0..S {
+                let index = (index >> (8 * s) & 0xff) as usize;
+                let entry = tables.add((t * ENTRIES + index) * tokens);
+                for n in 0..N {
+                    lanes[s][n] = lanes[s][n].add(R::load(entry.add(n * R::LANES)));
+                }
+            }
+        }
+        for s in 0..S {
+            for n in 0..N {
+                lanes[s][n].store(sums.add((row + s) * tokens + n * R::LANES));
             }
         }
     }
@@ -143,19 +178,26 @@ unsafe fn build<R: Registers, const N: usize>(q: *const i8, table: *mut i16) {
     }
 }
 
+/// Groups that codes are asked for ahead.
+const AHEAD: usize = 8;
+
 /// [`Tables::table_indices`](super::Tables::table_indices): the multiplication brings Σ code·3^column into the highest
 /// byte, and lower bytes stay below 256.
 #[inline(always)]
 pub(in crate::kernels) fn indices<R: Registers>(codes: Codes<'_>, groups: usize, out: &mut [Index]) {
     match R::TABLES {
-        8 => indices_of::<8>(codes, groups, out),
-        _ => indices_of::<4>(codes, groups, out),
+        8 => indices_of::<R, 8>(codes, groups, out),
+        _ => indices_of::<R, 4>(codes, groups, out),
     }
 }
 
 #[inline(always)]
-fn indices_of<const T: usize>(codes: Codes<'_>, groups: usize, out: &mut [Index]) {
+fn indices_of<R: Registers, const T: usize>(codes: Codes<'_>, groups: usize, out: &mut [Index]) {
     for (group, row) in codes.packed.chunks_exact(codes.cols).enumerate() {
+        // The next groups lie pages apart, where no processor looks by itself.
+        for line in codes.columns.clone().step_by(64) {
+            R::fetch(row.as_ptr().wrapping_add(AHEAD * codes.cols + line));
+        }
         let passes = row[codes.columns.clone()].as_chunks::<COLUMNS>().0.as_chunks::<T>().0;
         for (codes, out) in passes.iter().zip(out.chunks_mut(groups * T)) {
             let out = &mut out[group * T..][..T];

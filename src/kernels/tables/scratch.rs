@@ -4,20 +4,57 @@ use super::plan::{MAX_ROWS, MAX_SUMS};
 use super::{CHUNK, COLUMNS, Index, ROWS, Shape, room};
 use crate::Result;
 use crate::allocate::try_grow;
+use std::marker::PhantomData;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 const WHAT: &str = "tables of activations";
 
+/// A line of the cache.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C, align(64))]
+struct Line([[u64; 4]; 2]);
+
+/// Numbers from the start of a line on: a register that straddles two lines takes two loads.
+#[derive(Debug, Default)]
+pub(super) struct Aligned<T> {
+    lines: Vec<Line>,
+    numbers: PhantomData<T>,
+}
+
+/// # Safety
+/// Any bits are such a number, its size divides 64, and it needs no stricter alignment.
+pub(super) unsafe trait Number {}
+
+// SAFETY: an integer.
+unsafe impl Number for i16 {}
+// SAFETY: an integer.
+unsafe impl Number for i32 {}
+// SAFETY: four integers.
+unsafe impl Number for Index {}
+
+impl<T: Number> Aligned<T> {
+    /// Room for `len` numbers at least.
+    fn grow(&mut self, len: usize) -> Result<()> {
+        try_grow(&mut self.lines, (len * size_of::<T>()).div_ceil(size_of::<Line>()), WHAT)
+    }
+
+    pub(super) fn numbers(&mut self) -> &mut [T] {
+        let len = self.lines.len() * (size_of::<Line>() / size_of::<T>());
+        // SAFETY: the lines are that many numbers, by the promise of `Number`, and borrowed as long as the slice.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), len) }
+    }
+}
+
 /// One thread's.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    pub(super) tables: Vec<i16>,
+    pub(super) tables: Aligned<i16>,
     /// Of a chunk of columns: `[pass][group][table]`.
-    pub(super) indices: Vec<Index>,
+    pub(super) indices: Aligned<Index>,
     /// Sums of a chunk and a tile: `[row][token]`.
-    pub(super) narrow: Vec<i16>,
+    pub(super) narrow: Aligned<i16>,
     /// Sums of all columns, then results: `[tile][row][token]`.
-    pub(super) wide: Vec<i32>,
+    pub(super) wide: Aligned<i32>,
 }
 
 /// As many as there are threads: whoever works finds one that is free.
@@ -41,10 +78,10 @@ impl Slots {
         self.slots.resize_with(threads, Mutex::default);
         for slot in &mut self.slots {
             let scratch = slot.get_mut().unwrap_or_else(PoisonError::into_inner);
-            try_grow(&mut scratch.tables, room(shape.tables, shape.tokens()), WHAT)?;
-            try_grow(&mut scratch.indices, indices, WHAT)?;
-            try_grow(&mut scratch.narrow, narrow, WHAT)?;
-            try_grow(&mut scratch.wide, wide, WHAT)?;
+            scratch.tables.grow(room(shape.tables, shape.tokens()))?;
+            scratch.indices.grow(indices)?;
+            scratch.narrow.grow(narrow)?;
+            scratch.wide.grow(wide)?;
         }
         self.rows = rows.next_multiple_of(ROWS);
         Ok(())

@@ -2,6 +2,7 @@
 
 use super::avx2::Avx2;
 use super::avx512::Avx512;
+use super::prefetch;
 use crate::kernels::tables::{Registers, Tables, table_pieces};
 use std::arch::x86_64::*;
 
@@ -13,6 +14,12 @@ impl Registers for Ymm {
     const LANES: usize = 16;
     const VECTORS: usize = 2;
     const TABLES: usize = 8;
+    const STEP: usize = 4;
+
+    #[inline(always)]
+    fn fetch(at: *const u8) {
+        prefetch(at, 0);
+    }
 
     #[inline(always)]
     unsafe fn zero() -> Self {
@@ -72,6 +79,12 @@ impl Registers for Zmm {
     const LANES: usize = 32;
     const VECTORS: usize = 1;
     const TABLES: usize = 8;
+    const STEP: usize = 4;
+
+    #[inline(always)]
+    fn fetch(at: *const u8) {
+        prefetch(at, 0);
+    }
 
     #[inline(always)]
     unsafe fn zero() -> Self {
