@@ -25,8 +25,9 @@ pub struct Activations {
     scales: Vec<f32>,
     /// Σ q of each run of 128 columns: `[rows][cols / 128]`.
     sums: Vec<i32>,
-    /// For tables, `[tile][column][token]`, the last tile filled up with zeros to a whole register; empty unless wanted.
+    /// For tables, `[tile][column][token]`, the last tile filled up with whatever is there to a whole register.
     turned: Vec<i8>,
+    are_turned: bool,
     tiles: Tiles,
     slots: Slots,
 }
@@ -92,7 +93,7 @@ impl Activations {
         resize(&mut self.sums, rows * pieces)?;
         let dots = way == Way::Dots;
         resize(&mut self.halves, if dots && backend.wants_halves() { x.len() } else { 0 })?;
-        self.turned.clear();
+        self.are_turned = !dots;
         if let Way::Tables { rows: outputs } = way {
             let shape = backend.table_shape();
             self.tiles = Tiles::new(rows, shape);
@@ -154,7 +155,7 @@ impl Activations {
 
     /// Whether products are computed by tables.
     pub(super) fn are_turned(&self) -> bool {
-        !self.turned.is_empty()
+        self.are_turned
     }
 
     pub(super) fn tiles(&self) -> Tiles {

@@ -22,7 +22,6 @@ use super::{Activations, Compute, TernaryMatrix};
 use crate::threads::Parts;
 use plan::Plan;
 use scratch::Scratch;
-use std::array::from_fn;
 use std::ops::Range;
 
 /// Columns of a table.
@@ -39,6 +38,14 @@ pub(super) const MAX_TOKENS: usize = 64;
 
 /// Which entry of a table each of the four rows of a group takes.
 pub type Index = [u8; ROWS];
+
+/// Results of a token that are written together: a few lines of the cache.
+const RUN: usize = 64;
+
+/// Indices from one pass to the next: passes that are written side by side must not all want the same set of the first cache.
+pub(super) const fn pass_len(groups: usize, tables: usize) -> usize {
+    groups * tables + 64 / size_of::<Index>()
+}
 
 /// Elements that `tables` tables of `tokens` tokens need: those that no code means are counted too, behind the last.
 pub(super) const fn room(tables: usize, tokens: usize) -> usize {
@@ -99,7 +106,7 @@ pub struct Pass<'a> {
 pub trait Tables {
     /// What suits the backend.
     fn table_shape(&self) -> Shape;
-    /// Writes `out[pass][group][table]`, where `groups` groups lie between one pass and the next.
+    /// Writes `out[pass][group][table]`, where a pass has [`pass_len`] of `groups` groups.
     fn table_indices(&self, codes: Codes<'_>, groups: usize, out: &mut [Index]);
     /// Makes the tables and adds each row's entries to its sums.
     fn table_pass(&self, pass: &mut Pass<'_>);
@@ -193,7 +200,7 @@ impl Task<'_, '_> {
         for start in (0..cols).step_by(self.chunk) {
             let columns = start..cols.min(start + self.chunk);
             let passes = columns.len() / (tables * COLUMNS);
-            let indices = &mut indices[..passes * groups * tables];
+            let indices = &mut indices[..passes * pass_len(groups, tables)];
             for (matrix, own, at) in self.pieces() {
                 let packed = &matrix.w.packed[own.start * cols..own.end * cols];
                 backend.table_indices(
@@ -207,7 +214,8 @@ impl Task<'_, '_> {
                 let (tokens, q) = self.x.tile(tile);
                 let narrow = &mut narrow[..groups * ROWS * tokens];
                 let steps = q[columns.start * tokens..columns.end * tokens].chunks_exact(tables * COLUMNS * tokens);
-                for (step, (q, indices)) in steps.zip(indices.chunks_exact(groups * tables)).enumerate() {
+                for (step, (q, indices)) in steps.zip(indices.chunks_exact(pass_len(groups, tables))).enumerate() {
+                    let indices = &indices[..groups * tables];
                     backend.table_pass(&mut Pass { q, tokens, tables: room, indices, sums: narrow, first: step == 0 });
                 }
                 let (sums, rest) = wide.split_at_mut(narrow.len());
@@ -260,21 +268,15 @@ impl Task<'_, '_> {
             let outputs = own.start * ROWS..matrix.w.rows().min(own.end * ROWS);
             // SAFETY: no group and tile are in two tasks, and the view ends before the next piece's begins.
             let mut y = unsafe { matrix.y.part(rows.clone(), outputs) };
-            for (i, sums) in sums.chunks(LINE * padded).enumerate() {
+            for (i, sums) in sums.chunks(RUN * padded).enumerate() {
                 for token in 0..rows.len() {
-                    let y = &mut y.row(token)[i * LINE..];
-                    match (y.first_chunk_mut::<LINE>(), sums.len() == LINE * padded) {
-                        (Some(y), true) => *y = from_fn(|r| f32::from_bits(sums[r * padded + token] as u32)),
-                        _ => y
-                            .iter_mut()
-                            .zip(sums.chunks_exact(padded))
-                            .for_each(|(y, sums)| *y = f32::from_bits(sums[token] as u32)),
+                    let y = y.row(token);
+                    let y = &mut y[i * RUN..];
+                    for (y, sums) in y.iter_mut().zip(sums.chunks_exact(padded)) {
+                        *y = f32::from_bits(sums[token] as u32);
                     }
                 }
             }
         }
     }
 }
-
-/// Results that are written together: a line of the cache.
-const LINE: usize = 16;

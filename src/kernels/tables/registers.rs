@@ -1,6 +1,6 @@
 //! The algorithm, once: generic over the registers that a backend gives, and compiled with its instruction set.
 
-use super::{COLUMNS, Codes, ENTRIES, Index, Pass, ROWS, room};
+use super::{COLUMNS, Codes, ENTRIES, Index, Pass, ROWS, pass_len, room};
 
 /// A register of 16-bit lanes, a token a lane. All additions wrap.
 ///
@@ -199,7 +199,7 @@ fn indices_of<R: Registers, const T: usize>(codes: Codes<'_>, groups: usize, out
             R::fetch(row.as_ptr().wrapping_add(AHEAD * codes.cols + line));
         }
         let passes = row[codes.columns.clone()].as_chunks::<COLUMNS>().0.as_chunks::<T>().0;
-        for (codes, out) in passes.iter().zip(out.chunks_mut(groups * T)) {
+        for (codes, out) in passes.iter().zip(out.chunks_mut(pass_len(groups, T))) {
             let out = &mut out[group * T..][..T];
             for t in 0..T {
                 let codes = u32::from_le_bytes(codes[t]);

@@ -1,7 +1,7 @@
 //! What the threads work in, allocated once.
 
 use super::plan::{MAX_ROWS, MAX_SUMS};
-use super::{CHUNK, COLUMNS, Index, ROWS, Shape, room};
+use super::{CHUNK, COLUMNS, Index, ROWS, Shape, pass_len, room};
 use crate::Result;
 use crate::allocate::try_grow;
 use std::marker::PhantomData;
@@ -110,7 +110,8 @@ fn lengths(shape: Shape, rows: usize, tokens: usize) -> [usize; 3] {
     let tile = tokens.min(shape.tokens());
     // With many rows a task has fewer tokens, but always a tile.
     let wide = (rows * tokens).min(MAX_SUMS).max(ROWS * tile);
-    [task / ROWS * (CHUNK / COLUMNS), task * tile, wide]
+    let passes = CHUNK / COLUMNS / shape.tables;
+    [passes * pass_len(task / ROWS, shape.tables), task * tile, wide]
 }
 
 /// Bytes of one thread.
