@@ -34,6 +34,7 @@ mod layout;
 mod repack;
 mod roofline;
 pub(crate) mod scalar;
+pub mod tables;
 mod ternary;
 
 #[cfg(target_arch = "aarch64")]
@@ -53,7 +54,7 @@ pub use int8::{Int8Matrix, NotFinite, WideActivations, int8_matvec};
 pub use layout::{CodeThree, MAX_COLS, TernaryMatrix, TernaryPacker};
 pub use repack::{Packing, RoundedRow};
 pub use roofline::{Limits, Roofline, Turn};
-pub use ternary::{Tile, ternary_matmul};
+pub use ternary::{Tile, Way, ternary_matmul, ternary_matmuls};
 
 use crate::gguf::TensorType;
 use crate::threads::Pool;
@@ -70,7 +71,7 @@ mod sealed {
 /// bits on every backend for finite input.
 ///
 /// Called for a row, a head or a tile at a time, so that the dynamic call costs nothing.
-pub trait Kernels: sealed::Sealed + Limits + Send + Sync + std::fmt::Debug {
+pub trait Kernels: sealed::Sealed + Limits + tables::Tables + Send + Sync + std::fmt::Debug {
     /// The name that [`by_name`] takes.
     fn name(&self) -> &'static str;
 

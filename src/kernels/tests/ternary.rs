@@ -33,12 +33,17 @@ pub(super) fn reference(codes: &[u8], cols: usize, scale: f32, x: &[f32]) -> Vec
     y
 }
 
-fn product(c: &Compute, w: &TernaryMatrix, x: &[f32]) -> Vec<f32> {
+/// By dots and by tables, which must agree.
+pub(super) fn product(c: &Compute, w: &TernaryMatrix, x: &[f32]) -> Vec<f32> {
     let mut activations = Activations::new();
-    activations.quantize(c, x, w.cols()).unwrap();
-    let mut y = vec![f32::NAN; activations.rows() * w.rows()];
-    ternary_matmul(c, w, &activations, &mut y);
-    y
+    let [dots, tables] = [Way::Dots, Way::Tables { rows: w.rows() }].map(|way| {
+        activations.quantize_for(c, x, w.cols(), way).unwrap();
+        let mut y = vec![f32::NAN; activations.rows() * w.rows()];
+        ternary_matmul(c, w, &activations, &mut y);
+        y
+    });
+    assert_bits("tables and dots", c.backend, &tables, &dots);
+    dots
 }
 
 #[cfg_attr(target_family = "wasm", wasm_bindgen_test::wasm_bindgen_test)]
