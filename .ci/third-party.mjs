@@ -62,23 +62,28 @@ const list = [
   ...table("In the native program besides, on Linux, x86-64", without(native, wasm)),
 ].join("\n");
 
-/** Name and version → folder with the sources. */
-function folders() {
+const LICENCE = /^(licen[cs]e|copying|unlicense|notice|copyright)/i;
+const licences = (folder) => readdirSync(folder, { withFileTypes: true }).flatMap((entry) => (entry.isFile() && LICENCE.test(entry.name) ? [join(folder, entry.name)] : []));
+
+/** Name and version → the files with its licence. A crate that is packed without them has those of another from the same repository. */
+function licenceFiles() {
   const metadata = execFileSync("cargo", ["metadata", "--locked", "--format-version", "1", "--filter-platform", "wasm32-unknown-unknown"], { cwd: ROOT, encoding: "utf8", maxBuffer: 1 << 28, stdio: ["ignore", "pipe", "inherit"] });
-  const crate = ({ name, version, manifest_path: manifest }) => [`${name} ${version}`, dirname(manifest)];
-  return new Map(JSON.parse(metadata).packages.map(crate));
+  const crates = JSON.parse(metadata).packages.map((crate) => ({ ...crate, files: licences(dirname(crate.manifest_path)) }));
+  // Some name the folder in it as well.
+  const home = ({ repository }) => repository?.replace(/\/tree\/.*/, "");
+  const lent = new Map(crates.filter((crate) => crate.files.length > 0 && home(crate)).map((crate) => [home(crate), crate.files]));
+  return new Map(crates.map((crate) => [`${crate.name} ${crate.version}`, crate.files.length > 0 ? crate.files : (lent.get(home(crate)) ?? [])]));
 }
 
 /** Every text once, under the names of all who ship it. Where only spaces and line ends differ, it is one text. */
 function texts() {
-  const sources = folders();
+  const ofCrates = licenceFiles();
   const found = new Map();
   for (const name of [...wasm.keys(), ...packages("www/src").keys(), ...packages("www/demo").keys()]) {
-    const folder = sources.get(name) ?? join(ROOT, "www/node_modules", name.split(" ")[0]);
-    const files = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile() && /^(licen[cs]e|copying|unlicense|notice|copyright)/i.test(entry.name));
-    if (files.length === 0) throw new Error(`${name} comes without the text of its licence: ${folder}`);
-    for (const { name: file } of files) {
-      const text = readFileSync(join(folder, file), "utf8").trim();
+    const files = ofCrates.get(name) ?? licences(join(ROOT, "www/node_modules", name.split(" ")[0]));
+    if (files.length === 0) throw new Error(`${name} comes without the text of its licence, and so does what else is in its repository`);
+    for (const file of files) {
+      const text = readFileSync(file, "utf8").trim();
       const key = text.replaceAll(/\s+/g, " ");
       const entry = found.get(key) ?? { text, names: new Set() };
       found.set(key, { ...entry, names: entry.names.add(name) });

@@ -83,14 +83,14 @@ pub mod session;
 pub mod threads;
 pub mod tokenizer;
 pub mod verify;
-#[cfg(target_family = "wasm")]
+#[cfg(any(target_family = "wasm", test))]
 pub mod web;
 
 pub use error::{Error, Result};
 
 // Without this the browser passes over every test of the library.
 #[cfg(all(test, target_family = "wasm"))]
-wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
 /// Every build of the tests checks what the engine asserts, and its sums.
 #[cfg(test)]

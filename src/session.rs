@@ -84,6 +84,7 @@ pub enum Step {
 /// Why generation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum FinishReason {
     /// An end token or a stop string.
     Stop,
@@ -96,6 +97,7 @@ pub enum FinishReason {
 /// Counts of a finished generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Usage {
     /// Tokens of the prompt.
     pub prompt_tokens: usize,
@@ -108,6 +110,7 @@ pub struct Usage {
 /// Times of a finished generation.
 #[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Timings {
     /// Reading the prompt, to its last token's logits, in milliseconds.
     pub prefill_ms: f64,

@@ -43,6 +43,7 @@ const BITNET: &str = "{% for message in messages %}\
 
 /// One turn of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Message {
     /// `system`, `user` or `assistant`.
     pub role: String,

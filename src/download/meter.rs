@@ -13,6 +13,7 @@ const RATE_AFTER_MS: f64 = 250.0;
 /// What a load is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum Phase {
     /// The engine itself comes.
     Engine,
@@ -28,6 +29,7 @@ pub enum Phase {
 
 /// One part of several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct PartNumber {
     /// Counted from 0.
     pub index: usize,
@@ -38,6 +40,7 @@ pub struct PartNumber {
 /// How far a load is.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct LoadProgress {
     /// What it is at.
     pub phase: Phase,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Whether a file is kept.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum CacheMode {
     /// Where that can be.
     #[default]

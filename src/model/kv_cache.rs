@@ -18,7 +18,9 @@ use crate::{Error, Result};
 pub(crate) const PAGE: usize = 256;
 
 /// How keys and values are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum KvType {
     /// Half precision: the default, as in llama.cpp.
     #[default]

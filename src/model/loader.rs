@@ -16,7 +16,9 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 
 /// How the token embedding is held, which is the output head too; a head of its own likewise.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum EmbeddingType {
     /// In 8 bits where it is so large that reading it takes a good part of a token's time, as in the file where not.
     #[default]
@@ -110,7 +112,7 @@ pub struct Loader {
     text: Option<(Tokenizer, Template)>,
     current: Option<TensorSink>,
     tensors: HashMap<String, Tensor>,
-    hasher: Option<Sha256>,
+    pub(super) hasher: Option<Sha256>,
     failed: Option<Error>,
 }
 
@@ -179,7 +181,7 @@ impl Loader {
     }
 
     /// Nothing of a bad file stays behind.
-    fn fail(&mut self, error: Error) -> Error {
+    pub(super) fn fail(&mut self, error: Error) -> Error {
         self.tensors = HashMap::new();
         self.current = None;
         self.failed = Some(error.clone());
@@ -202,10 +204,10 @@ impl Loader {
                 let info = &self.header.decoder().tensors()[index];
                 if offset == 0 {
                     let held = Held::of(info, self.embedding);
-                    self.current = Some(TensorSink::new(held, info, self.compute.backend)?);
+                    self.current = Some(TensorSink::new(held, info)?);
                 }
                 if let Some(sink) = &mut self.current {
-                    sink.push(&info.name, bytes)?;
+                    sink.push(&info.name, bytes, &self.compute)?;
                 }
             }
             Event::TensorEnd { index } => {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// A greedy answer, with the logprobs of its tokens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Answer {
     /// The text that it goes on from.
     pub prompt: String,

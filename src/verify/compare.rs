@@ -21,6 +21,7 @@ struct RunEntry {
 /// An answer against another run's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Comparison {
     /// The same tokens, and as many.
     pub same: bool,
@@ -41,6 +42,7 @@ impl Run {
 /// An answer of the official file against a published one, which is text: word by word, as far as both go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct PublishedComparison {
     /// No word differs.
     pub same: bool,

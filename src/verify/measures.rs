@@ -23,6 +23,7 @@ const LEAST_OWN_WORDS: f64 = 0.6;
 /// What an answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum Verdict {
     /// Text.
     Text,
@@ -49,6 +50,7 @@ impl Verdict {
 /// What was measured of one answer.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Measures {
     #[serde(skip)]
     tokens: usize,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 /// What computed the answers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Machine {
     /// Operating system, or the browser's name for itself.
     pub os: String,
@@ -26,6 +27,7 @@ pub struct Machine {
 /// Which model answered.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ModelFacts {
     /// Its file's name.
     pub file: Option<String>,
@@ -42,6 +44,7 @@ pub struct ModelFacts {
 /// One prompt's part of a [`Report`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Entry {
     /// The text that the answer goes on from.
     pub prompt: String,
@@ -76,6 +79,7 @@ pub struct Entry {
 /// Everything that was found. Serialized it is metrics.json, which [`Run`] reads back.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Report {
     /// Which model.
     pub model: ModelFacts,
@@ -94,6 +98,7 @@ pub struct Report {
 /// What a report needs besides model and answers.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct About {
     /// The model file's name.
     pub file: Option<String>,
@@ -104,6 +109,7 @@ pub struct About {
     /// Tokens that an answer could have.
     pub max_tokens: usize,
     /// Another run's metrics.json.
+    #[cfg_attr(test, ts(type = "unknown", optional))]
     pub reference: Option<Run>,
 }
 

@@ -1,75 +1,61 @@
-//! What JavaScript sees, from inside a module Web Worker: [`Loader`], then [`Engine`], then any number of [`Session`]s; or
-//! [`Estimator`] alone.
+//! The worker of the npm package: what runs in it beside the page, from the first message to the last token.
 //!
-//! Errors are thrown as `Error` objects with a `code` (see [`crate::Error::code`]). Nothing here waits: a step of the
-//! engine takes milliseconds, and the worker reads its messages between steps.
+//! JavaScript fetches the module, starts the workers of further threads, and hands a port to [`serve`]. From there on page and
+//! worker speak the messages of [`protocol`]: a [source](worker) becomes a model or an estimate, generations run one after the other,
+//! calls are answered in between.
+//!
+//! Nothing here waits for the event loop to stand still: downloads and the page's streams are futures, polled in
+//! [microtasks](executor), and a generation goes back to the event loop every few milliseconds, so that a cancel is heard within one
+//! token and between two layers of a prompt.
+//!
+//! What goes wrong is a message with a [code](crate::Error::code). A trap or a panic ends the worker: its memory can't be trusted any
+//! more, and the page is told.
 
-mod engine;
-mod loader;
-mod session;
+#![cfg_attr(not(target_family = "wasm"), allow(dead_code))] // all but the messages
 
-pub use engine::Engine;
-pub use loader::{Estimator, Loader};
-pub use session::Session;
+#[cfg(target_family = "wasm")]
+mod executor;
+#[cfg(target_family = "wasm")]
+mod place;
+#[cfg(target_family = "wasm")]
+mod port;
+mod protocol;
+#[cfg(target_family = "wasm")]
+mod worker;
 
-use crate::kernels;
-use js_sys::Reflect;
-use serde::Serialize;
-use wasm_bindgen::prelude::*;
+#[cfg(target_family = "wasm")]
+pub use exports::*;
 
-/// Runs once when the module is instantiated: a panic, should one slip through, says where in the console.
-#[wasm_bindgen(start)]
-fn start() {
-    console_error_panic_hook::set_once();
-}
+#[cfg(target_family = "wasm")]
+mod exports {
+    pub use super::port::Endpoint;
+    pub use super::worker::serve;
+    use crate::kernels;
+    use wasm_bindgen::prelude::*;
 
-/// Names of the kernels in this module, the one in use first.
-#[wasm_bindgen]
-pub fn backends() -> Vec<String> {
-    kernels::available().iter().map(|backend| backend.name().to_owned()).collect()
-}
-
-/// Counts the calling web worker into the pool of threads, which shares this module's memory. False: it has come too late.
-#[cfg(target_feature = "atomics")]
-#[wasm_bindgen(js_name = joinPool)]
-pub fn join_pool() -> bool {
-    crate::threads::join()
-}
-
-/// What a web worker does that has joined the pool: it takes tasks, and never returns.
-#[cfg(target_feature = "atomics")]
-#[wasm_bindgen(js_name = workInPool)]
-pub fn work_in_pool() {
-    crate::threads::work();
-}
-
-/// A JavaScript `Error` with the message and the code.
-fn throw(error: &crate::Error) -> JsValue {
-    thrown(&error.to_string(), error.code())
-}
-
-fn thrown(message: &str, code: &str) -> JsValue {
-    let error = js_sys::Error::new(message);
-    // Setting a property of a fresh object cannot fail.
-    let _ = Reflect::set(&error, &"code".into(), &code.into());
-    error.into()
-}
-
-/// A plain object with the fields of `value`.
-fn object(value: &impl Serialize) -> Result<JsValue, JsValue> {
-    let serializer = serde_wasm_bindgen::Serializer::json_compatible();
-    value.serialize(&serializer).map_err(|error| thrown(&error.to_string(), "invalid-argument"))
-}
-
-/// The fields of an options object; absent ones take their defaults.
-fn options<T: serde::de::DeserializeOwned + Default>(value: JsValue) -> Result<T, JsValue> {
-    if value.is_undefined() || value.is_null() {
-        return Ok(T::default());
+    /// Names of the kernels in this module, the one in use first.
+    #[wasm_bindgen]
+    pub fn backends() -> Vec<String> {
+        kernels::available().iter().map(|backend| backend.name().to_owned()).collect()
     }
-    serde_wasm_bindgen::from_value(value).map_err(|error| thrown(&format!("options: {error}"), "invalid-argument"))
-}
 
-/// Bytes of this module's memory: it grows, and never shrinks.
-fn wasm_bytes() -> u64 {
-    core::arch::wasm32::memory_size::<0>() as u64 * 65_536
+    /// Runs once when the module is instantiated: a panic, should one slip through, says where in the console.
+    #[wasm_bindgen(start)]
+    fn start() {
+        console_error_panic_hook::set_once();
+    }
+
+    /// Counts the calling web worker into the pool of threads, which shares this module's memory. False: it has come too late.
+    #[cfg(target_feature = "atomics")]
+    #[wasm_bindgen(js_name = joinPool)]
+    pub fn join_pool() -> bool {
+        crate::threads::join()
+    }
+
+    /// What a web worker does that has joined the pool: it takes tasks, and never returns.
+    #[cfg(target_feature = "atomics")]
+    #[wasm_bindgen(js_name = workInPool)]
+    pub fn work_in_pool() {
+        crate::threads::work();
+    }
 }

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { ToWorker } from "../src/internal/protocol.js";
+import type { Sent } from "../src/internal/channel.js";
 import { BitNet, BitNetError, type GenerateOptions, type LoadProgress, type Token } from "../src/public/index.js";
 import { fakeWorker, type FakeEngineOptions } from "../src/public/testing.js";
 
@@ -57,12 +57,12 @@ describe("load", () => {
     expect(seen.at(-1)).toMatchObject({ phase: "ready", loaded: 30, fraction: 1 });
   });
 
-  it("has a few buffers in flight at most, while the worker is slow", async () => {
+  it("has a few megabytes in flight at most, while the worker is slow", async () => {
     const worker = fakeWorker();
     const send = worker.postMessage.bind(worker);
-    const held: { message: ToWorker; transfer: Transferable[] }[] = [];
+    const held: { message: Sent; transfer: Transferable[] }[] = [];
     let most = 0;
-    worker.postMessage = (message: ToWorker, transfer?: unknown) => {
+    worker.postMessage = (message: Sent, transfer?: unknown) => {
       held.push({ message, transfer: transfer as Transferable[] });
       most = Math.max(most, held.filter(({ message }) => message.type === "chunk").length);
     };
@@ -155,8 +155,9 @@ describe("generate", () => {
     const careless = { seed: undefined, maxTokens: 1 } as unknown as GenerateOptions;
     await model.generate("go", careless).result();
     expect(send.mock.calls[0]?.[0]).toMatchObject({ type: "generate" });
-    expect((send.mock.calls[0]?.[0] as { request: object }).request).toEqual({ prompt: "go", maxTokens: 1 });
-    expect((send.mock.calls[0]?.[0] as { request: object }).request).not.toHaveProperty("seed");
+    const { request } = (send.mock.calls[0]?.[0] as { body: { request: object } }).body;
+    expect(request).toEqual({ prompt: "go", maxTokens: 1 });
+    expect(request).not.toHaveProperty("seed");
   });
 
   it("is cancelled by break, and the next one runs", async () => {

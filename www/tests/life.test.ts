@@ -1,6 +1,6 @@
 // What the page knows of workers that it has ended, and what a load does that fails for want of their memory.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { FromWorker, ToWorker } from "../src/internal/protocol.js";
+import type { Heard, Sent } from "../src/internal/channel.js";
 import { BitNet } from "../src/public/index.js";
 import { fakeWorker } from "../src/public/testing.js";
 
@@ -28,14 +28,14 @@ function workers(failing: number) {
     made.push({ go });
     const fails = made.length <= failing;
     const send = worker.postMessage.bind(worker);
-    const tell = (data: FromWorker) => {
+    const tell = (data: Heard) => {
       queueMicrotask(() => worker.dispatchEvent(new MessageEvent("message", { data })));
     };
-    worker.postMessage = (message: ToWorker, transfer?: unknown) => {
+    worker.postMessage = (message: Sent, transfer?: unknown) => {
       if (message.type === "live" && message.lock !== undefined) {
         void navigator.locks.request(message.lock, () => gone);
         tell({ type: "alive" });
-      } else if (message.type === "load" && fails) tell({ type: "load-failed", error: { code: "out-of-memory", message: "out of memory: 8192 bytes" } });
+      } else if (message.type === "open" && fails) tell({ type: "load-failed", body: { code: "out-of-memory", message: "out of memory: 8192 bytes" } });
       else send(message, transfer as Transferable[]);
     };
     return worker;

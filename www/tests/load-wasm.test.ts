@@ -4,7 +4,7 @@ import { loadWasm } from "../src/internal/load-wasm.js";
 
 vi.mock("../src/internal/builds.js", () => {
   const glue = () => Promise.resolve({ default: () => Promise.reject(new RangeError("could not allocate memory")) });
-  return { BUILDS: { simd128: { glue } } };
+  return { BUILDS: { simd128: { glue } }, glueOf: glue };
 });
 
 /** The smallest module that there is. */

@@ -1,4 +1,5 @@
 // Options of the wrong kind, name or size, in every place that takes any: each is refused by name before anything begins.
+import type { Sent } from "../src/internal/channel.js";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { nearest } from "../src/internal/options/nearest.js";
 import { CHAT, IN_GENERATE } from "../src/internal/options/openai.js";
@@ -175,7 +176,7 @@ describe("what asks for nothing is accepted", () => {
     const send = vi.spyOn(worker, "postMessage");
     const { choices } = await model.chat.completions.create({ messages: [USER], ...fields, stream: false });
     expect(choices[0].message.content).not.toBe("");
-    const request = (send.mock.calls[0]?.[0] as { request: object }).request;
+    const { request } = (send.mock.calls[0]?.[0] as { body: { request: object } }).body;
     expect(request).toMatchObject({ messages: [USER] });
     for (const [field, option] of IN_GENERATE) if (!(field in fields)) expect(request).not.toHaveProperty(option);
   });
@@ -188,7 +189,7 @@ describe("what asks for nothing is accepted", () => {
     const send = vi.spyOn(worker, "postMessage");
     await model.generate("the", blank(GENERATE as Options<never>)).result();
     await model.generate("the", null as never).result();
-    for (const call of [0, 1]) expect((send.mock.calls[call]?.[0] as { request: object }).request).toEqual({ prompt: "the" });
+    for (const call of [0, 1]) expect((send.mock.calls[call]?.[0] as { body: { request: object } }).body.request).toEqual({ prompt: "the" });
     await model.verify({ ...(blank(VERIFY as Options<never>) as object), maxTokens: 1 });
     await model.tokenize("a", null as never);
     await model.session(null as never);
@@ -204,7 +205,7 @@ describe("what is accepted", () => {
     const request = async (prompt: unknown, options: object) => {
       send.mockClear();
       await model.generate(prompt as Prompt, options).result();
-      return (send.mock.calls[0]?.[0] as { request: unknown }).request;
+      return (send.mock.calls[0]?.[0] as { body: { request: unknown } }).body.request;
     };
     expect(await request("a", { stop: "." })).toEqual({ prompt: "a", stop: ["."] });
     expect(await request("a", { stop: [".", "\n"], logitBias: { 5: -Infinity, 7: 1e9 } })).toEqual({ prompt: "a", stop: [".", "\n"], logitBias: { 5: -Infinity, 7: 1e9 } });
@@ -254,8 +255,9 @@ describe("what is accepted", () => {
     const send = vi.spyOn(worker, "postMessage");
     const reference = { a: [1, null, { b: "c", none: undefined }], d: { e: false, f: -1.5 } };
     await model.verify({ prompts: ["a"], reference });
-    const report = send.mock.calls.map(([message]) => message as { name?: string; args: unknown[] }).find(({ name }) => name === "report");
-    expect((report?.args[1] as { reference: unknown }).reference).toEqual(reference);
+    const sent = send.mock.calls.map(([message]) => message as Sent);
+    const report = sent.flatMap((message) => (message.type === "call" && message.body.call.name === "report" ? [message.body.call] : []))[0];
+    expect(report?.args.about.reference).toEqual(reference);
   });
 
   it("in estimate may be all that load takes", async () => {

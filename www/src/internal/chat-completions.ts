@@ -15,6 +15,7 @@ import type { GenerateOptions, Generation, GenerationResult, Prompt, Token, Usag
 import { CHAT, IN_GENERATE } from "./options/openai.js";
 import { readOptions } from "./options/read.js";
 import { CHAT_REQUEST } from "./options/tables.js";
+import { randomId } from "./random-id.js";
 
 type Generate = (prompt: Prompt, options: GenerateOptions) => Generation;
 
@@ -103,9 +104,4 @@ function asUsage({ promptTokens, cachedTokens, completionTokens }: Usage): Compl
 
 function asOptions(request: ChatCompletionCreateParams): GenerateOptions {
   return Object.fromEntries(IN_GENERATE.flatMap(([field, option]) => (Object.hasOwn(request, field) ? [[option, request[field]]] : [])));
-}
-
-/** `crypto.randomUUID` is not there on a page of plain http. */
-function randomId(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,20 +1,25 @@
 /** The page's side of one worker: what is under way, and what happens to it when the worker goes. */
 import { BitNetError } from "../public/errors.js";
 import type { GenerateOptions, Timings } from "../public/types.js";
+import type { Frozen, Heard, Sent } from "./channel.js";
 import { Deferred } from "./deferred.js";
-import type { GenerateRequest } from "./engine.js";
 import { GenerationStream } from "./generation.js";
 import { watchLife } from "./life.js";
-import type { CallName, Calls, FromWorker, ToWorker } from "./protocol.js";
+import type { Call, GenerateRequest, Reply } from "./protocol.js";
 
 /** For an answer between two steps of the engine, one of which reads a batch of a prompt. */
 const PATIENCE_MS = 5000;
+
+export type CallName = Call["name"];
+/** What goes with a call, if anything does. */
+export type Args<Name extends CallName> = Extract<Call, { name: Name }> extends { args: infer Given } ? [args: Frozen<Given>] : [];
+export type Value<Name extends CallName> = Extract<Reply, { name: Name }>["value"];
 
 export class Connection {
   /** Rejects when the worker is gone, with the reason; never resolves. */
   readonly closed: Promise<never>;
   /** Gets what belongs to loading. */
-  onLoadMessage: (message: FromWorker) => void = () => undefined;
+  onLoadMessage: (message: Heard) => void = () => undefined;
   lastTimings: Timings | undefined;
 
   readonly #worker: Worker;
@@ -30,7 +35,7 @@ export class Connection {
   constructor(worker: Worker) {
     this.closed = this.#closed.promise;
     this.#worker = worker;
-    worker.addEventListener("message", (event: MessageEvent<FromWorker>) => {
+    worker.addEventListener("message", (event: MessageEvent<Heard>) => {
       this.#receive(event.data);
     });
     worker.addEventListener("error", (event) => {
@@ -51,24 +56,30 @@ export class Connection {
     if (this.#closedBy) throw this.#closedBy.reason as Error;
   }
 
-  send(message: ToWorker, transfer: Transferable[] = []): void {
+  /** The value, unless the worker goes first. */
+  orClosed<T>(promise: Promise<T>): Promise<T> {
+    return Promise.race([promise, this.closed]);
+  }
+
+  send(message: Sent, transfer: Transferable[] = []): void {
     if (!this.#closedBy) this.#worker.postMessage(message, transfer);
   }
 
-  call<Name extends CallName>(name: Name, ...args: Calls[Name]["args"]): Promise<Calls[Name]["value"]> {
+  call<Name extends CallName>(name: Name, ...[args]: Args<Name>): Promise<Value<Name>> {
     if (this.#closedBy) return Promise.reject(this.#closedBy.reason);
     const id = this.#nextId++;
     const pending = new Deferred<unknown>();
     this.#calls.set(id, pending);
-    this.send({ type: "call", id, name, args } as ToWorker);
-    return pending.promise as Promise<Calls[Name]["value"]>;
+    const call = { name, ...(args !== undefined && { args }) } as Frozen<Call>;
+    this.send({ type: "call", body: { id, call } });
+    return pending.promise as Promise<Value<Name>>;
   }
 
-  generate(session: number, request: GenerateRequest, options: GenerateOptions): GenerationStream {
+  generate(session: number, request: Frozen<GenerateRequest>, options: GenerateOptions): GenerationStream {
     const id = this.#nextId++;
     const { signal } = options;
     const stream = new GenerationStream(() => {
-      this.send({ type: "cancel", id });
+      this.send({ type: "cancel", body: { id } });
     }, options.onPrefill);
     if (this.#closedBy || signal?.aborted) {
       stream.fail(this.#closedBy ? this.#closedBy.reason : signal?.reason);
@@ -83,7 +94,7 @@ export class Connection {
     signal?.addEventListener("abort", abort, { once: true });
     const forget = () => signal?.removeEventListener("abort", abort);
     stream.result().then(forget, forget);
-    this.send({ type: "generate", id, session, request });
+    this.send({ type: "generate", body: { id, session, request } });
     return stream;
   }
 
@@ -95,7 +106,7 @@ export class Connection {
       generation.stream.cancel();
       generation.stream.fail(reason);
     }
-    if (!this.#closedBy) await this.call("closeSession", session);
+    if (!this.#closedBy) await this.call("closeSession", { session });
   }
 
   /** Ends the worker; everything under way rejects with `reason`. The first reason stays. */
@@ -147,33 +158,43 @@ export class Connection {
     this.close(new BitNetError("worker-crashed", `the worker has stopped: ${what}; load the model again`));
   }
 
-  #receive(message: FromWorker): void {
+  #receive(message: Heard): void {
     switch (message.type) {
-      case "prefill":
-        this.#generations.get(message.id)?.stream.prefill(message.done, message.total);
-        break;
-      case "tokens":
-        this.#generations.get(message.id)?.stream.push(message.tokens);
-        break;
-      case "done":
-        this.lastTimings = message.done.timings;
-        this.#generations.get(message.id)?.stream.finish(message.done);
-        this.#generations.delete(message.id);
-        break;
-      case "failed": {
-        const error = new BitNetError(message.error.code, message.error.message);
-        this.#generations.get(message.id)?.stream.fail(error);
-        this.#generations.delete(message.id);
-        this.#calls.get(message.id)?.reject(error);
-        this.#calls.delete(message.id);
+      case "prefill": {
+        const { id, done, total } = message.body;
+        this.#generations.get(id)?.stream.prefill(done, total);
         break;
       }
-      case "value":
-        this.#calls.get(message.id)?.resolve(message.value);
-        this.#calls.delete(message.id);
+      case "tokens":
+        this.#generations.get(message.body.id)?.stream.push(message.body.tokens);
+        break;
+      case "done": {
+        const { id, ...end } = message.body;
+        this.lastTimings = end.timings;
+        this.#generations.get(id)?.stream.finish(end);
+        this.#generations.delete(id);
+        break;
+      }
+      case "failed": {
+        const { id, error } = message.body;
+        const reason = new BitNetError(error.code, error.message);
+        this.#generations.get(id)?.stream.fail(reason);
+        this.#generations.delete(id);
+        this.#calls.get(id)?.reject(reason);
+        this.#calls.delete(id);
+        break;
+      }
+      case "value": {
+        const { id, reply } = message.body;
+        this.#calls.get(id)?.resolve(reply.value);
+        this.#calls.delete(id);
+        break;
+      }
+      case "load-failed":
+        this.close(new BitNetError(message.body.code, message.body.message));
         break;
       case "crashed":
-        this.crash(message.message);
+        this.crash(message.body.message);
         break;
       case "alive": // see life.ts
         break;

@@ -1,6 +1,5 @@
-/** What the fake's engine and its sessions share. */
-import type { BitNetErrorCode } from "../public/errors.js";
-import type { ModelInfo } from "../public/types.js";
+/** A model in plain JavaScript that knows no language: words of a list, and what there is to say of it. */
+import type { About, Answer, LoaderOptions, ModelInfo, WrittenReport } from "./protocol.js";
 
 /** What the fake says, and how much of it. */
 export interface FakeEngineOptions {
@@ -13,18 +12,89 @@ export interface FakeEngineOptions {
   prefillBatch?: number;
 }
 
-/** What a session needs of the engine that opened it. */
-export interface FakeModel {
-  readonly fake: FakeEngineOptions;
-  info(): ModelInfo;
-  tokenize(text: string): Uint32Array;
-  detokenize(ids: Uint32Array): string;
+const WORDS = "the a little girl boy dog cat saw ran to and was very happy sad big red blue ball park tree mom said they played all day".split(" ");
+
+export class FakeModel {
+  readonly info: ModelInfo;
   /** Words that it says; those of prompts come behind them. */
   readonly spoken: number;
-  /** Whether the worker has been terminated. */
-  readonly ended: () => boolean;
+  readonly #words: string[];
+  readonly #ids: Map<string, number>;
+
+  constructor(
+    readonly fake: FakeEngineOptions,
+    options: LoaderOptions,
+    weightBytes: number,
+    readonly end: AbortSignal,
+  ) {
+    this.#words = (fake.vocabulary ?? WORDS).map((word) => ` ${word}`);
+    this.spoken = this.#words.length;
+    this.#ids = new Map(this.#words.map((word, id) => [word, id]));
+    const contextLength = options.contextLength ?? fake.contextLength ?? 256;
+    const kvCache = options.kvCache ?? "f16";
+    this.info = {
+      architecture: "fake",
+      name: "fake",
+      parameters: 4 * weightBytes,
+      layers: 1,
+      embedding: 1,
+      vocabulary: this.#words.length,
+      contextLength,
+      trainedContextLength: contextLength,
+      quantization: "TQ2_0",
+      weightBytes,
+      kvCacheBytes: contextLength * { q8_0: 1, f16: 2, f32: 4 }[kvCache],
+      kvCache,
+      backend: "fake",
+      threads: 1,
+      whySingleThreaded: "it is a fake",
+      notes: (options.overrides ?? []).map((override) => `override ${override}`),
+    };
+  }
+
+  tokenize(text: string): Uint32Array {
+    const words = text.match(/\s?[^\s]+|\s/g) ?? [];
+    return Uint32Array.from(words, (word) => {
+      const id = this.#ids.get(word) ?? this.#words.push(word) - 1;
+      this.#ids.set(word, id);
+      return id;
+    });
+  }
+
+  detokenize(ids: Uint32Array): string {
+    return Array.from(ids, (id) => this.#words[id] ?? "").join("");
+  }
+
+  report(answers: readonly Answer[], about: About): WrittenReport {
+    const { architecture, parameters, kvCache } = this.info;
+    const prompts = answers.map(({ prompt, text, ids, entropies, logProbabilities, finishReason, usage, timings }) => ({
+      prompt,
+      text,
+      ids,
+      verdict: "salad" as const,
+      why: "it is a fake",
+      measures: {
+        repeatedFourGrams: 0,
+        ownWords: null,
+        meanEntropy: mean(entropies),
+        meanLogProbability: mean(logProbabilities),
+      },
+      ended: finishReason === "stop",
+      promptTokens: usage.promptTokens,
+      generatedTokens: usage.completionTokens,
+      timeToFirstTokenMs: timings.timeToFirstTokenMs,
+      promptTokensPerSecond: timings.prefillTokensPerSecond,
+      generationTokensPerSecond: timings.decodeTokensPerSecond,
+      reference: null,
+      published: null,
+    }));
+    const text = prompts.map((entry) => entry.prompt + entry.text).join("\n");
+    const model = { file: about.file ?? null, sha256: null, name: "fake", architecture, parameters };
+    const machine = { os: about.os, processor: about.processor, backend: "fake", threads: 1, program: "fake" };
+    return { metrics: { model, machine, kvCache, maxTokens: about.maxTokens, notes: [], prompts }, text, html: "<!doctype html>" };
+  }
 }
 
-export function codedError(code: BitNetErrorCode, message: string): Error {
-  return Object.assign(new Error(message), { code });
+function mean(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0) / Math.max(1, values.length);
 }

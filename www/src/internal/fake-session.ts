@@ -1,6 +1,13 @@
 /** A session of the fake engine: it remembers tokens as the real one does, and says words by chance. */
-import type { EngineSession, GenerateRequest, Step } from "./engine.js";
-import { codedError, type FakeModel } from "./fake-model.js";
+import { BitNetError } from "../public/errors.js";
+import type { GenerationResult, Token } from "../public/types.js";
+import type { FakeModel } from "./fake-model.js";
+import type { GenerateRequest } from "./protocol.js";
+
+export type Step =
+  | { kind: "prefill"; done: number; total: number }
+  | { kind: "token"; token: Omit<Token, "elapsedMs"> }
+  | { kind: "done"; end: Omit<GenerationResult, "text"> };
 
 interface Run {
   request: GenerateRequest;
@@ -10,13 +17,12 @@ interface Run {
   random: number;
   began: number;
   firstTokenAt: number;
-  cancelled: boolean;
 }
 
 /** What `save` gives begins so; the token ids follow as text. */
 const MAGIC = "fake-kv ";
 
-export class FakeSession implements EngineSession {
+export class FakeSession {
   readonly #model: FakeModel;
   /** Prompt and answer. */
   #tokens: number[];
@@ -30,33 +36,33 @@ export class FakeSession implements EngineSession {
     this.#held = tokens.length;
   }
 
-  start(request: GenerateRequest): { promptTokens: number; cachedTokens: number } {
-    const { contextLength } = this.#model.info();
+  start(request: GenerateRequest): void {
+    const { contextLength } = this.#model.info;
     const text = request.prompt ?? request.messages?.map((message) => ` ${message.content}`).join("") ?? "";
     const prompt = Array.from(request.ids ?? this.#model.tokenize(text));
     if (prompt.length > contextLength) {
-      throw codedError("context-overflow", `the prompt has ${String(prompt.length)} tokens, the context ${String(contextLength)}`);
+      throw new BitNetError("context-overflow", `the prompt has ${String(prompt.length)} tokens, the context ${String(contextLength)}`);
     }
     const random = request.temperature === 0 ? 1 : ((request.seed ?? 0) * 2654435761 + 1) >>> 0 || 1;
     let cached = 0;
     while (cached < Math.min(this.#held, prompt.length - 1) && prompt[cached] === this.#tokens[cached]) cached++;
     this.#tokens = prompt;
     this.#held = cached;
-    this.#run = { request, prompt: prompt.length, cached, said: 0, random, began: performance.now(), firstTokenAt: 0, cancelled: false };
-    return { promptTokens: prompt.length, cachedTokens: cached };
+    this.#run = { request, prompt: prompt.length, cached, said: 0, random, began: performance.now(), firstTokenAt: 0 };
   }
 
-  step(): Step {
+  /** Part of the prompt, or one token. */
+  step(cancelled: boolean): Step {
     const run = this.#run;
-    if (!run) throw codedError("invalid-argument", "nothing has been started");
-    const { fake, ended } = this.#model;
-    if (run.cancelled || ended()) return this.#done(run, "cancelled");
+    if (!run) throw new BitNetError("invalid-argument", "nothing has been started");
+    const { fake, end } = this.#model;
+    if (cancelled || end.aborted) return this.#done(run, "cancelled");
     if (this.#held < run.prompt) {
       this.#held = Math.min(run.prompt, this.#held + (fake.prefillBatch ?? 16));
       return { kind: "prefill", done: this.#held, total: run.prompt };
     }
     if (run.said === (fake.answerLength ?? 100)) return this.#done(run, "stop");
-    if (run.said === run.request.maxTokens || this.#tokens.length === this.#model.info().contextLength) return this.#done(run, "length");
+    if (run.said === run.request.maxTokens || this.#tokens.length === this.#model.info.contextLength) return this.#done(run, "length");
     if (run.said === 0) run.firstTokenAt = performance.now();
     run.said++;
     run.random ^= run.random << 13;
@@ -68,11 +74,7 @@ export class FakeSession implements EngineSession {
     // Every word is as likely as any other.
     const entropy = Math.log(this.#model.spoken);
     const logprobs = run.request.logProbabilities ? { logProbability: -entropy, entropy } : {};
-    return { kind: "token", id, text: this.#model.detokenize(Uint32Array.of(id)), ...logprobs };
-  }
-
-  cancel(): void {
-    if (this.#run) this.#run.cancelled = true;
+    return { kind: "token", token: { id, text: this.#model.detokenize(Uint32Array.of(id)), ...logprobs } };
   }
 
   reset(): void {
@@ -81,20 +83,20 @@ export class FakeSession implements EngineSession {
     this.#held = 0;
   }
 
-  clone(): EngineSession {
+  clone(): FakeSession {
     return new FakeSession(this.#model, this.#tokens.slice(0, this.#held));
   }
 
-  save(): Uint8Array {
+  save(): Uint8Array<ArrayBuffer> {
     return new TextEncoder().encode(MAGIC + JSON.stringify(this.#tokens.slice(0, this.#held)));
   }
 
   restore(bytes: Uint8Array): void {
     const tokens = parseSaved(new TextDecoder().decode(bytes));
-    if (!tokens) throw codedError("format", "saved session: magic at byte 0: a fake takes only what a fake has saved");
-    const { contextLength } = this.#model.info();
+    if (!tokens) throw new BitNetError("format", "saved session: magic at byte 0: a fake takes only what a fake has saved");
+    const { contextLength } = this.#model.info;
     if (tokens.length > contextLength) {
-      throw codedError("context-overflow", `saved session: it has ${String(tokens.length)} tokens, the context holds ${String(contextLength)}`);
+      throw new BitNetError("context-overflow", `saved session: it has ${String(tokens.length)} tokens, the context holds ${String(contextLength)}`);
     }
     this.#run = undefined;
     this.#tokens = tokens;
@@ -102,33 +104,25 @@ export class FakeSession implements EngineSession {
   }
 
   kvCacheBytes(): number {
-    const { contextLength, kvCacheBytes } = this.#model.info();
+    const { contextLength, kvCacheBytes } = this.#model.info;
     return (kvCacheBytes / contextLength) * this.#held;
   }
 
-  free(): void {
-    this.reset();
-  }
-
-  #done(run: Run, finishReason: Extract<Step, { kind: "done" }>["finishReason"]): Step {
+  #done(run: Run, finishReason: GenerationResult["finishReason"]): Step {
     this.#run = undefined;
     const end = performance.now();
     const prefillMs = (run.firstTokenAt || end) - run.began;
     const decodeMs = run.firstTokenAt ? end - run.firstTokenAt : 0;
-    return {
-      kind: "done",
-      finishReason,
-      text: "",
-      usage: { promptTokens: run.prompt, cachedTokens: run.cached, completionTokens: run.said },
-      timings: {
-        prefillMs,
-        decodeMs,
-        timeToFirstTokenMs: prefillMs,
-        prefillTokensPerSecond: rate(Math.min(this.#held, run.prompt) - run.cached, prefillMs),
-        decodeTokensPerSecond: rate(run.said, decodeMs),
-        decodeThreads: 1,
-      },
+    const usage = { promptTokens: run.prompt, cachedTokens: run.cached, completionTokens: run.said };
+    const timings = {
+      prefillMs,
+      decodeMs,
+      timeToFirstTokenMs: prefillMs,
+      prefillTokensPerSecond: rate(Math.min(this.#held, run.prompt) - run.cached, prefillMs),
+      decodeTokensPerSecond: rate(run.said, decodeMs),
+      decodeThreads: 1,
     };
+    return { kind: "done", end: { finishReason, usage, timings } };
   }
 }
 

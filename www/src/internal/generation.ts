@@ -1,6 +1,5 @@
 import type { Generation, GenerationResult, Token } from "../public/types.js";
 import { Deferred } from "./deferred.js";
-import type { Done } from "./protocol.js";
 
 /** Keeps the tokens, so that iterating late, twice, or beside `result()` loses none. */
 export class GenerationStream implements Generation {
@@ -53,7 +52,7 @@ export class GenerationStream implements Generation {
     this.#wake();
   }
 
-  finish({ finishReason, usage, timings }: Done): void {
+  finish({ finishReason, usage, timings }: Omit<GenerationResult, "text">): void {
     const text = this.#tokens.map((token) => token.text).join("");
     this.#ended = true;
     this.#result.resolve({ text, finishReason, usage, timings });

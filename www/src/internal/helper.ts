@@ -1,14 +1,13 @@
 /** A worker's life as a thread of an engine in another worker: same module, same memory. It never reads a second message. */
-import { BUILDS } from "./builds.js";
-import type { WasmGlue } from "./engine.js";
-import type { Endpoint, FromHelper, Help, ToHelper, ToWorker } from "./protocol.js";
+import { glueOf, type WasmGlue } from "./builds.js";
+import type { Endpoint, FromHelper, Help, Sent } from "./channel.js";
 
 /** As much as the engine's own thread has. This one has no guard below it, so it may not be short. */
 const STACK_BYTES = 1 << 20;
 
 /** `watched`: the page will hear of this worker's end, or can't. */
 export function serveHelper(port: Endpoint, watched: Promise<void>, end: () => void): void {
-  port.addEventListener("message", (event: MessageEvent<ToHelper | ToWorker>) => {
+  port.addEventListener("message", (event: MessageEvent<Sent>) => {
     if (event.data.type === "help") void help(port, event.data.help, watched, end);
   });
 }
@@ -19,7 +18,7 @@ async function help(port: Endpoint, { flavour, module, memory }: Help, watched: 
   };
   let glue: WasmGlue;
   try {
-    glue = await BUILDS[flavour].glue();
+    glue = await glueOf(flavour);
     await glue.default({ module_or_path: module, memory, thread_stack_size: STACK_BYTES });
   } catch (error) {
     post({ type: "failed", message: String(error) });

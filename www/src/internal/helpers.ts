@@ -5,7 +5,7 @@
  * that helper inside WebAssembly. Nothing is ever terminated alone: see `shared_memory.rs` of the crate.
  */
 import { Deferred } from "./deferred.js";
-import type { FromHelper, Help, ToHelper } from "./protocol.js";
+import type { FromHelper, Help, ToBootstrap } from "./channel.js";
 
 const PATIENCE_MS = 5000;
 
@@ -54,7 +54,7 @@ async function startHelper(help: Help, host: HelperHost): Promise<string | undef
       if (joined) host.crash(event.message);
       else outcome.resolve(event.message || "the script could not be loaded; see the console");
     });
-    const message: ToHelper = { type: "help", help };
+    const message: ToBootstrap = { type: "help", help };
     worker.postMessage(message);
   } catch (error) {
     outcome.resolve(String(error));

@@ -2,8 +2,9 @@
  * How the page hears of the end of a worker: a browser that ends one, for want of memory or by its own hand, tells nobody. But it
  * gives back the worker's locks, so each worker holds one for life, and the page waits for it.
  */
+import type { Endpoint, FromBootstrap, Heard, Sent } from "./channel.js";
 import { Deferred } from "./deferred.js";
-import type { Endpoint, FromWorker, ToWorker } from "./protocol.js";
+import { randomId } from "./random-id.js";
 
 /**
  * The worker's side, called once; the page's word comes before any other. Resolves when the lock is held or is not to be had: a
@@ -11,14 +12,14 @@ import type { Endpoint, FromWorker, ToWorker } from "./protocol.js";
  */
 export function holdLife(port: Endpoint): Promise<void> {
   return new Promise((settled) => {
-    port.addEventListener("message", (event: MessageEvent<ToWorker>) => {
+    port.addEventListener("message", (event: MessageEvent<Sent>) => {
       if (event.data.type !== "live") return;
       if (event.data.lock === undefined) {
         settled();
         return;
       }
       const held = () => {
-        const alive: FromWorker = { type: "alive" };
+        const alive: FromBootstrap = { type: "alive" };
         port.postMessage(alive, []);
         settled();
         return new Promise<never>(() => undefined);
@@ -65,10 +66,10 @@ export async function allGone(signal: AbortSignal | undefined): Promise<void> {
 export function watchLife(worker: Worker, gone: () => void): () => void {
   let ended = false;
   let free: Promise<void> | undefined;
-  const lock = typeof navigator !== "undefined" && "locks" in navigator ? `b158 worker ${crypto.randomUUID()}` : undefined;
-  const live: ToWorker = { type: "live", lock };
+  const lock = typeof navigator !== "undefined" && "locks" in navigator ? `b158 worker ${randomId()}` : undefined;
+  const live: Sent = { type: "live", lock };
   worker.postMessage(live);
-  worker.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => {
+  worker.addEventListener("message", ({ data }: MessageEvent<Heard>) => {
     if (data.type !== "alive" || lock === undefined) return;
     const given = () => {
       if (!ended) gone();

@@ -2,9 +2,8 @@
 import { relaxedSimd, simd } from "wasm-feature-detect";
 import { BitNetError } from "../public/errors.js";
 import type { Backend } from "../public/types.js";
-import { BUILDS } from "./builds.js";
-import type { EngineModule } from "./engine.js";
-import type { Help } from "./protocol.js";
+import { BUILDS, glueOf, type WasmGlue } from "./builds.js";
+import type { Help } from "./channel.js";
 import { chooseThreads } from "./threads.js";
 
 export interface WasmOptions {
@@ -16,7 +15,16 @@ export interface WasmOptions {
   startHelpers: (count: number, help: Help) => Promise<string | undefined>;
 }
 
-export async function loadWasm(options: WasmOptions): Promise<EngineModule> {
+/** A module that runs, with its threads. */
+export interface Wasm {
+  serve: WasmGlue["serve"];
+  /** How many there should be, whether fewer may be faster, and why there are not more. */
+  threads: number;
+  tuned: boolean;
+  why: string | undefined;
+}
+
+export async function loadWasm(options: WasmOptions): Promise<Wasm> {
   const { wasmUrl, onProgress } = options;
   const backend = await chooseBackend(options.backend);
   const { count, why } = await chooseThreads(options.threads);
@@ -38,32 +46,23 @@ export async function loadWasm(options: WasmOptions): Promise<EngineModule> {
   }
 }
 
-async function single(backend: Backend, module: WebAssembly.Module, why: string | undefined): Promise<EngineModule> {
-  const glue = await BUILDS[backend].glue();
+async function single(backend: Backend, module: WebAssembly.Module, why: string | undefined): Promise<Wasm> {
+  const { default: start, serve } = await glueOf(backend);
   try {
-    await glue.default({ module_or_path: module });
+    await start({ module_or_path: module });
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
     throw new BitNetError("out-of-memory", `the browser gave the engine no memory (${cause.message}); close other tabs, or load again`, { cause });
   }
-  return {
-    createLoader: (options) => new glue.Loader(options),
-    createEstimator: (options) => new glue.Estimator(options),
-    threads: { wanted: 1, why },
-  };
+  return { serve, threads: 1, tuned: false, why };
 }
 
-async function threaded(backend: Backend, module: WebAssembly.Module, count: number, why: string | undefined, options: WasmOptions): Promise<EngineModule> {
+async function threaded(backend: Backend, module: WebAssembly.Module, count: number, why: string | undefined, options: WasmOptions): Promise<Wasm> {
   const flavour = `${backend}-threads` as const;
-  const glue = await BUILDS[flavour].glue();
-  const { memory } = await glue.default({ module_or_path: module });
+  const { default: start, serve } = await glueOf(flavour);
+  const { memory } = await start({ module_or_path: module });
   if (count > 1) why = await options.startHelpers(count - 1, { flavour, module, memory });
-  const tuneThreads = options.threads === "auto";
-  return {
-    createLoader: (loaderOptions) => new glue.Loader({ ...loaderOptions, threads: count, tuneThreads }),
-    createEstimator: (loaderOptions) => new glue.Estimator(loaderOptions),
-    threads: { wanted: count, why },
-  };
+  return { serve, threads: count, tuned: options.threads === "auto", why };
 }
 
 async function chooseBackend(backend: "auto" | Backend): Promise<Backend> {

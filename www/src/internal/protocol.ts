@@ -1,107 +1,568 @@
-/** The messages between page and worker. */
+// The messages between page and worker, made from src/web/protocol.rs. Do not edit; after a change there:
+// B158_RENEW=1 cargo test --lib protocol
 import type { BitNetErrorCode } from "../public/errors.js";
-import type { Backend, ModelInfo, Roofline, Stats, Token, VerifyReport } from "../public/types.js";
-import type { Flavour } from "./builds.js";
-import type { DownloadProgress, DownloadRequest } from "./download/request.js";
-import type { About, Answer, EngineEstimate, GenerateRequest, LoaderOptions, Step, VerifyDefaults } from "./engine.js";
 
-export interface PlainError {
-  code: BitNetErrorCode;
-  message: string;
-}
-
-export type Done = Extract<Step, { kind: "done" }>;
-
-/** The session that a model has from the start. The others get their numbers in `openSession` and `cloneSession`. */
+/** The session that a model has from the start. */
 export const OWN_SESSION = 0;
 
-/** Calls that give one value back. */
-export interface Calls {
-  tokenize: { args: [text: string, parseSpecial: boolean]; value: Uint32Array };
-  detokenize: { args: [ids: Uint32Array]; value: string };
-  memory: { args: []; value: Omit<Stats, "timings"> };
-  openSession: { args: []; value: number };
-  cloneSession: { args: [session: number]; value: number };
-  saveSession: { args: [session: number]; value: Uint8Array<ArrayBuffer> };
-  restoreSession: { args: [session: number, bytes: Uint8Array]; value: undefined };
-  resetSession: { args: [session: number]; value: undefined };
-  closeSession: { args: [session: number]; value: undefined };
-  roofline: { args: []; value: Roofline };
-  verifyDefaults: { args: []; value: VerifyDefaults };
-  report: { args: [answers: readonly Answer[], about: About]; value: VerifyReport };
-}
-export type CallName = keyof Calls;
+/**
+ * From the page. A worker loads one model or makes one estimate.
+ */
+export type ToWorker = { "type": "load", "body": { source: Source, options: LoaderOptions, } }
+  | { "type": "estimate", "body": { source: Source, options: LoaderOptions, } }
+  | { "type": "part-opened", "body": { stream?: ReadableStream<Uint8Array>, } }
+  | { "type": "chunk", "body": { bytes: Uint8Array<ArrayBuffer>, } }
+  | { "type": "part-end" }
+  | { "type": "generate", "body": { id: number, session: number, request: GenerateRequest, } }
+  | { "type": "cancel", "body": { id: number, } }
+  | { "type": "call", "body": { id: number, call: Call, } };
 
-export type ToWorker =
-  /** First of all: hold this lock for life, where the page has locks. */
-  | { type: "live"; lock: string | undefined }
-  | { type: "open"; backend: "auto" | Backend; wasmUrl: string | undefined; threads: "auto" | number }
-  /** Those that came have joined; why others have not. */
-  | { type: "helpers-started"; why: string | undefined }
-  /** Begins a model; what there is of another is dropped. */
-  | { type: "load"; options: LoaderOptions }
-  /** The next part of the model comes in chunks. */
-  | { type: "part"; sha256: string | undefined; fileSize: number | undefined }
-  /** The first `length` bytes of `buffer`, which comes back in `taken`: a few buffers go round and are the backpressure. */
-  | { type: "chunk"; buffer: ArrayBuffer; length: number }
-  /** The worker fetches the next part of the model itself; `alone`: there is no other. */
-  | { type: "download"; request: DownloadRequest; alone: boolean }
-  | { type: "finish" }
-  /** An estimate, in a worker of its own: headers of parts, in pieces, each answered before the next is sent. */
-  | { type: "estimate"; backend: "auto" | Backend; wasmUrl: string | undefined; options: LoaderOptions }
-  | { type: "header-part"; index: number; fileSize: number | undefined }
-  | { type: "header"; bytes: Uint8Array<ArrayBuffer> }
-  | { type: "estimate-end" }
-  | { type: "generate"; id: number; session: number; request: GenerateRequest }
-  | { type: "cancel"; id: number }
-  | { [Name in CallName]: { type: "call"; id: number; name: Name; args: Calls[Name]["args"] } }[CallName];
+/**
+ * How a model is loaded and held.
+ */
+export type LoaderOptions = { contextLength?: number, kvCache?: KvType, overrides?: Array<string>, hash?: boolean, tokenEmbedding?: EmbeddingType, };
 
-export type FromWorker =
-  /** The lock is held. */
-  | { type: "alive" }
-  | { type: "engine-progress"; loaded: number; total: number | undefined }
-  | { type: "start-helpers"; count: number; help: Help }
-  | { type: "opened" }
-  | { type: "taken"; buffer: ArrayBuffer; expectedSize: number | undefined }
-  | { type: "download-progress"; progress: DownloadProgress }
-  /** `last`: no part follows, whatever the file's name says. */
-  | { type: "downloaded"; bytes: number; last: boolean }
-  /** The file became another one on the way: begin anew with `load`. */
-  | { type: "file-changed"; url: string }
-  | { type: "loaded"; info: ModelInfo }
-  /** Loading has failed; the worker is of no more use. */
-  | { type: "load-failed"; error: PlainError }
-  | { type: "estimator-ready" }
-  | { type: "header-taken"; complete: boolean; last: boolean }
-  | { type: "estimated"; estimate: EngineEstimate }
-  | { type: "prefill"; id: number; done: number; total: number }
-  | { type: "tokens"; id: number; tokens: Token[] }
-  | { type: "done"; id: number; done: Done }
-  | { type: "failed"; id: number; error: PlainError }
-  | { type: "value"; id: number; value: unknown }
-  /** A trap inside WebAssembly: its memory can't be trusted any more. */
-  | { type: "crashed"; message: string };
+/**
+ * How keys and values are stored.
+ */
+export type KvType = "f16" | "f32" | "q8_0";
 
-/** What a worker needs to become a thread of an engine. */
-export interface Help {
-  flavour: Flavour;
-  module: WebAssembly.Module;
-  memory: WebAssembly.Memory;
-}
+/**
+ * How the token embedding is held, which is the output head too; a head of its own likewise.
+ */
+export type EmbeddingType = "auto" | "file" | "int8";
 
-export interface ToHelper {
-  type: "help";
-  help: Help;
-}
+/**
+ * Where a model comes from.
+ */
+export type Source = {
+/**
+ * One file or those of a split model in order.
+ */
+parts: Array<Part>,
+/**
+ * An address in it stands for all files of a split model, if its name says so.
+ */
+alone: boolean,
+/**
+ * Of each file, 64 lower-case hexadecimal digits.
+ */
+sha256?: Array<string>,
+/**
+ * What addresses are relative to: the page's.
+ */
+base?: string,
+/**
+ * The page's, which tells what a cross-origin request is.
+ */
+origin?: string,
+/**
+ * Whether downloads are kept.
+ */
+cache: CacheMode,
+/**
+ * From the cache alone.
+ */
+offline: boolean,
+/**
+ * Requests at a time for one file.
+ */
+connections: number, };
 
-export type FromHelper =
-  | { type: "joined" }
-  | { type: "failed"; message: string }
-  /** A trap inside WebAssembly. */
-  | { type: "crashed"; message: string };
+/**
+ * Whether a file is kept.
+ */
+export type CacheMode = "auto" | "required" | "off";
 
-/** The part of `Worker`, `MessagePort` and a worker's global scope that both sides need. */
-export interface Endpoint {
-  postMessage(message: unknown, transfer: Transferable[]): void;
-  addEventListener(type: "message", listener: (event: MessageEvent) => void): void;
-}
+/**
+ * One file.
+ */
+export type Part = { "type": "address", "body": {
+/**
+ * As it was given.
+ */
+url: string, headers: Array<[string, string]>, credentials?: string, redirect?: string, referrerPolicy?: string, } }
+  | { "type": "blob", "body": { blob: Blob, } }
+  | { "type": "page", "body": {
+/**
+ * Bytes to come, as far as the sender says and it is open.
+ */
+total?: number,
+/**
+ * The same, where it is certain.
+ */
+fileSize?: number, } };
+
+/**
+ * A prompt, messages or token ids, and how the answer is drawn.
+ */
+export type GenerateRequest = { prompt?: string, messages?: Array<Message>, chatTemplateKwargs?: Record<string, unknown>, ids?: Uint32Array, parseSpecial?: boolean, maxTokens?: number, temperature?: number, topK?: number, topP?: number, minP?: number, repeatPenalty?: number, repeatLastN?: number, presencePenalty?: number, frequencyPenalty?: number, seed?: number, logProbabilities?: boolean, stop?: Array<string>,
+/**
+ * Token ids are an object's keys, so they come as strings.
+ */
+logitBias?: Record<number, number>, };
+
+/**
+ * One turn of a conversation.
+ */
+export type Message = {
+/**
+ * `system`, `user` or `assistant`.
+ */
+role: string,
+/**
+ * What was said, plain text.
+ */
+content: string, };
+
+/**
+ * What gives one value back: the [`Reply`] of the same name.
+ */
+export type Call = { "name": "tokenize", "args": { text: string, parseSpecial: boolean, } }
+  | { "name": "detokenize", "args": { ids: Uint32Array, } }
+  | { "name": "memory" }
+  | { "name": "openSession" }
+  | { "name": "cloneSession", "args": { session: number, } }
+  | { "name": "saveSession", "args": { session: number, } }
+  | { "name": "restoreSession", "args": { session: number, bytes: Uint8Array, } }
+  | { "name": "resetSession", "args": { session: number, } }
+  | { "name": "closeSession", "args": { session: number, } }
+  | { "name": "roofline" }
+  | { "name": "verifyDefaults" }
+  | { "name": "report", "args": { answers: Array<Answer>, about: About, } };
+
+/**
+ * What a report needs besides model and answers.
+ */
+export type About = {
+/**
+ * The model file's name.
+ */
+file?: string,
+/**
+ * Operating system or browser.
+ */
+os: string,
+/**
+ * Processor.
+ */
+processor: string,
+/**
+ * Tokens that an answer could have.
+ */
+maxTokens: number,
+/**
+ * Another run's metrics.json.
+ */
+reference?: unknown, };
+
+/**
+ * A greedy answer, with the logprobs of its tokens.
+ */
+export type Answer = {
+/**
+ * The text that it goes on from.
+ */
+prompt: string,
+/**
+ * The answer alone.
+ */
+text: string,
+/**
+ * Its tokens.
+ */
+ids: Array<number>,
+/**
+ * ln of the probability of each token.
+ */
+logProbabilities: Array<number>,
+/**
+ * Entropy of the distribution that each token was taken from, in nats.
+ */
+entropies: Array<number>,
+/**
+ * Why it ended.
+ */
+finishReason: FinishReason,
+/**
+ * Token counts.
+ */
+usage: Usage,
+/**
+ * Times.
+ */
+timings: Timings, };
+
+/**
+ * Why generation ended.
+ */
+export type FinishReason = "stop" | "length" | "cancelled";
+
+/**
+ * Counts of a finished generation.
+ */
+export type Usage = {
+/**
+ * Tokens of the prompt.
+ */
+promptTokens: number,
+/**
+ * Of these, taken from the cache.
+ */
+cachedTokens: number,
+/**
+ * Tokens generated.
+ */
+completionTokens: number, };
+
+/**
+ * Times of a finished generation.
+ */
+export type Timings = {
+/**
+ * Reading the prompt, to its last token's logits, in milliseconds.
+ */
+prefillMs: number,
+/**
+ * From the first token to the last, in milliseconds.
+ */
+decodeMs: number,
+/**
+ * From the start to the first token, in milliseconds.
+ */
+timeToFirstTokenMs: number,
+/**
+ * Prompt tokens (without cached ones) a second.
+ */
+prefillTokensPerSecond: number,
+/**
+ * Generated tokens (without the first) a second.
+ */
+decodeTokensPerSecond: number,
+/**
+ * Threads that the last token had.
+ */
+decodeThreads: number, };
+
+/**
+ * From the worker.
+ */
+export type FromWorker = { "type": "open-part", "body": { index: number, } }
+  | { "type": "taken" }
+  | { "type": "progress", "body": LoadProgress }
+  | { "type": "loaded", "body": ModelInfo }
+  | { "type": "load-failed", "body": PlainError }
+  | { "type": "estimated", "body": Estimate }
+  | { "type": "prefill", "body": { id: number, done: number, total: number, } }
+  | { "type": "tokens", "body": { id: number, tokens: Array<Token>, } }
+  | { "type": "done", "body": { id: number, finishReason: FinishReason, usage: Usage, timings: Timings, } }
+  | { "type": "failed", "body": { id: number, error: PlainError, } }
+  | { "type": "value", "body": { id: number, reply: Reply, } }
+  | { "type": "crashed", "body": { message: string, } };
+
+/**
+ * What a [`Call`] of the same name gives.
+ */
+export type Reply = { "name": "tokenize", "value": Uint32Array }
+  | { "name": "detokenize", "value": string }
+  | { "name": "memory", "value": Memory }
+  | { "name": "openSession", "value": number }
+  | { "name": "cloneSession", "value": number }
+  | { "name": "saveSession", "value": Uint8Array<ArrayBuffer> }
+  | { "name": "restoreSession", "value": null }
+  | { "name": "resetSession", "value": null }
+  | { "name": "closeSession", "value": null }
+  | { "name": "roofline", "value": Roofline }
+  | { "name": "verifyDefaults", "value": VerifyDefaults }
+  | { "name": "report", "value": WrittenReport };
+
+/**
+ * Memory in use, in bytes.
+ */
+export type Memory = { wasmBytes: number, weightBytes: number, kvCacheBytes: number, sessions: number, };
+
+/**
+ * What the machine allows.
+ */
+export type Roofline = { readBytesPerSecond: number, readBytes: number, dotMacsPerSecond: number, macsPerPromptToken: number, };
+
+/**
+ * What is asked where nothing else is said.
+ */
+export type VerifyDefaults = { prompts: Array<string>, maxTokens: number, };
+
+/**
+ * A report in its three forms.
+ */
+export type WrittenReport = { metrics: Report, text: string, html: string, };
+
+/**
+ * Everything that was found. Serialized it is metrics.json, which [`Run`] reads back.
+ */
+export type Report = {
+/**
+ * Which model.
+ */
+model: ModelFacts,
+/**
+ * On what.
+ */
+machine: Machine,
+/**
+ * Type of the KV cache.
+ */
+kvCache: string,
+/**
+ * Tokens that an answer could have.
+ */
+maxTokens: number,
+/**
+ * What the loader had to decide.
+ */
+notes: Array<string>,
+/**
+ * The answers.
+ */
+prompts: Array<Entry>, };
+
+/**
+ * One prompt's part of a [`Report`].
+ */
+export type Entry = {
+/**
+ * The text that the answer goes on from.
+ */
+prompt: string,
+/**
+ * The answer.
+ */
+text: string,
+/**
+ * Its tokens.
+ */
+ids: Array<number>,
+/**
+ * What the measures make of it.
+ */
+verdict: Verdict,
+/**
+ * The verdict's reason, for a person.
+ */
+why: string,
+/**
+ * What was measured.
+ */
+measures: Measures,
+/**
+ * The model ended by itself.
+ */
+ended: boolean,
+/**
+ * Tokens of the prompt.
+ */
+promptTokens: number,
+/**
+ * Tokens of the answer.
+ */
+generatedTokens: number,
+/**
+ * From the start to the first token.
+ */
+timeToFirstTokenMs: number,
+/**
+ * Rate of reading the prompt.
+ */
+promptTokensPerSecond: number,
+/**
+ * Rate of the answer without its first token.
+ */
+generationTokensPerSecond: number,
+/**
+ * Against another run, where it has the prompt.
+ */
+reference: Comparison | null,
+/**
+ * Against what was published of the official file, where this is that file and the prompt is one of those.
+ */
+published: PublishedComparison | null, };
+
+/**
+ * What an answer is.
+ */
+export type Verdict = "text" | "loop" | "salad" | "empty";
+
+/**
+ * What was measured of one answer.
+ */
+export type Measures = {
+/**
+ * Share of the runs of four tokens that occurred before.
+ */
+repeatedFourGrams: number,
+/**
+ * Share of the words that the vocabulary has as one token; absent for small vocabularies.
+ */
+ownWords: number | null,
+/**
+ * Mean entropy of the distributions, in nats.
+ */
+meanEntropy: number,
+/**
+ * Mean ln of the probability of the tokens taken.
+ */
+meanLogProbability: number, };
+
+/**
+ * An answer of the official file against a published one, which is text: word by word, as far as both go.
+ */
+export type PublishedComparison = {
+/**
+ * No word differs.
+ */
+same: boolean,
+/**
+ * Words that agree, from the prompt's first.
+ */
+agreeingWords: number,
+/**
+ * Words that were published.
+ */
+words: number, };
+
+/**
+ * An answer against another run's.
+ */
+export type Comparison = {
+/**
+ * The same tokens, and as many.
+ */
+same: boolean,
+/**
+ * The first token that differs, from 0.
+ */
+partsAtToken: number | null, };
+
+/**
+ * What computed the answers.
+ */
+export type Machine = {
+/**
+ * Operating system, or the browser's name for itself.
+ */
+os: string,
+/**
+ * Processor.
+ */
+processor: string,
+/**
+ * Kernels in use.
+ */
+backend: string,
+/**
+ * Threads in use.
+ */
+threads: number,
+/**
+ * This program and its version.
+ */
+program: string, };
+
+/**
+ * Which model answered.
+ */
+export type ModelFacts = {
+/**
+ * Its file's name.
+ */
+file: string | null,
+/**
+ * SHA-256 of the file, where it was taken.
+ */
+sha256: string | null,
+/**
+ * `general.name`.
+ */
+name: string | null,
+/**
+ * `general.architecture`.
+ */
+architecture: string,
+/**
+ * Number of weights.
+ */
+parameters: number, };
+
+/**
+ * What went wrong, for a program and for a person.
+ */
+export type PlainError = { code: BitNetErrorCode, message: string, };
+
+/**
+ * How far a load is.
+ */
+export type LoadProgress = {
+/**
+ * What it is at.
+ */
+phase: Phase,
+/**
+ * Bytes so far, of all parts.
+ */
+loaded: number,
+/**
+ * Bytes in all; absent while nobody knows.
+ */
+total?: number,
+/**
+ * 0 to 1; absent exactly when `total` is.
+ */
+fraction?: number,
+/**
+ * Over the last seconds.
+ */
+bytesPerSecond?: number,
+/**
+ * Until this phase ends, at that rate.
+ */
+secondsLeft?: number,
+/**
+ * These bytes come from the cache.
+ */
+cached: boolean,
+/**
+ * Which part of a split model this is.
+ */
+part?: PartNumber, };
+
+/**
+ * One part of several.
+ */
+export type PartNumber = {
+/**
+ * Counted from 0.
+ */
+index: number,
+/**
+ * Of all.
+ */
+count: number, };
+
+/**
+ * What a load is at.
+ */
+export type Phase = "engine" | "verify" | "download" | "load" | "ready";
+
+/**
+ * What was loaded, and how it runs.
+ */
+export type ModelInfo = { architecture: string, name?: string, parameters: number, layers: number, embedding: number, vocabulary: number, contextLength: number, trainedContextLength: number, quantization: string, weightBytes: number, kvCacheBytes: number, kvCache: KvType, backend: string, threads: number, whySingleThreaded?: string, cached?: boolean, notes: Array<string>, };
+
+/**
+ * A piece of an answer.
+ */
+export type Token = { id?: number, text: string, elapsedMs: number, logProbability?: number, entropy?: number, };
+
+/**
+ * What headers tell of a model, without a word of the device.
+ */
+export type Estimate = { fileBytes: number, architecture: string, name?: string, parameters: number, quantization: string, contextLength: number, trainedContextLength: number, weightBytes: number, kvCacheBytes: number, wasmBytes: number, fits: boolean, why?: string, };

@@ -1,12 +1,11 @@
 import { BitNetError } from "../public/errors.js";
 import type { GenerateOptions, Generation, Prompt, Session } from "../public/types.js";
-import type { Connection } from "./connection.js";
+import type { Args, CallName, Connection, Value } from "./connection.js";
 import { GenerationStream } from "./generation.js";
 import { readPrompt } from "./options/messages.js";
 import { readOptions } from "./options/read.js";
 import { kindOf, refused } from "./options/refuse.js";
 import { GENERATE } from "./options/tables.js";
-import type { CallName, Calls } from "./protocol.js";
 
 /** A session of the worker, by its number. */
 export class WorkerSession implements Session {
@@ -34,20 +33,20 @@ export class WorkerSession implements Session {
   }
 
   async clone(): Promise<Session> {
-    return new WorkerSession(this.#connection, await this.#call("cloneSession", this.#number));
+    return new WorkerSession(this.#connection, await this.#call("cloneSession", { session: this.#number }));
   }
 
   save(): Promise<Uint8Array<ArrayBuffer>> {
-    return this.#call("saveSession", this.#number);
+    return this.#call("saveSession", { session: this.#number });
   }
 
   async restore(bytes: Uint8Array): Promise<void> {
     if (kindOf(bytes) !== "Uint8Array") throw refused("bytes", bytes, "a saved session: a Uint8Array, as save() gives it");
-    await this.#call("restoreSession", this.#number, bytes);
+    await this.#call("restoreSession", { session: this.#number, bytes });
   }
 
   async reset(): Promise<void> {
-    await this.#call("resetSession", this.#number);
+    await this.#call("resetSession", { session: this.#number });
   }
 
   async dispose(): Promise<void> {
@@ -60,7 +59,7 @@ export class WorkerSession implements Session {
     return this.dispose();
   }
 
-  #call<Name extends CallName>(name: Name, ...args: Calls[Name]["args"]): Promise<Calls[Name]["value"]> {
+  #call<Name extends CallName>(name: Name, ...args: Args<Name>): Promise<Value<Name>> {
     return this.#disposed ? Promise.reject(this.#disposed) : this.#connection.call(name, ...args);
   }
 }

@@ -1,35 +1,27 @@
-/** Any kind of model source becomes parts: addresses, which the worker downloads, and streams of bytes, which the page reads. */
+/** Any kind of model source, in the worker's words: what it downloads itself, files that it reads, and what the page alone can open. */
 import { BitNetError } from "../public/errors.js";
 import type { LoadOptions, ModelPart, ModelSource } from "../public/types.js";
-import { isImmutable, partAddresses, resolveAddress } from "./download/address.js";
-import type { DownloadRequest } from "./download/request.js";
+import type { Frozen } from "./channel.js";
 import { guarded, kindOf, refused } from "./options/refuse.js";
+import type { Open, OpenSource } from "./page-parts.js";
+import type { Part, Source } from "./protocol.js";
 
-export interface OpenSource {
-  stream: ReadableStream<Uint8Array>;
-  /** For the progress bar: bytes to come, as far as the sender says. */
-  total: number | undefined;
-  /** For the loader's checks: the same, but only where it is certain. */
-  fileSize: number | undefined;
+export interface ReadSource {
+  sent: Frozen<Source>;
+  /** Of each part that the page opens, how. */
+  opened: (Open | undefined)[];
+  /** An address or a file; a stream has been read by then. */
+  readableAgain: boolean;
+  /** Of the source itself: each may end the loading. */
+  signals: AbortSignal[];
 }
 
-export interface StreamPart {
-  kind: "stream";
-  /** Where it is known before it is opened. */
-  size: number | undefined;
-  sha256?: string;
-  open: (signal: AbortSignal) => Promise<OpenSource>;
-}
-
-export interface AddressPart {
-  kind: "address";
-  request: DownloadRequest;
-}
+type One = Exclude<ModelSource, readonly ModelPart[]>;
 
 /** One part, or those of a split file in order. */
-export function sourceParts(source: ModelSource, options: LoadOptions): (StreamPart | AddressPart)[] {
-  const alone = !isArray(source);
-  const sources = alone ? [source] : Array.from(source);
+export function readSource(given: ModelSource, options: LoadOptions): ReadSource {
+  const alone = !isArray(given);
+  const sources = alone ? [given] : Array.from(given);
   if (sources.length === 0) throw new BitNetError("invalid-argument", "the source is an empty array; give the parts of a split file in order");
   for (const [index, one] of sources.entries()) {
     const name = alone ? "the source" : `part ${String(index)} of the source`;
@@ -37,45 +29,66 @@ export function sourceParts(source: ModelSource, options: LoadOptions): (StreamP
       checkKind(one, name);
     });
   }
-  const parts = sources.flatMap((one) => partsOf(one, options, alone));
-  if (options.sha256 === undefined) return parts;
-  const digests = [options.sha256].flat().map((digest) => digest.toLowerCase());
-  if (digests.length !== parts.length) {
-    throw new BitNetError("invalid-argument", `sha256 has ${String(digests.length)} digests for ${String(parts.length)} parts; give an array with one for each`);
-  }
-  for (const [index, part] of parts.entries()) {
-    const sha256 = digests[index];
-    if (sha256 !== undefined) (part.kind === "address" ? part.request : part).sha256 = sha256;
-  }
-  return parts;
-}
-
-function partsOf(source: Exclude<ModelSource, readonly ModelPart[]>, options: LoadOptions, alone: boolean): (StreamPart | AddressPart)[] {
-  const stream = (size?: number): StreamPart[] => [{ kind: "stream", size, open: (signal) => openSource(source, options.headers, signal) }];
-  if (source instanceof Blob) return stream(source.size);
-  if (source instanceof ReadableStream || source instanceof Response) return stream();
-  const url = resolveAddress(source instanceof Request ? source.url : source, pageAddress());
-  // What the page alone can read: its own objects, and what ranges make no sense for.
-  if (!/^https?:$/.test(url.protocol)) return stream();
-  if (source instanceof Request && (source.method !== "GET" || source.integrity !== "")) return stream();
-  const urls = alone ? partAddresses(url) : [url];
-  return urls.map((part) => ({ kind: "address", request: downloadRequest(part, source instanceof Request ? source : undefined, options) }));
-}
-
-function downloadRequest(url: URL, source: Request | undefined, options: LoadOptions): DownloadRequest {
-  const { cache = "auto", offline = false, connections = 4 } = options;
+  const { cache = "auto", offline = false, connections = 4, sha256 } = options;
   if (offline && cache === false) throw new BitNetError("invalid-argument", "offline means from the cache alone, which cache: false rules out");
-  const headers = mergedHeaders(source, options.headers);
+  const parts = sources.map((one) => partOf(one, options));
+  const page = pageAddress();
   return {
-    url: url.href,
-    origin: pageAddress() && globalThis.location.origin,
-    immutable: isImmutable(url),
-    headers: [...headers],
-    init: source ? { credentials: source.credentials, redirect: source.redirect, referrerPolicy: source.referrerPolicy } : {},
-    cache,
-    offline,
-    connections,
+    sent: {
+      parts: parts.map(({ part }) => part),
+      alone,
+      ...(sha256 !== undefined && { sha256: [sha256].flat().map((digest) => digest.toLowerCase()) }),
+      ...(page !== undefined && { base: page, origin: globalThis.location.origin }),
+      cache: cache === false ? "off" : cache,
+      offline,
+      connections,
+    },
+    opened: parts.map(({ open }) => open),
+    readableAgain: parts.every(({ part }) => part.type !== "page"),
+    signals: sources.flatMap((one) => (one instanceof Request ? [one.signal] : [])),
   };
+}
+
+function partOf(source: One, options: LoadOptions): { part: Frozen<Part>; open?: Open } {
+  if (source instanceof Blob && isCloneable(source)) return { part: { type: "blob", body: { blob: source } } };
+  const online = forWorker(source);
+  if (online === undefined) return { part: { type: "page", body: {} }, open: (signal) => openSource(source, options.headers, signal) };
+  const request = online instanceof Request ? online : undefined;
+  return {
+    part: {
+      type: "address",
+      body: {
+        url: addressOf(online),
+        headers: [...mergedHeaders(request, options.headers)],
+        ...(request && { credentials: request.credentials, redirect: request.redirect, referrerPolicy: request.referrerPolicy }),
+      },
+    },
+  };
+}
+
+/** The same, unless the page alone can read it: its own objects, and what ranges make no sense for. */
+function forWorker(source: One): string | URL | Request | undefined {
+  if (source instanceof Blob || source instanceof ReadableStream || source instanceof Response) return undefined;
+  if (source instanceof Request && (source.method !== "GET" || source.integrity !== "")) return undefined;
+  try {
+    return /^(?:https?|hf):$/.test(new URL(addressOf(source), pageAddress()).protocol) ? source : undefined;
+  } catch {
+    return source; // the worker says what is wrong with it
+  }
+}
+
+function addressOf(source: string | URL | Request): string {
+  return source instanceof Request ? source.url : String(source);
+}
+
+/** Some programs' tests bring a Blob of their own, which no message carries. */
+function isCloneable(blob: Blob): boolean {
+  try {
+    structuredClone(blob);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function checkKind(source: unknown, name: string): void {
@@ -85,14 +98,14 @@ function checkKind(source: unknown, name: string): void {
   throw refused(name, source, `an address, a URL, Request, Response, Blob, File or ReadableStream, or an array with the parts of a split file${advice}`);
 }
 
-export async function openSource(source: Exclude<ModelSource, readonly ModelPart[]>, headers: HeadersInit | undefined, signal: AbortSignal): Promise<OpenSource> {
-  if (source instanceof ReadableStream) return { stream: source, total: undefined, fileSize: undefined };
-  if (source instanceof Blob) return { stream: source.stream(), total: source.size, fileSize: source.size };
+export async function openSource(source: One, headers: HeadersInit | undefined, signal: AbortSignal): Promise<OpenSource> {
+  if (source instanceof ReadableStream) return { stream: source, total: undefined, fileSize: undefined, ownBuffers: false };
+  if (source instanceof Blob) return { stream: source.stream(), total: source.size, fileSize: source.size, ownBuffers: false };
   return fromResponse(source instanceof Response ? source : await request(source, headers, signal));
 }
 
 async function request(source: string | URL | Request, headers: HeadersInit | undefined, signal: AbortSignal): Promise<Response> {
-  const asked = source instanceof Request ? source : resolveAddress(source, pageAddress()).href;
+  const asked = source instanceof Request ? source : new URL(source, pageAddress()).href;
   try {
     return await fetch(asked, { signal, headers: mergedHeaders(source instanceof Request ? source : undefined, headers) });
   } catch (cause) {
@@ -120,7 +133,8 @@ function fromResponse(response: Response): OpenSource {
   const length = Number(response.headers.get("content-length"));
   // The length of a compressed body says nothing about the file, and another origin need not tell that it is compressed.
   const total = length > 0 && !response.headers.has("content-encoding") ? length : undefined;
-  return { stream: response.body, total, fileSize: response.type === "basic" ? total : undefined };
+  // One that a page has made itself has no address.
+  return { stream: response.body, total, fileSize: response.type === "basic" ? total : undefined, ownBuffers: response.url !== "" };
 }
 
 export function unreachable(url: string): string {

@@ -1,9 +1,9 @@
 /** Drives the ten prompts of `src/verify` of the crate, which says what the answers are worth. */
 import type { Session, VerifyOptions, VerifyReport } from "../public/types.js";
 import type { Connection } from "./connection.js";
-import type { Answer } from "./engine.js";
 import { readOptions } from "./options/read.js";
 import { VERIFY } from "./options/tables.js";
+import type { Answer } from "./protocol.js";
 
 export async function verify(session: Session, connection: Connection, options: VerifyOptions): Promise<VerifyReport> {
   const read = readOptions(VERIFY, options);
@@ -32,5 +32,5 @@ export async function verify(session: Session, connection: Connection, options: 
   // Absent in Node.js before 21.
   const { userAgent, hardwareConcurrency } = (globalThis as { navigator?: Navigator }).navigator ?? { userAgent: "no browser", hardwareConcurrency: 0 };
   const about = { os: userAgent, processor: `wasm32, ${String(hardwareConcurrency)} logical processors`, maxTokens };
-  return connection.call("report", answers, { ...about, ...(file !== undefined && { file }), ...(reference !== undefined && { reference }) });
+  return connection.call("report", { answers, about: { ...about, ...(file !== undefined && { file }), ...(reference !== undefined && { reference }) } });
 }

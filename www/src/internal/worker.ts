@@ -1,15 +1,57 @@
-/** Entry of the module worker: the engine, one of its further threads, or an estimate, as the first message says. */
-import { serveEstimator } from "./estimator.js";
+/** Entry of the module worker: an engine or an estimate, or one of an engine's further threads, as the first message says. */
+import { BitNetError } from "../public/errors.js";
+import type { Endpoint, FromBootstrap, Sent } from "./channel.js";
+import { Deferred } from "./deferred.js";
 import { serveHelper } from "./helper.js";
 import { holdLife } from "./life.js";
 import { loadWasm } from "./load-wasm.js";
-import type { Endpoint } from "./protocol.js";
-import { serveEngine } from "./server.js";
+import type { FromWorker, ToWorker } from "./protocol.js";
+import { sparingly } from "./sparingly.js";
 
 const scope = self as unknown as Endpoint;
 const watched = holdLife(scope);
-serveEngine(scope, loadWasm);
-serveEstimator(scope, loadWasm);
 serveHelper(scope, watched, () => {
   self.close();
 });
+serveEngine(scope);
+// What is thrown elsewhere, traps among it, the page hears of by itself.
+self.addEventListener("unhandledrejection", ({ reason }: PromiseRejectionEvent) => {
+  crash(scope, reason);
+});
+
+/** Until there is a module, which then takes over. */
+function serveEngine(port: Endpoint): void {
+  const helpersStarted = new Deferred<string | undefined>();
+  const hear = ({ data }: MessageEvent<Exclude<Sent, ToWorker>>) => {
+    if (data.type === "open") void open(data);
+    else if (data.type === "helpers-started") helpersStarted.resolve(data.why);
+  };
+  port.addEventListener("message", hear);
+
+  const open = async ({ backend, wasmUrl, threads: wanted }: Extract<Sent, { type: "open" }>) => {
+    const onProgress = sparingly((loaded, total) => {
+      post(port, { type: "progress", body: { phase: "engine", loaded, cached: false, ...(total !== undefined && { total, fraction: loaded / total }) } });
+    });
+    const startHelpers = (count: number, help: Extract<FromBootstrap, { type: "start-helpers" }>["help"]) => {
+      post(port, { type: "start-helpers", count, help });
+      return helpersStarted.promise;
+    };
+    try {
+      const { serve, threads, tuned, why } = await loadWasm({ backend, wasmUrl, threads: wanted, onProgress, startHelpers });
+      port.removeEventListener("message", hear);
+      serve(port, threads, tuned, why);
+      post(port, { type: "opened" });
+    } catch (error) {
+      if (error instanceof BitNetError) post(port, { type: "load-failed", body: { code: error.code, message: error.message } });
+      else crash(port, error);
+    }
+  };
+}
+
+function crash(port: Endpoint, error: unknown): void {
+  post(port, { type: "crashed", body: { message: error instanceof Error ? error.message : String(error) } });
+}
+
+function post(port: Endpoint, message: FromWorker | FromBootstrap): void {
+  port.postMessage(message, []);
+}

@@ -71,12 +71,12 @@ export class BitNet {
   /** Ids of a text, without the begin-of-text token that `generate` puts before a text prompt. */
   async tokenize(text: string, options: TokenizeOptions = {}): Promise<Uint32Array> {
     const { parseSpecial = false } = readOptions(TOKENIZE, options);
-    return this.#connection.call("tokenize", textKind.read(text, "text"), parseSpecial);
+    return this.#connection.call("tokenize", { text: textKind.read(text, "text"), parseSpecial });
   }
 
   /** The text of ids; special tokens by their names. */
   async detokenize(ids: Uint32Array | readonly number[]): Promise<string> {
-    return this.#connection.call("detokenize", readIds(ids));
+    return this.#connection.call("detokenize", { ids: readIds(ids) });
   }
 
   /** Forgets the model's own KV cache once the generations before it have ended. Never needed for right results: only the part that still fits is reused. */

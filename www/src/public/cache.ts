@@ -1,6 +1,4 @@
-import { fileName } from "../internal/download/address.js";
-import { readJournal } from "../internal/download/journal.js";
-import { exclusively, JOURNAL, modelsFolder, orUndefined, whyNoOpfs } from "../internal/download/opfs.js";
+import { entry, keys, remove } from "../internal/cache-folder.js";
 import { textLike } from "../internal/options/kinds.js";
 import { BitNetError } from "./errors.js";
 import type { CachedModel } from "./types.js";
@@ -19,10 +17,7 @@ export async function listCachedModels(): Promise<CachedModel[]> {
 export async function deleteCachedModel(key: string): Promise<boolean> {
   textLike("the `key` of one of listCachedModels()", /[^]/).read(key, "key");
   if (!(await keys()).includes(key)) return false;
-  const done = await exclusively(key, async () => {
-    await (await modelsFolder(false))?.removeEntry(key, { recursive: true }).catch(orUndefined);
-  });
-  if (!done) throw new BitNetError("storage", "the model is being loaded, here or in another tab; delete it when that has ended");
+  if (!(await remove(key))) throw new BitNetError("storage", "the model is being loaded, here or in another tab; delete it when that has ended");
   return true;
 }
 
@@ -54,22 +49,8 @@ function storage(): Partial<StorageManager> | undefined {
   return (globalThis as { navigator?: Partial<Navigator> }).navigator?.storage;
 }
 
-async function keys(): Promise<string[]> {
-  if (whyNoOpfs() !== undefined) return [];
-  const names: string[] = [];
-  try {
-    for await (const name of (await modelsFolder(false))?.keys() ?? []) names.push(name);
-  } catch (error) {
-    // A private window of a browser that has no files there.
-    if (!(error instanceof DOMException && error.name === "SecurityError")) throw error;
-  }
-  return names;
-}
-
 async function describe(key: string): Promise<CachedModel | undefined> {
-  const folder = await (await modelsFolder(false))?.getDirectoryHandle(key).catch(orUndefined);
-  const file = await folder?.getFileHandle(JOURNAL).catch(orUndefined);
-  const journal = readJournal(new Uint8Array((await (await file?.getFile())?.arrayBuffer()) ?? new ArrayBuffer()));
+  const journal = await entry(key);
   if (!journal) return undefined;
   const { head, parts, complete, sha256, used } = journal;
   const totalBytes = complete ?? head.size;
@@ -83,4 +64,14 @@ async function describe(key: string): Promise<CachedModel | undefined> {
     lastUsed: new Date(used),
     ...(sha256 !== undefined && { sha256 }),
   };
+}
+
+/** The last part of its path. */
+function fileName(url: string): string {
+  const last = new URL(url).pathname.split("/").filter(Boolean).at(-1) ?? url;
+  try {
+    return decodeURIComponent(last);
+  } catch {
+    return last;
+  }
 }

@@ -10,6 +10,8 @@ export type BitNetErrorCode =
   | "quota"
   /** The cache can't be used: there is none, or another tab is at it. */
   | "storage"
+  /** A file of this device can't be read: it has changed since it was chosen, or is gone. */
+  | "io"
   /** The bytes are not a sound GGUF file, or not a sound saved session. */
   | "format"
   /** A sound GGUF file of a model, type or version that this engine does not run. */

@@ -1,5 +1,5 @@
 import { relaxedSimd, simd, threads } from "wasm-feature-detect";
-import { whyNoOpfs } from "../internal/download/opfs.js";
+import { whyNoOpfs } from "../internal/cache-folder.js";
 import { storageEstimate } from "./cache.js";
 import type { Support } from "./types.js";
 

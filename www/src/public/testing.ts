@@ -7,26 +7,22 @@
  *
  * @module
  */
-import { serveEstimator } from "../internal/estimator.js";
-import { fakeEngineModule } from "../internal/fake-engine.js";
 import type { FakeEngineOptions } from "../internal/fake-model.js";
-import { TUNING } from "../internal/download/request.js";
+import { serveFake } from "../internal/fake-worker.js";
 import { readOptions } from "../internal/options/read.js";
 import { FAKE } from "../internal/options/tables.js";
-import { serveEngine } from "../internal/server.js";
 
 export type { FakeEngineOptions } from "../internal/fake-model.js";
 
-/** Runs the package's own worker code, over an engine that says words of a fixed list, the same ones for the same seed. */
+/**
+ * Answers the package's own messages as its worker does, with words of a fixed list, the same ones for the same seed. A source's bytes are
+ * read and counted, and must begin as a GGUF file does; an address is fetched as one file, and not kept.
+ */
 export function fakeWorker(given: FakeEngineOptions = {}): Worker {
   const options = readOptions(FAKE, given);
   const { port1, port2 } = new MessageChannel();
-  let ended = false;
   const end = new AbortController();
-  const openStore = () => Promise.reject(new Error("a fake keeps nothing"));
-  const loadModule = () => Promise.resolve(fakeEngineModule(options, () => ended));
-  serveEstimator(port2, loadModule);
-  serveEngine(port2, loadModule, { openStore, tuning: TUNING, signal: end.signal });
+  serveFake(port2, options, end.signal);
   port2.start();
   port1.start();
   const worker = new EventTarget();
@@ -41,7 +37,6 @@ export function fakeWorker(given: FakeEngineOptions = {}): Worker {
       port1.postMessage(message, Array.isArray(transfer) ? transfer : (transfer?.transfer ?? []));
     },
     terminate: () => {
-      ended = true;
       end.abort();
       port1.close();
     },

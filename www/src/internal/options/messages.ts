@@ -1,7 +1,7 @@
 /** Prompts and the messages of a talk, of which the engine gets role and text alone. */
 import type { ChatCompletionMessageParam, ChatCompletionTextPart } from "../../public/chat.js";
 import type { ChatMessage } from "../../public/types.js";
-import type { GenerateRequest } from "../engine.js";
+import type { GenerateRequest } from "../protocol.js";
 import { empty, isRecord, type Kind, listOf, oneOf, only, text, U32, whole } from "./kinds.js";
 import { type Options, readOptions } from "./read.js";
 import { guarded, kindOf, refused } from "./refuse.js";

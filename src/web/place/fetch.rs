@@ -1,0 +1,159 @@
+//! Requests by the global `fetch`, and bodies read by and by.
+
+use super::{Buffer, name, words};
+use crate::download::{Body, HttpRequest, HttpResponse, Transport, Unreachable};
+use js_sys::{Array, Object, Promise, Reflect, Uint8Array, try_iter};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{
+    AbortController, Headers, ReadableStream, ReadableStreamDefaultReader, RequestCache, RequestInit, Response,
+    ResponseType,
+};
+
+#[wasm_bindgen]
+extern "C" {
+    /// The global one: there is a window in a page alone.
+    #[wasm_bindgen(js_name = fetch, catch)]
+    fn fetch(url: &str, init: &RequestInit) -> Result<Promise, JsValue>;
+}
+
+/// The browser's own client.
+#[derive(Debug)]
+pub(crate) struct Fetch;
+
+/// Ends a request when it is dropped, its body too.
+#[derive(Debug)]
+struct Connection(AbortController);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Transport for Fetch {
+    type Bytes = Buffer;
+    type Body = StreamBody;
+
+    async fn send(&self, request: &HttpRequest) -> Result<HttpResponse<StreamBody>, Unreachable> {
+        let connection = Connection(AbortController::new()?);
+        let init = init(request)?;
+        init.set_signal(Some(&connection.0.signal()));
+        let response = JsFuture::from(fetch(&request.url, &init)?).await?;
+        let response: Response = response.dyn_into().map_err(|_| Unreachable("fetch gave no Response".to_owned()))?;
+        let kind = response.type_();
+        let mut status_text = response.status_text();
+        // Nothing else can be told of these: their status is 0.
+        if let Some(kind) = hidden(kind) {
+            status_text = format!("({kind}: the browser hides its bytes from this page)");
+        }
+        let reader = response.body().map(|body| ReadableStreamDefaultReader::new(&body)).transpose()?;
+        Ok(HttpResponse {
+            url: response.url(),
+            status: response.status(),
+            status_text,
+            headers: pairs(&response.headers())?,
+            cross_origin: kind == ResponseType::Cors,
+            body: StreamBody { reader, reading: None, connection: Some(connection) },
+        })
+    }
+}
+
+fn init(request: &HttpRequest) -> Result<RequestInit, JsValue> {
+    let init = RequestInit::new();
+    // Not through the browser's own cache: it lets only one request for an address through at a time, and would keep a second copy.
+    init.set_cache(RequestCache::NoStore);
+    let headers = Headers::new()?;
+    for (name, value) in &request.headers {
+        headers.append(name, value)?;
+    }
+    init.set_headers(&headers);
+    // In the page's own words, which the browser judges.
+    let words = [
+        ("credentials", &request.credentials),
+        ("redirect", &request.redirect),
+        ("referrerPolicy", &request.referrer_policy),
+    ];
+    for (property, word) in words {
+        if let Some(word) = word {
+            Reflect::set(&init, &property.into(), &word.into())?;
+        }
+    }
+    Ok(init)
+}
+
+/// What fetch calls an answer that a page may not look into.
+fn hidden(kind: ResponseType) -> Option<&'static str> {
+    match kind {
+        ResponseType::Opaque => Some("opaque"),
+        ResponseType::Opaqueredirect => Some("opaqueredirect"),
+        _ => None,
+    }
+}
+
+fn pairs(headers: &Headers) -> Result<Vec<(String, String)>, JsValue> {
+    let mut pairs = Vec::new();
+    for pair in try_iter(headers)?.into_iter().flatten() {
+        let pair: Array = pair?.unchecked_into();
+        if let (Some(name), Some(value)) = (pair.get(0).as_string(), pair.get(1).as_string()) {
+            pairs.push((name, value));
+        }
+    }
+    Ok(pairs)
+}
+
+/// A stream of bytes: the body of an answer, or what a page has opened. Dropped, it is ended: the request, or the stream's source.
+#[derive(Debug)]
+pub(crate) struct StreamBody {
+    /// There is none where an answer has no body.
+    reader: Option<ReadableStreamDefaultReader>,
+    /// What has been asked for. A future of `next` that is dropped loses nothing.
+    reading: Option<JsFuture>,
+    connection: Option<Connection>,
+}
+
+impl StreamBody {
+    /// Of a stream that nobody else reads.
+    pub(crate) fn new(stream: &ReadableStream) -> Result<Self, Unreachable> {
+        Ok(StreamBody { reader: Some(ReadableStreamDefaultReader::new(stream)?), reading: None, connection: None })
+    }
+
+    fn broken(&self, thrown: &JsValue) -> Unreachable {
+        let said = words(thrown);
+        match name(thrown).as_deref() {
+            // A file that was chosen has changed since, or is gone.
+            Some("NotReadableError" | "NotFoundError") if self.connection.is_none() => Unreachable(format!(
+                "the file can't be read any more ({said}): it may have changed, or be gone; choose the file again"
+            )),
+            _ => Unreachable(said),
+        }
+    }
+}
+
+impl Body for StreamBody {
+    type Bytes = Buffer;
+
+    async fn next(&mut self) -> Result<Option<Buffer>, Unreachable> {
+        let Some(reader) = &self.reader else { return Ok(None) };
+        let reading = self.reading.get_or_insert_with(|| JsFuture::from(reader.read()));
+        let read = reading.await;
+        self.reading = None;
+        let read: Object = read.map_err(|thrown| self.broken(&thrown))?.unchecked_into();
+        if Reflect::get(&read, &"done".into())?.is_truthy() {
+            return Ok(None);
+        }
+        match Reflect::get(&read, &"value".into())?.dyn_into::<Uint8Array>() {
+            Ok(bytes) => Ok(Some(bytes.into())),
+            Err(_) => Err(Unreachable("the stream must give Uint8Array chunks".to_owned())),
+        }
+    }
+}
+
+impl Drop for StreamBody {
+    fn drop(&mut self) {
+        if let (Some(reader), None) = (&self.reader, &self.connection) {
+            // Waited for by nobody, but a refusal must have somebody who hears it.
+            drop(JsFuture::from(reader.cancel()));
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! One generation: slices of it, with a look at the messages in between.
+
+use super::super::protocol::{FromWorker, GenerateRequest, PlainError, Token};
+use super::Worker;
+use crate::model::Loaded;
+use crate::sampler::SamplerOptions;
+use crate::session::{GenerateOptions, Step};
+use crate::tokenizer::Special;
+use crate::{Error, Result};
+use std::time::Duration;
+use web_time::Instant;
+
+/// How long the worker is deaf: a step of a prompt returns after this time (a layer is never cut), and so does a row of tokens.
+const SLICE: Duration = Duration::from_millis(8);
+
+pub(super) async fn generate(
+    worker: &Worker,
+    id: u32,
+    session: u32,
+    request: GenerateRequest,
+) -> Result<(), PlainError> {
+    let session = worker.engine()?.session(session)?;
+    {
+        let mut session = session.borrow_mut();
+        let prompt = prompt(session.loaded(), &request)?;
+        session.start(&prompt, options(request)?)?;
+    }
+    worker.jobs.cancelled.set(false);
+    worker.jobs.generating.set(Some(id));
+    let ended = run(worker, id, &session).await;
+    worker.jobs.generating.set(None);
+    ended
+}
+
+async fn run(worker: &Worker, id: u32, session: &super::engine::Shared) -> Result<(), PlainError> {
+    let began = Instant::now();
+    let mut slice = began;
+    let mut said = Said { id, tokens: Vec::new(), prefill: None };
+    loop {
+        // Messages are heard between slices alone: nobody else is at the session here.
+        let step = {
+            let mut session = session.borrow_mut();
+            if worker.jobs.cancelled.take() {
+                session.cancel();
+            }
+            session.step(SLICE)?
+        };
+        let elapsed_ms = began.elapsed().as_secs_f64() * 1e3;
+        match step {
+            Step::Prefill { done, total } => said.prefill = Some((done, total)),
+            Step::Token { id, text, logprobs } => said.tokens.push(Token {
+                id: Some(id),
+                text,
+                elapsed_ms,
+                log_probability: logprobs.map(|l| l.log_probability),
+                entropy: logprobs.map(|l| l.entropy),
+            }),
+            Step::Done(end) => {
+                if !end.text.is_empty() {
+                    let text = end.text;
+                    said.tokens.push(Token { id: None, text, elapsed_ms, log_probability: None, entropy: None });
+                }
+                said.flush(worker);
+                let (finish_reason, usage, timings) = (end.finish_reason, end.usage, end.timings);
+                worker.post(&FromWorker::Done { id, finish_reason, usage, timings });
+                return Ok(());
+            }
+        }
+        if slice.elapsed() >= SLICE {
+            said.flush(worker);
+            worker.breath.take().await;
+            slice = Instant::now();
+        }
+    }
+}
+
+/// What the page has not heard.
+struct Said {
+    id: u32,
+    tokens: Vec<Token>,
+    prefill: Option<(usize, usize)>,
+}
+
+impl Said {
+    fn flush(&mut self, worker: &Worker) {
+        let id = self.id;
+        if let Some((done, total)) = self.prefill.take() {
+            worker.post(&FromWorker::Prefill { id, done, total });
+        }
+        if !self.tokens.is_empty() {
+            let tokens = std::mem::take(&mut self.tokens);
+            worker.post(&FromWorker::Tokens { id, tokens });
+        }
+    }
+}
+
+fn prompt(loaded: &Loaded, request: &GenerateRequest) -> Result<Vec<u32>> {
+    let tokenizer = &loaded.tokenizer;
+    if let Some(ids) = &request.ids {
+        Ok(ids.clone())
+    } else if let Some(messages) = &request.messages {
+        match &request.chat_template_kwargs {
+            Some(variables) => loaded.template.encode_with(tokenizer, messages, true, variables),
+            None => loaded.template.encode(tokenizer, messages, true),
+        }
+    } else {
+        let special = Special { add_bos: None, parse: request.parse_special.unwrap_or_default() };
+        tokenizer.encode_prompt(request.prompt.as_deref().unwrap_or_default(), special)
+    }
+}
+
+fn options(request: GenerateRequest) -> Result<GenerateOptions> {
+    let d = SamplerOptions::default();
+    let mut logit_bias = Vec::new();
+    for (id, bias) in request.logit_bias.unwrap_or_default() {
+        let parsed = id.parse().map_err(|_| Error::BadOption {
+            option: "logitBias",
+            value: id,
+            reason: "its keys are token ids",
+        })?;
+        logit_bias.push((parsed, bias));
+    }
+    Ok(GenerateOptions {
+        max_tokens: request.max_tokens,
+        sampler: SamplerOptions {
+            temperature: request.temperature.unwrap_or(d.temperature),
+            top_k: request.top_k.unwrap_or(d.top_k),
+            top_p: request.top_p.unwrap_or(d.top_p),
+            min_p: request.min_p.unwrap_or(d.min_p),
+            repeat_penalty: request.repeat_penalty.unwrap_or(d.repeat_penalty),
+            repeat_last_n: request.repeat_last_n.unwrap_or(d.repeat_last_n),
+            presence_penalty: request.presence_penalty.unwrap_or(d.presence_penalty),
+            frequency_penalty: request.frequency_penalty.unwrap_or(d.frequency_penalty),
+            seed: request.seed.map_or(d.seed, |seed| seed as u64),
+            logit_bias,
+        },
+        stop: request.stop.unwrap_or_default(),
+        ignore_end: false,
+        special: false,
+        logprobs: request.log_probabilities.unwrap_or_default(),
+    })
+}

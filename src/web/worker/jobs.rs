@@ -1,0 +1,84 @@
+//! Generations, and calls that wait for those before them.
+
+use super::super::protocol::{Call, FromWorker, GenerateRequest};
+use super::Worker;
+use crate::session::{FinishReason, Timings, Usage};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+
+pub(super) enum Job {
+    Generate { id: u32, session: u32, request: GenerateRequest },
+    Call { id: u32, call: Call },
+}
+
+impl Job {
+    fn id(&self) -> u32 {
+        match self {
+            Job::Generate { id, .. } | Job::Call { id, .. } => *id,
+        }
+    }
+}
+
+/// Calls that read or change what a generation uses, or measure the machine. The others are answered at once.
+pub(super) fn waits(call: &Call) -> bool {
+    match call {
+        Call::CloneSession { .. }
+        | Call::SaveSession { .. }
+        | Call::RestoreSession { .. }
+        | Call::ResetSession { .. }
+        | Call::CloseSession { .. }
+        | Call::Roofline => true,
+        Call::Tokenize { .. }
+        | Call::Detokenize { .. }
+        | Call::Memory
+        | Call::OpenSession
+        | Call::VerifyDefaults
+        | Call::Report { .. } => false,
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Jobs {
+    waiting: RefCell<VecDeque<Job>>,
+    under_way: Cell<bool>,
+    /// The generation that runs.
+    pub(super) generating: Cell<Option<u32>>,
+    /// It is to end.
+    pub(super) cancelled: Cell<bool>,
+}
+
+impl Jobs {
+    /// Whether somebody has to begin.
+    pub(super) fn push(&self, job: Job) -> bool {
+        self.waiting.borrow_mut().push_back(job);
+        !self.under_way.replace(true)
+    }
+
+    pub(super) fn next(&self) -> Option<Job> {
+        let job = self.waiting.borrow_mut().pop_front();
+        self.under_way.set(job.is_some());
+        job
+    }
+
+    /// Whether there was one.
+    fn remove(&self, id: u32) -> bool {
+        let mut waiting = self.waiting.borrow_mut();
+        let at = waiting.iter().position(|job| job.id() == id);
+        at.is_some_and(|at| waiting.remove(at).is_some())
+    }
+}
+
+impl Worker {
+    pub(super) fn cancel(&self, id: u32) {
+        if self.jobs.generating.get() == Some(id) {
+            self.jobs.cancelled.set(true);
+        } else if self.jobs.remove(id) {
+            self.post(&FromWorker::Done {
+                id,
+                finish_reason: FinishReason::Cancelled,
+                usage: Usage::default(),
+                timings: Timings::default(),
+            });
+        }
+    }
+}
