@@ -55,24 +55,19 @@ impl<'a, P: Place> Planner<'a, P> {
         self.entry = self.open_entry().await?;
         let Request { sha256, offline, url, .. } = self.request;
         if let Some(entry) = &self.entry {
-            let known = entry.sha256();
-            let other = sha256.is_some() && known.is_some() && known != *sha256;
-            match entry.complete().filter(|_| !other) {
-                Some(size) if *offline || is_immutable(url) || (sha256.is_some() && known == *sha256) => {
+            let (complete, known) = (entry.complete(), entry.sha256());
+            let same = sha256.is_some() && known == *sha256;
+            let other = sha256.is_some() && known.is_some() && !same;
+            if let Some(size) = complete.filter(|_| !other) {
+                if *offline || same || is_immutable(url) || self.is_current(remote).await {
                     return Ok(Plan::Cached { size });
                 }
-                Some(size) => {
-                    if self.is_current(remote).await {
-                        return Ok(Plan::Cached { size });
-                    }
-                }
-                None if *offline => return Err(self.not_cached().into()),
-                None if entry.complete().is_none() => {
-                    if let Some(plan) = self.resume(remote).await? {
-                        return Ok(plan);
-                    }
-                }
-                None => {}
+            } else if *offline {
+                return Err(self.not_cached().into());
+            } else if complete.is_none()
+                && let Some(plan) = self.resume(remote).await?
+            {
+                return Ok(plan);
             }
         }
         if let Some(busy) = self.busy() {
