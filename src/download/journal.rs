@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 /// Of the first line, without its end.
 const USED_LENGTH: usize = 31;
-/// A journal that speaks of larger parts was not written by this engine: a part is read whole.
-const MOST_PART_BYTES: u64 = 64 << 20;
+/// The largest part: each is read whole. A journal that speaks of larger ones was not written by this engine.
+pub(super) const MOST_PART_BYTES: u64 = 64 << 20;
 
 /// What a file in the cache is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,16 +3,13 @@
 use super::address::is_immutable;
 use super::entry::Entry;
 use super::fault::{Patience, Trouble};
-use super::journal::key_of;
+use super::journal::{MOST_PART_BYTES, key_of};
 use super::place::{Clock, Place, Store, StoreError};
 use super::ranges::Missing;
 use super::remote::{Answer, Kind, Remote, Version};
 use super::request::{CacheMode, Failure, Request};
 use crate::Error;
 use std::ops::Range;
-
-/// The largest part: each is read whole.
-pub(super) const MOST_PART_BYTES: u64 = 64 << 20;
 
 pub(super) type PlaceEntry<P> = Entry<<<P as Place>::Store as Store>::Slot>;
 

@@ -15,6 +15,7 @@ mod network;
 mod resume;
 mod rig;
 mod server;
+mod whole;
 
 #[cfg(target_family = "wasm")]
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
