@@ -4,7 +4,6 @@ mod buffer;
 mod clock;
 mod fetch;
 mod locks;
-
 mod opfs;
 
 use super::*;
