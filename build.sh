@@ -20,6 +20,7 @@ CACHE=$PWD/.cache
 TARGET=${CARGO_TARGET_DIR:-$PWD/target}
 WASM=wasm32-unknown-unknown
 MODEL=${B158_MODEL:-tests/models/stories-I2_S.gguf}
+OFFICIAL=hf:microsoft/bitnet-b1.58-2B-4T-gguf/ggml-model-i2_s.gguf
 PORT=8158
 WASM_OPT=$CACHE/tools/binaryen-$BINARYEN/node_modules/binaryen/bin/wasm-opt
 
@@ -29,6 +30,9 @@ usage: ./build.sh COMMAND
 
   demo [PORT]          set up what is missing, build what the page needs, serve it on localhost:$PORT
   run "PROMPT" [ARGS]  the same model in the terminal; ARGS go to 'b158 run' (-n 100, -m FILE, ...)
+  verify [MODEL] [ARGS]
+                       the official model, or one by FILE or address: fetched, checked, asked ten prompts, and held against the
+                       published answers; the report is in target/verify. ARGS go to 'b158 verify'
   test [STAGE ...]     what a change needs: ${STAGES[*]}
   test --all           all of it, in every browser and on other processors, at full size: tests/README.md tells what runs where
                        STAGE: only these of ${STAGES[*]}
@@ -127,6 +131,19 @@ run() {
     exec "$TARGET/release/b158" run "${model[@]}" -p "$prompt" "$@"
 }
 
+verify() {
+    local source=$OFFICIAL
+    case ${1:-} in
+    '' | -*) ;;
+    *)
+        source=$1
+        shift
+        ;;
+    esac
+    build_native
+    exec "$TARGET/release/b158" verify -m "$source" --out "$TARGET/verify" "$@"
+}
+
 bench_browser() {
     case " $* " in
     *" --help "*) ;;
@@ -214,6 +231,7 @@ demo)
     serve "$@"
     ;;
 run) run "$@" ;;
+verify) verify "$@" ;;
 test) run_tests "$@" ;;
 soak) soak "$@" ;;
 lint) lint ;;

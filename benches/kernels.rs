@@ -9,7 +9,8 @@ mod inputs;
 use b158::blocks::{i2_s, tq1_0, tq2_0};
 use b158::gguf::TensorType;
 use b158::kernels::{
-    Activations, Compute, TernaryPacker, WideActivations, available, dense_matmul, int8_matvec, ternary_matmul,
+    Activations, Compute, Int8Matrix, Packing, TernaryPacker, WideActivations, available, dense_matmul, int8_matvec,
+    ternary_matmul,
 };
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use inputs::{activations, codes, compute, dense, half_wave, int8, ternary, wave};
@@ -75,7 +76,7 @@ fn heads(criterion: &mut Criterion) {
         }
     }
     for c in computes() {
-        let w = int8(c.backend, 4096, 2560);
+        let w = int8(4096, 2560);
         let mut wide = WideActivations::new(2560).expect("a bench has memory");
         wide.quantize(c.backend, &x);
         group.bench_function(BenchmarkId::new(c.backend.name(), "int8"), |b| {
@@ -92,8 +93,8 @@ fn blocks(criterion: &mut Criterion) {
     let codes = codes(ROWS * COLS);
     let mut group = criterion.benchmark_group("blocks 64 × 2560");
     group.throughput(Throughput::Elements((ROWS * COLS) as u64));
-    macro_rules! format {
-        ($name:literal, $format:ident, $encode:expr) => {
+    macro_rules! formats {
+        ($name:literal, $format:ident, $packing:expr, $encode:expr) => {
             let encoded: Vec<_> = codes.as_chunks::<{ $format::BLOCK }>().0.iter().map($encode).collect();
             let mut decoded = [0; $format::BLOCK];
             group.bench_function(concat!($name, ", decode"), |b| {
@@ -103,23 +104,36 @@ fn blocks(criterion: &mut Criterion) {
                     }
                 });
             });
-            group.bench_function(concat!($name, ", decode and pack"), |b| {
+            let encoded = encoded.concat();
+            for c in computes() {
+                group.bench_function(format!("{}, to the layout of {}", $name, c.backend.name()), |b| {
+                    b.iter_batched_ref(
+                        || TernaryPacker::new(ROWS, COLS, $packing).expect("a bench has memory"),
+                        |packer| packer.push(&c, black_box(&encoded)),
+                        BatchSize::LargeInput,
+                    );
+                });
+            }
+        };
+    }
+    formats!("I2_S", i2_s, Packing::I2S, i2_s::encode);
+    formats!("TQ1_0", tq1_0, Packing::Tq1, |codes| tq1_0::encode(codes, half::f16::ONE));
+    formats!("TQ2_0", tq2_0, Packing::Tq2, |codes| tq2_0::encode(codes, half::f16::ONE));
+    for (kind, row) in [
+        (TensorType::F16, half_wave(COLS).iter().flat_map(|h| h.to_le_bytes()).collect()),
+        (TensorType::Q6_K, vec![0x11; COLS / 256 * 210]),
+    ] {
+        let rows: Vec<u8> = std::iter::repeat_n(row, ROWS).flatten().collect();
+        for c in computes() {
+            group.bench_function(format!("{kind}, to 8 bits on {}", c.backend.name()), |b| {
                 b.iter_batched_ref(
-                    || TernaryPacker::new(ROWS, COLS).expect("a bench has memory"),
-                    |packer| {
-                        for (i, bytes) in encoded.iter().enumerate() {
-                            black_box($format::decode(bytes, &mut decoded));
-                            packer.put(i * $format::BLOCK, &decoded);
-                        }
-                    },
+                    || Int8Matrix::new(ROWS, COLS).expect("a bench has memory"),
+                    |matrix| matrix.push(&c, kind, black_box(&rows)),
                     BatchSize::LargeInput,
                 );
             });
-        };
+        }
     }
-    format!("I2_S", i2_s, i2_s::encode);
-    format!("TQ1_0", tq1_0, |codes| tq1_0::encode(codes, half::f16::ONE));
-    format!("TQ2_0", tq2_0, |codes| tq2_0::encode(codes, half::f16::ONE));
     group.finish();
 }
 

@@ -139,7 +139,7 @@ fn one_thread(best: Backend, scalar: Backend) -> bool {
 
     // Measured: avx512 2.3 to 2.7, avx2 2.1.
     let (f16, x) = (dense(TensorType::F16, HEAD_ROWS, COLS), wave(COLS));
-    let head = int8(best, HEAD_ROWS, COLS);
+    let head = int8(HEAD_ROWS, COLS);
     let mut wide = WideActivations::new(COLS).expect("a bench has memory");
     wide.quantize(best, &x);
     let (mut y, mut y8) = (vec![0.0; HEAD_ROWS], vec![0.0; HEAD_ROWS]);

@@ -47,6 +47,18 @@ test("a median is the middle, or the mean of the middle two", () => {
   assert.equal(median([4, 1, 2, 100]), 3);
 });
 
+test("loading is told beside the plain fetch, by medians", () => {
+  const loading = {
+    fetched: { way: "fetch", seconds: [4, 99, 3] },
+    runs: [{ backend: "relaxed", threads: 2, ways: [{ way: "cache", seconds: [2, 1, 77] }, { way: "never came to it", seconds: [] }] }],
+  };
+  const [table, ...others] = tables({ options: { rounds: 3 }, runs: [], peers: [], loading });
+  assert.deepEqual(table.rows, [["fetch", "", "", "4.00", ""], ["cache", "relaxed", "2", "2.00", "0.50"]]);
+  assert.deepEqual(others, []);
+  assert.throws(() => parse(["--load", "--threads", "auto"]), /--load/);
+  assert.equal(parse(["--load"]).load, true);
+});
+
 test("shares are what is read and multiplied, of what the machine allows", () => {
   const { generation, prompt, ofReadLimit, ofDotLimit } = summary(run("relaxed", 1, 8));
   assert.deepEqual([generation, prompt], [8, 16]);

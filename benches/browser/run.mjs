@@ -42,9 +42,9 @@ async function main() {
     await page.goto(server.url);
     await page.waitForFunction(() => window.bench !== undefined);
     await page.setInputFiles("#peer-files", peers.filter(({ native }) => !native).map(({ path }) => path));
-    const { builds, rounds, tokens, promptTokens, depths, contextLength, tokenEmbedding } = options;
-    const measured = await page.evaluate((all) => window.bench(all), { source, builds, rounds, tokens, promptTokens, depths, contextLength, tokenEmbedding, peers: peers.map(({ path: _, ...peer }) => peer) });
-    const model = { name: basename(file ?? options.address), bytes: file === undefined ? measured.runs[0].info.weightBytes : statSync(file).size };
+    const { load, builds, rounds, tokens, promptTokens, depths, contextLength, tokenEmbedding } = options;
+    const measured = await page.evaluate((all) => window.bench(all), { source, load, builds, rounds, tokens, promptTokens, depths, contextLength, tokenEmbedding, peers: peers.map(({ path: _, ...peer }) => peer) });
+    const model = { name: basename(file ?? options.address), bytes: file === undefined ? (measured.loading?.fetched.bytes ?? measured.runs[0].info.weightBytes) : statSync(file).size };
     write({ machine: machine(browser), model, ...measured }, options.json);
   } finally {
     await browser.close();

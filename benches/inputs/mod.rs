@@ -1,8 +1,9 @@
 //! What the benches compute with: values without meaning, the same in every run.
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
+use b158::blocks::i2_s;
 use b158::gguf::TensorType;
-use b158::kernels::{Activations, Backend, Compute, DenseMatrix, Int8Matrix, TernaryMatrix, TernaryPacker};
+use b158::kernels::{Activations, Backend, Compute, DenseMatrix, Int8Matrix, Packing, TernaryMatrix, TernaryPacker};
 use b158::threads::Pool;
 
 pub fn compute(backend: Backend, threads: usize) -> Compute {
@@ -22,8 +23,9 @@ pub fn half_wave(len: usize) -> Vec<u16> {
 }
 
 pub fn ternary(rows: usize, cols: usize) -> TernaryMatrix {
-    let mut packer = TernaryPacker::new(rows, cols).expect("a bench has memory");
-    packer.put(0, &codes(rows * cols));
+    let mut packer = TernaryPacker::new(rows, cols, Packing::I2S).expect("a bench has memory");
+    let bytes: Vec<u8> = codes(rows * cols).as_chunks().0.iter().flat_map(i2_s::encode).collect();
+    packer.push(&Compute::default(), &bytes).expect("codes 0 to 2");
     packer.finish_scaled(1.0)
 }
 
@@ -33,10 +35,11 @@ pub fn dense(kind: TensorType, rows: usize, cols: usize) -> DenseMatrix {
     DenseMatrix::new(kind, rows, cols, vec![0x11; bytes as usize]).expect("the sizes fit")
 }
 
-pub fn int8(backend: Backend, rows: usize, cols: usize) -> Int8Matrix {
+pub fn int8(rows: usize, cols: usize) -> Int8Matrix {
     let mut w = Int8Matrix::new(rows, cols).expect("a bench has memory");
-    let row = wave(cols);
-    (0..rows).for_each(|_| w.push_row(backend, &row));
+    let row: Vec<u8> = wave(cols).iter().flat_map(|weight| weight.to_le_bytes()).collect();
+    let c = Compute::default();
+    (0..rows).for_each(|_| w.push(&c, TensorType::F32, &row).expect("finite weights"));
     w
 }
 

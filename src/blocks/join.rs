@@ -49,6 +49,11 @@ impl BlockReader {
         Ok(())
     }
 
+    /// The begun block, as far as it has come; the next bytes begin another.
+    pub fn take_pending(&mut self) -> &[u8] {
+        &self.held[..std::mem::take(&mut self.len)]
+    }
+
     /// Bytes of a begun block. 0 at the end of a tensor, or it was not a whole number of blocks.
     pub fn pending(&self) -> usize {
         self.len

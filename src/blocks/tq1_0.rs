@@ -21,6 +21,7 @@ const SECTIONS: [(usize, usize, usize, usize); 3] = [(0, 32, 0, 5), (32, 16, 160
 
 /// Codes 0, 1, 2 for -1, 0, +1, and the scale. Never `None`: the formula yields a digit for each of the 256 bytes, also
 /// for the 13 that no writer produces.
+#[inline(always)]
 pub fn decode(bytes: &[u8; BYTES], codes: &mut [u8; BLOCK]) -> Option<f16> {
     for (from, width, element, digits) in SECTIONS {
         let bytes = &bytes[from..from + width];

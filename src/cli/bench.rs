@@ -1,7 +1,8 @@
 //! `b158 bench`: tokens a second, for prompt and generation, by number of threads, and what the machine allows.
 
 use super::Outcome;
-use super::load::{Model, backend, read};
+use super::load::{Model, backend, read, read_timed};
+use super::source::{Fetch, Source};
 use super::terminal::{self, say, tell};
 use super::values::whole;
 use b158::kernels::{Compute, Roofline};
@@ -9,7 +10,6 @@ use b158::model::{EmbeddingType, KvType, State};
 use b158::threads::Pool;
 use clap::Args;
 use serde_json::json;
-use std::path::PathBuf;
 use std::time::Instant;
 
 /// Positions that a KV cache can have.
@@ -17,9 +17,11 @@ const MAX_CONTEXT: usize = 1 << 24;
 
 #[derive(Args)]
 pub(crate) struct Bench {
-    /// The GGUF file.
-    #[arg(short = 'm', long = "model", value_name = "FILE")]
-    model: PathBuf,
+    /// The GGUF file, or an address: hf:owner/repository/file.gguf or https://….
+    #[arg(short = 'm', long = "model", value_name = "FILE", value_parser = Source::parser())]
+    model: Source,
+    #[command(flatten)]
+    fetch: Fetch,
     /// Prompt tokens to read.
     #[arg(short = 'p', long = "n-prompt", value_name = "N", default_value = "128")]
     #[arg(value_parser = whole::<usize>(0, "a number of tokens"))]
@@ -53,6 +55,10 @@ pub(crate) struct Bench {
     /// How the token embedding is held: auto, file or int8 [default: auto].
     #[arg(long, value_name = "TYPE")]
     token_embedding_type: Option<EmbeddingType>,
+    /// Measure loading instead, each number of threads by turns: seconds of it, and of its parts, which overlap; of an address
+    /// no more than the whole.
+    #[arg(long)]
+    load: bool,
     /// Print JSON instead of a table.
     #[arg(long)]
     json: bool,
@@ -60,18 +66,13 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn run(self) -> Outcome {
-        let compute = Compute { backend: backend(self.backend.as_deref())?, pool: Pool::default() };
-        let options = Model {
-            model: self.model.clone(),
-            threads: None,
-            backend: None,
-            override_kv: Vec::new(),
-            quiet: self.json,
-            token_embedding_type: self.token_embedding_type,
-            hash: false,
-        };
+        if self.load {
+            return self.loading();
+        }
+        let backend = backend(self.backend.as_deref())?;
+        let options = self.options(false);
         let begun = Instant::now();
-        let mut model = read(&options, compute)?.model;
+        let mut model = read(&options, || Compute { backend, pool: Pool::default() })?.model;
         let load_seconds = begun.elapsed().as_secs_f64();
         let macs_per_token = model.weights.macs();
         let run = self.prompt.saturating_add(self.generate);
@@ -148,7 +149,7 @@ impl Bench {
             }));
         }
         let all = json!({
-            "model": self.model.file_name().map(|name| name.to_string_lossy()),
+            "model": self.model.file_name(),
             "parameters": model.parameters(),
             "weightBytes": model.weights.bytes(),
             "macsPerPromptToken": macs_per_token,
@@ -172,6 +173,74 @@ impl Bench {
                 self.repetitions,
             );
         }
+        Ok(())
+    }
+
+    fn options(&self, hash: bool) -> Model {
+        Model {
+            model: self.model.clone(),
+            fetch: self.fetch.clone(),
+            threads: None,
+            backend: None,
+            override_kv: Vec::new(),
+            quiet: self.json,
+            token_embedding_type: self.token_embedding_type,
+            hash,
+        }
+    }
+
+    /// Loads the file with each number of threads, without and with its SHA-256, by turns.
+    fn loading(&self) -> Outcome {
+        let backend = backend(self.backend.as_deref())?;
+        let kinds = || self.threads.iter().flat_map(|&threads| [false, true].map(|hash| (threads, hash)));
+        let mut runs: Vec<[Vec<f64>; 4]> = kinds().map(|_| Default::default()).collect();
+        for _ in 0..self.repetitions {
+            for ((threads, hash), run) in kinds().zip(&mut runs) {
+                let begun = Instant::now();
+                let (loaded, spent) =
+                    read_timed(&self.options(hash), || Compute { backend, pool: Pool::new(threads) })?;
+                let all = begun.elapsed();
+                // Giving the memory back is no part of it.
+                drop(loaded);
+                let parts = spent.map(|spent| [spent.reading, spent.hashing, spent.repacking]);
+                let parts = parts.map_or([f64::NAN; 3], |parts| parts.map(|time| time.as_secs_f64()));
+                for (seconds, time) in run.iter_mut().zip([all.as_secs_f64(), parts[0], parts[1], parts[2]]) {
+                    seconds.push(time);
+                }
+            }
+        }
+        let mut out = terminal::out();
+        if !self.json {
+            tell!(out, "threads  sha256  seconds  reading  hashing  repacking")?;
+        }
+        let mut rows = Vec::new();
+        for ((threads, hash), run) in kinds().zip(runs) {
+            let [all, reading, hashing, repacking] = run.map(median);
+            if !self.json {
+                let sha256 = if hash { "yes" } else { "no" };
+                let [reading, hashing, repacking] = [reading, hashing, repacking].map(|time| measured(time, 2));
+                tell!(out, "{threads:>7}  {sha256:>6}  {all:>7.2}  {reading:>7}  {hashing:>7}  {repacking:>9}")?;
+            }
+            rows.push(json!({
+                "threads": threads,
+                "sha256": hash,
+                "seconds": all,
+                "readingSeconds": reading,
+                "hashingSeconds": hashing,
+                "repackingSeconds": repacking,
+            }));
+        }
+        if self.json {
+            out.json(&json!({
+                "model": self.model.file_name(),
+                "backend": backend.name(),
+                "repetitions": self.repetitions,
+                "results": rows,
+            }))?;
+            return Ok(());
+        }
+        let runs = self.repetitions;
+        say!("backend {}, median of {runs} runs by turns; reading and hashing go on beside repacking", backend.name());
         Ok(())
     }
 

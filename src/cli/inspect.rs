@@ -1,18 +1,23 @@
 //! `b158 inspect`: what a file holds, from its header alone; with `--check` from its bytes.
 
-use super::load::Part;
+use super::load::{Model, Part};
+use super::source::{Fetch, Source};
 use super::terminal::{self, tell};
-use super::{Outcome, check, load};
+use super::{Outcome, check, fetch, load};
+use b158::download::Receiver;
 use b158::gguf::{Array, Decoder, Event, Limits, Split, Value};
 use b158::model::{Estimate, Estimator, LoaderOptions, WASM_LIMIT};
 use clap::Args;
 use serde_json::json;
-use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 pub(crate) struct Inspect {
-    /// The GGUF file, of a split model the first.
-    file: PathBuf,
+    /// The GGUF file, of a split model the first; of hf:owner/repository/file.gguf and https://… no more is downloaded than
+    /// the header.
+    #[arg(value_parser = Source::parser())]
+    file: Source,
+    #[command(flatten)]
+    fetch: Fetch,
     /// Print JSON, arrays whole.
     #[arg(long)]
     json: bool,
@@ -28,99 +33,158 @@ const SHOWN: usize = 4;
 impl Inspect {
     pub(crate) fn run(self) -> Outcome {
         if self.check {
-            return check::run(&self.file, self.json);
+            return check::run(&self.file, &self.fetch, self.json);
         }
-        let decoders = headers(&self.file)?;
-        let estimate = estimate(&self.file);
+        let mut headers = Headers::default();
+        headers.read(&self.file, &self.fetch, usize::MAX)?;
+        let Headers { decoders, estimator, .. } = headers;
+        let estimate = estimator.unwrap_or(Err(b158::Error::EmptyFile)).and_then(Estimator::finish);
         if self.json { print_json(&decoders, estimate.ok().as_ref()) } else { print_text(&decoders, estimate) }
     }
 }
 
-/// Reads a file up to its first tensor, with overrides applied; of a split model the first.
-pub(crate) fn header(path: &Path, overrides: &[String]) -> Outcome<Decoder> {
-    read_header(load::open(path)?, overrides, Decoder::new)
+/// A model's header up to its first tensor, with overrides applied; of a split model that of the first part.
+pub(crate) fn header(model: &Model) -> Outcome<Decoder> {
+    let mut headers = Headers { overrides: model.override_kv.clone(), ..Headers::default() };
+    headers.read(&model.model, &model.fetch, 1)?;
+    headers.decoders.pop().ok_or_else(|| b158::Error::EmptyFile.into())
 }
 
-/// Likewise all parts of a split model.
-fn headers(path: &Path) -> Outcome<Vec<Decoder>> {
-    let mut all: Vec<Decoder> = Vec::new();
-    let parts = load::parts(path);
-    for (no, part) in parts.iter().enumerate() {
-        // A whole model may bear a part's name.
-        if all.first().is_some_and(|first| !matches!(Split::from_metadata(first.metadata()), Ok(Some(_)))) {
-            break;
+/// The headers of a model, of a split one those of all parts, and the memory that it needs with the loader's defaults.
+#[derive(Default)]
+struct Headers {
+    overrides: Vec<String>,
+    decoders: Vec<Decoder>,
+    /// An error where this engine does not run it.
+    estimator: Option<b158::Result<Estimator>>,
+    complete: bool,
+}
+
+impl Headers {
+    /// Reads at most so many parts.
+    fn read(&mut self, source: &Source, fetch: &Fetch, most: usize) -> Outcome {
+        let failed = |path: &str, e: &dyn std::fmt::Display| format!("{path}: {e}");
+        match source {
+            Source::Address(address) => {
+                let mut requests = fetch.requests(address)?;
+                requests.truncate(most);
+                fetch::headers(requests, self)?;
+                self.end().map_err(|e| failed(address, &e))?;
+            }
+            Source::File(path) => {
+                let parts = load::parts(path);
+                for (no, path) in parts.iter().enumerate().take(most) {
+                    // A whole model may bear a part's name.
+                    if no > 0 && self.is_last_part() {
+                        break;
+                    }
+                    let part = if no == 0 { load::open(path)? } else { load::open_part(path, no, parts.len())? };
+                    let name = part.path.clone();
+                    self.read_file(part, no).map_err(|e| failed(&name, &e))?;
+                }
+            }
         }
-        let architecture = all.first().and_then(|first| first.metadata().str("general.architecture").ok().flatten());
-        let part = if no == 0 { load::open(path)? } else { load::open_part(part, no, parts.len())? };
-        let decoder = read_header(part, &[], |limits| match architecture {
+        Ok(())
+    }
+
+    fn read_file(&mut self, mut part: Part, no: usize) -> Outcome {
+        if no == 0 {
+            self.start(part.size)
+        } else {
+            self.next_part(part.size)?
+        }
+        let mut buffer = vec![0; 1 << 18];
+        while !self.complete {
+            let n = part.file.read(&mut buffer)?;
+            if n == 0 {
+                break;
+            }
+            self.push(&buffer[..n])?;
+        }
+        Ok(self.end()?)
+    }
+
+    fn start(&mut self, size: Option<u64>) {
+        self.decoders = vec![Decoder::new(Limits { file_size: size, ..Limits::default() })];
+        self.estimator = Some(Ok(Estimator::new(LoaderOptions { file_size: size, ..Default::default() })));
+        self.complete = false;
+    }
+
+    /// What is wrong with a header that has not come whole.
+    fn end(&self) -> b158::Result<()> {
+        match self.decoders.last() {
+            Some(decoder) if !self.complete => decoder.finish(),
+            _ => Ok(()),
+        }
+    }
+
+    fn estimate(&mut self, work: impl FnOnce(&mut Estimator) -> b158::Result<()>) {
+        if let Some(Ok(estimator)) = &mut self.estimator
+            && let Err(error) = work(estimator)
+        {
+            self.estimator = Some(Err(error));
+        }
+    }
+}
+
+impl Receiver for Headers {
+    async fn begin(&mut self, size: Option<u64>) -> b158::Result<()> {
+        self.start(size);
+        Ok(())
+    }
+
+    fn next_part(&mut self, size: Option<u64>) -> b158::Result<()> {
+        self.end()?;
+        let limits = Limits { file_size: size, ..Limits::default() };
+        let first = self.decoders.first().map(|first| first.metadata().str("general.architecture"));
+        self.decoders.push(match first.transpose().ok().flatten().flatten() {
             Some(architecture) => Decoder::of_part(limits, architecture),
             None => Decoder::new(limits),
-        })?;
-        all.push(decoder);
+        });
+        self.complete = false;
+        self.estimate(|estimator| estimator.next_part(size));
+        Ok(())
     }
-    Ok(all)
-}
 
-fn read_header(mut part: Part, overrides: &[String], new: impl FnOnce(Limits) -> Decoder) -> Outcome<Decoder> {
-    let path = part.path.clone();
-    let failed = |e: &dyn std::fmt::Display| format!("{path}: {e}");
-    let mut decoder = new(Limits { file_size: part.size, ..Limits::default() });
-    let mut buffer = vec![0; 1 << 18];
-    loop {
-        let n = part.file.read(&mut buffer).map_err(|e| failed(&e))?;
-        if n == 0 {
-            decoder.finish().map_err(|e| failed(&e))?;
-            return Ok(decoder);
-        }
-        let mut bytes = &buffer[..n];
-        loop {
-            let (taken, event) = decoder.push(bytes).map_err(|e| failed(&e))?;
+    fn push(&mut self, mut bytes: &[u8]) -> b158::Result<()> {
+        self.estimate(|estimator| estimator.push(bytes).map(drop));
+        while !self.complete {
+            let Some(decoder) = self.decoders.last_mut() else { break };
+            let (taken, event) = decoder.push(bytes)?;
             match event {
                 Event::NeedMore => break,
                 Event::Metadata => {
-                    for text in overrides {
+                    for text in &self.overrides {
                         decoder.metadata_mut().apply_override(text)?;
                     }
                 }
-                Event::Tensors => return Ok(decoder),
+                Event::Tensors => self.complete = true,
                 _ => {}
             }
             bytes = &bytes[taken..];
         }
+        Ok(())
     }
-}
 
-/// Memory that the model needs with the loader's defaults; an error where this engine does not run it.
-fn estimate(path: &Path) -> Outcome<Estimate> {
-    let mut estimator: Option<Estimator> = None;
-    for path in load::parts(path) {
-        if estimator.as_ref().is_some_and(Estimator::is_last_part) {
-            break;
-        }
-        let mut part = load::open(&path)?;
-        let estimator = match &mut estimator {
-            Some(estimator) => {
-                estimator.next_part(part.size)?;
-                estimator
-            }
-            none => none.insert(Estimator::new(LoaderOptions { file_size: part.size, ..Default::default() })),
-        };
-        let mut buffer = vec![0; 1 << 18];
-        loop {
-            let n = part.file.read(&mut buffer)?;
-            if n == 0 || estimator.push(&buffer[..n])? {
-                break;
-            }
-        }
+    fn is_complete(&self) -> bool {
+        self.complete
     }
-    Ok(estimator.ok_or("no file")?.finish()?)
+
+    fn is_last_part(&self) -> bool {
+        let split = self.decoders.first().and_then(|first| Split::from_metadata(first.metadata()).ok().flatten());
+        split.is_none_or(|split| self.decoders.len() >= usize::from(split.count))
+    }
+
+    fn expected_size(&self) -> Option<u64> {
+        self.decoders.last().and_then(Decoder::data_size)
+    }
 }
 
 fn size(decoders: &[Decoder]) -> u64 {
     decoders.iter().filter_map(Decoder::data_size).sum()
 }
 
-fn print_text(decoders: &[Decoder], estimate: Outcome<Estimate>) -> Outcome {
+fn print_text(decoders: &[Decoder], estimate: b158::Result<Estimate>) -> Outcome {
     let Some(first) = decoders.first() else { return Ok(()) };
     let mut out = terminal::out();
     let version = first.version().unwrap_or_default();

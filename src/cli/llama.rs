@@ -28,9 +28,18 @@ enum Here {
     Nothing(&'static str),
     /// Something that this program does not do: to go on would give another answer.
     Refused(&'static str),
+    /// A piece of the model's address.
+    Address(Piece),
 }
 
-use Here::{Nothing, Ours, Refused};
+#[derive(Clone, Copy)]
+enum Piece {
+    Url,
+    Repository,
+    File,
+}
+
+use Here::{Address, Nothing, Ours, Refused};
 
 const SWITCH: &[&str] = &["on", "off", "auto", "1", "0", "true", "false"];
 const AS_IT_IS: &str = "the text is taken as it is";
@@ -42,7 +51,6 @@ const NO_LOG: &str = "there is no log but the lines on standard error";
 const ONE_TEMPLATE: &str = "`chat` takes the file's own template, `run` none";
 const CHAT: &str = "conversations are for `b158 chat`";
 const OFF_ONLY: &str = "there is no such sampler here";
-const NOT_DOWNLOADED: &str = "nothing is downloaded: fetch the file, and name it with -m";
 
 /// Spellings, the value, what it is here.
 const TABLE: &[(&[&str], Takes, Here)] = &[
@@ -114,7 +122,6 @@ const TABLE: &[(&[&str], Takes, Here)] = &[
         Takes::Nothing,
         Nothing("-q leaves the speed out"),
     ),
-    (&["--offline"], Takes::Nothing, Nothing("nothing is fetched, ever")),
     (
         &["--xtc-threshold", "--dry-base", "--dry-allowed-length", "--dry-penalty-last-n"],
         Takes::Number,
@@ -125,8 +132,15 @@ const TABLE: &[(&[&str], Takes, Here)] = &[
     (&["--typical", "--typical-p"], Takes::Only(1.0), Nothing(OFF_ONLY)),
     (&["--top-nsigma", "--top-n-sigma", "--adaptive-target"], Takes::Only(-1.0), Nothing(OFF_ONLY)),
     // What clap would read as something else (`-mu` as `-m u`), and what has a way of its own here.
-    (&["-mu", "--model-url", "-hf", "-hfr", "--hf-repo", "-hff", "--hf-file"], Takes::Text, Refused(NOT_DOWNLOADED)),
-    (&["-dr", "--docker-repo"], Takes::Text, Refused(NOT_DOWNLOADED)),
+    (&["-mu", "--model-url"], Takes::Text, Address(Piece::Url)),
+    (&["-hf", "-hfr", "--hf-repo"], Takes::Text, Address(Piece::Repository)),
+    (&["-hff", "--hf-file"], Takes::Text, Address(Piece::File)),
+    (
+        &["-hft", "--hf-token"],
+        Takes::Text,
+        Refused("HF_TOKEN in the environment is sent to the hub, where nobody else sees it"),
+    ),
+    (&["-dr", "--docker-repo"], Takes::Text, Refused("-m takes hf:owner/repository/file.gguf and https://…")),
     (
         &["-ctk", "--cache-type-k", "-ctv", "--cache-type-v"],
         Takes::Text,
@@ -163,6 +177,7 @@ pub(crate) fn translate(args: Vec<OsString>, program: &Command) -> Result<Transl
         return Ok(Translated { args, notes: Vec::new() });
     };
     let known = Known(command);
+    let mut address = Pieces::default();
     let mut out = Translated { args: Vec::with_capacity(args.len()), notes: Vec::new() };
     let mut args = args.into_iter().peekable();
     out.args.extend(args.by_ref().take(2));
@@ -183,6 +198,7 @@ pub(crate) fn translate(args: Vec<OsString>, program: &Command) -> Result<Transl
         // llama-cli takes --n_predict too.
         let name = if spelled.starts_with("--") { spelled.replace('_', "-") } else { spelled.to_owned() };
         if known.has(&name) {
+            address.model |= ["-m", "--model"].contains(&name.as_str());
             let value = known.takes_value(&name) && inline.is_none();
             out.args.push(inline.map_or(name.clone(), |value| format!("{name}={value}")).into());
             out.args.extend(value.then(|| args.next()).flatten());
@@ -194,6 +210,7 @@ pub(crate) fn translate(args: Vec<OsString>, program: &Command) -> Result<Transl
                     out.args.extend(value);
                 }
                 Ours(_, why) | Nothing(why) => out.notes.push(format!("{name} means nothing here: {why}")),
+                Address(piece) => address.add(*piece, &name, value)?,
                 Refused(why) => {
                     return Err(error(ErrorKind::UnknownArgument, &format!("{name} is not known here: {why}")));
                 }
@@ -202,8 +219,56 @@ pub(crate) fn translate(args: Vec<OsString>, program: &Command) -> Result<Transl
             out.args.push(arg);
         }
     }
+    // Before `--`, behind which nothing is an option.
+    let place = out.args.iter().position(|arg| arg == "--").unwrap_or(out.args.len());
+    out.args.splice(place..place, address.model()?);
     out.args.extend(args);
     Ok(out)
+}
+
+/// What names a model on the network.
+#[derive(Default)]
+struct Pieces {
+    url: Option<String>,
+    repository: Option<String>,
+    file: Option<String>,
+    /// There is `-m`.
+    model: bool,
+    /// As the last of them was spelled.
+    spelled: String,
+}
+
+impl Pieces {
+    fn add(&mut self, piece: Piece, name: &str, value: Option<OsString>) -> Result<(), clap::Error> {
+        let text = value.and_then(|value| value.into_string().ok());
+        let text = text.ok_or_else(|| error(ErrorKind::InvalidValue, &format!("{name} takes an address in UTF-8")))?;
+        self.spelled = name.to_owned();
+        match piece {
+            Piece::Url => self.url = Some(text),
+            Piece::Repository => self.repository = Some(text),
+            Piece::File => self.file = Some(text),
+        }
+        Ok(())
+    }
+
+    /// `-m` with the address.
+    fn model(self) -> Result<Option<OsString>, clap::Error> {
+        let refused = |what: &str| Err(error(ErrorKind::ArgumentConflict, what));
+        let address = match (self.url, self.repository, self.file) {
+            (None, None, None) => return Ok(None),
+            _ if self.model => {
+                let both = format!("-m and {} both name a model: leave one out", self.spelled);
+                return refused(&format!("{both}; what is downloaded lies in the cache, where `b158 pull` says"));
+            }
+            (Some(url), None, None) => url,
+            (None, Some(repository), Some(file)) if !repository.contains(':') => format!("hf:{repository}/{file}"),
+            (None, Some(_), Some(_)) => return refused("-hf takes owner/repository alone where -hff names the file"),
+            (None, Some(_), None) => return refused("-hf alone does not say which file: name it with -hff"),
+            (None, None, Some(_)) => return refused("-hff is a file of a repository: name that with -hf"),
+            (Some(_), ..) => return refused("-mu and -hf both name a model: leave one out"),
+        };
+        Ok(Some(format!("--model={address}").into()))
+    }
 }
 
 /// The options that a command has by itself.
@@ -360,6 +425,17 @@ mod tests {
     }
 
     #[test]
+    fn addresses_are_those_of_dash_m() {
+        for (line, model) in [
+            ("-mu https://h/f.gguf -n 1", "-n 1 --model=https://h/f.gguf"),
+            ("-hff m/f.gguf --hf-repo=o/r", "--model=hf:o/r/m/f.gguf"),
+            ("-hf o/r -hff f.gguf --offline -- x", "--offline --model=hf:o/r/f.gguf -- x"),
+        ] {
+            assert_eq!(translated(&format!("b158 run {line}")), Ok((format!("b158 run {model}"), vec![])));
+        }
+    }
+
+    #[test]
     fn wrong_values_and_other_answers_are_refused() {
         for (option, why) in [
             ("-ngl many", "-ngl takes a number of layers"),
@@ -368,7 +444,12 @@ mod tests {
             ("--flash-attn=perhaps", "on, off, auto"),
             ("--mirostat 2", "--mirostat takes 0 alone"),
             ("-ub x", "-ub takes a number"),
-            ("-mu http://x", "name it with -m"),
+            ("-hft secret", "HF_TOKEN"),
+            ("-hf o/r", "-hff"),
+            ("-hf o/r:Q4_0 -hff f.gguf", "owner/repository alone"),
+            ("-hff f.gguf", "name that with -hf"),
+            ("-mu http://x -hf o/r", "leave one out"),
+            ("-m f -mu http://x", "b158 pull"),
             ("-ctk q8_0", "--kv-cache"),
             ("--samplers top_k", "order"),
         ] {

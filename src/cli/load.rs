@@ -1,11 +1,13 @@
 //! Loading a model file with a progress bar.
 
-use super::Outcome;
+use super::source::{Fetch, Source};
 use super::terminal::{self, say};
 use super::values::whole;
+use super::{Outcome, fetch};
+use b158::download::Receiver;
 use b158::gguf::Split;
 use b158::kernels::{self, Backend, Compute};
-use b158::model::{Config, EmbeddingType, KvType, Loaded, Loader, LoaderOptions};
+use b158::model::{Config, EmbeddingType, KvType, Loaded, Loader, LoaderOptions, Spent};
 use b158::session::{Session, SessionOptions};
 use b158::threads::Pool;
 use clap::Args;
@@ -18,9 +20,12 @@ use std::sync::Arc;
 /// Which model, on what.
 #[derive(Args, Clone)]
 pub(crate) struct Model {
-    /// The GGUF file, of a split model the first, name-00001-of-0000N.gguf; `-` reads standard input.
-    #[arg(short = 'm', long = "model", value_name = "FILE")]
-    pub(crate) model: PathBuf,
+    /// The GGUF file, of a split model the first, name-00001-of-0000N.gguf; `-` reads standard input; hf:owner/repository/file.gguf
+    /// and https://… are downloaded, and kept in a cache.
+    #[arg(short = 'm', long = "model", value_name = "FILE", value_parser = Source::parser())]
+    pub(crate) model: Source,
+    #[command(flatten)]
+    pub(crate) fetch: Fetch,
     /// Threads [default: all processors for the prompt, as many as make it fastest for each token].
     #[arg(short = 't', long, value_name = "T", allow_hyphen_values = true)]
     #[arg(value_parser = whole::<i64>(-1, "a number of threads, or -1 for as many as are best"))]
@@ -80,6 +85,16 @@ impl Model {
         self.asked_threads().unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
     }
 
+    fn settings(&self, file_size: Option<u64>) -> LoaderOptions {
+        LoaderOptions {
+            file_size,
+            overrides: self.override_kv.clone(),
+            hash: self.hash,
+            embedding: self.token_embedding_type.unwrap_or_default(),
+            ..Default::default()
+        }
+    }
+
     fn asked_threads(&self) -> Option<usize> {
         self.threads.and_then(|threads| usize::try_from(threads).ok()).filter(|threads| *threads > 0)
     }
@@ -87,9 +102,8 @@ impl Model {
     /// Loads the file and says on standard error what will compute it.
     pub(crate) fn load(&self) -> Outcome<Arc<Loaded>> {
         let backend = backend(self.backend.as_deref())?;
-        let compute = Compute { backend, pool: Pool::new(self.threads()) };
-        let threads = compute.pool.threads();
-        let loaded = Arc::new(read(self, compute)?);
+        let loaded = Arc::new(read(self, || Compute { backend, pool: Pool::new(self.threads()) })?);
+        let threads = loaded.model.compute.pool.threads();
         if !self.quiet {
             for note in &loaded.notes {
                 say!("note: {note}");
@@ -117,21 +131,80 @@ pub(crate) fn backend(name: Option<&str>) -> Outcome<Backend> {
     })
 }
 
-/// Reads the file, or all parts of a split model, through the loader.
-pub(crate) fn read(options: &Model, compute: Compute) -> Outcome<Loaded> {
-    let paths = parts(&options.model);
-    let mut part = open(&options.model)?;
+/// Reads the file, or all parts of a split model, through the loader, for a model that will run on what `compute` makes.
+pub(crate) fn read(options: &Model, compute: impl Fn() -> Compute) -> Outcome<Loaded> {
+    Ok(read_timed(options, compute)?.0)
+}
+
+/// The same, and where the time went, of a file.
+pub(crate) fn read_timed(options: &Model, compute: impl Fn() -> Compute) -> Outcome<(Loaded, Option<Spent>)> {
+    match &options.model {
+        Source::File(path) => read_files(options, path, compute()).map(|(loaded, spent)| (loaded, Some(spent))),
+        Source::Address(address) => {
+            let receiver = Loading { options: options.settings(None), compute, loader: None };
+            let requests = options.fetch.requests(address)?;
+            Ok((fetch::all(requests, options.quiet, receiver, Loading::finish)?, None))
+        }
+    }
+}
+
+/// A loader that may begin anew.
+struct Loading<C> {
+    options: LoaderOptions,
+    compute: C,
+    loader: Option<Loader>,
+}
+
+impl<C: Fn() -> Compute> Loading<C> {
+    fn begun(&mut self) -> b158::Result<&mut Loader> {
+        self.loader.as_mut().ok_or(b158::Error::NotStarted)
+    }
+
+    fn finish(self) -> b158::Result<Loaded> {
+        self.loader.ok_or(b158::Error::NotStarted)?.finish()
+    }
+}
+
+impl<C: Fn() -> Compute> Receiver for Loading<C> {
+    async fn begin(&mut self, file_size: Option<u64>) -> b158::Result<()> {
+        // Two at a time may not fit.
+        self.loader = None;
+        self.loader = Some(Loader::new((self.compute)(), LoaderOptions { file_size, ..self.options.clone() }));
+        Ok(())
+    }
+
+    fn next_part(&mut self, size: Option<u64>) -> b158::Result<()> {
+        self.begun()?.next_part(size)
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> b158::Result<()> {
+        self.begun()?.push(bytes)
+    }
+
+    fn is_last_part(&self) -> bool {
+        self.loader.as_ref().is_none_or(Loader::is_last_part)
+    }
+
+    fn expected_size(&self) -> Option<u64> {
+        self.loader.as_ref().and_then(Loader::expected_size)
+    }
+}
+
+fn read_files(options: &Model, path: &Path, compute: Compute) -> Outcome<(Loaded, Spent)> {
+    let paths = parts(path);
+    let digest = match options.fetch.sha256.as_slice() {
+        [] => None,
+        [digest] if paths.len() == 1 => Some(digest),
+        _ => return Err("--sha256 is for one file or for an address: sha256sum tells that of the parts".into()),
+    };
+    let mut part = open(path)?;
     // Whether the others belong to it is known when its metadata is.
     let sizes = paths.iter().map(|path| std::fs::metadata(path).map(|m| m.len()).ok());
     let bar = bar(sizes.sum::<Option<u64>>().or(part.size), options.quiet, "loading");
-    let settings = LoaderOptions {
-        file_size: part.size,
-        overrides: options.override_kv.clone(),
-        hash: options.hash,
-        embedding: options.token_embedding_type.unwrap_or_default(),
-        ..Default::default()
-    };
+    let mut settings = options.settings(part.size);
+    settings.hash |= digest.is_some();
     let mut loader = Loader::new(compute, settings);
+    let mut spent = Spent::default();
     let mut later = paths.iter().enumerate().skip(1);
     loop {
         let failed = |e| format!("{}: {e}", part.path);
@@ -141,7 +214,7 @@ pub(crate) fn read(options: &Model, compute: Compute) -> Outcome<Loaded> {
                 bar.set_length(size);
             }
         };
-        loader.read(&mut part.file, tell).map_err(failed)?;
+        spent += loader.read(part.file, tell).map_err(failed)?;
         if loader.is_last_part() {
             break;
         }
@@ -151,7 +224,13 @@ pub(crate) fn read(options: &Model, compute: Compute) -> Outcome<Loaded> {
         part = next;
     }
     bar.finish_and_clear();
-    Ok(loader.finish().map_err(|e| format!("{}: {e}", part.path))?)
+    let loaded = loader.finish().map_err(|e| format!("{}: {e}", part.path))?;
+    match (digest, &loaded.sha256) {
+        (Some(digest), Some(found)) if digest != found => {
+            Err(format!("{} has the SHA-256 {found}, not {digest}", part.path).into())
+        }
+        _ => Ok((loaded, spent)),
+    }
 }
 
 /// The files that a model may have: one, or where its name ends in `-00001-of-0000N.gguf`, N. A whole model may have such a
@@ -171,7 +250,7 @@ pub(crate) fn open_part(path: &Path, no: usize, count: usize) -> Outcome<Part> {
 /// An open file.
 pub(crate) struct Part {
     pub(crate) path: String,
-    pub(crate) file: Box<dyn Read>,
+    pub(crate) file: Box<dyn Read + Send>,
     pub(crate) size: Option<u64>,
 }
 
@@ -179,7 +258,7 @@ pub(crate) struct Part {
 pub(crate) fn open(path: &Path) -> Outcome<Part> {
     let name = terminal::path(path);
     if path.as_os_str() == "-" {
-        return Ok(Part { path: name, file: Box::new(std::io::stdin().lock()), size: None });
+        return Ok(Part { path: name, file: Box::new(std::io::stdin()), size: None });
     }
     let file = File::open(path).map_err(|e| format!("{name}: {e}"))?;
     let metadata = file.metadata().ok();

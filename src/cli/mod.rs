@@ -3,15 +3,20 @@
 mod bench;
 mod chat;
 mod check;
+mod fetch;
 mod generate;
 mod inspect;
 mod interrupt;
 mod llama;
 mod load;
 mod logits;
+mod models;
 mod output;
 mod perplexity;
+mod place;
 mod prompt;
+mod pull;
+mod source;
 mod synth;
 mod synth_q4_k;
 mod synth_tokenizer;
@@ -58,6 +63,10 @@ enum Command {
     Inspect(inspect::Inspect),
     /// Ask ten prompts, and tell whether the answers are text.
     Verify(verify::Verify),
+    /// Download a model into the cache, check it, and print where it lies.
+    Pull(pull::Pull),
+    /// List or delete what is in the cache of downloaded models.
+    Models(models::Models),
     /// Make a synthetic model of any shape and type, always the same bytes.
     Synth(synth::Synth),
     /// Measure prompt reading and generation.
@@ -135,6 +144,8 @@ impl Command {
             Command::Perplexity(command) => command.run(),
             Command::Inspect(command) => command.run(),
             Command::Verify(command) => command.run(),
+            Command::Pull(command) => command.run(),
+            Command::Models(command) => command.run(),
             Command::Synth(command) => command.run(),
             Command::Bench(command) => command.run(),
         }

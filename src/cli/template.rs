@@ -49,7 +49,7 @@ impl RenderTemplate {
         };
         let messages: Vec<Message> = serde_json::from_str(&messages)
             .map_err(|e| format!("messages: {e}; write a list: [{{\"role\": \"user\", \"content\": \"Hello\"}}]"))?;
-        let decoder = header(&self.model.model, &self.model.override_kv)?;
+        let decoder = header(&self.model)?;
         let tokenizer = Tokenizer::from_metadata(decoder.metadata())?;
         let template = Template::from_metadata(decoder.metadata(), &tokenizer);
         for note in template.notes().iter().filter(|_| !self.model.quiet) {

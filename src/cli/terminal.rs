@@ -57,6 +57,11 @@ pub(crate) fn argument(argument: &OsStr) -> OsString {
     escape(&bytes(argument.as_encoded_bytes()), is_harmless_in_a_line).into_owned().into()
 }
 
+/// Foreign text in a bar, which others draw.
+pub(crate) fn escaped(text: &str) -> String {
+    escape(text, is_harmless_in_a_line).into_owned()
+}
+
 /// Text that should be UTF-8, for a line.
 pub(crate) fn bytes(bytes: &[u8]) -> String {
     let mut shown = String::with_capacity(bytes.len());

@@ -25,7 +25,7 @@ impl Tokenize {
         let mut text = Vec::new();
         std::io::stdin().lock().read_to_end(&mut text).map_err(|e| format!("standard input: {e}"))?;
         let text = prompt::utf8(text).map_err(|reason| format!("standard input: {reason}"))?;
-        let decoder = header(&self.model.model, &self.model.override_kv)?;
+        let decoder = header(&self.model)?;
         let tokenizer = Tokenizer::from_metadata(decoder.metadata())?;
         for note in tokenizer.notes().iter().filter(|_| !self.model.quiet) {
             say!("note: {note}");

@@ -25,7 +25,7 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "FILE")]
     reference: Option<PathBuf>,
     /// Folder for results.txt, metrics.json and report.html; made if it is missing.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", default_value = "b158-verify")]
     out: PathBuf,
     /// Tokens to generate for each prompt at most.
     #[arg(short = 'n', long = "predict", value_name = "N", default_value_t = MAX_TOKENS, allow_hyphen_values = true)]
@@ -62,7 +62,7 @@ impl Verify {
             answers.push(answer(&mut session, prompt, self.predict)?);
         }
         let about = About {
-            file: self.model.model.file_name().map(|name| name.to_string_lossy().into_owned()),
+            file: self.model.model.file_name(),
             os: std::env::consts::OS.to_owned(),
             processor: processor(),
             max_tokens: self.predict,

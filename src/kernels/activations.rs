@@ -3,9 +3,11 @@
 //! s = 127 / max(1e-5, max |x|), computed in `f64` and narrowed; q = x·s, rounded half to even. The same as bitnet.cpp
 //! and the published model's training.
 
-use super::Compute;
 use super::layout::{COL_STEP, MAX_COLS};
+use super::tables::{Shape, Slots};
+use super::{Compute, Way};
 use crate::{Error, Result};
+use std::ops::Range;
 
 /// The floor under max |x|: a row of zeros has a scale too.
 const FLOOR: f64 = 1e-5;
@@ -23,6 +25,39 @@ pub struct Activations {
     scales: Vec<f32>,
     /// Σ q of each run of 128 columns: `[rows][cols / 128]`.
     sums: Vec<i32>,
+    /// For tables, `[tile][column][token]`, the last tile filled up with whatever is there to a whole register.
+    turned: Vec<i8>,
+    are_turned: bool,
+    tiles: Tiles,
+    slots: Slots,
+}
+
+/// Tiles of tokens: all but the last have `whole` of them.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Tiles {
+    tokens: usize,
+    pub(super) whole: usize,
+    lanes: usize,
+}
+
+impl Tiles {
+    fn new(tokens: usize, shape: Shape) -> Self {
+        Tiles { tokens, whole: shape.tokens(), lanes: shape.lanes }
+    }
+
+    pub(super) fn count(self) -> usize {
+        self.tokens.div_ceil(self.whole)
+    }
+
+    /// The tokens of a tile.
+    pub(super) fn rows(self, tile: usize) -> Range<usize> {
+        tile * self.whole..self.tokens.min((tile + 1) * self.whole)
+    }
+
+    /// As many and those it is filled up with.
+    fn padded(self, tile: usize) -> usize {
+        self.rows(tile).len().next_multiple_of(self.lanes)
+    }
 }
 
 impl Activations {
@@ -42,8 +77,13 @@ impl Activations {
     }
 
     /// Takes `x[rows][cols]` in. `cols` must be a multiple of 128 up to [`MAX_COLS`], and divide the length of `x`.
-    /// The products must be computed on the same backend.
+    /// The products must be computed on the same backend, and are computed by dots.
     pub fn quantize(&mut self, c: &Compute, x: &[f32], cols: usize) -> Result<()> {
+        self.quantize_for(c, x, cols, Way::Dots)
+    }
+
+    /// The same for products that are computed in the given way.
+    pub fn quantize_for(&mut self, c: &Compute, x: &[f32], cols: usize, way: Way) -> Result<()> {
         assert!(cols > 0 && cols.is_multiple_of(COL_STEP) && cols <= MAX_COLS, "{cols} columns");
         assert!(x.len().is_multiple_of(cols), "{} values in rows of {cols}", x.len());
         (self.rows, self.cols) = (0, cols);
@@ -51,7 +91,15 @@ impl Activations {
         resize(&mut self.scales, rows)?;
         resize(&mut self.q, x.len())?;
         resize(&mut self.sums, rows * pieces)?;
-        resize(&mut self.halves, if backend.wants_halves() { x.len() } else { 0 })?;
+        let dots = way == Way::Dots;
+        resize(&mut self.halves, if dots && backend.wants_halves() { x.len() } else { 0 })?;
+        self.are_turned = !dots;
+        if let Way::Tables { rows: outputs } = way {
+            let shape = backend.table_shape();
+            self.tiles = Tiles::new(rows, shape);
+            self.slots.prepare(c.pool.threads(), shape, outputs, rows)?;
+            resize(&mut self.turned, rows.next_multiple_of(shape.lanes) * cols)?;
+        }
 
         c.pool.chunks(&mut self.scales, 1, |row, scale| {
             let largest = f64::from(backend.max_abs(&x[row * cols..][..cols]));
@@ -60,6 +108,22 @@ impl Activations {
         let scales = &self.scales;
         c.pool.chunks(&mut self.q, cols, |row, q| backend.quantize(&x[row * cols..][..cols], scales[row], q));
         let q = &self.q;
+        if !dots {
+            for tile in 0..self.tiles.count() {
+                let (rows, tokens) = (self.tiles.rows(tile), self.tiles.padded(tile));
+                let turned = &mut self.turned[rows.start * cols..][..tokens * cols];
+                c.pool.chunks(turned, COL_STEP * tokens, |piece, turned| {
+                    for (token, row) in rows.clone().enumerate() {
+                        let q = &q[row * cols + piece * COL_STEP..][..COL_STEP];
+                        for (turned, q) in turned.chunks_exact_mut(tokens).zip(q) {
+                            turned[token] = *q;
+                        }
+                    }
+                });
+            }
+            self.rows = rows;
+            return Ok(());
+        }
         c.pool.chunks(&mut self.sums, pieces, |row, sums| {
             for (sum, q) in sums.iter_mut().zip(q[row * cols..][..cols].chunks_exact(COL_STEP)) {
                 *sum = backend.sum(q);
@@ -87,6 +151,25 @@ impl Activations {
     pub(super) fn halves(&self) -> &[i16] {
         assert_eq!(self.halves.len(), self.q.len(), "activations quantised for another backend");
         &self.halves
+    }
+
+    /// Whether products are computed by tables.
+    pub(super) fn are_turned(&self) -> bool {
+        self.are_turned
+    }
+
+    pub(super) fn tiles(&self) -> Tiles {
+        self.tiles
+    }
+
+    /// Tokens of a tile with those it is filled up with, and its values, `[column][token]`.
+    pub(super) fn tile(&self, tile: usize) -> (usize, &[i8]) {
+        let tokens = self.tiles.padded(tile);
+        (tokens, &self.turned[tile * self.tiles.whole * self.cols..][..tokens * self.cols])
+    }
+
+    pub(super) fn slots(&self) -> &Slots {
+        &self.slots
     }
 
     /// s of a row.

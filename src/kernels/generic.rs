@@ -7,6 +7,7 @@
 
 pub(super) use super::attention::attend;
 use super::half::{HALVES, Narrow, Widen};
+pub(super) use super::repack::{pack_rows, round_row};
 use crate::blocks::decode_row;
 use crate::gguf::TensorType;
 
@@ -301,6 +302,20 @@ macro_rules! float_pieces {
     (@blocks [$($feature:meta)?]) => {
         $crate::kernels::generic::float_pieces! { @one [$($feature)?]
             decode_blocks(kind: $crate::gguf::TensorType, bytes: &[u8], out: &mut [f32]) { decode_blocks }
+        }
+    };
+    (@repack [$($feature:meta)?], $half:ty) => {
+        $crate::kernels::generic::float_pieces! { @each [$($feature)?]
+            pack_rows(
+                packing: $crate::kernels::Packing,
+                rows: [&[u8]; $crate::kernels::layout::GROUP],
+                out: &mut [u8]
+            ) -> bool { pack_rows }
+            round_row(
+                kind: $crate::gguf::TensorType,
+                bytes: &[u8],
+                codes: &mut [i8]
+            ) -> Option<$crate::kernels::RoundedRow> { round_row::<$half> }
         }
     };
     (@attention [$($feature:meta)?], $vector:ty) => {

@@ -10,8 +10,9 @@
 
 use super::generic::round;
 use super::layout::COL_STEP;
-use super::{Backend, Compute};
+use super::{Backend, Compute, repack};
 use crate::allocate::{try_with_capacity, try_zeroed};
+use crate::gguf::TensorType;
 use crate::{Error, Result};
 use std::array::from_fn;
 
@@ -35,6 +36,13 @@ pub struct Int8Matrix {
     scales: Vec<f32>,
     /// Σ code of each row.
     sums: Vec<i32>,
+}
+
+/// A row with infinity or NaN, counted from the first of those that were pushed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotFinite {
+    /// Its index.
+    pub row: usize,
 }
 
 impl Int8Matrix {
@@ -64,20 +72,50 @@ impl Int8Matrix {
         cols > 0 && cols.is_multiple_of(COL_STEP) && cols <= MAX_COLS
     }
 
-    /// Appends a row: code = w·127 / max |w|, rounded half to even. The weights must be finite.
+    /// Appends rows as they are in a file, of any type but I2_S, shared out among the threads:
+    /// code = w·127 / max |w|, rounded half to even.
     ///
-    /// Panics on a row of another length, and on one more than there is room for.
-    pub fn push_row(&mut self, backend: Backend, weights: &[f32]) {
-        assert_eq!(weights.len(), self.cols, "length of a row");
-        assert!(self.scales.len() < self.scales.capacity(), "one row too many");
-        let start = self.codes.len();
-        let largest = backend.max_abs(weights);
-        // Of numbers below this the inverse is infinite; such a row is zeros.
-        let inverse = if largest > 1e-36 { 127.0 / largest } else { 0.0 };
-        self.codes.resize(start + self.cols, 0);
-        backend.quantize(weights, inverse, &mut self.codes[start..]);
-        self.sums.push(backend.sum(&self.codes[start..]));
-        self.scales.push(if inverse > 0.0 { largest / 127.0 } else { 0.0 });
+    /// Panics on what is not whole rows, and on more of them than there is room for.
+    ///
+    /// # Errors
+    /// [`NotFinite`] with the first row of these that has infinity or NaN; none of them is then in the matrix.
+    pub fn push(&mut self, compute: &Compute, kind: TensorType, bytes: &[u8]) -> std::result::Result<(), NotFinite> {
+        let cols = self.cols;
+        let row_bytes = cols / kind.block() as usize * kind.block_bytes() as usize;
+        assert!(bytes.len().is_multiple_of(row_bytes), "{} bytes in rows of {row_bytes}", bytes.len());
+        let (start, rows) = (self.rows(), bytes.len() / row_bytes);
+        assert!(rows <= self.scales.capacity() - start, "beyond the matrix");
+        self.scales.resize(start + rows, 0.0);
+        self.sums.resize(start + rows, 0);
+        let each = repack::units_a_task(rows, row_bytes, compute.pool.active());
+        let room = self.codes.spare_capacity_mut()[..rows * cols].chunks_mut(each * cols);
+        let results = self.scales[start..].chunks_mut(each).zip(self.sums[start..].chunks_mut(each));
+        let parts = bytes.chunks(each * row_bytes).zip(room).zip(results);
+        let mut tasks: Vec<_> = parts.map(|((bytes, room), results)| (bytes, room, results, None)).collect();
+        compute.pool.chunks(&mut tasks, 1, |_, tasks| {
+            for (bytes, room, (scales, sums), wrong) in tasks {
+                let results = scales.iter_mut().zip(sums.iter_mut());
+                let rows = bytes.chunks_exact(row_bytes).zip(room.chunks_exact_mut(cols)).zip(results);
+                for (i, ((bytes, room), (scale, sum))) in rows.enumerate() {
+                    match compute.backend.round_row(kind, bytes, repack::zeroed(room)) {
+                        Some(row) => (*scale, *sum) = (row.scale, row.sum),
+                        None => {
+                            *wrong = wrong.or(Some(i));
+                        }
+                    }
+                }
+            }
+        });
+        let wrong = tasks.iter().enumerate().find_map(|(task, (.., wrong))| wrong.map(|row| task * each + row));
+        if let Some(row) = wrong {
+            self.scales.truncate(start);
+            self.sums.truncate(start);
+            return Err(NotFinite { row });
+        }
+        // SAFETY: the rows are within the capacity, and the tasks, all of which `chunks` has run, have written every byte of
+        // theirs: each has whole rows, and `zeroed` writes a row.
+        unsafe { self.codes.set_len((start + rows) * cols) };
+        Ok(())
     }
 
     /// Output dimension.

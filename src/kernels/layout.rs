@@ -8,8 +8,11 @@
 //!   takes the factor out again.
 //! - With unsigned codes, Σ weight·q = Σ code·q − Σ q: the second sum is the same for all rows.
 
-use crate::allocate::try_zeroed;
+use super::Compute;
+use super::repack::{self, Packing};
+use crate::allocate::try_with_capacity;
 use crate::{Error, Result};
+use std::array::from_fn;
 
 /// Rows that share a byte.
 pub(super) const GROUP: usize = 4;
@@ -17,6 +20,9 @@ pub(super) const GROUP: usize = 4;
 pub(super) const COL_STEP: usize = 128;
 /// The widest matrix. Σ code·q stays within 2^24 (exact in `f32`) and 64 times that within `i32`.
 pub const MAX_COLS: usize = 1 << 16;
+
+/// Bytes of the widest row in any packing: TQ2_0 has 66 for each 256 weights.
+const MAX_ROW_BYTES: usize = MAX_COLS / 256 * 66;
 
 /// Where the weights' scales apply.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,45 +88,89 @@ impl TernaryMatrix {
     }
 }
 
-/// Fills a [`TernaryMatrix`] as codes arrive, in any order and in pieces of any size.
+/// Fills a [`TernaryMatrix`] with a file's rows.
 #[derive(Debug)]
 pub struct TernaryPacker {
     rows: usize,
     cols: usize,
+    packing: Packing,
+    /// Grows by whole groups, in the room that it has from the beginning: only what is written takes memory.
     packed: Vec<u8>,
 }
 
+/// A code 3, which no writer produces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CodeThree;
+
 impl TernaryPacker {
-    /// Room for `rows` × `cols` codes, all 0 at first. `cols` must be a multiple of 128 up to [`MAX_COLS`].
-    pub fn new(rows: usize, cols: usize) -> Result<Self> {
-        if cols == 0 || !cols.is_multiple_of(COL_STEP) || cols > MAX_COLS {
+    /// Room for `rows` × `cols` codes. `cols` must be a multiple of 128 up to [`MAX_COLS`], and whole blocks of `packing`.
+    pub fn new(rows: usize, cols: usize, packing: Packing) -> Result<Self> {
+        if cols == 0 || !cols.is_multiple_of(COL_STEP.max(packing.block())) || cols > MAX_COLS {
+            let step = COL_STEP.max(packing.block());
             return Err(Error::BadValue {
                 key: "columns of a ternary matrix".to_owned(),
                 value: cols.to_string(),
-                reason: format!("must be a multiple of {COL_STEP} from {COL_STEP} to {MAX_COLS}"),
+                reason: format!("must be a multiple of {step} from {step} to {MAX_COLS}"),
             });
         }
         // Where the product does not fit, neither does the memory: ask for more than there can be.
         let bytes = usize::try_from(TernaryMatrix::bytes_of(rows as u64, cols as u64)).unwrap_or(usize::MAX);
-        Ok(TernaryPacker { rows, cols, packed: try_zeroed(bytes, "ternary weights")? })
+        Ok(TernaryPacker { rows, cols, packing, packed: try_with_capacity(bytes, "ternary weights")? })
     }
 
-    /// Stores the codes of consecutive elements, row by row, from element `first`. `first` and the number of codes
-    /// must be multiples of 128, each element may be stored once, and every code is 0, 1 or 2 (the caller has checked).
-    pub fn put(&mut self, first: usize, codes: &[u8]) {
-        assert!(first.is_multiple_of(COL_STEP) && codes.len().is_multiple_of(COL_STEP), "pieces of {COL_STEP} codes");
-        assert!(first / COL_STEP + codes.len() / COL_STEP <= self.rows * (self.cols / COL_STEP), "beyond the matrix");
-        let (mut row, mut col, mut codes) = (first / self.cols, first % self.cols, codes);
-        while !codes.is_empty() {
-            let (part, rest) = codes.split_at(codes.len().min(self.cols - col));
-            let start = row / GROUP * self.cols + col;
-            let shift = 2 * (row % GROUP);
-            for (byte, code) in self.packed[start..start + part.len()].iter_mut().zip(part) {
-                debug_assert!(*code <= 2, "code {code}");
-                *byte |= (code & 3) << shift;
-            }
-            (row, col, codes) = (row + 1, 0, rest);
+    /// Bytes of the rows that share memory, and are pushed together.
+    pub fn group_bytes(&self) -> usize {
+        GROUP * self.packing.row_bytes(self.cols)
+    }
+
+    /// Appends rows as they are in the file, shared out among the threads: whole groups of four, but for the last rows of
+    /// the matrix.
+    ///
+    /// Panics on what is not whole rows, and on more of them than there is room for.
+    ///
+    /// # Errors
+    /// [`CodeThree`] somewhere in these bytes: the packer is then of no use.
+    pub fn push(&mut self, compute: &Compute, bytes: &[u8]) -> std::result::Result<(), CodeThree> {
+        let row_bytes = self.packing.row_bytes(self.cols);
+        let (groups, last) = bytes.split_at(bytes.len() - bytes.len() % self.group_bytes());
+        self.push_groups(compute, groups)?;
+        if last.is_empty() {
+            return Ok(());
         }
+        assert!(last.len().is_multiple_of(row_bytes), "{} bytes in rows of {row_bytes}", last.len());
+        assert_eq!(last.len() / row_bytes, self.rows - self.packed.len() / self.cols * GROUP, "rows at the end");
+        // A row that is not there has codes 0.
+        let none = [0; MAX_ROW_BYTES];
+        let row = |i: usize| last.get(i * row_bytes..(i + 1) * row_bytes).unwrap_or(&none[..row_bytes]);
+        let start = self.packed.len();
+        self.packed.resize(start + self.cols, 0);
+        let ternary = compute.backend.pack_rows(self.packing, from_fn(row), &mut self.packed[start..]);
+        if ternary { Ok(()) } else { Err(CodeThree) }
+    }
+
+    fn push_groups(&mut self, compute: &Compute, bytes: &[u8]) -> std::result::Result<(), CodeThree> {
+        let Self { cols, packing, .. } = *self;
+        let (group_bytes, row_bytes) = (self.group_bytes(), packing.row_bytes(cols));
+        let groups = bytes.len() / group_bytes;
+        let len = self.packed.len() + groups * cols;
+        let room = self.packed.spare_capacity_mut();
+        assert!(groups * cols <= room.len(), "beyond the matrix");
+        let each = repack::units_a_task(groups, group_bytes, compute.pool.active());
+        let parts = bytes.chunks(each * group_bytes).zip(room[..groups * cols].chunks_mut(each * cols));
+        let mut tasks: Vec<_> = parts.map(|(bytes, room)| (bytes, room, true)).collect();
+        compute.pool.chunks(&mut tasks, 1, |_, tasks| {
+            for (bytes, room, ternary) in tasks {
+                for (group, room) in bytes.chunks_exact(group_bytes).zip(room.chunks_exact_mut(cols)) {
+                    let rows = from_fn(|i| &group[i * row_bytes..][..row_bytes]);
+                    *ternary &= compute.backend.pack_rows(packing, rows, repack::zeroed(room));
+                }
+            }
+        });
+        let ternary = tasks.iter().all(|(.., ternary)| *ternary);
+        // SAFETY: the room is within the capacity, and the tasks, all of which `chunks` has run, have written every byte of
+        // it: each has its part of the room, whose length is a multiple of `cols`, and `zeroed` writes runs of that.
+        unsafe { self.packed.set_len(len) };
+        if ternary { Ok(()) } else { Err(CodeThree) }
     }
 
     /// The matrix whose weights all have one scale.
@@ -137,6 +187,7 @@ impl TernaryPacker {
     }
 
     fn finish(self, scales: Scales) -> TernaryMatrix {
+        assert_eq!(self.packed.len(), self.rows.div_ceil(GROUP) * self.cols, "rows are missing");
         TernaryMatrix { rows: self.rows, cols: self.cols, packed: self.packed, scales }
     }
 }

@@ -31,8 +31,10 @@ pub(crate) mod generic;
 mod half;
 mod int8;
 mod layout;
+mod repack;
 mod roofline;
 pub(crate) mod scalar;
+pub mod tables;
 mod ternary;
 
 #[cfg(target_arch = "aarch64")]
@@ -48,10 +50,11 @@ mod tests;
 pub use activations::Activations;
 pub use dense::{DenseMatrix, dense_matmul};
 pub use generic::{LANES, Lanes};
-pub use int8::{Int8Matrix, WideActivations, int8_matvec};
-pub use layout::{MAX_COLS, TernaryMatrix, TernaryPacker};
+pub use int8::{Int8Matrix, NotFinite, WideActivations, int8_matvec};
+pub use layout::{CodeThree, MAX_COLS, TernaryMatrix, TernaryPacker};
+pub use repack::{Packing, RoundedRow};
 pub use roofline::{Limits, Roofline, Turn};
-pub use ternary::{Tile, ternary_matmul};
+pub use ternary::{Tile, Way, ternary_matmul, ternary_matmuls};
 
 use crate::gguf::TensorType;
 use crate::threads::Pool;
@@ -68,7 +71,7 @@ mod sealed {
 /// bits on every backend for finite input.
 ///
 /// Called for a row, a head or a tile at a time, so that the dynamic call costs nothing.
-pub trait Kernels: sealed::Sealed + Limits + Send + Sync + std::fmt::Debug {
+pub trait Kernels: sealed::Sealed + Limits + tables::Tables + Send + Sync + std::fmt::Debug {
     /// The name that [`by_name`] takes.
     fn name(&self) -> &'static str;
 
@@ -113,6 +116,10 @@ pub trait Kernels: sealed::Sealed + Limits + Send + Sync + std::fmt::Debug {
     // ── conversions ──────────────────────────────────────────────────────────────────────────
     /// Decodes whole blocks of a storage format; `bytes` must be what `out.len()` values of `kind` take.
     fn decode_blocks(&self, kind: TensorType, bytes: &[u8], out: &mut [f32]);
+    /// Four rows of a file, `out.len()` codes each, to the layout of [`TernaryMatrix`]. False if a code is 3.
+    fn pack_rows(&self, packing: Packing, rows: [&[u8]; layout::GROUP], out: &mut [u8]) -> bool;
+    /// A row of a file in 8 bits, with its codes in `codes`. None if a weight is infinity or NaN.
+    fn round_row(&self, kind: TensorType, bytes: &[u8], codes: &mut [i8]) -> Option<RoundedRow>;
     /// Narrows to f16, rounding to nearest even.
     fn f32_to_f16(&self, x: &[f32], out: &mut [u16]);
 

@@ -5,6 +5,7 @@ use super::generic::float_pieces;
 use super::half::Portable;
 use super::int8::{self, WideActivations};
 use super::layout::GROUP;
+use super::tables::{Registers, Tables, table_pieces};
 use super::ternary::{Dots, Tile, walk};
 use super::{Kernels, sealed::Sealed};
 
@@ -31,6 +32,7 @@ impl Kernels for Scalar {
     float_pieces!([], Portable);
     float_pieces!(@attention [], attention::Portable);
     float_pieces!(@blocks []);
+    float_pieces!(@repack [], Portable);
 }
 
 impl Dots for Scalar {
@@ -60,4 +62,63 @@ impl Dots for Scalar {
     unsafe fn fold(lanes: &[i32; GROUP]) -> [i32; GROUP] {
         *lanes
     }
+}
+
+/// Eight tokens side by side.
+#[derive(Debug, Clone, Copy)]
+struct Plain([i16; 8]);
+
+impl Registers for Plain {
+    const LANES: usize = 8;
+    const VECTORS: usize = 2;
+    const TABLES: usize = 4;
+    const STEP: usize = 1;
+
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        Plain([0; 8])
+    }
+
+    #[inline(always)]
+    unsafe fn load(sums: *const i16) -> Self {
+        // SAFETY: eight sums by the contract of `Registers`.
+        Plain(unsafe { sums.cast::<[i16; 8]>().read_unaligned() })
+    }
+
+    #[inline(always)]
+    unsafe fn load_q(q: *const i8) -> Self {
+        // SAFETY: eight activations by the contract of `Registers`.
+        Plain(unsafe { q.cast::<[i8; 8]>().read_unaligned() }.map(i16::from))
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, sums: *mut i16) {
+        // SAFETY: room for eight sums by the contract of `Registers`.
+        unsafe { sums.cast::<[i16; 8]>().write_unaligned(self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        Plain(std::array::from_fn(|i| self.0[i].wrapping_add(other.0[i])))
+    }
+
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        Plain(std::array::from_fn(|i| self.0[i].wrapping_sub(other.0[i])))
+    }
+
+    #[inline(always)]
+    unsafe fn add_to(self, sums: *mut i32, first: bool) {
+        for (i, lane) in self.0.into_iter().enumerate() {
+            // SAFETY: eight sums by the contract of `Registers`.
+            unsafe {
+                let sum = sums.add(i);
+                sum.write_unaligned(if first { 0 } else { sum.read_unaligned() } + i32::from(lane));
+            }
+        }
+    }
+}
+
+impl Tables for Scalar {
+    table_pieces!([], Plain);
 }

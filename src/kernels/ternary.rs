@@ -1,4 +1,4 @@
-//! Ternary matrix × quantised activations.
+//! Ternary matrix × quantised activations, by dots; for batches of tokens [`tables`](super::tables) are faster.
 //!
 //! y = (Σ code·q − Σ q) / s · scale, in this order: both sums are exact in `i32` and in `f32`, so a result has two
 //! roundings and no order to depend on. With block scales d the sum over blocks, in order, is Σ (D − Σ q)·d, then / s.
@@ -7,6 +7,7 @@
 //! that codes are unpacked once for several tokens; its sums stay on the stack until they are floats.
 
 use super::layout::{COL_STEP, GROUP, Scales};
+use super::tables::{self, Product};
 use super::{Activations, Compute, TernaryMatrix};
 use std::array::from_fn;
 use std::ops::Range;
@@ -16,13 +17,53 @@ const TASK_ROWS: usize = 64;
 /// Tokens a tile: their activations stay in the second-level cache.
 const TILE_TOKENS: usize = 16;
 
+/// How products with a batch of tokens are computed. The results are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// A dot product for each row and token.
+    Dots,
+    /// [`tables`](super::tables), for products that have `rows` rows together.
+    Tables {
+        /// Rows of all matrices that are multiplied with the batch at once.
+        rows: usize,
+    },
+}
+
+impl Way {
+    /// The faster one for `tokens` tokens and these matrices.
+    pub fn of<'a>(_c: &Compute, tokens: usize, matrices: impl Iterator<Item = &'a TernaryMatrix> + Clone) -> Way {
+        let min = std::env::var("B158_TURN").ok().and_then(|s| s.parse().ok()).unwrap_or(9);
+        if tokens >= min && matrices.clone().all(tables::suits) {
+            Way::Tables { rows: matrices.map(TernaryMatrix::rows).sum() }
+        } else {
+            Way::Dots
+        }
+    }
+}
+
 /// `y[row of x][row of w]` = w · x.
 ///
 /// Panics where `x` has other columns than `w`, `y` is not `x.rows() · w.rows()` long, or `x` was quantised on a
 /// backend that arranges activations in another way.
 pub fn ternary_matmul(c: &Compute, w: &TernaryMatrix, x: &Activations, y: &mut [f32]) {
-    assert_eq!(w.cols(), x.cols(), "columns of weights and activations");
-    assert_eq!(y.len(), x.rows() * w.rows(), "length of the result");
+    ternary_matmuls(c, &mut [(w, y)], x);
+}
+
+/// The same of several matrices with one input, which is cheaper than one after the other.
+pub fn ternary_matmuls(c: &Compute, products: &mut [Product<'_, '_>], x: &Activations) {
+    for (w, y) in products.iter() {
+        assert_eq!(w.cols(), x.cols(), "columns of weights and activations");
+        assert_eq!(y.len(), x.rows() * w.rows(), "length of the result");
+    }
+    if x.are_turned() {
+        return tables::matmul(c, products, x);
+    }
+    for (w, y) in products {
+        dots(c, w, x, y);
+    }
+}
+
+fn dots(c: &Compute, w: &TernaryMatrix, x: &Activations, y: &mut [f32]) {
     c.pool.columns(y, w.rows(), TASK_ROWS, |part| {
         let rows = part.range();
         for first in (0..x.rows()).step_by(TILE_TOKENS) {

@@ -3,9 +3,10 @@
 use super::attention::{Partials, attention};
 use super::feed_forward::gated;
 use super::rope::Rope;
+use super::weights::apply;
 use super::{Config, KvCache, KvType, Linear, Model, ScaledLinear};
 use crate::allocate::try_zeroed;
-use crate::kernels::{Activations, Compute, WideActivations};
+use crate::kernels::{Activations, Compute, Way, WideActivations};
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -172,9 +173,8 @@ impl State {
             return Err(before(self.layer));
         }
         quantize(&mut self.activations, compute, h, width, &[&layer.attn_q, &layer.attn_k, &layer.attn_v])?;
-        layer.attn_q.apply(compute, h, &self.activations, q);
-        layer.attn_k.apply(compute, h, &self.activations, k);
-        layer.attn_v.apply(compute, h, &self.activations, v);
+        let projections = [(&layer.attn_q, &mut *q), (&layer.attn_k, &mut *k), (&layer.attn_v, &mut *v)];
+        apply(compute, h, &self.activations, projections);
 
         for (heads, width) in [(&mut *q, width), (&mut *k, kv_width)] {
             for (i, row) in heads.chunks_exact_mut(width).enumerate() {
@@ -197,7 +197,7 @@ impl State {
             return Err(in_attention(self.layer));
         }
         quantize(&mut self.activations, compute, q, width, &[&layer.attn_output])?;
-        layer.attn_output.apply(compute, q, &self.activations, h);
+        apply(compute, q, &self.activations, [(&layer.attn_output, &mut *h)]);
         compute.backend.add(x, h);
         Ok(())
     }
@@ -213,8 +213,7 @@ impl State {
             return Err(in_attention(self.layer));
         }
         quantize(&mut self.activations, compute, h, width, &[&layer.ffn_gate, &layer.ffn_up])?;
-        layer.ffn_gate.apply(compute, h, &self.activations, gate);
-        layer.ffn_up.apply(compute, h, &self.activations, up);
+        apply(compute, h, &self.activations, [(&layer.ffn_gate, &mut *gate), (&layer.ffn_up, &mut *up)]);
         gated(compute, config, gate, up);
 
         let h = &mut self.h[..n * inner];
@@ -223,7 +222,7 @@ impl State {
         }
         quantize(&mut self.activations, compute, h, inner, &[&layer.ffn_down])?;
         let down = &mut self.q[..n * width];
-        layer.ffn_down.apply(compute, h, &self.activations, down);
+        apply(compute, h, &self.activations, [(&layer.ffn_down, &mut *down)]);
         compute.backend.add(x, down);
         Ok(())
     }
@@ -237,8 +236,10 @@ fn quantize(
     width: usize,
     linears: &[&ScaledLinear],
 ) -> Result<()> {
-    if linears.iter().any(|l| matches!(l.linear, Linear::Ternary(_))) {
-        activations.quantize(compute, x, width)?;
+    let ternary =
+        linears.iter().filter_map(|l| if let Linear::Ternary(matrix) = &l.linear { Some(matrix) } else { None });
+    if ternary.clone().next().is_some() {
+        activations.quantize_for(compute, x, width, Way::of(compute, x.len() / width, ternary))?;
     }
     Ok(())
 }

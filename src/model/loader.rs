@@ -112,7 +112,7 @@ pub struct Loader {
     text: Option<(Tokenizer, Template)>,
     current: Option<TensorSink>,
     tensors: HashMap<String, Tensor>,
-    hasher: Option<Sha256>,
+    pub(super) hasher: Option<Sha256>,
     failed: Option<Error>,
 }
 
@@ -181,7 +181,7 @@ impl Loader {
     }
 
     /// Nothing of a bad file stays behind.
-    fn fail(&mut self, error: Error) -> Error {
+    pub(super) fn fail(&mut self, error: Error) -> Error {
         self.tensors = HashMap::new();
         self.current = None;
         self.failed = Some(error.clone());
@@ -204,10 +204,10 @@ impl Loader {
                 let info = &self.header.decoder().tensors()[index];
                 if offset == 0 {
                     let held = Held::of(info, self.embedding);
-                    self.current = Some(TensorSink::new(held, info, self.compute.backend)?);
+                    self.current = Some(TensorSink::new(held, info)?);
                 }
                 if let Some(sink) = &mut self.current {
-                    sink.push(&info.name, bytes)?;
+                    sink.push(&info.name, bytes, &self.compute)?;
                 }
             }
             Event::TensorEnd { index } => {

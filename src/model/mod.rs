@@ -29,6 +29,8 @@ mod weights;
 
 pub use config::{Activation, Config, DEFAULT_BATCH, DEFAULT_CONTEXT};
 pub use estimator::Estimator;
+#[cfg(not(target_family = "wasm"))]
+pub use files::Spent;
 pub use fingerprint::Fingerprint;
 pub use forward::State;
 pub use kv_cache::{KvCache, KvType};

@@ -5,7 +5,7 @@ use super::tensors::{ROPE_FREQS, is_table};
 use crate::allocate::{try_with_capacity, try_zeroed};
 use crate::blocks::{self, BlockReader, i2_s, tq1_0, tq2_0};
 use crate::gguf::{TensorInfo, TensorType};
-use crate::kernels::{Backend, DenseMatrix, Int8Matrix, TernaryMatrix, TernaryPacker};
+use crate::kernels::{Compute, DenseMatrix, Int8Matrix, NotFinite, Packing, TernaryMatrix, TernaryPacker};
 use crate::{Error, Result};
 use half::f16;
 
@@ -63,14 +63,12 @@ pub(crate) enum TensorSink {
     Floats(FloatSink),
     Dense(DenseSink),
     Int8(Int8Sink),
-    I2S(I2SSink),
-    Tq1(TqSink<{ tq1_0::BYTES }>),
-    Tq2(TqSink<{ tq2_0::BYTES }>),
+    Ternary(TernarySink),
 }
 
 impl TensorSink {
     /// A sink for a tensor that is to be held so.
-    pub(crate) fn new(held: Held, info: &TensorInfo, backend: Backend) -> Result<Self> {
+    pub(crate) fn new(held: Held, info: &TensorInfo) -> Result<Self> {
         let (rows, cols) = shape(info)?;
         let elements = size(info.elements())?;
         Ok(match held {
@@ -83,36 +81,29 @@ impl TensorSink {
                 let bytes = try_with_capacity(size(info.size)?, &info.name)?;
                 TensorSink::Dense(DenseSink { kind: info.kind, rows, cols, bytes, checked: 0 })
             }
-            Held::Int8 => TensorSink::Int8(Int8Sink {
-                kind: info.kind,
-                rows: BlockReader::new(size(info.size)? / rows)?,
-                row: try_zeroed(cols, "a row of the embedding or the head")?,
-                matrix: Int8Matrix::new(rows, cols)?,
-                backend,
-            }),
-            Held::Ternary => {
-                let packer = TernaryPacker::new(rows, cols)?;
-                match info.kind {
-                    TensorType::TQ1_0 => TensorSink::Tq1(TqSink::new(packer, elements, tq1_0::decode)?),
-                    TensorType::TQ2_0 => TensorSink::Tq2(TqSink::new(packer, elements, tq2_0::decode)?),
-                    _ => {
-                        let blocks = BlockReader::new(i2_s::BYTES)?;
-                        TensorSink::I2S(I2SSink { blocks, packer, elements, next: 0, scale: None })
-                    }
-                }
+            Held::Int8 => {
+                let row_bytes = size(info.size)? / rows;
+                let matrix = Int8Matrix::new(rows, cols)?;
+                TensorSink::Int8(Int8Sink { kind: info.kind, rows: BlockReader::new(row_bytes)?, row_bytes, matrix })
             }
+            Held::Ternary => TensorSink::Ternary(TernarySink::new(
+                info,
+                match info.kind {
+                    TensorType::TQ1_0 => Packing::Tq1,
+                    TensorType::TQ2_0 => Packing::Tq2,
+                    _ => Packing::I2S,
+                },
+            )?),
         })
     }
 
     /// Takes the tensor's next bytes; `name` is for the error.
-    pub(crate) fn push(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn push(&mut self, name: &str, bytes: &[u8], compute: &Compute) -> Result<()> {
         match self {
             TensorSink::Floats(sink) => sink.bytes.extend_from_slice(bytes),
             TensorSink::Dense(sink) => return sink.push(name, bytes),
-            TensorSink::Int8(sink) => return sink.push(name, bytes),
-            TensorSink::I2S(sink) => return sink.push(name, bytes),
-            TensorSink::Tq1(sink) => return sink.push(name, bytes),
-            TensorSink::Tq2(sink) => return sink.push(name, bytes),
+            TensorSink::Int8(sink) => return sink.push(name, bytes, compute),
+            TensorSink::Ternary(sink) => return sink.push(name, bytes, compute),
         }
         Ok(())
     }
@@ -125,9 +116,7 @@ impl TensorSink {
                 Ok(Tensor::Dense(DenseMatrix::new(kind, rows, cols, bytes)?))
             }
             TensorSink::Int8(sink) => Ok(Tensor::Int8(sink.matrix)),
-            TensorSink::I2S(sink) => sink.finish(name),
-            TensorSink::Tq1(sink) => sink.finish(),
-            TensorSink::Tq2(sink) => sink.finish(),
+            TensorSink::Ternary(sink) => sink.finish(name),
         }
     }
 }
@@ -194,26 +183,20 @@ impl DenseSink {
 pub(crate) struct Int8Sink {
     kind: TensorType,
     rows: BlockReader,
-    /// The row at hand.
-    row: Vec<f32>,
+    row_bytes: usize,
     matrix: Int8Matrix,
-    backend: Backend,
 }
 
 impl Int8Sink {
-    fn push(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
-        let Self { kind, rows, row, matrix, backend } = self;
-        let row_bytes = row.len() / kind.block() as usize * kind.block_bytes() as usize;
+    fn push(&mut self, name: &str, bytes: &[u8], compute: &Compute) -> Result<()> {
+        let Self { kind, rows, row_bytes, matrix } = self;
         rows.push(bytes, |whole| {
-            for bytes in whole.chunks_exact(row_bytes) {
-                backend.decode_blocks(*kind, bytes, row);
-                if let Some(i) = row.iter().position(|v| !v.is_finite()) {
-                    let index = matrix.rows() * row.len() + i;
-                    return Err(bad(name, format!("element {index} is infinity or NaN")));
-                }
-                matrix.push_row(*backend, row);
-            }
-            Ok(())
+            let first = matrix.rows();
+            let Err(NotFinite { row }) = matrix.push(compute, *kind, whole) else { return Ok(()) };
+            let mut values: Vec<f32> = try_zeroed(matrix.cols(), "a row of the embedding or the head")?;
+            compute.backend.decode_blocks(*kind, &whole[row * *row_bytes..][..*row_bytes], &mut values);
+            let i = values.iter().position(|v| !v.is_finite()).unwrap_or(0);
+            Err(bad(name, format!("element {} is infinity or NaN", (first + row) * values.len() + i)))
         })
     }
 }
@@ -225,116 +208,154 @@ fn first<const N: usize>(bytes: &[u8], wrong: impl Fn([u8; N]) -> bool) -> Optio
     if any { elements.iter().position(|&element| wrong(element)) } else { None }
 }
 
-/// I2_S: two bits a weight over the whole tensor in blocks of 32 bytes, then as many that hold the scale.
-pub(crate) struct I2SSink {
-    blocks: BlockReader,
+/// Ternary rows, packed by groups of four as these become whole.
+pub(crate) struct TernarySink {
+    packing: Packing,
+    groups: BlockReader,
     packer: TernaryPacker,
-    elements: usize,
-    /// First element of the next block.
-    next: usize,
-    scale: Option<f32>,
+    /// Bytes of codes that are still to come.
+    left: usize,
+    /// First block of the next group.
+    block: usize,
+    blocks: usize,
+    scales: TernaryScales,
 }
 
-impl I2SSink {
-    fn push(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
-        let Self { blocks, packer, elements, next, scale } = self;
-        let mut codes = [0; i2_s::BLOCK];
-        blocks.push(bytes, |whole| {
-            for block in whole.as_chunks().0 {
-                if *next == *elements {
-                    *scale = Some(i2_s::scale(block));
-                } else if i2_s::decode(block, &mut codes) {
-                    packer.put(*next, &codes);
-                    *next += i2_s::BLOCK;
-                } else {
-                    return Err(bad(name, code_three(*next, i2_s::BLOCK)));
-                }
-            }
-            Ok(())
+/// Where a packing has its scales.
+enum TernaryScales {
+    /// I2_S: after the codes, in as many bytes as a block has; those that have come.
+    Tail(Vec<u8>),
+    /// TQ1_0 and TQ2_0: each 256 weights bring theirs. As long as all agree there is one for the matrix.
+    Blocks {
+        /// The scale that all blocks have shared so far; a block of zeros agrees with any.
+        shared: Option<f16>,
+        /// One scale a block, from the first disagreement on.
+        each: Vec<f32>,
+    },
+}
+
+impl TernarySink {
+    fn new(info: &TensorInfo, packing: Packing) -> Result<Self> {
+        let (rows, cols) = shape(info)?;
+        let packer = TernaryPacker::new(rows, cols, packing)?;
+        let blocks = size(info.elements())? / packing.block();
+        Ok(TernarySink {
+            packing,
+            // Of a matrix of fewer rows than a group has, no more than it has.
+            groups: BlockReader::new(packer.group_bytes().min(blocks * packing.block_bytes()))?,
+            packer,
+            left: blocks * packing.block_bytes(),
+            block: 0,
+            blocks,
+            scales: match packing {
+                Packing::I2S => TernaryScales::Tail(try_with_capacity(i2_s::BYTES, "the scale of a matrix")?),
+                Packing::Tq1 | Packing::Tq2 => TernaryScales::Blocks { shared: None, each: Vec::new() },
+            },
         })
+    }
+
+    fn push(&mut self, name: &str, bytes: &[u8], compute: &Compute) -> Result<()> {
+        let Self { packing, groups, packer, left, block, blocks, scales } = self;
+        let mut take = |whole: &[u8]| {
+            let first = *block;
+            *block += whole.len() / packing.block_bytes();
+            let finite = scales.take(*packing, whole, first, *blocks)?;
+            let ternary = packer.push(compute, whole).is_ok();
+            // Told by the first block that is damaged, whichever of the two found it.
+            if finite && ternary { Ok(()) } else { Err(bad(name, damage(*packing, whole, first))) }
+        };
+        let (codes, tail) = bytes.split_at(bytes.len().min(*left));
+        *left -= codes.len();
+        groups.push(codes, &mut take)?;
+        if *left == 0 && groups.pending() > 0 {
+            take(groups.take_pending())?;
+        }
+        if let TernaryScales::Tail(bytes) = &mut self.scales {
+            bytes.extend_from_slice(&tail[..tail.len().min(i2_s::BYTES - bytes.len())]);
+        }
+        Ok(())
     }
 
     fn finish(self, name: &str) -> Result<Tensor> {
-        let scale = self.scale.ok_or_else(|| bad(name, "no scale after the codes".into()))?;
-        if !scale.is_finite() || scale == 0.0 {
-            let reason = format!("its scale is {scale}; quantize again with one thread, more spoil an I2_S file");
-            return Err(bad(name, reason));
-        }
-        Ok(Tensor::Ternary(self.packer.finish_scaled(scale)))
-    }
-}
-
-type Decode<const N: usize> = fn(&[u8; N], &mut [u8; TQ_BLOCK]) -> Option<f16>;
-
-/// Weights of a TQ1_0 or TQ2_0 block.
-const TQ_BLOCK: usize = tq2_0::BLOCK;
-
-/// TQ1_0 and TQ2_0: each 256 weights bring their scale. As long as all agree there is one for the matrix.
-pub(crate) struct TqSink<const N: usize> {
-    blocks: BlockReader,
-    packer: TernaryPacker,
-    decode: Decode<N>,
-    blocks_in_all: usize,
-    /// First element of the next block.
-    next: usize,
-    /// The scale that all blocks have shared so far; a block of zeros agrees with any.
-    shared: Option<f32>,
-    /// One scale a block, from the first disagreement on.
-    scales: Vec<f32>,
-}
-
-impl<const N: usize> TqSink<N> {
-    fn new(packer: TernaryPacker, elements: usize, decode: Decode<N>) -> Result<Self> {
-        Ok(TqSink {
-            blocks: BlockReader::new(N)?,
-            packer,
-            decode,
-            blocks_in_all: elements / TQ_BLOCK,
-            next: 0,
-            shared: None,
-            scales: Vec::new(),
-        })
-    }
-
-    fn push(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
-        let Self { blocks, packer, decode, blocks_in_all, next, shared, scales } = self;
-        let mut codes = [0; TQ_BLOCK];
-        blocks.push(bytes, |whole| {
-            for block in whole.as_chunks().0 {
-                let scale = decode(block, &mut codes).ok_or_else(|| bad(name, code_three(*next, TQ_BLOCK)))?.to_f32();
-                let index = *next / TQ_BLOCK;
-                if !scale.is_finite() {
-                    return Err(bad(name, format!("the scale of block {index} is {scale}")));
+        let (packer, block) = (self.packer, self.packing.block());
+        Ok(Tensor::Ternary(match self.scales {
+            TernaryScales::Tail(tail) => {
+                let tail = tail.first_chunk().ok_or_else(|| bad(name, "no scale after the codes".into()))?;
+                let scale = i2_s::scale(tail);
+                if !scale.is_finite() || scale == 0.0 {
+                    let reason =
+                        format!("its scale is {scale}; quantize again with one thread, more spoil an I2_S file");
+                    return Err(bad(name, reason));
                 }
-                packer.put(*next, &codes);
-                *next += TQ_BLOCK;
-                if !scales.is_empty() {
-                    scales.push(scale);
-                } else if codes.iter().any(|&code| code != 1) && *shared.get_or_insert(scale) != scale {
-                    *scales = try_with_capacity(*blocks_in_all, "block scales")?;
-                    scales.resize(index, shared.unwrap_or_default());
-                    scales.push(scale);
-                }
+                packer.finish_scaled(scale)
             }
-            Ok(())
-        })
-    }
-
-    fn finish(self) -> Result<Tensor> {
-        Ok(Tensor::Ternary(if self.scales.is_empty() {
-            self.packer.finish_scaled(self.shared.unwrap_or(1.0))
-        } else {
-            self.packer.finish_block_scaled(TQ_BLOCK, self.scales)
+            TernaryScales::Blocks { shared, each } if each.is_empty() => {
+                packer.finish_scaled(shared.map_or(1.0, f16::to_f32))
+            }
+            TernaryScales::Blocks { each, .. } => packer.finish_block_scaled(block, each),
         }))
     }
 }
 
-fn bad(name: &str, reason: String) -> Error {
-    Error::BadTensorData { name: name.to_owned(), reason }
+impl TernaryScales {
+    /// Takes the scales of a run of blocks, `first` the index of the first. False if one is not finite.
+    fn take(&mut self, packing: Packing, run: &[u8], first: usize, blocks: usize) -> Result<bool> {
+        let TernaryScales::Blocks { shared, each } = self else { return Ok(true) };
+        for (i, block) in run.chunks_exact(packing.block_bytes()).enumerate() {
+            let scale = block_scale(block);
+            if each.is_empty() && shared.is_some_and(|shared| shared.to_bits() == scale.to_bits()) {
+                continue;
+            }
+            if !scale.is_finite() {
+                return Ok(false);
+            }
+            if !each.is_empty() {
+                each.push(scale.to_f32());
+            } else if !is_zeros(packing, block) && *shared.get_or_insert(scale) != scale {
+                *each = try_with_capacity(blocks, "block scales")?;
+                each.resize(first + i, shared.map_or(0.0, f16::to_f32));
+                each.push(scale.to_f32());
+            }
+        }
+        Ok(true)
+    }
 }
 
-fn code_three(first: usize, block: usize) -> String {
-    format!("a code 3 among weights {first}..{}: codes are 0, 1 and 2; the file is damaged", first + block)
+/// The scale of a TQ1_0 or TQ2_0 block: its last two bytes.
+fn block_scale(block: &[u8]) -> f16 {
+    f16::from_le_bytes(*block.last_chunk().unwrap_or(&[0; 2]))
+}
+
+/// Whether all weights of a TQ1_0 or TQ2_0 block are 0.
+fn is_zeros(packing: Packing, block: &[u8]) -> bool {
+    let mut codes = [0; tq2_0::BLOCK];
+    match packing {
+        Packing::I2S => return false,
+        Packing::Tq1 => block.first_chunk().map(|block| tq1_0::decode(block, &mut codes)),
+        Packing::Tq2 => block.first_chunk().map(|block| tq2_0::decode(block, &mut codes)),
+    };
+    codes.iter().all(|&code| code == 1)
+}
+
+/// What is wrong with the first block of a run that is damaged, `first` its index in the tensor.
+fn damage(packing: Packing, run: &[u8], first: usize) -> String {
+    let weights = packing.block();
+    for (i, block) in run.chunks_exact(packing.block_bytes()).enumerate() {
+        let (index, scaled) = (first + i, packing != Packing::I2S);
+        let codes = if scaled { &block[..block.len() - 2] } else { block };
+        if packing != Packing::Tq1 && codes.iter().any(|byte| byte & byte >> 1 & 0x55 != 0) {
+            let (from, to) = (index * weights, (index + 1) * weights);
+            return format!("a code 3 among weights {from}..{to}: codes are 0, 1 and 2; the file is damaged");
+        }
+        if scaled && !block_scale(block).is_finite() {
+            return format!("the scale of block {index} is {}", block_scale(block));
+        }
+    }
+    "a block is damaged".to_owned()
+}
+
+fn bad(name: &str, reason: String) -> Error {
+    Error::BadTensorData { name: name.to_owned(), reason }
 }
 
 fn size(n: u64) -> Result<usize> {

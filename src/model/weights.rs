@@ -1,7 +1,8 @@
 //! What the graph reads: matrices in the kernels' layout, norms in f32.
 
+use crate::kernels::tables::Product;
 use crate::kernels::{Activations, Compute, DenseMatrix, Int8Matrix, TernaryMatrix, WideActivations};
-use crate::kernels::{dense_matmul, int8_matvec, ternary_matmul};
+use crate::kernels::{dense_matmul, int8_matvec, ternary_matmuls};
 
 /// A linear layer, rows × columns as outputs × inputs.
 pub enum Linear {
@@ -12,14 +13,6 @@ pub enum Linear {
 }
 
 impl Linear {
-    /// `y[token][rows]` from the inputs `x`; `quantized` are the same inputs rounded to int8.
-    pub(crate) fn apply(&self, compute: &Compute, x: &[f32], quantized: &Activations, y: &mut [f32]) {
-        match self {
-            Linear::Ternary(matrix) => ternary_matmul(compute, matrix, quantized, y),
-            Linear::Dense(matrix) => dense_matmul(compute, matrix, x, y),
-        }
-    }
-
     /// Bytes in memory.
     pub fn bytes(&self) -> u64 {
         match self {
@@ -62,10 +55,23 @@ pub struct ScaledLinear {
     pub scale: Option<f32>,
 }
 
-impl ScaledLinear {
-    pub(crate) fn apply(&self, compute: &Compute, x: &[f32], quantized: &Activations, y: &mut [f32]) {
-        self.linear.apply(compute, x, quantized, y);
-        if let Some(scale) = self.scale {
+/// `y[token][rows]` of each layer from the inputs `x`, which all have in common; `quantized` are the same inputs rounded to int8.
+pub(crate) fn apply<const N: usize>(
+    compute: &Compute,
+    x: &[f32],
+    quantized: &Activations,
+    mut layers: [(&ScaledLinear, &mut [f32]); N],
+) {
+    let mut ternary: Vec<Product<'_, '_>> = Vec::with_capacity(N);
+    for (layer, y) in &mut layers {
+        match &layer.linear {
+            Linear::Ternary(matrix) => ternary.push((matrix, y)),
+            Linear::Dense(matrix) => dense_matmul(compute, matrix, x, y),
+        }
+    }
+    ternary_matmuls(compute, &mut ternary, quantized);
+    for (layer, y) in layers {
+        if let Some(scale) = layer.scale {
             y.iter_mut().for_each(|y| *y *= scale);
         }
     }

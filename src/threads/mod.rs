@@ -25,6 +25,7 @@ pub use pool::Pool;
 #[cfg(all(target_family = "wasm", target_feature = "atomics"))]
 pub(crate) use pool::{join, work};
 pub use split::Columns;
+pub(crate) use split::Parts;
 pub use tuner::Tuner;
 
 impl Default for Pool {

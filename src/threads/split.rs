@@ -17,7 +17,35 @@ impl<T> Shared<T> {
     }
 }
 
-/// The columns `range` of a row-major matrix: what one task of [`Pool::columns`] may write.
+/// A row-major matrix that tasks write in parts of their own choice.
+pub(crate) struct Parts<'a, T> {
+    first: Shared<T>,
+    width: usize,
+    rows: usize,
+    matrix: PhantomData<&'a mut [T]>,
+}
+
+impl<'a, T: Send> Parts<'a, T> {
+    /// Of rows of `width`.
+    pub(crate) fn new(data: &'a mut [T], width: usize) -> Self {
+        let rows = data.len().checked_div(width).unwrap_or(0);
+        Parts { first: Shared(data.as_mut_ptr()), width, rows, matrix: PhantomData }
+    }
+
+    /// The columns `columns` of the rows `rows`, which are counted from there on. Panics where the matrix has no such part.
+    ///
+    /// # Safety
+    /// While the view lives, no other view has an element of it.
+    pub(crate) unsafe fn part(&self, rows: Range<usize>, columns: Range<usize>) -> Columns<'_, T> {
+        assert!(rows.start <= rows.end && rows.end <= self.rows, "rows {rows:?} of {}", self.rows);
+        assert!(columns.start <= columns.end && columns.end <= self.width, "columns {columns:?} of {}", self.width);
+        // SAFETY: rows.start <= self.rows, so the pointer stays within the matrix or at its end.
+        let first = unsafe { self.first.get().add(rows.start * self.width) };
+        Columns { first, width: self.width, rows: rows.len(), range: columns, matrix: PhantomData }
+    }
+}
+
+/// The columns `range` of a row-major matrix, or of some of its rows: what one task of [`Pool::columns`] may write.
 pub struct Columns<'a, T> {
     first: *mut T,
     width: usize,
@@ -35,8 +63,8 @@ impl<T> Columns<'_, T> {
     /// This part of row `row`. Panics where the matrix has no such row.
     pub fn row(&mut self, row: usize) -> &mut [T] {
         assert!(row < self.rows, "row {row} of {}", self.rows);
-        // SAFETY: row < rows and range.end <= width, so the part lies in the matrix that `Pool::columns` borrowed
-        // for longer than this view lives; no other view has these columns, and `&mut self` forbids a second
+        // SAFETY: row < rows and range.end <= width, so the part lies in the matrix that `Pool::columns` or `Parts`
+        // borrowed for longer than this view lives; no other view has these elements, and `&mut self` forbids a second
         // slice from this one.
         unsafe { std::slice::from_raw_parts_mut(self.first.add(row * self.width + self.range.start), self.range.len()) }
     }

@@ -5,11 +5,17 @@
 mod common;
 
 mod cache;
+mod check;
 mod commands;
 mod conversation;
+#[cfg(unix)]
+mod documents;
+mod downloads;
 mod escapes;
+mod files;
 mod options;
 mod pipes;
+mod server;
 
 use std::ffi::OsStr;
 use std::io::Write;

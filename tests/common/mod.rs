@@ -51,6 +51,18 @@ pub(crate) fn sizes<'t, T>(full: &'t [T], sample: &'t [T]) -> &'t [T] {
     if wide() { full } else { sample }
 }
 
+/// The backends that long work is tried on. In a browser scalar, which is plain Rust and was held against the others natively, is
+/// left to the pinned bits of tests/engine/identity.rs: it would take most of the time there.
+pub(crate) fn backends() -> impl Iterator<Item = Backend> {
+    let slow = |backend: &Backend| cfg!(target_family = "wasm") && !wide() && backend.name() == "scalar";
+    b158::kernels::available().into_iter().filter(move |backend| !slow(backend))
+}
+
+/// Numbers of threads that differ. The page of the wasm tests has one.
+pub(crate) fn thread_counts() -> &'static [usize] {
+    if cfg!(target_family = "wasm") { &[1] } else { &[1, 3] }
+}
+
 /// Loads a file in chunks of `chunk` bytes.
 pub(crate) fn load(file: &[u8], backend: Backend, threads: usize, chunk: usize) -> Loaded {
     let options = LoaderOptions { file_size: Some(file.len() as u64), ..Default::default() };

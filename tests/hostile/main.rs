@@ -6,6 +6,8 @@ mod alignment;
 mod arrays;
 mod chat_template;
 mod counts;
+#[cfg(not(target_family = "wasm"))]
+mod decoder_memory;
 mod file;
 mod header;
 mod hyper_parameters;
@@ -13,6 +15,8 @@ mod keys;
 mod names;
 mod offsets;
 mod stream;
+#[cfg(not(target_family = "wasm"))]
+mod template_limits;
 mod tensor_info;
 mod tokenizer;
 mod values;

@@ -1,5 +1,6 @@
 // The page: a form for a person, `window.bench` for a program.
 import { bench } from "./bench.js";
+import { benchLoading } from "./load.js";
 import { charts } from "./plot.js";
 import { tables } from "./report.js";
 
@@ -9,12 +10,14 @@ const list = (text) => text.split(",").map((part) => part.trim()).filter((part) 
 const numbers = (text) => list(text).map(Number);
 
 /** Measures and shows; gives the results. */
-window.bench = async (options) => {
+window.bench = (options) => run(options.load ? benchLoading : bench, options);
+
+async function run(measure, options) {
   form.querySelector("button").disabled = true;
   at("progress").hidden = false;
   at("error").hidden = true;
   try {
-    return await bench(options, tell);
+    return await measure(options, tell);
   } catch (error) {
     at("error").textContent = error instanceof Error ? error.message : String(error);
     at("error").hidden = false;
@@ -24,7 +27,7 @@ window.bench = async (options) => {
     at("doing").textContent = "";
     at("progress").hidden = true;
   }
-};
+}
 
 function tell({ text, done, total, results }) {
   if (results) {

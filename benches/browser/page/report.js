@@ -12,7 +12,7 @@ const times = (now, base) => (now === base ? "" : ` × ${hundredth(now / base)}`
 
 /** Every table there is something to say in: `{ title, header, rows }`. */
 export function tables(results) {
-  return [speed(results), memory(results), depths(results), peers(results)].filter(({ rows }) => rows.length > 0);
+  return [speed(results), memory(results), depths(results), loading(results), peers(results)].filter(({ rows }) => rows.length > 0);
 }
 
 function speed({ runs, options }) {
@@ -58,10 +58,24 @@ function memory({ runs }) {
 }
 
 function depths({ runs, options }) {
-  const measured = options.depths.filter((depth) => runs.every((run) => run.depths.some((at) => at.depth === depth && at.generation.length > 0)));
+  const measured = (options.depths ?? []).filter((depth) => runs.every((run) => run.depths.some((at) => at.depth === depth && at.generation.length > 0)));
   const at = (run, depth) => run.depths.find((entry) => entry.depth === depth);
   const rows = measured.length === 0 ? [] : runs.map((run) => [run.backend, String(run.threads), ...measured.map((depth) => tenth(median(at(run, depth).generation)))]);
   return { title: "Generation behind a context, tok/s", header: ["build", "threads", ...measured.map((depth) => `${depth} tokens`)], rows };
+}
+
+function loading({ loading, options }) {
+  const title = `Seconds until the model can answer, median of ${options.rounds} rounds by turns`;
+  if (!loading) return { title, header: [], rows: [] };
+  const { fetched, runs } = loading;
+  const base = median(fetched.seconds);
+  const rows = [[fetched.way, "", "", hundredth(base), ""]];
+  for (const { backend, threads, ways } of runs) {
+    for (const { way, seconds } of ways) {
+      if (seconds.length > 0) rows.push([way, backend, String(threads), hundredth(median(seconds)), hundredth(median(seconds) / base)]);
+    }
+  }
+  return { title, header: ["from", "build", "threads", "seconds", `of ${fetched.way}`], rows };
 }
 
 function peers(results) {

@@ -47,15 +47,16 @@ mod report;
 mod statistics;
 mod tally;
 
+use super::source::{Fetch, Source};
 use super::terminal::{self, unless_closed};
-use super::{Outcome, load};
+use super::{Outcome, fetch, load};
 use b158::blocks;
-use b158::gguf::{Decoder, Event, Limits, TensorInfo, TensorType};
+use b158::download::Receiver;
+use b158::gguf::{Decoder, Event, Limits, Split, TensorInfo, TensorType};
 use report::{Report, TensorReport};
 use statistics::{Evidence, Layout, decide};
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::Path;
 use tally::Tally;
 
 /// What a layer shows of its feed-forward channels.
@@ -75,63 +76,119 @@ struct Check {
 }
 
 /// A tensor whose bytes are arriving.
+#[derive(Default)]
 enum Reading {
     Ternary(Tally),
     /// A norm.
     Floats(Vec<u8>),
     /// Of no interest.
+    #[default]
     Other,
 }
 
 /// Reads the file, prints what it found, and fails if the file is damaged or in the foreign layout.
-pub(super) fn run(path: &Path, json: bool) -> Outcome {
-    let report = read(load::open(path)?).map_err(|e| format!("{}: {e}", terminal::path(path)))?;
+pub(super) fn run(source: &Source, fetch: &Fetch, json: bool) -> Outcome {
+    let report = match source {
+        Source::File(path) => read(load::open(path)?).map_err(|e| format!("{}: {e}", terminal::path(path)))?,
+        Source::Address(address) => fetch::all(fetch.requests(address)?, false, Reader::default(), Reader::finish)?,
+    };
     let mut out = terminal::out();
     unless_closed(if json { report.print_json(&mut out) } else { report.print_text(&mut out) })?;
     match report.failure() {
-        Some(reason) => Err(format!("{}: {reason}", terminal::path(path)).into()),
+        Some(reason) => Err(format!("{}: {reason}", source.name()).into()),
         None => Ok(()),
     }
 }
 
 fn read(load::Part { mut file, size, .. }: load::Part) -> Outcome<Report> {
     let bar = load::bar(size, false, "checking");
-    let mut decoder = Decoder::new(Limits { file_size: size, ..Limits::default() });
+    let mut reader =
+        Reader { decoder: Some(Decoder::new(Limits { file_size: size, ..Limits::default() })), ..Reader::default() };
     let mut buffer = vec![0; 1 << 20];
-    let (mut check, mut tensors, mut reading) = (Check::default(), Vec::new(), Reading::Other);
     loop {
         let n = file.read(&mut buffer)?;
         if n == 0 {
             break;
         }
-        let mut bytes = &buffer[..n];
+        reader.push(&buffer[..n])?;
+        bar.inc(n as u64);
+    }
+    bar.finish_and_clear();
+    Ok(reader.finish()?)
+}
+
+/// Takes a file, or the parts of a split one.
+#[derive(Default)]
+struct Reader {
+    check: Check,
+    decoder: Option<Decoder>,
+    /// Of the file at hand.
+    tensors: Vec<TensorInfo>,
+    reading: Reading,
+    architecture: Option<String>,
+    split: Option<Split>,
+}
+
+impl Reader {
+    fn finish(self) -> b158::Result<Report> {
+        self.decoder.map_or(Ok(()), |decoder| decoder.finish())?;
+        Ok(self.check.report())
+    }
+}
+
+impl Receiver for Reader {
+    async fn begin(&mut self, size: Option<u64>) -> b158::Result<()> {
+        *self = Reader::default();
+        self.decoder = Some(Decoder::new(Limits { file_size: size, ..Limits::default() }));
+        Ok(())
+    }
+
+    fn next_part(&mut self, size: Option<u64>) -> b158::Result<()> {
+        self.decoder.as_ref().map_or(Ok(()), Decoder::finish)?;
+        let limits = Limits { file_size: size, ..Limits::default() };
+        self.decoder = Some(Decoder::of_part(limits, self.architecture.as_deref().unwrap_or_default()));
+        Ok(())
+    }
+
+    fn push(&mut self, mut bytes: &[u8]) -> b158::Result<()> {
         loop {
+            let Some(decoder) = &mut self.decoder else { return Ok(()) };
             let (taken, event) = decoder.push(bytes)?;
             match event {
-                Event::NeedMore => break,
+                Event::NeedMore => return Ok(()),
+                Event::Metadata => {
+                    self.split = Split::from_metadata(decoder.metadata())?;
+                    if self.architecture.is_none() {
+                        self.architecture = decoder.metadata().str("general.architecture")?.map(str::to_owned);
+                    }
+                }
                 Event::TensorData { index, offset, bytes } => {
                     if offset == 0 {
-                        reading = Reading::new(&tensors[index])?;
+                        self.reading = Reading::new(&self.tensors[index])?;
                     }
-                    match &mut reading {
+                    match &mut self.reading {
                         Reading::Ternary(tally) => tally.push(bytes)?,
                         Reading::Floats(held) => held.extend_from_slice(bytes),
                         Reading::Other => {}
                     }
                 }
                 Event::TensorEnd { index } => {
-                    check.finish(&tensors[index], std::mem::replace(&mut reading, Reading::Other))?;
+                    self.check.finish(&self.tensors[index], std::mem::take(&mut self.reading))?;
                 }
-                Event::Tensors => tensors = decoder.tensors().to_vec(),
+                Event::Tensors => self.tensors = decoder.tensors().to_vec(),
                 _ => {}
             }
             bytes = &bytes[taken..];
         }
-        bar.inc(n as u64);
     }
-    decoder.finish()?;
-    bar.finish_and_clear();
-    Ok(check.report())
+
+    fn is_last_part(&self) -> bool {
+        self.split.is_none_or(|split| split.no + 1 == split.count)
+    }
+
+    fn expected_size(&self) -> Option<u64> {
+        self.decoder.as_ref().and_then(Decoder::data_size)
+    }
 }
 
 impl Reading {
@@ -155,7 +212,7 @@ fn part(info: &TensorInfo) -> Option<(usize, &str)> {
 }
 
 impl Check {
-    fn finish(&mut self, info: &TensorInfo, reading: Reading) -> Outcome {
+    fn finish(&mut self, info: &TensorInfo, reading: Reading) -> b158::Result<()> {
         let layer = part(info).map(|(layer, part)| (self.layers.entry(layer).or_default(), part));
         let counts = |counts: &[u32]| counts.iter().copied().map(f64::from).collect();
         match (reading, layer) {

@@ -4,6 +4,7 @@ mod attention;
 mod limits;
 mod neon;
 mod neon_dotprod;
+mod tables;
 
 use super::Backend;
 use super::half::{HALVES, Narrow, Widen};

@@ -39,6 +39,7 @@ impl Kernels for Neon {
     float_pieces!([target_feature(enable = "neon")], Fcvt);
     float_pieces!(@attention [target_feature(enable = "neon")], Two);
     float_pieces!(@blocks [target_feature(enable = "neon")]);
+    float_pieces!(@repack [target_feature(enable = "neon")], Fcvt);
 }
 
 /// The pieces of the activations are 7 bits, so they are signed bytes too, and two products of at most 127·127 fit 16 bits.

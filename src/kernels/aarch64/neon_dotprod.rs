@@ -40,6 +40,7 @@ impl Kernels for NeonDotprod {
     float_pieces!([target_feature(enable = "neon,dotprod")], Fcvt);
     float_pieces!(@attention [target_feature(enable = "neon,dotprod")], Two);
     float_pieces!(@blocks [target_feature(enable = "neon,dotprod")]);
+    float_pieces!(@repack [target_feature(enable = "neon,dotprod")], Fcvt);
 }
 
 /// sum + the products of 16 bytes, four to a lane. Assembly, because Rust's intrinsic for it is not stable.

@@ -36,9 +36,7 @@ fn products_equal_bitnet_cpp() {
         let scale = f32s(take(&mut cases, 32))[0];
         let x = f32s(take(&mut cases, 4 * cols * tokens));
         let expected = f32s(take(&mut results, 4 * rows * tokens));
-        let mut packer = TernaryPacker::new(rows, cols).unwrap();
-        packer.put(0, &codes);
-        let w = packer.finish_scaled(scale);
+        let w = ternary::packed(rows, cols, &codes).finish_scaled(scale);
         for c in computes() {
             let mut activations = Activations::new();
             activations.quantize(&c, &x, cols).unwrap();

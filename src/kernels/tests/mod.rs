@@ -9,6 +9,7 @@ mod golden;
 mod int8;
 #[cfg(not(target_family = "wasm"))]
 mod properties;
+mod repack;
 mod roofline;
 mod ternary;
 

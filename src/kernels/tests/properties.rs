@@ -1,6 +1,6 @@
 //! Random shapes and data, native only.
 
-use super::ternary::reference;
+use super::ternary::{product, reference};
 use super::*;
 use proptest::prelude::*;
 
@@ -19,16 +19,10 @@ proptest! {
         let cols = 128 * pieces;
         let codes: Vec<u8> = (0..rows * cols).map(|_| random.below(3) as u8).collect();
         let x = random.wild_vec(tokens * cols);
-        let mut packer = TernaryPacker::new(rows, cols).unwrap();
-        packer.put(0, &codes);
-        let w = packer.finish_scaled(scale);
+        let w = ternary::packed(rows, cols, &codes).finish_scaled(scale);
         let expected = reference(&codes, cols, scale, &x);
         for c in computes() {
-            let mut activations = Activations::new();
-            activations.quantize(&c, &x, cols).unwrap();
-            let mut y = vec![f32::NAN; tokens * rows];
-            ternary_matmul(&c, &w, &activations, &mut y);
-            assert_bits("product", c.backend, &y, &expected);
+            assert_bits("product", c.backend, &product(&c, &w, &x), &expected);
         }
     }
 

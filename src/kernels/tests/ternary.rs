@@ -1,13 +1,20 @@
 //! The ternary product: exact sums, the written order of the floats, every shape.
 
 use super::*;
+use crate::blocks::i2_s;
 
 /// Weights of -1, 0, +1 and one scale, beside their plain codes.
 pub(super) fn matrix(rows: usize, cols: usize, mut code: impl FnMut(usize) -> u8) -> (TernaryPacker, Vec<u8>) {
     let codes: Vec<u8> = (0..rows * cols).map(&mut code).collect();
-    let mut packer = TernaryPacker::new(rows, cols).unwrap();
-    packer.put(0, &codes);
-    (packer, codes)
+    (packed(rows, cols, &codes), codes)
+}
+
+/// Rows of codes, on the oracle.
+pub(super) fn packed(rows: usize, cols: usize, codes: &[u8]) -> TernaryPacker {
+    let mut packer = TernaryPacker::new(rows, cols, Packing::I2S).unwrap();
+    let bytes: Vec<u8> = codes.as_chunks().0.iter().flat_map(i2_s::encode).collect();
+    packer.push(&Compute { backend: &scalar::Scalar, pool: Pool::new(1) }, &bytes).unwrap();
+    packer
 }
 
 /// bitnet.cpp's arithmetic, in the order that its documentation gives, from the codes as they are in the file.
@@ -26,12 +33,17 @@ pub(super) fn reference(codes: &[u8], cols: usize, scale: f32, x: &[f32]) -> Vec
     y
 }
 
-fn product(c: &Compute, w: &TernaryMatrix, x: &[f32]) -> Vec<f32> {
+/// By dots and by tables, which must agree.
+pub(super) fn product(c: &Compute, w: &TernaryMatrix, x: &[f32]) -> Vec<f32> {
     let mut activations = Activations::new();
-    activations.quantize(c, x, w.cols()).unwrap();
-    let mut y = vec![f32::NAN; activations.rows() * w.rows()];
-    ternary_matmul(c, w, &activations, &mut y);
-    y
+    let [dots, tables] = [Way::Dots, Way::Tables { rows: w.rows() }].map(|way| {
+        activations.quantize_for(c, x, w.cols(), way).unwrap();
+        let mut y = vec![f32::NAN; activations.rows() * w.rows()];
+        ternary_matmul(c, w, &activations, &mut y);
+        y
+    });
+    assert_bits("tables and dots", c.backend, &tables, &dots);
+    dots
 }
 
 #[cfg_attr(target_family = "wasm", wasm_bindgen_test::wasm_bindgen_test)]
@@ -179,30 +191,13 @@ fn batching_does_not_change_a_token() {
 
 #[cfg_attr(target_family = "wasm", wasm_bindgen_test::wasm_bindgen_test)]
 #[cfg_attr(not(target_family = "wasm"), test)]
-fn codes_survive_packing_in_pieces() {
-    let mut random = Random(5);
-    let (rows, cols) = (7, 384);
-    let (packer, codes) = matrix(rows, cols, |_| random.below(3) as u8);
-    let whole = packer.finish_scaled(1.0);
-    let mut packer = TernaryPacker::new(rows, cols).unwrap();
-    // Out of order, and across ends of rows.
-    for first in [2048, 0, 512, 1024, 1536, 2560] {
-        packer.put(first, &codes[first..codes.len().min(first + 512)]);
-    }
-    let pieces = packer.finish_scaled(1.0);
-    assert_eq!(pieces, whole);
-    assert_eq!((whole.rows(), whole.cols(), whole.bytes()), (7, 384, 768));
-    for (row, codes) in codes.chunks_exact(cols).enumerate() {
-        assert_eq!(whole.row_codes(row), codes);
-    }
-}
-
-#[cfg_attr(target_family = "wasm", wasm_bindgen_test::wasm_bindgen_test)]
-#[cfg_attr(not(target_family = "wasm"), test)]
 fn sizes_that_cannot_be_are_refused() {
     for cols in [0, 64, 100, 129, MAX_COLS + 128] {
-        assert!(matches!(TernaryPacker::new(4, cols), Err(Error::BadValue { .. })), "{cols} columns");
+        assert!(matches!(TernaryPacker::new(4, cols, Packing::I2S), Err(Error::BadValue { .. })), "{cols} columns");
     }
-    assert!(matches!(TernaryPacker::new(usize::MAX, 1280), Err(Error::OutOfMemory { .. })));
-    assert!(matches!(TernaryPacker::new(usize::MAX / 64, 128), Err(Error::OutOfMemory { .. })));
+    for packing in [Packing::Tq1, Packing::Tq2] {
+        assert!(matches!(TernaryPacker::new(4, 384, packing), Err(Error::BadValue { .. })), "half a block");
+    }
+    assert!(matches!(TernaryPacker::new(usize::MAX, 1280, Packing::I2S), Err(Error::OutOfMemory { .. })));
+    assert!(matches!(TernaryPacker::new(usize::MAX / 64, 128, Packing::I2S), Err(Error::OutOfMemory { .. })));
 }

@@ -9,6 +9,7 @@ mod relaxed;
 #[cfg(target_feature = "relaxed-simd")]
 mod relaxed_pairs;
 mod simd128;
+mod tables;
 
 use super::Backend;
 use super::half::{HALVES, Narrow, Portable, Widen};

@@ -37,6 +37,7 @@ impl Kernels for Relaxed {
     float_pieces!([], Half);
     float_pieces!(@attention [], Four);
     float_pieces!(@blocks []);
+    float_pieces!(@repack [], Half);
 }
 
 /// Both pieces of the activations are 7 bits, so every engine gives the same here too.

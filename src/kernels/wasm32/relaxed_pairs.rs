@@ -37,6 +37,7 @@ impl Kernels for RelaxedPairs {
     float_pieces!([], Half);
     float_pieces!(@attention [], Four);
     float_pieces!(@blocks []);
+    float_pieces!(@repack [], Half);
 }
 
 /// Columns until the 16-bit sums are widened: 16 steps of two products of at most 8·128 reach -2^15 and no further.

@@ -38,6 +38,7 @@ impl Kernels for Simd128 {
     float_pieces!([], Half);
     float_pieces!(@attention [], Four);
     float_pieces!(@blocks []);
+    float_pieces!(@repack [], Half);
 }
 
 /// Columns until the 32-bit lanes are emptied: 512 sums of two products of at most 127·16383 stay within 2^31.

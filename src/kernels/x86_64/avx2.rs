@@ -39,6 +39,7 @@ impl Kernels for Avx2 {
     float_pieces!([target_feature(enable = "avx2,f16c")], F16c);
     float_pieces!(@attention [target_feature(enable = "avx2,f16c")], Ymm);
     float_pieces!(@blocks [target_feature(enable = "avx2,f16c")]);
+    float_pieces!(@repack [target_feature(enable = "avx2,f16c")], F16c);
 }
 
 /// Pairs of products of at most 127·127 fit 16 bits, but not two pairs: each is widened at once.

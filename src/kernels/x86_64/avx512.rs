@@ -48,6 +48,7 @@ impl Kernels for Avx512 {
     float_pieces!(@attention [target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2,f16c")], Ymm);
     // With wider registers the compiler scatters what AVX2 stores in a row, and takes three times as long.
     float_pieces!(@blocks [target_feature(enable = "avx2")]);
+    float_pieces!(@repack [target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2")], Convert);
 }
 
 /// f16 sixteen at a time, with AVX-512 F's own instructions.

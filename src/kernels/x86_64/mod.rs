@@ -4,6 +4,7 @@ mod attention;
 mod avx2;
 mod avx512;
 mod limits;
+mod tables;
 
 use super::Backend;
 use super::half::{HALVES, Narrow, Widen};

@@ -104,11 +104,7 @@ fn parts(worker: &Rc<Worker>, source: Source) -> Result<Vec<download::Part<Buffe
                 let broken = |why| Error::Network {
                     reason: format!("the download broke off ({why}); check the connection and load again"),
                 };
-                parts.push(download::Part::Stream(Stream {
-                    size: file_size,
-                    total,
-                    ..Stream::of_body(body, broken)
-                }));
+                parts.push(download::Part::Stream(Stream { size: file_size, total, ..Stream::of_body(body, broken) }));
             }
         }
     }

@@ -155,7 +155,9 @@ async fn what_is_asked_too_early_or_makes_no_sense_fails_alone() {
 async fn a_cancel_is_heard_while_it_writes_and_while_it_waits() {
     let mut page = Page::loaded().await;
     for id in [1, 2] {
-        page.send(&format!(r#"{{"type":"generate","body":{{"id":{id},"session":0,"request":{{"prompt":"Once upon"}}}}}}"#));
+        page.send(&format!(
+            r#"{{"type":"generate","body":{{"id":{id},"session":0,"request":{{"prompt":"Once upon"}}}}}}"#
+        ));
     }
     page.send(r#"{"type":"cancel","body":{"id":2}}"#);
     let (first, _) = page.hear("done").await;
@@ -169,7 +171,9 @@ async fn a_cancel_is_heard_while_it_writes_and_while_it_waits() {
 async fn sessions_are_copied_saved_and_restored() {
     let mut page = Page::loaded().await;
     let call = |id: u32, call: &str| format!(r#"{{"type":"call","body":{{"id":{id},"call":{call}}}}}"#);
-    page.send(r#"{"type":"generate","body":{"id":1,"session":0,"request":{"prompt":"Once upon a time","maxTokens":2}}}"#);
+    page.send(
+        r#"{"type":"generate","body":{"id":1,"session":0,"request":{"prompt":"Once upon a time","maxTokens":2}}}"#,
+    );
     page.hear("done").await;
     page.send(&call(2, r#"{"name":"cloneSession","args":{"session":0}}"#));
     let (cloned, _) = page.hear("value").await;

@@ -3,17 +3,13 @@
 //! The hashes are pinned, so that the same file, run natively, under emulation and in browsers, compares machines too;
 //! `./build.sh test --all` prints them as a table. Without it, threads, prompts and chunks are a sample of theirs (`sizes`).
 
-mod common;
-
-use b158::kernels::{self, Backend, Compute};
+use crate::common::*;
+use b158::kernels::{self, Compute};
 use b158::model::{EmbeddingType, KvType, LoaderOptions};
 use b158::threads::Pool;
-use common::*;
 
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-#[cfg(target_family = "wasm")]
-wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
 
 /// Model, KV cache, hash of the logits of 70 positions.
 const PINNED: [(&str, &[u8], KvType, u64); 12] = [
@@ -81,7 +77,7 @@ fn threads_change_no_bit() {
         if kind != KvType::F16 && !wide() {
             continue;
         }
-        for backend in kernels::available() {
+        for backend in backends() {
             for &threads in sizes(&[2, 3, 8], &[3]) {
                 let many = load(file, backend, threads, usize::MAX);
                 let ids = ids(many.model.config.vocabulary, LENGTH);
@@ -110,13 +106,6 @@ const MODELS: [(&str, &[u8]); 3] = [("A", A), ("B", B), ("C", C)];
 /// Tokens of the longest prompt.
 const LONG: usize = 300;
 
-/// The backends that long prompts are read with. In a browser scalar, which is plain Rust and was held against itself natively,
-/// is left to the pinned bits: it would take most of the tests' time there.
-fn subjects() -> impl Iterator<Item = Backend> {
-    let all = kernels::available().into_iter();
-    all.filter(|backend| !(cfg!(target_family = "wasm") && backend.name() == "scalar"))
-}
-
 /// A prompt read whole is a matrix of that many rows: every size of the kernels' blocks and their tails. What follows a token
 /// never changes what was computed for it, so a shorter prompt is the beginning of a longer one.
 #[test]
@@ -127,7 +116,7 @@ fn prompts_of_any_length_have_the_same_bits() {
         let lengths = sizes(&[1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 63, 65, 127, LONG], &[1, 2, 3, 5, 8, 17, 65]);
         let expected = logits(&scalar, &ids[..lengths[lengths.len() - 1]], KvType::F16, 1);
         let width = scalar.model.config.vocabulary;
-        for backend in subjects() {
+        for backend in backends() {
             let loaded = load(file, backend, 1, usize::MAX);
             for &length in lengths {
                 let found = logits(&loaded, &ids[..length], KvType::F16, length);
@@ -145,7 +134,7 @@ fn prompts_of_any_length_have_the_same_bits() {
 #[test]
 fn chunks_of_the_prompt_change_no_bit() {
     for (name, file) in MODELS {
-        for backend in subjects() {
+        for backend in backends() {
             let loaded = load(file, backend, 1, usize::MAX);
             let ids = ids(loaded.model.config.vocabulary, *sizes(&[LONG], &[100]).first().unwrap());
             let full: &[(KvType, &[usize])] = &[(KvType::F16, &[1, 3, 31, 257]), (KvType::Q8_0, &[31])];

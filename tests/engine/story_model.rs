@@ -1,27 +1,23 @@
 //! The model that the demo opens with: what it says, and that it is the model which was trained.
 
-mod common;
-
+use crate::common::*;
 use b158::kernels;
 use b158::model::KvType;
 use b158::sampler::SamplerOptions;
 use b158::session::{GenerateOptions, Session, SessionOptions, Step};
 use b158::tokenizer::Special;
-use common::*;
 use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-#[cfg(target_family = "wasm")]
-wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
 
 #[test]
 fn says_what_it_said_on_every_backend() {
     // The same with the ids, which the tests in browsers compare with.
-    let pinned: serde_json::Value = serde_json::from_str(include_str!("models/greedy.json")).unwrap();
+    let pinned: serde_json::Value = serde_json::from_str(include_str!("../models/greedy.json")).unwrap();
     let mut wrong = Vec::new();
-    for backend in kernels::available() {
+    for backend in backends() {
         let loaded = Arc::new(load(STORIES, backend, 1, usize::MAX));
         let mut session = Session::new(loaded.clone(), SessionOptions::default()).unwrap();
         for (n, (prompt, told)) in TOLD.iter().enumerate() {
@@ -57,8 +53,8 @@ fn says_what_it_said_on_every_backend() {
 #[test]
 fn has_the_logits_of_the_training_framework() {
     let loaded = load(STORIES, kernels::detect(), 1, usize::MAX);
-    let index: serde_json::Value = serde_json::from_str(include_str!("models/logits.json")).unwrap();
-    let bytes: &[u8] = include_bytes!("models/logits.f32");
+    let index: serde_json::Value = serde_json::from_str(include_str!("../models/logits.json")).unwrap();
+    let bytes: &[u8] = include_bytes!("../models/logits.f32");
     let expected: Vec<f32> = bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
     let mut rows = expected.chunks_exact(loaded.model.config.vocabulary);
     let mut differences = Vec::new();

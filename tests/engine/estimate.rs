@@ -1,20 +1,16 @@
 //! What a header alone says of a model's memory, against what a load then reports.
 
-mod common;
-
+use crate::common::parts::Parts;
+use crate::common::*;
 use b158::gguf::{TensorType, Value};
 use b158::kernels::Compute;
 use b158::model::{EmbeddingType, Estimate, Estimator, KvType, Loader, LoaderOptions, WASM_LIMIT};
 use b158::session::{Session, SessionOptions};
 use b158::{Error, Result};
-use common::parts::Parts;
-use common::*;
 use std::sync::Arc;
 
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-#[cfg(target_family = "wasm")]
-wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
 
 fn estimate(file: &[u8], options: LoaderOptions, chunk: usize) -> Result<Estimate> {
     let mut estimator = Estimator::new(options);

@@ -1,7 +1,6 @@
 //! Sessions: stopping, resuming, ends, and the reuse of what has been read.
 
-mod common;
-
+use crate::common;
 use b158::Error;
 use b158::kernels;
 use b158::model::{KvType, Loaded};
@@ -13,8 +12,6 @@ use std::time::Duration;
 
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-#[cfg(target_family = "wasm")]
-wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
 
 const PROMPT: &str = common::TOLD[0].0;
 const STORY: &str = common::TOLD[0].1;

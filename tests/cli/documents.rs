@@ -1,5 +1,4 @@
 //! What the documents say is so: their commands run or exist, and their links lead somewhere.
-#![cfg(all(feature = "cli", unix))]
 
 use std::collections::HashSet;
 use std::path::Path;

@@ -1,12 +1,9 @@
 //! Against the references: logits and greedy ids of Hugging Face transformers and of bitnet.cpp. The vectors and the
 //! tolerances are explained in tests/golden/README.md.
-#![cfg(not(target_family = "wasm"))]
 
-mod common;
-
+use crate::common::*;
 use b158::kernels;
 use b158::model::{KvType, Loaded, State};
-use common::*;
 use serde_json::Value;
 
 struct Golden {
@@ -24,9 +21,9 @@ fn goldens() -> Vec<Golden> {
         data: data.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
     };
     vec![
-        of("A", A, include_str!("golden/A.json"), include_bytes!("golden/A.f32")),
-        of("B", B, include_str!("golden/B.json"), include_bytes!("golden/B.f32")),
-        of("C", C, include_str!("golden/C.json"), include_bytes!("golden/C.f32")),
+        of("A", A, include_str!("../golden/A.json"), include_bytes!("../golden/A.f32")),
+        of("B", B, include_str!("../golden/B.json"), include_bytes!("../golden/B.f32")),
+        of("C", C, include_str!("../golden/C.json"), include_bytes!("../golden/C.f32")),
     ]
 }
 

@@ -1,8 +1,8 @@
 //! Models whose numbers leave their range: an error that says in which layer, on every backend alike, and never a talk of
 //! one token.
 
-mod common;
-
+use crate::common::parts::Parts;
+use crate::common::*;
 use b158::Error;
 use b158::blocks::i2_s;
 use b158::gguf::Value;
@@ -11,15 +11,11 @@ use b158::model::{EmbeddingType, KvType, Loaded, LoaderOptions, State};
 use b158::sampler::SamplerOptions;
 use b158::session::{GenerateOptions, Session, SessionOptions, Step};
 use b158::threads::Pool;
-use common::parts::Parts;
-use common::*;
 use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-#[cfg(target_family = "wasm")]
-wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
 
 const ATTENTION: &str = "the attention";
 const FEED_FORWARD: &str = "the feed-forward network";
@@ -103,7 +99,7 @@ fn the_error_says_where_numbers_end_on_every_backend() {
     for (name, spoil, layer, part) in CASES {
         let file = spoiled(spoil);
         let expected = Error::NotFinite { layer, part };
-        for backend in kernels::available() {
+        for backend in backends() {
             for (threads, embedding) in [(1, EmbeddingType::File), (3, EmbeddingType::Int8)] {
                 let compute = kernels::Compute { backend, pool: Pool::new(threads) };
                 let options = LoaderOptions { embedding, ..Default::default() };

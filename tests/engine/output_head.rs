@@ -1,21 +1,17 @@
 //! A head of its own against the embedding as head: the same products with other rows.
 
-mod common;
-
+use crate::common::parts::Parts;
+use crate::common::*;
 use b158::Error;
 use b158::gguf::TensorType;
 use b158::kernels::{self, Backend, Compute};
 use b158::model::{EmbeddingType, Estimator, KvType, Loaded, Loader, LoaderOptions, Model};
 use b158::session::{Session, SessionOptions};
 use b158::threads::Pool;
-use common::parts::Parts;
-use common::*;
 use std::sync::Arc;
 
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-#[cfg(target_family = "wasm")]
-wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
 
 const EMBEDDING: &str = "token_embd.weight";
 const HEAD: &str = "output.weight";
@@ -67,9 +63,9 @@ fn a_head_of_reversed_rows_gives_reversed_logits_on_every_backend() {
         let mut parts = Parts::of(file);
         reverse_head(&mut parts);
         let own = parts.file();
-        for backend in kernels::available() {
+        for backend in backends() {
             for embedding in [EmbeddingType::Auto, EmbeddingType::File, EmbeddingType::Int8] {
-                for threads in [1, 3] {
+                for &threads in thread_counts() {
                     let (a, b) = (
                         load_as(&tied, backend, threads, embedding, 4096),
                         load_as(&own, backend, threads, embedding, 4096),

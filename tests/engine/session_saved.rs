@@ -1,7 +1,6 @@
 //! Saved sessions: the same bits as never saved ones, and nothing believed of bytes from outside.
 
-mod common;
-
+use crate::common;
 use b158::Error;
 use b158::kernels::{self, Backend};
 use b158::model::{KvType, Loaded};
@@ -14,8 +13,6 @@ use twox_hash::XxHash3_128;
 
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-#[cfg(target_family = "wasm")]
-wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
 
 const KINDS: [KvType; 3] = [KvType::F16, KvType::F32, KvType::Q8_0];
 /// Positions of a page of the KV cache.
@@ -71,7 +68,7 @@ fn text(loaded: &Loaded, tokens: usize) -> Vec<u32> {
 fn restored_sessions_give_the_bits_of_unsaved_ones_on_every_backend() {
     for kind in KINDS {
         let mut first: Option<(Vec<u8>, Said)> = None;
-        for backend in kernels::available() {
+        for backend in common::backends() {
             let loaded = load(common::STORIES, backend);
             let mut original = having_read(&loaded, kind, 400, PAGE + 3);
             let saved = original.save().unwrap();

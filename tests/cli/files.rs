@@ -1,10 +1,8 @@
 //! The native program and files that are not what their names say.
-#![cfg(all(feature = "cli", not(target_family = "wasm")))]
 
-mod common;
-
+use crate::common;
+use crate::common::parts::Parts;
 use b158::gguf::Value;
-use common::parts::Parts;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};

@@ -1,5 +1,4 @@
 //! What the GGUF decoder allocates for files that announce more than they hold.
-#![cfg(not(target_family = "wasm"))]
 
 use allocation_counter::{AllocationInfo, measure};
 use b158::gguf::{Decoder, Event, Limits};

@@ -1,20 +1,16 @@
 //! Files that differ from a right one in one thing: what is refused, and what each variant of the format means.
 
-mod common;
-
+use crate::common::parts::Parts;
+use crate::common::*;
 use b158::Error;
 use b158::blocks::{tq1_0, tq2_0};
 use b158::gguf::{Metadata, TensorType, Value};
 use b158::kernels::{self, Compute};
 use b158::model::{EmbeddingType, KvType, Linear, Loaded, Loader, LoaderOptions};
-use common::parts::Parts;
-use common::*;
 use half::f16;
 
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-#[cfg(target_family = "wasm")]
-wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
 
 trait Load {
     fn load(&self) -> Result<Loaded, Error>;

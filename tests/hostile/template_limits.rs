@@ -1,17 +1,12 @@
 //! Templates that want to fill the memory, never to end, or to run out of stack: each ends with an error, within 16 MB
 //! and the stack of a browser's worker.
-#![cfg(not(target_family = "wasm"))]
 
-#[path = "hostile/file.rs"]
-#[allow(dead_code)]
-mod file;
-
+use crate::file::File;
 use allocation_counter::measure;
 use b158::Error;
 use b158::chat::{Message, Source, Template};
 use b158::gguf::{Decoder, Event, Limits, Metadata, Value};
 use b158::tokenizer::Tokenizer;
-use file::File;
 
 /// The shadow stack of the wasm builds.
 const STACK: usize = 1 << 20;

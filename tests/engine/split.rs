@@ -1,18 +1,14 @@
 //! Models in several files, as llama.cpp's `gguf-split` writes them: the same bits, and what is refused.
 
-mod common;
-
+use crate::common::parts::{self, Parts};
+use crate::common::*;
 use b158::gguf::{Metadata, Split, TensorDeclaration, Value};
 use b158::kernels::Compute;
 use b158::model::{KvType, Loaded, Loader, LoaderOptions};
 use b158::{Error, Result};
-use common::parts::{self, Parts};
-use common::*;
 
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-#[cfg(target_family = "wasm")]
-wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
 
 fn load(files: &[Vec<u8>], chunk: usize) -> Result<Loaded> {
     let size = |file: &Vec<u8>| Some(file.len() as u64);

@@ -1,8 +1,6 @@
 //! `b158 inspect --check`: tells files apart that differ in the order of their weights alone.
-#![cfg(all(feature = "cli", not(target_family = "wasm")))]
 
-mod common;
-
+use crate::common;
 use b158::blocks::i2_s;
 use b158::gguf::{Decoder, Event, Limits, TensorInfo, TensorType};
 use serde_json::Value;

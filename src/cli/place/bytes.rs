@@ -1,0 +1,115 @@
+//! Bytes of downloads: pieces of shared vectors, hashed and read by threads beside the one that loads.
+
+use b158::Error;
+use b158::download::Bytes;
+use futures::FutureExt;
+use futures::executor::ThreadPool;
+use sha2::{Digest, Sha256};
+use std::ops::Range;
+use std::sync::{Arc, LazyLock};
+
+/// Some bytes of a vector.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Piece {
+    bytes: Arc<Vec<u8>>,
+    range: Range<usize>,
+}
+
+impl Piece {
+    /// Them, where they lie.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes[self.range.clone()]
+    }
+}
+
+impl From<Vec<u8>> for Piece {
+    fn from(bytes: Vec<u8>) -> Self {
+        Piece { range: 0..bytes.len(), bytes: Arc::new(bytes) }
+    }
+}
+
+impl Bytes for Piece {
+    fn zeroed(len: usize) -> b158::Result<Self> {
+        Ok(zeros(len).ok_or(Error::OutOfMemory { what: "a piece of a download".to_owned(), bytes: len as u64 })?.into())
+    }
+
+    fn len(&self) -> usize {
+        self.range.len()
+    }
+
+    fn slice(&self, range: Range<usize>) -> Self {
+        assert!(range.start <= range.end && range.end <= self.len(), "{range:?} of {} bytes", self.len());
+        let from = self.range.start;
+        Piece { bytes: self.bytes.clone(), range: from + range.start..from + range.end }
+    }
+
+    fn write(&mut self, at: usize, piece: &Self) {
+        let at = self.range.start + at;
+        // Where somebody has a slice all the same, that keeps what it was.
+        Arc::make_mut(&mut self.bytes)[at..][..piece.len()].copy_from_slice(piece.bytes());
+    }
+
+    fn read(&self, at: usize, out: &mut [u8]) {
+        out.copy_from_slice(&self.bytes()[at..][..out.len()]);
+    }
+
+    fn as_slice(&self) -> Option<&[u8]> {
+        Some(self.bytes())
+    }
+
+    async fn sha256(&self) -> [u8; 32] {
+        let piece = self.clone();
+        beside(move || Sha256::digest(piece.bytes()).into()).await
+    }
+}
+
+/// So many zeros, if there is the memory.
+pub(crate) fn zeros(len: usize) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(len).ok()?;
+    bytes.resize(len, 0);
+    Some(bytes)
+}
+
+/// Two hash three gigabytes a second, and a disk gives no more.
+const THREADS: usize = 2;
+
+static POOL: LazyLock<Option<ThreadPool>> =
+    LazyLock::new(|| ThreadPool::builder().pool_size(THREADS).name_prefix("b158 cache ").create().ok());
+
+/// Runs `job` beside whoever polls; in its place where the system gives no threads. Dropped before its turn, it is not run.
+pub(crate) async fn beside<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> T {
+    let Some(pool) = &*POOL else { return job() };
+    let (job, result) = async move { job() }.remote_handle();
+    pool.spawn_ok(job);
+    result.await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::executor::block_on;
+
+    #[test]
+    fn a_piece_is_shared_and_never_changes_under_another() {
+        let mut whole = Piece::zeroed(8).unwrap();
+        whole.write(2, &Piece::from(vec![1, 2, 3]).slice(1..3));
+        let slice = whole.slice(1..5);
+        assert_eq!(slice.bytes(), [0, 2, 3, 0]);
+        whole.write(0, &Piece::from(vec![9; 4]));
+        assert_eq!((slice.bytes(), whole.bytes()), (&[0, 2, 3, 0][..], &[9, 9, 9, 9, 0, 0, 0, 0][..]));
+        let mut out = [7; 2];
+        slice.slice(1..4).read(1, &mut out);
+        assert_eq!((out, slice.slice(2..2).is_empty()), ([3, 0], true));
+        assert!(matches!(Piece::zeroed(usize::MAX), Err(Error::OutOfMemory { .. })));
+    }
+
+    #[test]
+    fn hashes_are_those_of_the_bytes() {
+        let bytes: Vec<u8> = (0..100_000u32).map(|i| i as u8).collect();
+        let piece = Piece::from(bytes.clone());
+        let (all, some) = block_on(futures::future::join(piece.sha256(), async { piece.slice(3..70).sha256().await }));
+        let of = |bytes: &[u8]| <[u8; 32]>::from(Sha256::digest(bytes));
+        assert_eq!((all, some), (of(&bytes), of(&bytes[3..70])));
+    }
+}

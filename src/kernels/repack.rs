@@ -1,0 +1,262 @@
+//! From the bytes of a file to the layout of the kernels, a few rows at a time: what loading a model spends its time on.
+//!
+//! Written once and compiled for every instruction set, as the float pieces are, and exact in integers or in a written
+//! order of roundings: how rows are shared out among threads changes no bit.
+
+use super::generic::{decode_blocks, max_abs, quantize, round, sum};
+use super::half::{HALVES, Widen};
+use super::layout::{COL_STEP, GROUP};
+use crate::blocks::{i2_s, tq1_0, tq2_0};
+use crate::gguf::TensorType;
+use std::mem::MaybeUninit;
+
+/// How a file packs ternary codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    /// [`i2_s`], without the tail.
+    I2S,
+    /// [`tq1_0`]; the scales are passed over.
+    Tq1,
+    /// [`tq2_0`]; the scales are passed over.
+    Tq2,
+}
+
+impl Packing {
+    /// Weights of a block.
+    pub fn block(self) -> usize {
+        match self {
+            Packing::I2S => i2_s::BLOCK,
+            Packing::Tq1 => tq1_0::BLOCK,
+            Packing::Tq2 => tq2_0::BLOCK,
+        }
+    }
+
+    /// Bytes of a block.
+    pub fn block_bytes(self) -> usize {
+        match self {
+            Packing::I2S => i2_s::BYTES,
+            Packing::Tq1 => tq1_0::BYTES,
+            Packing::Tq2 => tq2_0::BYTES,
+        }
+    }
+
+    /// Bytes of a row of `cols` weights.
+    pub fn row_bytes(self, cols: usize) -> usize {
+        cols / self.block() * self.block_bytes()
+    }
+}
+
+/// A row in 8 bits: code · scale is the weight.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RoundedRow {
+    /// What a code counts.
+    pub scale: f32,
+    /// Σ code.
+    pub sum: i32,
+}
+
+/// Input that is worth a task: a fork and a join cost a microsecond, and this much takes some ten.
+const TASK_BYTES: usize = 32 << 10;
+/// Tasks for each thread, so that one that is put aside holds nobody up for long.
+const TASKS: usize = 4;
+
+/// Units of `bytes` bytes each that make a task, of `units` in all.
+pub(super) fn units_a_task(units: usize, bytes: usize, threads: usize) -> usize {
+    if threads < 2 {
+        return units.max(1);
+    }
+    units.div_ceil(TASKS * threads).max(TASK_BYTES.div_ceil(bytes.max(1)))
+}
+
+/// The same memory, as zeros.
+pub(super) fn zeroed<T: Byte>(room: &mut [MaybeUninit<T>]) -> &mut [T] {
+    // SAFETY: the pointer and the length are the slice's, which is borrowed for as long as the result; a `Byte` is one
+    // byte, for which zero is a value, and all are written before they are taken for such.
+    unsafe {
+        room.as_mut_ptr().cast::<u8>().write_bytes(0, room.len());
+        std::slice::from_raw_parts_mut(room.as_mut_ptr().cast(), room.len())
+    }
+}
+
+/// Types of one byte that any bits are.
+pub(super) trait Byte {}
+impl Byte for u8 {}
+impl Byte for i8 {}
+
+/// Four rows of a file, as the four fields of each of `out`'s bytes. False if one of the codes is 3: what `out` then
+/// holds has no meaning.
+#[inline(always)]
+pub(super) fn pack_rows(packing: Packing, rows: [&[u8]; GROUP], out: &mut [u8]) -> bool {
+    let bytes = packing.row_bytes(out.len());
+    assert!(out.len().is_multiple_of(packing.block()), "{} columns of {packing:?}", out.len());
+    assert!(rows.iter().all(|row| row.len() == bytes), "rows of {bytes} bytes");
+    let mut threes = [0; WORDS];
+    match packing {
+        Packing::I2S => {
+            for (i, out) in out.as_chunks_mut::<COL_STEP>().0.iter_mut().enumerate() {
+                // The first field of a byte is the highest.
+                transpose::<true>(rows.map(|row| words(&row[i2_s::BYTES * i..])), out, &mut threes);
+            }
+        }
+        Packing::Tq2 => {
+            for (i, out) in out.as_chunks_mut::<COL_STEP>().0.iter_mut().enumerate() {
+                let at = tq2_0::BYTES * (i / 2) + FIELD * (i % 2);
+                transpose::<false>(rows.map(|row| words(&row[at..])), out, &mut threes);
+            }
+        }
+        Packing::Tq1 => {
+            let mut codes = [[0; tq1_0::BLOCK]; GROUP];
+            for (i, out) in out.as_chunks_mut::<{ tq1_0::BLOCK }>().0.iter_mut().enumerate() {
+                for (codes, row) in codes.iter_mut().zip(rows) {
+                    tq1_0::decode(&row.as_chunks().0[i], codes);
+                }
+                let [a, b, c, d] = &codes;
+                for l in 0..tq1_0::BLOCK {
+                    out[l] = a[l] | b[l] << 2 | c[l] << 4 | d[l] << 6;
+                }
+            }
+        }
+    }
+    threes.iter().fold(0, |all, threes| all | threes) == 0
+}
+
+/// Bytes that hold 128 columns of a row; the four fields of each are 32 columns apart.
+const FIELD: usize = COL_STEP / 4;
+/// The same as words. Shifts of bytes are several instructions on most processors, those of words with a mask are two.
+const WORDS: usize = FIELD / 4;
+
+#[inline(always)]
+fn words(bytes: &[u8]) -> [u32; WORDS] {
+    let bytes = bytes.as_chunks().0;
+    let mut out = [0; WORDS];
+    for l in 0..WORDS {
+        out[l] = u32::from_le_bytes(bytes[l]);
+    }
+    out
+}
+
+/// Rows of fields into fields of rows, 4 × 4 for each byte: two steps, each of which exchanges halves of a pair.
+#[inline(always)]
+fn transpose<const HIGH_FIRST: bool>(rows: [[u32; WORDS]; GROUP], out: &mut [u8; COL_STEP], threes: &mut [u32; WORDS]) {
+    let [mut a, mut b, mut c, mut d] = rows;
+    for l in 0..WORDS {
+        for row in [a[l], b[l], c[l], d[l]] {
+            threes[l] |= row & row >> 1 & 0x5555_5555;
+        }
+        exchange::<2, 0x3333_3333>(&mut a[l], &mut b[l]);
+        exchange::<2, 0x3333_3333>(&mut c[l], &mut d[l]);
+        exchange::<4, 0x0f0f_0f0f>(&mut a[l], &mut c[l]);
+        exchange::<4, 0x0f0f_0f0f>(&mut b[l], &mut d[l]);
+    }
+    let fields = if HIGH_FIRST { [d, c, b, a] } else { [a, b, c, d] };
+    for (out, words) in out.as_chunks_mut::<FIELD>().0.iter_mut().zip(fields) {
+        for (out, word) in out.as_chunks_mut().0.iter_mut().zip(words) {
+            *out = word.to_le_bytes();
+        }
+    }
+}
+
+/// The fields of `low` above the mask against those of `high` under it.
+#[inline(always)]
+fn exchange<const BITS: u32, const MASK: u32>(low: &mut u32, high: &mut u32) {
+    let differ = (*low >> BITS ^ *high) & MASK;
+    *low ^= differ << BITS;
+    *high ^= differ;
+}
+
+/// Elements decoded at a time: whole blocks of every format.
+const PIECE: usize = 1024;
+
+/// A row of any type but I2_S in 8 bits: code = w·127 / max |w|, rounded half to even. None if a weight is not finite.
+///
+/// # Safety
+/// As for [`Widen::widen`].
+#[inline(always)]
+pub(super) unsafe fn round_row<W: Widen>(kind: TensorType, bytes: &[u8], codes: &mut [i8]) -> Option<RoundedRow> {
+    if kind == TensorType::F16 {
+        // SAFETY: the caller's promise.
+        return unsafe { round_halves::<W>(bytes, codes) };
+    }
+    // Twice decoded, so that no row of floats has to be anywhere.
+    let piece_bytes = PIECE / kind.block() as usize * kind.block_bytes() as usize;
+    let mut piece = [0.0; PIECE];
+    let (mut largest, mut finite) = (0.0, true);
+    for (bytes, codes) in bytes.chunks(piece_bytes).zip(codes.chunks(PIECE)) {
+        let piece = &mut piece[..codes.len()];
+        decode_blocks(kind, bytes, piece);
+        finite &= piece.iter().fold(true, |finite, w| finite & w.is_finite());
+        let most = max_abs(piece);
+        largest = if most > largest { most } else { largest };
+    }
+    let step = Step::of(largest);
+    let mut total = 0;
+    for (bytes, codes) in bytes.chunks(piece_bytes).zip(codes.chunks_mut(PIECE)) {
+        let piece = &mut piece[..codes.len()];
+        decode_blocks(kind, bytes, piece);
+        quantize(piece, step.inverse, codes);
+        total += sum(codes);
+    }
+    finite.then_some(RoundedRow { scale: step.scale, sum: total })
+}
+
+/// How a row is rounded whose largest weight is `largest`.
+struct Step {
+    inverse: f32,
+    scale: f32,
+}
+
+impl Step {
+    #[inline(always)]
+    fn of(largest: f32) -> Self {
+        // Of numbers below this the inverse is infinite; such a row is zeros.
+        if largest > 1e-36 {
+            Step { inverse: 127.0 / largest, scale: largest / 127.0 }
+        } else {
+            Step { inverse: 0.0, scale: 0.0 }
+        }
+    }
+}
+
+/// F16 has the order of its bits, so the largest is found without a conversion. No product is beyond 127 by more than
+/// its rounding, so none is clamped.
+///
+/// # Safety
+/// As for [`Widen::widen`].
+#[inline(always)]
+unsafe fn round_halves<W: Widen>(bytes: &[u8], codes: &mut [i8]) -> Option<RoundedRow> {
+    assert!(bytes.len() == 2 * codes.len() && codes.len().is_multiple_of(HALVES), "{} columns", codes.len());
+    let bytes = bytes.as_chunks::<{ 2 * HALVES }>().0;
+    let mut most = [0; HALVES];
+    for bytes in bytes {
+        let halves = halves(bytes);
+        for l in 0..HALVES {
+            most[l] = most[l].max(halves[l] & 0x7fff);
+        }
+    }
+    let largest = most.into_iter().max().unwrap_or(0);
+    if largest >= 0x7c00 {
+        return None;
+    }
+    let Step { inverse, scale } = Step::of(crate::blocks::float::f16_to_f32(largest));
+    let mut sums = [0; HALVES];
+    for (bytes, codes) in bytes.iter().zip(codes.as_chunks_mut::<HALVES>().0) {
+        // SAFETY: the caller's promise.
+        let weights = unsafe { W::widen(&halves(bytes)) };
+        for l in 0..HALVES {
+            let code = round(weights[l] * inverse);
+            sums[l] += code;
+            codes[l] = code as i8;
+        }
+    }
+    Some(RoundedRow { scale, sum: sums.iter().sum() })
+}
+
+#[inline(always)]
+fn halves(bytes: &[u8; 2 * HALVES]) -> [u16; HALVES] {
+    let bytes = bytes.as_chunks().0;
+    let mut out = [0; HALVES];
+    for l in 0..HALVES {
+        out[l] = u16::from_le_bytes(bytes[l]);
+    }
+    out
+}

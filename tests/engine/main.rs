@@ -1,0 +1,19 @@
+//! The engine from the first byte of a file to the last token, with whole models: those of the golden vectors and the bundled one.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod estimate;
+#[cfg(not(target_family = "wasm"))]
+mod golden;
+mod identity;
+mod loader;
+mod numbers;
+mod output_head;
+mod session;
+mod session_saved;
+mod split;
+mod story_model;
+
+#[cfg(target_family = "wasm")]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
