@@ -113,16 +113,17 @@ test.describe("a stream", () => {
 });
 
 test.describe("a trap", () => {
-  /** From then on each call from JavaScript into the module traps: of a listener, a microtask or a promise. */
+  /** From a moment on each call from JavaScript into the module traps: of a listener, a microtask or a promise. */
   const TRAPPING = `
     let armed = false;
-    addEventListener("message", ({ data }) => data.type === "generate" && (armed = true), { capture: true });
+    const arm = () => (armed = true);
+    addEventListener("message", ({ data }) => data.type === TYPE && WHEN(arm), { capture: true });
     const { instantiate } = WebAssembly;
     WebAssembly.instantiate = async (module, imports) => {
       const instance = await instantiate(module, imports);
       const trapping = ([name, value]) => [
         name,
-        typeof value !== "function" || WHICH.test(name) === false
+        typeof value !== "function" || !/invoke|closure|func_elem/.test(name)
           ? value
           : (...given) => {
               if (armed) throw new WebAssembly.RuntimeError("unreachable");
@@ -130,21 +131,36 @@ test.describe("a trap", () => {
             },
       ];
       return { module, instance: { exports: Object.fromEntries(Object.entries(instance.exports).map(trapping)) } };
-    };
-    await import("./worker.js");`;
+    };`;
 
-  test("in the worker ends the model with a typed error", async ({ page, context }) => {
-    await context.route("**/lib/trapping.js", (route) => route.fulfill({ contentType: "text/javascript", headers: ISOLATION, body: TRAPPING.replace("WHICH", "/invoke|closure|func_elem/") }));
-    const { text, ends } = await page.evaluate(async () => {
-      const { load, end } = window.lab;
-      const trapping = await load({ workerUrl: "/lib/trapping.js" });
-      const ends = [await end(trapping.generate("Once").result()), await end(trapping.tokenize("Once"))];
-      const model = await load({});
-      const { text } = await model.generate("Once upon a time", { temperature: 0, maxTokens: 10 }).result();
-      await model.dispose();
-      return { text, ends };
+  for (const [where, type, when] of [
+    ["in a listener", "load", "((arm) => arm())"],
+    ["in a microtask", "load", "queueMicrotask"],
+    ["while it waits for the browser", "load", "setTimeout"],
+    ["while it writes", "generate", "setTimeout"],
+  ]) {
+    test(`${where} ends the model with a typed error`, async ({ page, context }) => {
+      const body = TRAPPING.replace("TYPE", JSON.stringify(type)).replace("WHEN", when);
+      const script = (body) => (route) => route.fulfill({ contentType: "text/javascript", headers: ISOLATION, body });
+      await context.route("**/lib/arm.js", script(body));
+      await context.route("**/lib/trapping.js", script('import "./arm.js"; import "./worker.js";'));
+      const { text, ends } = await page.evaluate(async () => {
+        const { BitNet, LONG, ENDLESS, load, end } = window.lab;
+        // It never ends by itself.
+        const source = (await fetch(window.lab.MODEL)).body;
+        const loading = BitNet.load(source.pipeThrough(new TransformStream({ flush: () => new Promise((later) => setTimeout(later, 100)) })), { threads: 1, workerUrl: "/lib/trapping.js", ...LONG });
+        const model = await loading.catch((error) => error);
+        const ends = [];
+        if (model instanceof Error) ends.push(model.code);
+        else ends.push(await end(model.generate("Once", { ...ENDLESS, maxTokens: 15_000 }).result()), await end(model.tokenize("Once")));
+        const other = await load({});
+        const { text } = await other.generate("Once upon a time", { temperature: 0, maxTokens: 10 }).result();
+        await other.dispose();
+        return { text, ends };
+      });
+      expect(ends.length).toBe(type === "load" ? 1 : 2);
+      expect(ends).toEqual(ends.map(() => "worker-crashed"));
+      expect(text).toMatch(/[a-z]{3}/);
     });
-    expect(ends).toEqual(["worker-crashed", "worker-crashed"]);
-    expect(text).toMatch(/[a-z]{3}/);
-  });
+  }
 });
