@@ -112,6 +112,14 @@ test.describe("a stream", () => {
   });
 });
 
+test("a browser without Atomics.waitAsync has threads all the same, and no worker of a data: address", async ({ page, context }) => {
+  const script = (body) => (route) => route.fulfill({ contentType: "text/javascript", headers: ISOLATION, body });
+  await context.route("**/lib/none.js", script("delete Atomics.waitAsync; globalThis.Worker = undefined;"));
+  await context.route("**/lib/without.js", script('import "./none.js"; import "./worker.js";'));
+  const { text } = await load(page, { threads: 2 });
+  expect(await load(page, { threads: 2, workerUrl: "/lib/without.js" })).toEqual({ text });
+});
+
 test.describe("a trap", () => {
   /** From a moment on each call from JavaScript into the module traps: of a listener, a microtask or a promise. */
   const TRAPPING = `
