@@ -18,82 +18,6 @@ export type ToWorker = { "type": "load", "body": { source: Source, options: Load
   | { "type": "call", "body": { id: number, call: Call, } };
 
 /**
- * How a model is loaded and held.
- */
-export type LoaderOptions = { contextLength?: number, kvCache?: KvType, overrides?: Array<string>, hash?: boolean, tokenEmbedding?: EmbeddingType, };
-
-/**
- * How keys and values are stored.
- */
-export type KvType = "f16" | "f32" | "q8_0";
-
-/**
- * How the token embedding is held, which is the output head too; a head of its own likewise.
- */
-export type EmbeddingType = "auto" | "file" | "int8";
-
-/**
- * Where a model comes from.
- */
-export type Source = {
-/**
- * One file or those of a split model in order.
- */
-parts: Array<Part>,
-/**
- * An address in it stands for all files of a split model, if its name says so.
- */
-alone: boolean,
-/**
- * Of each file, 64 lower-case hexadecimal digits.
- */
-sha256?: Array<string>,
-/**
- * What addresses are relative to: the page's.
- */
-base?: string,
-/**
- * The page's, which tells what a cross-origin request is.
- */
-origin?: string,
-/**
- * Whether downloads are kept.
- */
-cache: CacheMode,
-/**
- * From the cache alone.
- */
-offline: boolean,
-/**
- * Requests at a time for one file.
- */
-connections: number, };
-
-/**
- * Whether a file is kept.
- */
-export type CacheMode = "auto" | "required" | "off";
-
-/**
- * One file.
- */
-export type Part = { "type": "address", "body": {
-/**
- * As it was given.
- */
-url: string, headers: Array<[string, string]>, credentials?: string, redirect?: string, referrerPolicy?: string, } }
-  | { "type": "blob", "body": { blob: Blob, } }
-  | { "type": "page", "body": {
-/**
- * Bytes to come, as far as the sender says and it is open.
- */
-total?: number,
-/**
- * The same, where it is certain.
- */
-fileSize?: number, } };
-
-/**
  * A prompt, messages or token ids, and how the answer is drawn.
  */
 export type GenerateRequest = { prompt?: string, messages?: Array<Message>, chatTemplateKwargs?: Record<string, unknown>, ids?: Uint32Array, parseSpecial?: boolean, maxTokens?: number, temperature?: number, topK?: number, topP?: number, minP?: number, repeatPenalty?: number, repeatLastN?: number, presencePenalty?: number, frequencyPenalty?: number, seed?: number, logProbabilities?: boolean, stop?: Array<string>,
@@ -114,6 +38,21 @@ role: string,
  * What was said, plain text.
  */
 content: string, };
+
+/**
+ * How a model is loaded and held.
+ */
+export type LoaderOptions = { contextLength?: number, kvCache?: KvType, overrides?: Array<string>, hash?: boolean, tokenEmbedding?: EmbeddingType, };
+
+/**
+ * How keys and values are stored.
+ */
+export type KvType = "f16" | "f32" | "q8_0";
+
+/**
+ * How the token embedding is held, which is the output head too; a head of its own likewise.
+ */
+export type EmbeddingType = "auto" | "file" | "int8";
 
 /**
  * What gives one value back: the [`Reply`] of the same name.
@@ -194,28 +133,6 @@ usage: Usage,
 timings: Timings, };
 
 /**
- * Why generation ended.
- */
-export type FinishReason = "stop" | "length" | "cancelled";
-
-/**
- * Counts of a finished generation.
- */
-export type Usage = {
-/**
- * Tokens of the prompt.
- */
-promptTokens: number,
-/**
- * Of these, taken from the cache.
- */
-cachedTokens: number,
-/**
- * Tokens generated.
- */
-completionTokens: number, };
-
-/**
  * Times of a finished generation.
  */
 export type Timings = {
@@ -245,6 +162,89 @@ decodeTokensPerSecond: number,
 decodeThreads: number, };
 
 /**
+ * Why generation ended.
+ */
+export type FinishReason = "stop" | "length" | "cancelled";
+
+/**
+ * Counts of a finished generation.
+ */
+export type Usage = {
+/**
+ * Tokens of the prompt.
+ */
+promptTokens: number,
+/**
+ * Of these, taken from the cache.
+ */
+cachedTokens: number,
+/**
+ * Tokens generated.
+ */
+completionTokens: number, };
+
+/**
+ * Where a model comes from.
+ */
+export type Source = {
+/**
+ * One file or those of a split model in order.
+ */
+parts: Array<Part>,
+/**
+ * An address in it stands for all files of a split model, if its name says so.
+ */
+alone: boolean,
+/**
+ * Of each file, 64 lower-case hexadecimal digits.
+ */
+sha256?: Array<string>,
+/**
+ * What addresses are relative to: the page's.
+ */
+base?: string,
+/**
+ * The page's, which tells what a cross-origin request is.
+ */
+origin?: string,
+/**
+ * Whether downloads are kept.
+ */
+cache: CacheMode,
+/**
+ * From the cache alone.
+ */
+offline: boolean,
+/**
+ * Requests at a time for one file.
+ */
+connections: number, };
+
+/**
+ * One file.
+ */
+export type Part = { "type": "address", "body": {
+/**
+ * As it was given.
+ */
+url: string, headers: Array<[string, string]>, credentials?: string, redirect?: string, referrerPolicy?: string, } }
+  | { "type": "blob", "body": { blob: Blob, } }
+  | { "type": "page", "body": {
+/**
+ * Bytes to come, as far as the sender says and it is open.
+ */
+total?: number,
+/**
+ * The same, where it is certain.
+ */
+fileSize?: number, } };
+
+/**
+ * Whether a file is kept.
+ */
+export type CacheMode = "auto" | "required" | "off";
+
+/**
  * From the worker.
  */
 export type FromWorker = { "type": "open-part", "body": { index: number, } }
@@ -261,6 +261,21 @@ export type FromWorker = { "type": "open-part", "body": { index: number, } }
   | { "type": "crashed", "body": { message: string, } };
 
 /**
+ * What was loaded, and how it runs.
+ */
+export type ModelInfo = { architecture: string, name?: string, parameters: number, layers: number, embedding: number, vocabulary: number, contextLength: number, trainedContextLength: number, quantization: string, weightBytes: number, kvCacheBytes: number, kvCache: KvType, backend: string, threads: number, whySingleThreaded?: string, cached?: boolean, notes: Array<string>, };
+
+/**
+ * What went wrong, for a program and for a person.
+ */
+export type PlainError = { code: BitNetErrorCode, message: string, };
+
+/**
+ * A piece of an answer.
+ */
+export type Token = { id?: number, text: string, elapsedMs: number, logProbability?: number, entropy?: number, };
+
+/**
  * What a [`Call`] of the same name gives.
  */
 export type Reply = { "name": "tokenize", "value": Uint32Array }
@@ -275,21 +290,6 @@ export type Reply = { "name": "tokenize", "value": Uint32Array }
   | { "name": "roofline", "value": Roofline }
   | { "name": "verifyDefaults", "value": VerifyDefaults }
   | { "name": "report", "value": WrittenReport };
-
-/**
- * Memory in use, in bytes.
- */
-export type Memory = { wasmBytes: number, weightBytes: number, kvCacheBytes: number, sessions: number, };
-
-/**
- * What the machine allows.
- */
-export type Roofline = { readBytesPerSecond: number, readBytes: number, dotMacsPerSecond: number, macsPerPromptToken: number, };
-
-/**
- * What is asked where nothing else is said.
- */
-export type VerifyDefaults = { prompts: Array<string>, maxTokens: number, };
 
 /**
  * A report in its three forms.
@@ -324,6 +324,31 @@ notes: Array<string>,
  * The answers.
  */
 prompts: Array<Entry>, };
+
+/**
+ * What computed the answers.
+ */
+export type Machine = {
+/**
+ * Operating system, or the browser's name for itself.
+ */
+os: string,
+/**
+ * Processor.
+ */
+processor: string,
+/**
+ * Kernels in use.
+ */
+backend: string,
+/**
+ * Threads in use.
+ */
+threads: number,
+/**
+ * This program and its version.
+ */
+program: string, };
 
 /**
  * One prompt's part of a [`Report`].
@@ -387,9 +412,21 @@ reference: Comparison | null,
 published: PublishedComparison | null, };
 
 /**
- * What an answer is.
+ * An answer of the official file against a published one, which is text: word by word, as far as both go.
  */
-export type Verdict = "text" | "loop" | "salad" | "empty";
+export type PublishedComparison = {
+/**
+ * No word differs.
+ */
+same: boolean,
+/**
+ * Words that agree, from the prompt's first.
+ */
+agreeingWords: number,
+/**
+ * Words that were published.
+ */
+words: number, };
 
 /**
  * What was measured of one answer.
@@ -413,23 +450,6 @@ meanEntropy: number,
 meanLogProbability: number, };
 
 /**
- * An answer of the official file against a published one, which is text: word by word, as far as both go.
- */
-export type PublishedComparison = {
-/**
- * No word differs.
- */
-same: boolean,
-/**
- * Words that agree, from the prompt's first.
- */
-agreeingWords: number,
-/**
- * Words that were published.
- */
-words: number, };
-
-/**
  * An answer against another run's.
  */
 export type Comparison = {
@@ -443,29 +463,9 @@ same: boolean,
 partsAtToken: number | null, };
 
 /**
- * What computed the answers.
+ * What an answer is.
  */
-export type Machine = {
-/**
- * Operating system, or the browser's name for itself.
- */
-os: string,
-/**
- * Processor.
- */
-processor: string,
-/**
- * Kernels in use.
- */
-backend: string,
-/**
- * Threads in use.
- */
-threads: number,
-/**
- * This program and its version.
- */
-program: string, };
+export type Verdict = "text" | "loop" | "salad" | "empty";
 
 /**
  * Which model answered.
@@ -493,9 +493,19 @@ architecture: string,
 parameters: number, };
 
 /**
- * What went wrong, for a program and for a person.
+ * Memory in use, in bytes.
  */
-export type PlainError = { code: BitNetErrorCode, message: string, };
+export type Memory = { wasmBytes: number, weightBytes: number, kvCacheBytes: number, sessions: number, };
+
+/**
+ * What the machine allows.
+ */
+export type Roofline = { readBytesPerSecond: number, readBytes: number, dotMacsPerSecond: number, macsPerPromptToken: number, };
+
+/**
+ * What is asked where nothing else is said.
+ */
+export type VerifyDefaults = { prompts: Array<string>, maxTokens: number, };
 
 /**
  * How far a load is.
@@ -535,6 +545,11 @@ cached: boolean,
 part?: PartNumber, };
 
 /**
+ * What a load is at.
+ */
+export type Phase = "engine" | "verify" | "download" | "load" | "ready";
+
+/**
  * One part of several.
  */
 export type PartNumber = {
@@ -546,21 +561,6 @@ index: number,
  * Of all.
  */
 count: number, };
-
-/**
- * What a load is at.
- */
-export type Phase = "engine" | "verify" | "download" | "load" | "ready";
-
-/**
- * What was loaded, and how it runs.
- */
-export type ModelInfo = { architecture: string, name?: string, parameters: number, layers: number, embedding: number, vocabulary: number, contextLength: number, trainedContextLength: number, quantization: string, weightBytes: number, kvCacheBytes: number, kvCache: KvType, backend: string, threads: number, whySingleThreaded?: string, cached?: boolean, notes: Array<string>, };
-
-/**
- * A piece of an answer.
- */
-export type Token = { id?: number, text: string, elapsedMs: number, logProbability?: number, entropy?: number, };
 
 /**
  * What headers tell of a model, without a word of the device.
