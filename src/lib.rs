@@ -66,7 +66,7 @@
 //! - What had to be decided for you (a missing key, a tensor that is not used) is in [`notes`](model::Loaded::notes).
 //!
 //! The feature `cli` builds the native program `b158`. In a browser the crate is used through the npm package of the same
-//! name; its modules are made from `web`, which exists on `wasm32` alone.
+//! name; the worker that its modules are is in `web`, which exists on `wasm32` alone.
 
 #![warn(clippy::unwrap_used, clippy::disallowed_macros)]
 

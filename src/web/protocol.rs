@@ -391,17 +391,16 @@ mod typescript {
 
     use super::*;
     use std::any::TypeId;
-    use std::fmt::Write;
     use ts_rs::{Config, TypeVisitor};
 
     const FILE: &str = "www/src/internal/protocol.ts";
     const RENEW: &str = "B158_RENEW=1 cargo test --lib protocol";
 
-    /// Declarations of a type and of all that it is made of, each once.
+    /// Declarations of a type and of all that it is made of, by name: they come in any order.
     struct Declarations {
         config: Config,
         seen: Vec<TypeId>,
-        text: String,
+        found: BTreeMap<String, String>,
     }
 
     impl TypeVisitor for Declarations {
@@ -414,7 +413,9 @@ mod typescript {
             if T::output_path().is_some() {
                 let docs = T::docs().unwrap_or_default();
                 let declared = T::decl(&self.config).replace(" | {", "\n  | {").replace(" \n", "\n");
-                let _ = write!(self.text, "\n{docs}export {declared}\n");
+                let name = T::ident(&self.config);
+                let before = self.found.insert(name.clone(), format!("\n{docs}export {declared}\n"));
+                assert!(before.is_none(), "two types are called {name}");
             }
             T::visit_generics(self);
             T::visit_dependencies(self);
@@ -423,7 +424,7 @@ mod typescript {
 
     fn declared() -> String {
         let config = Config::new().with_large_int("number");
-        let mut all = Declarations { config, seen: Vec::new(), text: String::new() };
+        let mut all = Declarations { config, seen: Vec::new(), found: BTreeMap::new() };
         all.visit::<ToWorker>();
         all.visit::<FromWorker>();
         format!(
@@ -432,7 +433,7 @@ mod typescript {
              import type {{ BitNetErrorCode }} from \"../public/errors.js\";\n\n\
              /** The session that a model has from the start. */\n\
              export const OWN_SESSION = {OWN_SESSION};\n{}",
-            all.text
+            all.found.into_values().collect::<String>()
         )
     }
 

@@ -1,6 +1,6 @@
 //! Requests by the global `fetch`, and bodies read by and by.
 
-use super::{Buffer, name, words};
+use super::Buffer;
 use crate::download::{Body, HttpRequest, HttpResponse, Transport, Unreachable};
 use js_sys::{Array, Object, Promise, Reflect, Uint8Array, try_iter};
 use wasm_bindgen::prelude::*;
@@ -117,17 +117,6 @@ impl StreamBody {
     pub(crate) fn new(stream: &ReadableStream) -> Result<Self, Unreachable> {
         Ok(StreamBody { reader: Some(ReadableStreamDefaultReader::new(stream)?), reading: None, connection: None })
     }
-
-    fn broken(&self, thrown: &JsValue) -> Unreachable {
-        let said = words(thrown);
-        match name(thrown).as_deref() {
-            // A file that was chosen has changed since, or is gone.
-            Some("NotReadableError" | "NotFoundError") if self.connection.is_none() => Unreachable(format!(
-                "the file can't be read any more ({said}): it may have changed, or be gone; choose the file again"
-            )),
-            _ => Unreachable(said),
-        }
-    }
 }
 
 impl Body for StreamBody {
@@ -138,7 +127,7 @@ impl Body for StreamBody {
         let reading = self.reading.get_or_insert_with(|| JsFuture::from(reader.read()));
         let read = reading.await;
         self.reading = None;
-        let read: Object = read.map_err(|thrown| self.broken(&thrown))?.unchecked_into();
+        let read: Object = read?.unchecked_into();
         if Reflect::get(&read, &"done".into())?.is_truthy() {
             return Ok(None);
         }

@@ -1,4 +1,4 @@
-//! Web Locks: one tab at a time writes a file, and a page hears of a worker's end. web-sys has them behind a flag of the compiler.
+//! Web Locks: one tab at a time writes a file. web-sys has them behind a flag of the compiler.
 
 use futures::channel::oneshot;
 use futures::future::{Either, select};
@@ -61,10 +61,4 @@ pub(super) async fn acquire(name: &str) -> Result<Lock, JsValue> {
             Err("the browser ended a lock that it had not granted".into())
         }
     }
-}
-
-/// Holds a lock until the worker ends: whoever waits for it then hears of that. Ready when it is held; false where there are no locks.
-pub(crate) async fn hold_for_life(name: &str) -> bool {
-    let held = acquire(name).await.map(std::mem::forget);
-    held.is_ok()
 }

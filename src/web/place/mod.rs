@@ -15,7 +15,6 @@ mod tests;
 pub(crate) use buffer::Buffer;
 pub(crate) use clock::Timers;
 pub(crate) use fetch::{Fetch, StreamBody};
-pub(crate) use locks::hold_for_life;
 pub(crate) use opfs::Opfs;
 
 use crate::download::{Place, StoreError, Tuning, Unreachable};

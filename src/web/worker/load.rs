@@ -129,8 +129,11 @@ fn parts(worker: &Rc<Worker>, source: Source) -> Result<Vec<download::Part<Buffe
     Ok(parts)
 }
 
+/// Browsers have different words for it: to Chromium it is a network error.
 fn unreadable(why: download::Unreachable) -> Error {
-    Error::Io { reason: why.0 }
+    let reason =
+        format!("the file can't be read any more ({why}): it may have changed, or be gone; choose the file again");
+    Error::Io { reason }
 }
 
 fn loader_options(options: &LoaderOptions, file_size: Option<u64>) -> model::LoaderOptions {

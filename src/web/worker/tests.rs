@@ -40,11 +40,7 @@ impl Page {
 
     /// A model of these parts.
     fn load(&self, parts: &Array) {
-        let json = r#"{"type":"load","body":{"source":{"alone":true,"cache":"off","offline":false,"connections":4},"options":{}}}"#;
-        let message = JSON::parse(json).unwrap();
-        let source = field(&field(&message, "body"), "source");
-        Reflect::set(&source, &"parts".into(), parts).unwrap();
-        self.port.post_message(&message).unwrap();
+        self.port.post_message(&load_message(parts)).unwrap();
     }
 
     fn load_blob(&self, bytes: &[u8]) {
@@ -75,6 +71,14 @@ impl Page {
         page.hear("loaded").await;
         page
     }
+}
+
+fn load_message(parts: &Array) -> JsValue {
+    let json = r#"{"type":"load","body":{"source":{"alone":true,"cache":"off","offline":false,"connections":4},"options":{}}}"#;
+    let message = JSON::parse(json).unwrap();
+    let source = field(&field(&message, "body"), "source");
+    Reflect::set(&source, &"parts".into(), parts).unwrap();
+    message
 }
 
 fn field(of: &JsValue, name: &str) -> JsValue {
@@ -137,6 +141,27 @@ async fn nonsense_is_refused_with_a_code() {
     page.load_blob(b"<html>");
     let (error, _) = page.hear("load-failed").await;
     assert_eq!(field(&error, "code").as_string().unwrap(), "format", "{}", text(&error));
+}
+
+#[wasm_bindgen_test]
+async fn a_source_without_sense_is_refused() {
+    let address = |url: &str| {
+        let json = format!(r#"{{"type":"address","body":{{"url":"{url}","headers":[]}}}}"#);
+        Array::of1(&JSON::parse(&json).unwrap())
+    };
+    for url in ["x.gguf", "hf:owner/file.gguf", "https://localhost/m-00002-of-00003.gguf"] {
+        let mut page = Page::new();
+        page.load(&address(url));
+        let (error, _) = page.hear("load-failed").await;
+        assert_eq!(field(&error, "code").as_string().unwrap(), "invalid-argument", "{}", text(&error));
+    }
+    let mut page = Page::new();
+    let message = load_message(&address("https://localhost/x.gguf"));
+    let source = field(&field(&message, "body"), "source");
+    Reflect::set(&source, &"sha256".into(), &JSON::parse(r#"["ab", "cd"]"#).unwrap()).unwrap();
+    page.port.post_message(&message).unwrap();
+    let (error, _) = page.hear("load-failed").await;
+    assert!(text(&error).contains("2 digests for 1 parts"), "{}", text(&error));
 }
 
 #[wasm_bindgen_test]

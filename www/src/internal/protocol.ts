@@ -6,132 +6,6 @@ import type { BitNetErrorCode } from "../public/errors.js";
 export const OWN_SESSION = 0;
 
 /**
- * From the page. A worker loads one model or makes one estimate.
- */
-export type ToWorker = { "type": "load", "body": { source: Source, options: LoaderOptions, } }
-  | { "type": "estimate", "body": { source: Source, options: LoaderOptions, } }
-  | { "type": "part-opened", "body": { stream?: ReadableStream<Uint8Array>, } }
-  | { "type": "chunk", "body": { bytes: Uint8Array<ArrayBuffer>, } }
-  | { "type": "part-end" }
-  | { "type": "generate", "body": { id: number, session: number, request: GenerateRequest, } }
-  | { "type": "cancel", "body": { id: number, } }
-  | { "type": "call", "body": { id: number, call: Call, } };
-
-/**
- * How a model is loaded and held.
- */
-export type LoaderOptions = { contextLength?: number, kvCache?: KvType, overrides?: Array<string>, hash?: boolean, tokenEmbedding?: EmbeddingType, };
-
-/**
- * How keys and values are stored.
- */
-export type KvType = "f16" | "f32" | "q8_0";
-
-/**
- * How the token embedding is held, which is the output head too; a head of its own likewise.
- */
-export type EmbeddingType = "auto" | "file" | "int8";
-
-/**
- * Where a model comes from.
- */
-export type Source = {
-/**
- * One file or those of a split model in order.
- */
-parts: Array<Part>,
-/**
- * An address in it stands for all files of a split model, if its name says so.
- */
-alone: boolean,
-/**
- * Of each file, 64 lower-case hexadecimal digits.
- */
-sha256?: Array<string>,
-/**
- * What addresses are relative to: the page's.
- */
-base?: string,
-/**
- * The page's, which tells what a cross-origin request is.
- */
-origin?: string,
-/**
- * Whether downloads are kept.
- */
-cache: CacheMode,
-/**
- * From the cache alone.
- */
-offline: boolean,
-/**
- * Requests at a time for one file.
- */
-connections: number, };
-
-/**
- * Whether a file is kept.
- */
-export type CacheMode = "auto" | "required" | "off";
-
-/**
- * One file.
- */
-export type Part = { "type": "address", "body": {
-/**
- * As it was given.
- */
-url: string, headers: Array<[string, string]>, credentials?: string, redirect?: string, referrerPolicy?: string, } }
-  | { "type": "blob", "body": { blob: Blob, } }
-  | { "type": "page", "body": {
-/**
- * Bytes to come, as far as the sender says and it is open.
- */
-total?: number,
-/**
- * The same, where it is certain.
- */
-fileSize?: number, } };
-
-/**
- * A prompt, messages or token ids, and how the answer is drawn.
- */
-export type GenerateRequest = { prompt?: string, messages?: Array<Message>, chatTemplateKwargs?: Record<string, unknown>, ids?: Uint32Array, parseSpecial?: boolean, maxTokens?: number, temperature?: number, topK?: number, topP?: number, minP?: number, repeatPenalty?: number, repeatLastN?: number, presencePenalty?: number, frequencyPenalty?: number, seed?: number, logProbabilities?: boolean, stop?: Array<string>,
-/**
- * Token ids are an object's keys, so they come as strings.
- */
-logitBias?: Record<number, number>, };
-
-/**
- * One turn of a conversation.
- */
-export type Message = {
-/**
- * `system`, `user` or `assistant`.
- */
-role: string,
-/**
- * What was said, plain text.
- */
-content: string, };
-
-/**
- * What gives one value back: the [`Reply`] of the same name.
- */
-export type Call = { "name": "tokenize", "args": { text: string, parseSpecial: boolean, } }
-  | { "name": "detokenize", "args": { ids: Uint32Array, } }
-  | { "name": "memory" }
-  | { "name": "openSession" }
-  | { "name": "cloneSession", "args": { session: number, } }
-  | { "name": "saveSession", "args": { session: number, } }
-  | { "name": "restoreSession", "args": { session: number, bytes: Uint8Array, } }
-  | { "name": "resetSession", "args": { session: number, } }
-  | { "name": "closeSession", "args": { session: number, } }
-  | { "name": "roofline" }
-  | { "name": "verifyDefaults" }
-  | { "name": "report", "args": { answers: Array<Answer>, about: About, } };
-
-/**
  * What a report needs besides model and answers.
  */
 export type About = {
@@ -194,136 +68,43 @@ usage: Usage,
 timings: Timings, };
 
 /**
- * Why generation ended.
+ * Whether a file is kept.
  */
-export type FinishReason = "stop" | "length" | "cancelled";
+export type CacheMode = "auto" | "required" | "off";
 
 /**
- * Counts of a finished generation.
+ * What gives one value back: the [`Reply`] of the same name.
  */
-export type Usage = {
-/**
- * Tokens of the prompt.
- */
-promptTokens: number,
-/**
- * Of these, taken from the cache.
- */
-cachedTokens: number,
-/**
- * Tokens generated.
- */
-completionTokens: number, };
+export type Call = { "name": "tokenize", "args": { text: string, parseSpecial: boolean, } }
+  | { "name": "detokenize", "args": { ids: Uint32Array, } }
+  | { "name": "memory" }
+  | { "name": "openSession" }
+  | { "name": "cloneSession", "args": { session: number, } }
+  | { "name": "saveSession", "args": { session: number, } }
+  | { "name": "restoreSession", "args": { session: number, bytes: Uint8Array, } }
+  | { "name": "resetSession", "args": { session: number, } }
+  | { "name": "closeSession", "args": { session: number, } }
+  | { "name": "roofline" }
+  | { "name": "verifyDefaults" }
+  | { "name": "report", "args": { answers: Array<Answer>, about: About, } };
 
 /**
- * Times of a finished generation.
+ * An answer against another run's.
  */
-export type Timings = {
+export type Comparison = {
 /**
- * Reading the prompt, to its last token's logits, in milliseconds.
+ * The same tokens, and as many.
  */
-prefillMs: number,
+same: boolean,
 /**
- * From the first token to the last, in milliseconds.
+ * The first token that differs, from 0.
  */
-decodeMs: number,
-/**
- * From the start to the first token, in milliseconds.
- */
-timeToFirstTokenMs: number,
-/**
- * Prompt tokens (without cached ones) a second.
- */
-prefillTokensPerSecond: number,
-/**
- * Generated tokens (without the first) a second.
- */
-decodeTokensPerSecond: number,
-/**
- * Threads that the last token had.
- */
-decodeThreads: number, };
+partsAtToken: number | null, };
 
 /**
- * From the worker.
+ * How the token embedding is held, which is the output head too; a head of its own likewise.
  */
-export type FromWorker = { "type": "open-part", "body": { index: number, } }
-  | { "type": "taken" }
-  | { "type": "progress", "body": LoadProgress }
-  | { "type": "loaded", "body": ModelInfo }
-  | { "type": "load-failed", "body": PlainError }
-  | { "type": "estimated", "body": Estimate }
-  | { "type": "prefill", "body": { id: number, done: number, total: number, } }
-  | { "type": "tokens", "body": { id: number, tokens: Array<Token>, } }
-  | { "type": "done", "body": { id: number, finishReason: FinishReason, usage: Usage, timings: Timings, } }
-  | { "type": "failed", "body": { id: number, error: PlainError, } }
-  | { "type": "value", "body": { id: number, reply: Reply, } }
-  | { "type": "crashed", "body": { message: string, } };
-
-/**
- * What a [`Call`] of the same name gives.
- */
-export type Reply = { "name": "tokenize", "value": Uint32Array }
-  | { "name": "detokenize", "value": string }
-  | { "name": "memory", "value": Memory }
-  | { "name": "openSession", "value": number }
-  | { "name": "cloneSession", "value": number }
-  | { "name": "saveSession", "value": Uint8Array<ArrayBuffer> }
-  | { "name": "restoreSession", "value": null }
-  | { "name": "resetSession", "value": null }
-  | { "name": "closeSession", "value": null }
-  | { "name": "roofline", "value": Roofline }
-  | { "name": "verifyDefaults", "value": VerifyDefaults }
-  | { "name": "report", "value": WrittenReport };
-
-/**
- * Memory in use, in bytes.
- */
-export type Memory = { wasmBytes: number, weightBytes: number, kvCacheBytes: number, sessions: number, };
-
-/**
- * What the machine allows.
- */
-export type Roofline = { readBytesPerSecond: number, readBytes: number, dotMacsPerSecond: number, macsPerPromptToken: number, };
-
-/**
- * What is asked where nothing else is said.
- */
-export type VerifyDefaults = { prompts: Array<string>, maxTokens: number, };
-
-/**
- * A report in its three forms.
- */
-export type WrittenReport = { metrics: Report, text: string, html: string, };
-
-/**
- * Everything that was found. Serialized it is metrics.json, which [`Run`] reads back.
- */
-export type Report = {
-/**
- * Which model.
- */
-model: ModelFacts,
-/**
- * On what.
- */
-machine: Machine,
-/**
- * Type of the KV cache.
- */
-kvCache: string,
-/**
- * Tokens that an answer could have.
- */
-maxTokens: number,
-/**
- * What the loader had to decide.
- */
-notes: Array<string>,
-/**
- * The answers.
- */
-prompts: Array<Entry>, };
+export type EmbeddingType = "auto" | "file" | "int8";
 
 /**
  * One prompt's part of a [`Report`].
@@ -387,115 +168,44 @@ reference: Comparison | null,
 published: PublishedComparison | null, };
 
 /**
- * What an answer is.
+ * What headers tell of a model, without a word of the device.
  */
-export type Verdict = "text" | "loop" | "salad" | "empty";
+export type Estimate = { fileBytes: number, architecture: string, name?: string, parameters: number, quantization: string, contextLength: number, trainedContextLength: number, weightBytes: number, kvCacheBytes: number, wasmBytes: number, fits: boolean, why?: string, };
 
 /**
- * What was measured of one answer.
+ * Why generation ended.
  */
-export type Measures = {
-/**
- * Share of the runs of four tokens that occurred before.
- */
-repeatedFourGrams: number,
-/**
- * Share of the words that the vocabulary has as one token; absent for small vocabularies.
- */
-ownWords: number | null,
-/**
- * Mean entropy of the distributions, in nats.
- */
-meanEntropy: number,
-/**
- * Mean ln of the probability of the tokens taken.
- */
-meanLogProbability: number, };
+export type FinishReason = "stop" | "length" | "cancelled";
 
 /**
- * An answer of the official file against a published one, which is text: word by word, as far as both go.
+ * From the worker.
  */
-export type PublishedComparison = {
-/**
- * No word differs.
- */
-same: boolean,
-/**
- * Words that agree, from the prompt's first.
- */
-agreeingWords: number,
-/**
- * Words that were published.
- */
-words: number, };
+export type FromWorker = { "type": "open-part", "body": { index: number, } }
+  | { "type": "taken" }
+  | { "type": "progress", "body": LoadProgress }
+  | { "type": "loaded", "body": ModelInfo }
+  | { "type": "load-failed", "body": PlainError }
+  | { "type": "estimated", "body": Estimate }
+  | { "type": "prefill", "body": { id: number, done: number, total: number, } }
+  | { "type": "tokens", "body": { id: number, tokens: Array<Token>, } }
+  | { "type": "done", "body": { id: number, finishReason: FinishReason, usage: Usage, timings: Timings, } }
+  | { "type": "failed", "body": { id: number, error: PlainError, } }
+  | { "type": "value", "body": { id: number, reply: Reply, } }
+  | { "type": "crashed", "body": { message: string, } };
 
 /**
- * An answer against another run's.
+ * A prompt, messages or token ids, and how the answer is drawn.
  */
-export type Comparison = {
+export type GenerateRequest = { prompt?: string, messages?: Array<Message>, chatTemplateKwargs?: Record<string, unknown>, ids?: Uint32Array, parseSpecial?: boolean, maxTokens?: number, temperature?: number, topK?: number, topP?: number, minP?: number, repeatPenalty?: number, repeatLastN?: number, presencePenalty?: number, frequencyPenalty?: number, seed?: number, logProbabilities?: boolean, stop?: Array<string>,
 /**
- * The same tokens, and as many.
+ * Token ids are an object's keys, so they come as strings.
  */
-same: boolean,
-/**
- * The first token that differs, from 0.
- */
-partsAtToken: number | null, };
+logitBias?: Record<number, number>, };
 
 /**
- * What computed the answers.
+ * How keys and values are stored.
  */
-export type Machine = {
-/**
- * Operating system, or the browser's name for itself.
- */
-os: string,
-/**
- * Processor.
- */
-processor: string,
-/**
- * Kernels in use.
- */
-backend: string,
-/**
- * Threads in use.
- */
-threads: number,
-/**
- * This program and its version.
- */
-program: string, };
-
-/**
- * Which model answered.
- */
-export type ModelFacts = {
-/**
- * Its file's name.
- */
-file: string | null,
-/**
- * SHA-256 of the file, where it was taken.
- */
-sha256: string | null,
-/**
- * `general.name`.
- */
-name: string | null,
-/**
- * `general.architecture`.
- */
-architecture: string,
-/**
- * Number of weights.
- */
-parameters: number, };
-
-/**
- * What went wrong, for a program and for a person.
- */
-export type PlainError = { code: BitNetErrorCode, message: string, };
+export type KvType = "f16" | "f32" | "q8_0";
 
 /**
  * How far a load is.
@@ -535,6 +245,124 @@ cached: boolean,
 part?: PartNumber, };
 
 /**
+ * How a model is loaded and held.
+ */
+export type LoaderOptions = { contextLength?: number, kvCache?: KvType, overrides?: Array<string>, hash?: boolean, tokenEmbedding?: EmbeddingType, };
+
+/**
+ * What computed the answers.
+ */
+export type Machine = {
+/**
+ * Operating system, or the browser's name for itself.
+ */
+os: string,
+/**
+ * Processor.
+ */
+processor: string,
+/**
+ * Kernels in use.
+ */
+backend: string,
+/**
+ * Threads in use.
+ */
+threads: number,
+/**
+ * This program and its version.
+ */
+program: string, };
+
+/**
+ * What was measured of one answer.
+ */
+export type Measures = {
+/**
+ * Share of the runs of four tokens that occurred before.
+ */
+repeatedFourGrams: number,
+/**
+ * Share of the words that the vocabulary has as one token; absent for small vocabularies.
+ */
+ownWords: number | null,
+/**
+ * Mean entropy of the distributions, in nats.
+ */
+meanEntropy: number,
+/**
+ * Mean ln of the probability of the tokens taken.
+ */
+meanLogProbability: number, };
+
+/**
+ * Memory in use, in bytes.
+ */
+export type Memory = { wasmBytes: number, weightBytes: number, kvCacheBytes: number, sessions: number, };
+
+/**
+ * One turn of a conversation.
+ */
+export type Message = {
+/**
+ * `system`, `user` or `assistant`.
+ */
+role: string,
+/**
+ * What was said, plain text.
+ */
+content: string, };
+
+/**
+ * Which model answered.
+ */
+export type ModelFacts = {
+/**
+ * Its file's name.
+ */
+file: string | null,
+/**
+ * SHA-256 of the file, where it was taken.
+ */
+sha256: string | null,
+/**
+ * `general.name`.
+ */
+name: string | null,
+/**
+ * `general.architecture`.
+ */
+architecture: string,
+/**
+ * Number of weights.
+ */
+parameters: number, };
+
+/**
+ * What was loaded, and how it runs.
+ */
+export type ModelInfo = { architecture: string, name?: string, parameters: number, layers: number, embedding: number, vocabulary: number, contextLength: number, trainedContextLength: number, quantization: string, weightBytes: number, kvCacheBytes: number, kvCache: KvType, backend: string, threads: number, whySingleThreaded?: string, cached?: boolean, notes: Array<string>, };
+
+/**
+ * One file.
+ */
+export type Part = { "type": "address", "body": {
+/**
+ * As it was given.
+ */
+url: string, headers: Array<[string, string]>, credentials?: string, redirect?: string, referrerPolicy?: string, } }
+  | { "type": "blob", "body": { blob: Blob, } }
+  | { "type": "page", "body": {
+/**
+ * Bytes to come, as far as the sender says and it is open.
+ */
+total?: number,
+/**
+ * The same, where it is certain.
+ */
+fileSize?: number, } };
+
+/**
  * One part of several.
  */
 export type PartNumber = {
@@ -553,9 +381,154 @@ count: number, };
 export type Phase = "engine" | "verify" | "download" | "load" | "ready";
 
 /**
- * What was loaded, and how it runs.
+ * What went wrong, for a program and for a person.
  */
-export type ModelInfo = { architecture: string, name?: string, parameters: number, layers: number, embedding: number, vocabulary: number, contextLength: number, trainedContextLength: number, quantization: string, weightBytes: number, kvCacheBytes: number, kvCache: KvType, backend: string, threads: number, whySingleThreaded?: string, cached?: boolean, notes: Array<string>, };
+export type PlainError = { code: BitNetErrorCode, message: string, };
+
+/**
+ * An answer of the official file against a published one, which is text: word by word, as far as both go.
+ */
+export type PublishedComparison = {
+/**
+ * No word differs.
+ */
+same: boolean,
+/**
+ * Words that agree, from the prompt's first.
+ */
+agreeingWords: number,
+/**
+ * Words that were published.
+ */
+words: number, };
+
+/**
+ * What a [`Call`] of the same name gives.
+ */
+export type Reply = { "name": "tokenize", "value": Uint32Array }
+  | { "name": "detokenize", "value": string }
+  | { "name": "memory", "value": Memory }
+  | { "name": "openSession", "value": number }
+  | { "name": "cloneSession", "value": number }
+  | { "name": "saveSession", "value": Uint8Array<ArrayBuffer> }
+  | { "name": "restoreSession", "value": null }
+  | { "name": "resetSession", "value": null }
+  | { "name": "closeSession", "value": null }
+  | { "name": "roofline", "value": Roofline }
+  | { "name": "verifyDefaults", "value": VerifyDefaults }
+  | { "name": "report", "value": WrittenReport };
+
+/**
+ * Everything that was found. Serialized it is metrics.json, which [`Run`] reads back.
+ */
+export type Report = {
+/**
+ * Which model.
+ */
+model: ModelFacts,
+/**
+ * On what.
+ */
+machine: Machine,
+/**
+ * Type of the KV cache.
+ */
+kvCache: string,
+/**
+ * Tokens that an answer could have.
+ */
+maxTokens: number,
+/**
+ * What the loader had to decide.
+ */
+notes: Array<string>,
+/**
+ * The answers.
+ */
+prompts: Array<Entry>, };
+
+/**
+ * What the machine allows.
+ */
+export type Roofline = { readBytesPerSecond: number, readBytes: number, dotMacsPerSecond: number, macsPerPromptToken: number, };
+
+/**
+ * Where a model comes from.
+ */
+export type Source = {
+/**
+ * One file or those of a split model in order.
+ */
+parts: Array<Part>,
+/**
+ * An address in it stands for all files of a split model, if its name says so.
+ */
+alone: boolean,
+/**
+ * Of each file, 64 lower-case hexadecimal digits.
+ */
+sha256?: Array<string>,
+/**
+ * What addresses are relative to: the page's.
+ */
+base?: string,
+/**
+ * The page's, which tells what a cross-origin request is.
+ */
+origin?: string,
+/**
+ * Whether downloads are kept.
+ */
+cache: CacheMode,
+/**
+ * From the cache alone.
+ */
+offline: boolean,
+/**
+ * Requests at a time for one file.
+ */
+connections: number, };
+
+/**
+ * Times of a finished generation.
+ */
+export type Timings = {
+/**
+ * Reading the prompt, to its last token's logits, in milliseconds.
+ */
+prefillMs: number,
+/**
+ * From the first token to the last, in milliseconds.
+ */
+decodeMs: number,
+/**
+ * From the start to the first token, in milliseconds.
+ */
+timeToFirstTokenMs: number,
+/**
+ * Prompt tokens (without cached ones) a second.
+ */
+prefillTokensPerSecond: number,
+/**
+ * Generated tokens (without the first) a second.
+ */
+decodeTokensPerSecond: number,
+/**
+ * Threads that the last token had.
+ */
+decodeThreads: number, };
+
+/**
+ * From the page. A worker loads one model or makes one estimate.
+ */
+export type ToWorker = { "type": "load", "body": { source: Source, options: LoaderOptions, } }
+  | { "type": "estimate", "body": { source: Source, options: LoaderOptions, } }
+  | { "type": "part-opened", "body": { stream?: ReadableStream<Uint8Array>, } }
+  | { "type": "chunk", "body": { bytes: Uint8Array<ArrayBuffer>, } }
+  | { "type": "part-end" }
+  | { "type": "generate", "body": { id: number, session: number, request: GenerateRequest, } }
+  | { "type": "cancel", "body": { id: number, } }
+  | { "type": "call", "body": { id: number, call: Call, } };
 
 /**
  * A piece of an answer.
@@ -563,6 +536,33 @@ export type ModelInfo = { architecture: string, name?: string, parameters: numbe
 export type Token = { id?: number, text: string, elapsedMs: number, logProbability?: number, entropy?: number, };
 
 /**
- * What headers tell of a model, without a word of the device.
+ * Counts of a finished generation.
  */
-export type Estimate = { fileBytes: number, architecture: string, name?: string, parameters: number, quantization: string, contextLength: number, trainedContextLength: number, weightBytes: number, kvCacheBytes: number, wasmBytes: number, fits: boolean, why?: string, };
+export type Usage = {
+/**
+ * Tokens of the prompt.
+ */
+promptTokens: number,
+/**
+ * Of these, taken from the cache.
+ */
+cachedTokens: number,
+/**
+ * Tokens generated.
+ */
+completionTokens: number, };
+
+/**
+ * What an answer is.
+ */
+export type Verdict = "text" | "loop" | "salad" | "empty";
+
+/**
+ * What is asked where nothing else is said.
+ */
+export type VerifyDefaults = { prompts: Array<string>, maxTokens: number, };
+
+/**
+ * A report in its three forms.
+ */
+export type WrittenReport = { metrics: Report, text: string, html: string, };

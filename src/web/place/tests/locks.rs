@@ -63,12 +63,5 @@ async fn where_there_are_none_it_says_so() {
         if value.contains("no locks here") {
             assert_eq!(words(&error), "no locks here");
         }
-        assert!(!hold_for_life("test three").await);
     }
-}
-
-#[test]
-async fn a_lock_for_life_is_held() {
-    assert!(hold_for_life("test life").await);
-    assert_eq!(held_and_waiting("test life").await, (1.0, 0.0));
 }
