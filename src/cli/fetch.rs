@@ -1,6 +1,7 @@
 //! Models from addresses: what their downloads say goes to standard error, and Ctrl-C ends them.
 
 use super::place::Machine;
+use super::source::shown;
 use super::terminal::{self, say};
 use super::{Outcome, interrupt};
 use b158::Error;
@@ -124,11 +125,6 @@ fn named(error: Error, url: Option<&String>, machine: &Machine) -> Box<dyn std::
             None => error.into(),
         },
     }
-}
-
-/// An address without what may be a secret.
-pub(crate) fn shown(url: &str) -> String {
-    url.split(['?', '#']).next().unwrap_or_default().to_owned()
 }
 
 /// A receiver that knows which part it is at.

@@ -69,7 +69,7 @@ impl Headers {
                 let mut requests = fetch.requests(address)?;
                 requests.truncate(most);
                 fetch::headers(requests, self)?;
-                self.end().map_err(|e| failed(address, &e))?;
+                self.end().map_err(|e| failed(&source.name(), &e))?;
             }
             Source::File(path) => {
                 let parts = load::parts(path);

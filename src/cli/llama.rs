@@ -216,6 +216,8 @@ pub(crate) fn translate(args: Vec<OsString>, program: &Command) -> Result<Transl
                 }
             }
         } else {
+            // `-mFILE`
+            address.model |= text.starts_with("-m");
             out.args.push(arg);
         }
     }
@@ -450,6 +452,7 @@ mod tests {
             ("-hff f.gguf", "name that with -hf"),
             ("-mu http://x -hf o/r", "leave one out"),
             ("-m f -mu http://x", "b158 pull"),
+            ("-mf -mu http://x", "b158 pull"),
             ("-ctk q8_0", "--kv-cache"),
             ("--samplers top_k", "order"),
         ] {

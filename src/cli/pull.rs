@@ -1,9 +1,9 @@
 //! `b158 pull`: a model into the cache, checked, and where it lies.
 
 use super::Outcome;
-use super::fetch::{self, shown};
+use super::fetch;
 use super::place::Files;
-use super::source::{Fetch, Source};
+use super::source::{Fetch, Source, shown};
 use super::terminal::{self, tell, unless_closed};
 use b158::Error;
 use b158::download::{self, CacheMode, Receiver};

@@ -56,9 +56,14 @@ impl Source {
     pub(crate) fn name(&self) -> String {
         match self {
             Source::File(path) => terminal::path(path),
-            Source::Address(address) => address.clone(),
+            Source::Address(address) => shown(address),
         }
     }
+}
+
+/// An address without what may be a secret.
+pub(crate) fn shown(url: &str) -> String {
+    url.split(['?', '#']).next().unwrap_or_default().to_owned()
 }
 
 /// How what has an address is fetched.

@@ -7,7 +7,7 @@
 //! Nothing waits for the disk (`fsync`). A process that ends leaves what it has written to the system. After a power cut data
 //! may be missing that the journal tells of, and is fetched again: each part is held against its hash when it is read.
 
-use super::bytes::{Piece, beside, zeros};
+use super::bytes::{Piece, beside, room};
 use crate::cli::terminal;
 use b158::download::{self, Catalog, Slot, Store, StoreError};
 use std::fs::{self, File, TryLockError};
@@ -199,8 +199,9 @@ impl Slot for FileSlot {
 
     async fn read(&self, at: u64, len: usize) -> Result<Piece, StoreError> {
         let Some(data) = self.data.clone() else { return Ok(Piece::default()) };
-        let bytes = beside(move || data.read(at, len)).await;
-        Ok(bytes.map_err(|e| failed(&self.folder, &e))?.into())
+        // What is read is held against its hash, which is cheapest while it is in the processor's cache.
+        let piece = beside(move || data.read(at, len).map(Piece::hashed)).await;
+        piece.map_err(|e| failed(&self.folder, &e))
     }
 
     fn write(&self, at: u64, bytes: &Piece) -> Result<(), StoreError> {
@@ -248,20 +249,8 @@ impl Positioned {
     }
 
     fn read(&self, at: u64, len: usize) -> io::Result<Vec<u8>> {
-        let mut bytes = zeros(len).ok_or(ErrorKind::OutOfMemory)?;
-        let mut filled = 0;
-        self.at(at, |file| {
-            while filled < len {
-                match file.read(&mut bytes[filled..]) {
-                    Ok(0) => break,
-                    Ok(n) => filled += n,
-                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            Ok(())
-        })?;
-        bytes.truncate(filled);
+        let mut bytes = room(len).ok_or(ErrorKind::OutOfMemory)?;
+        self.at(at, |file| file.take(len as u64).read_to_end(&mut bytes))?;
         Ok(bytes)
     }
 

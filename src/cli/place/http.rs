@@ -2,7 +2,7 @@
 
 use super::bytes::Piece;
 use crate::cli::Outcome;
-use crate::cli::fetch::shown;
+use crate::cli::source::shown;
 use b158::download::{Body, HttpRequest, HttpResponse, Transport, Unreachable};
 use futures::channel::{mpsc, oneshot};
 use futures::executor::block_on;
