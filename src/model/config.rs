@@ -6,7 +6,7 @@ use crate::{Error, Result};
 /// The context of a session that asks for none: the length of the published model.
 pub const DEFAULT_CONTEXT: usize = 4096;
 /// Prompt tokens per pass: enough to unpack each weight for many of them, few enough that a layer takes milliseconds.
-pub const DEFAULT_BATCH: usize = 32;
+pub const DEFAULT_BATCH: usize = 64;
 
 /// The gate of the feed-forward network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -44,6 +44,7 @@ struct Limits {
     read_bytes_per_second: f64,
     read_bytes: u64,
     dot_macs_per_second: f64,
+    table_macs_per_second: f64,
     macs_per_prompt_token: u64,
 }
 
@@ -141,6 +142,7 @@ impl Engine {
             read_bytes_per_second: limits.read_bytes_per_second,
             read_bytes: limits.read_bytes,
             dot_macs_per_second: limits.dot_macs_per_second,
+            table_macs_per_second: limits.table_macs_per_second,
             macs_per_prompt_token: model.weights.macs(),
         })
     }

@@ -184,7 +184,7 @@ class FakeEngine implements Engine, FakeModel {
   }
 
   roofline(): Roofline {
-    return { readBytesPerSecond: 1e9, readBytes: this.#info.weightBytes, dotMacsPerSecond: 1e9, macsPerPromptToken: this.#info.parameters };
+    return { readBytesPerSecond: 1e9, readBytes: this.#info.weightBytes, dotMacsPerSecond: 1e9, tableMacsPerSecond: 2e9, macsPerPromptToken: this.#info.parameters };
   }
 
   verifyDefaults(): VerifyDefaults {

@@ -284,6 +284,8 @@ export interface Roofline {
   readonly readBytes: number;
   /** Multiply-accumulates of the backend's dot instruction with all operands in registers. */
   readonly dotMacsPerSecond: number;
+  /** Multiply-accumulates that loads out of the first cache and additions stand for, where prompts are read by tables. */
+  readonly tableMacsPerSecond: number;
   /** Of all ternary matrices, which each token of a prompt needs. */
   readonly macsPerPromptToken: number;
 }
