@@ -6,7 +6,7 @@ use crate::{Error, Result};
 /// The context of a session that asks for none: the length of the published model.
 pub const DEFAULT_CONTEXT: usize = 4096;
 /// Prompt tokens per pass in a tab: enough that tables pay, few enough that a layer takes milliseconds and buffers little room.
-pub const WASM_BATCH: usize = 32;
+pub(super) const WASM_BATCH: usize = 32;
 /// Prompt tokens per pass. Natively more: codes are turned into indices for all of them at once.
 pub const DEFAULT_BATCH: usize = if cfg!(target_family = "wasm") { WASM_BATCH } else { 64 };
 
