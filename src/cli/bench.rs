@@ -5,8 +5,9 @@ use super::load::{Model, backend, read, read_timed};
 use super::source::{Fetch, Source};
 use super::terminal::{self, say, tell};
 use super::values::whole;
-use b158::kernels::{Compute, Roofline};
-use b158::model::{EmbeddingType, KvType, State};
+use b158::kernels::tables::{suits, turns};
+use b158::kernels::{Activations, Compute, Roofline, Way, ternary_matmul};
+use b158::model::{EmbeddingType, KvType, Linear, State};
 use b158::threads::Pool;
 use clap::Args;
 use serde_json::json;
@@ -59,6 +60,9 @@ pub(crate) struct Bench {
     /// no more than the whole.
     #[arg(long)]
     load: bool,
+    /// Tell how fast products are by dots and by tables, for a few numbers of tokens, and where the turn was found.
+    #[arg(short = 'v', long)]
+    verbose: bool,
     /// Print JSON instead of a table.
     #[arg(long)]
     json: bool,
@@ -87,7 +91,7 @@ impl Bench {
         if !self.json {
             tell!(
                 out,
-                "  depth  threads  prompt({}) tok/s  generation({}) tok/s  read GB/s  dot G MAC/s  generation of read  prompt of dot",
+                "  depth  threads  prompt({}) tok/s  generation({}) tok/s  read GB/s  dot G MAC/s  table G MAC/s  generation of read  prompt of limit",
                 self.prompt,
                 self.generate
             )?;
@@ -119,21 +123,33 @@ impl Bench {
             }
             let limits = before.max(Roofline::measure(&model.compute, &model.weights.memory()));
             let (prompt, generation) = (median(prompt), median(generation));
+            let ways = if self.verbose { ways(&model)? } else { Vec::new() };
             let of_read = generation * bytes_per_token / limits.read_bytes_per_second;
             let of_dot = prompt * macs_per_token as f64 / limits.dot_macs_per_second;
+            let of_limit = prompt * macs_per_token as f64 / limits.prompt_macs_per_second();
             if !self.json {
                 tell!(
                     out,
-                    "{depth:>7}  {:>7}  {:>17}  {:>20}  {:>9.1}  {:>11.1}  {:>18}  {:>13}",
+                    "{depth:>7}  {:>7}  {:>17}  {:>20}  {:>9.1}  {:>11.1}  {:>13.1}  {:>18}  {:>15}",
                     model.compute.pool.threads(),
                     measured(prompt, 1),
                     measured(generation, 1),
                     limits.read_bytes_per_second / 1e9,
                     limits.dot_macs_per_second / 1e9,
+                    limits.table_macs_per_second / 1e9,
                     measured(of_read, 2),
-                    measured(of_dot, 2),
+                    measured(of_limit, 2),
                 )?;
             }
+            if !self.json {
+                for Rates { tokens, dots, tables } in &ways {
+                    tell!(out, "         {tokens:>4} tokens: dots {dots:.1}, tables {tables:.1} G MAC/s")?;
+                }
+            }
+            let ways: Vec<_> = ways
+                .iter()
+                .map(|w| json!({"tokens": w.tokens, "dotMacsPerSecond": w.dots * 1e9, "tableMacsPerSecond": w.tables * 1e9}))
+                .collect();
             rows.push(json!({
                 "depth": depth,
                 "threads": model.compute.pool.threads(),
@@ -144,8 +160,11 @@ impl Bench {
                 "readBytesPerSecond": limits.read_bytes_per_second,
                 "readBytes": limits.read_bytes,
                 "dotMacsPerSecond": limits.dot_macs_per_second,
+                "tableMacsPerSecond": limits.table_macs_per_second,
                 "generationOfReadLimit": of_read,
                 "promptOfDotLimit": of_dot,
+                "promptOfLimit": of_limit,
+                "ways": ways,
             }));
         }
         let all = json!({
@@ -161,6 +180,7 @@ impl Bench {
             "generatedTokens": self.generate,
             "repetitions": self.repetitions,
             "loadSeconds": load_seconds,
+            "turns": turns(),
             "results": rows,
         });
         if self.json {
@@ -172,6 +192,9 @@ impl Bench {
                 model.weights.bytes() as f64 / 1e6,
                 self.repetitions,
             );
+            if self.verbose {
+                turns().iter().for_each(|turn| say!("{turn}"));
+            }
         }
         Ok(())
     }
@@ -250,6 +273,38 @@ impl Bench {
         let cache = state.cache.bytes_when_full() as f64 / state.cache.context() as f64;
         model.weights.bytes() as f64 + cache * position
     }
+}
+
+/// How fast a product is, in G MAC/s.
+struct Rates {
+    tokens: usize,
+    dots: f64,
+    tables: f64,
+}
+
+/// Both ways of computing the widest ternary matrix of the first layer.
+fn ways(model: &b158::model::Model) -> b158::Result<Vec<Rates>> {
+    let linears = model.weights.layers.iter().flat_map(|layer| layer.linears());
+    let matrices = linears.filter_map(|l| if let Linear::Ternary(matrix) = &l.linear { Some(matrix) } else { None });
+    let Some(w) = matrices.filter(|w| suits(w)).take(7).max_by_key(|w| w.rows()) else { return Ok(Vec::new()) };
+    let mut rates = Vec::new();
+    for tokens in [1, 2, 4, 8, 16, 32, 64, 128] {
+        let x: Vec<f32> = (0..tokens * w.cols()).map(|i| (i % 255) as f32 - 127.0).collect();
+        let mut y = vec![0.0; tokens * w.rows()];
+        let mut best = [f64::INFINITY; 2];
+        let mut activations = Activations::new();
+        for _ in 0..5 {
+            for (best, way) in best.iter_mut().zip([Way::Dots, Way::Tables { rows: w.rows() }]) {
+                let begun = Instant::now();
+                activations.quantize_for(&model.compute, &x, w.cols(), way)?;
+                ternary_matmul(&model.compute, w, &activations, &mut y);
+                *best = best.min(begun.elapsed().as_secs_f64());
+            }
+        }
+        let [dots, tables] = best.map(|seconds| (tokens * w.rows() * w.cols()) as f64 / seconds / 1e9);
+        rates.push(Rates { tokens, dots, tables });
+    }
+    Ok(rates)
 }
 
 fn read_prompt(state: &mut State, model: &b158::model::Model, ids: &[u32]) -> b158::Result<()> {

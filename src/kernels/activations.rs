@@ -4,8 +4,8 @@
 //! and the published model's training.
 
 use super::layout::{COL_STEP, MAX_COLS};
-use super::tables::{Shape, Slots};
-use super::{Compute, Way};
+use super::tables::{self, Shape, Slots, Trial};
+use super::{Compute, TernaryMatrix, Way};
 use crate::{Error, Result};
 use std::ops::Range;
 
@@ -30,6 +30,7 @@ pub struct Activations {
     are_turned: bool,
     tiles: Tiles,
     slots: Slots,
+    trial: Option<Trial>,
 }
 
 /// Tiles of tokens: all but the last have `whole` of them.
@@ -79,7 +80,23 @@ impl Activations {
     /// Takes `x[rows][cols]` in. `cols` must be a multiple of 128 up to [`MAX_COLS`], and divide the length of `x`.
     /// The products must be computed on the same backend, and are computed by dots.
     pub fn quantize(&mut self, c: &Compute, x: &[f32], cols: usize) -> Result<()> {
+        self.trial = None;
         self.quantize_for(c, x, cols, Way::Dots)
+    }
+
+    /// The same for products with `matrices` at once, which are computed in the way that is faster.
+    pub fn quantize_best<'a>(
+        &mut self,
+        c: &Compute,
+        x: &[f32],
+        cols: usize,
+        mut matrices: impl Iterator<Item = &'a TernaryMatrix> + Clone,
+    ) -> Result<()> {
+        let rows = matrices.clone().map(TernaryMatrix::rows).sum();
+        let (by_tables, trial) =
+            if matrices.all(tables::suits) { tables::choose(c, x.len() / cols, rows, cols) } else { (false, None) };
+        self.trial = trial;
+        self.quantize_for(c, x, cols, if by_tables { Way::Tables { rows } } else { Way::Dots })
     }
 
     /// The same for products that are computed in the given way.
@@ -156,6 +173,13 @@ impl Activations {
     /// Whether products are computed by tables.
     pub(super) fn are_turned(&self) -> bool {
         self.are_turned
+    }
+
+    /// All products are computed.
+    pub(super) fn multiplied(&self) {
+        if let Some(trial) = &self.trial {
+            trial.end();
+        }
     }
 
     pub(super) fn tiles(&self) -> Tiles {

@@ -1,8 +1,9 @@
-//! The machine's two limits, as each backend meets them: how fast it reads memory, and how many multiply-accumulates a
-//! second its dot instruction makes where all operands are in registers.
+//! The machine's limits, as each backend meets them: how fast it reads memory, how many multiply-accumulates a second its
+//! dot instruction makes where all operands are in registers, and how many its loads out of the first cache and additions
+//! stand for where the sums of four columns are in [`tables`](super::tables).
 //!
 //! Generation reads every weight once a token, so it can't be faster than reads; a prompt reuses what it has read, so it
-//! can't be faster than the dot instruction. What a model reaches of the two says what is left to win.
+//! can't be faster than the better of the other two. What a model reaches of them says what is left to win.
 
 use super::{Compute, scalar::Scalar};
 use std::hint::black_box;
@@ -54,8 +55,10 @@ pub struct Roofline {
     pub read_bytes_per_second: f64,
     /// Bytes that were walked: below some times the last cache they say little of memory.
     pub read_bytes: u64,
-    /// Multiply-accumulates a second.
+    /// Multiply-accumulates a second by dot instructions.
     pub dot_macs_per_second: f64,
+    /// Multiply-accumulates a second by tables.
+    pub table_macs_per_second: f64,
 }
 
 impl Roofline {
@@ -64,7 +67,19 @@ impl Roofline {
         // The last generation may have settled on fewer; the next token says again what it wants.
         c.pool.set_active(c.pool.threads());
         let (read_bytes_per_second, read_bytes) = read_rate(c, memory);
-        Roofline { read_bytes_per_second, read_bytes, dot_macs_per_second: dot_rate(c) }
+        let Turn { chains, lanes, .. } = c.backend.turn();
+        Roofline {
+            read_bytes_per_second,
+            read_bytes,
+            dot_macs_per_second: instruction_rate(c, &|turns| c.backend.dots(turns)) * (chains * lanes) as f64,
+            table_macs_per_second: instruction_rate(c, &|turns| c.backend.table_limit(turns))
+                * c.backend.lookups() as f64,
+        }
+    }
+
+    /// What a prompt can't exceed, in multiply-accumulates a second.
+    pub fn prompt_macs_per_second(&self) -> f64 {
+        self.dot_macs_per_second.max(self.table_macs_per_second)
     }
 
     /// The higher of each limit: what two measurements differ in, somebody else took.
@@ -74,6 +89,7 @@ impl Roofline {
             read_bytes_per_second: self.read_bytes_per_second.max(other.read_bytes_per_second),
             read_bytes: self.read_bytes.max(other.read_bytes),
             dot_macs_per_second: self.dot_macs_per_second.max(other.dot_macs_per_second),
+            table_macs_per_second: self.table_macs_per_second.max(other.table_macs_per_second),
         }
     }
 }
@@ -84,7 +100,7 @@ const ENOUGH: Duration = Duration::from_millis(25);
 const RUNS: usize = 3;
 /// Bytes a task: long streams, short tasks.
 const PIECE: usize = 1 << 20;
-/// Turns a task of dots: a fraction of a millisecond.
+/// Turns a task: a fraction of a millisecond.
 const TURNS: u32 = 1 << 16;
 /// Tasks a thread: one that loses its processor leaves the others at work.
 const SHARE: usize = 8;
@@ -105,15 +121,15 @@ fn read_rate(c: &Compute, memory: &[&[u8]]) -> (f64, u64) {
     (rate * bytes as f64, bytes as u64)
 }
 
-fn dot_rate(c: &Compute) -> f64 {
-    let Turn { chains, lanes, .. } = c.backend.turn();
+/// Turns a second.
+fn instruction_rate(c: &Compute, turns: &(dyn Fn(u32) -> u16 + Sync)) -> f64 {
     let tasks = SHARE * c.pool.threads();
     let rate = rate(|times| {
         c.pool.run(tasks * times, &|_| {
-            black_box(c.backend.dots(black_box(TURNS)));
+            black_box(turns(black_box(TURNS)));
         });
     });
-    rate * (tasks * chains * lanes) as f64 * f64::from(TURNS)
+    rate * tasks as f64 * f64::from(TURNS)
 }
 
 /// How often a second `work` does what it is given a number of times.

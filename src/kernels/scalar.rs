@@ -73,6 +73,7 @@ impl Registers for Plain {
     const VECTORS: usize = 2;
     const TABLES: usize = 4;
     const STEP: usize = 1;
+    const LEAST: usize = 4;
 
     #[inline(always)]
     unsafe fn zero() -> Self {

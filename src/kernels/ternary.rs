@@ -29,18 +29,6 @@ pub enum Way {
     },
 }
 
-impl Way {
-    /// The faster one for `tokens` tokens and these matrices.
-    pub fn of<'a>(_c: &Compute, tokens: usize, matrices: impl Iterator<Item = &'a TernaryMatrix> + Clone) -> Way {
-        let min = std::env::var("B158_TURN").ok().and_then(|s| s.parse().ok()).unwrap_or(9);
-        if tokens >= min && matrices.clone().all(tables::suits) {
-            Way::Tables { rows: matrices.map(TernaryMatrix::rows).sum() }
-        } else {
-            Way::Dots
-        }
-    }
-}
-
 /// `y[row of x][row of w]` = w · x.
 ///
 /// Panics where `x` has other columns than `w`, `y` is not `x.rows() · w.rows()` long, or `x` was quantised on a
@@ -56,11 +44,11 @@ pub fn ternary_matmuls(c: &Compute, products: &mut [Product<'_, '_>], x: &Activa
         assert_eq!(y.len(), x.rows() * w.rows(), "length of the result");
     }
     if x.are_turned() {
-        return tables::matmul(c, products, x);
+        tables::matmul(c, products, x);
+    } else {
+        products.iter_mut().for_each(|(w, y)| dots(c, w, x, y));
     }
-    for (w, y) in products {
-        dots(c, w, x, y);
-    }
+    x.multiplied();
 }
 
 fn dots(c: &Compute, w: &TernaryMatrix, x: &Activations, y: &mut [f32]) {

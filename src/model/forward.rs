@@ -6,7 +6,8 @@ use super::rope::Rope;
 use super::weights::apply;
 use super::{Config, KvCache, KvType, Linear, Model, ScaledLinear};
 use crate::allocate::try_zeroed;
-use crate::kernels::{Activations, Compute, Way, WideActivations};
+use crate::kernels::tables::scratch_bytes;
+use crate::kernels::{Activations, Compute, WideActivations};
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -67,16 +68,18 @@ impl State {
         })
     }
 
-    /// Bytes of everything but the KV cache, when it has worked.
+    /// Bytes of everything but the KV cache, when it has worked, with one thread.
     pub fn buffer_bytes(config: &Config, context: usize, batch: usize) -> u64 {
         let batch = batch.clamp(1, context.max(1));
         let [e, f, kv] = [config.embedding, config.feed_forward, config.kv_width()].map(|width| width as u64);
         let widest = e.max(f);
         let floats = 2 * e + widest + 2 * kv + 2 * f + config.head_dim as u64;
-        let quantized = widest * (size_of::<i8>() + size_of::<i16>()) as u64;
+        let quantized = widest * (2 * size_of::<i8>() + size_of::<i16>()) as u64;
         let a_token = 4 * floats + quantized;
         let partials = 4 * Partials::len(config, context, batch) as u64;
-        (batch as u64).saturating_mul(a_token).saturating_add(partials) + 4 * (e + config.vocabulary as u64)
+        let rows = config.embedding.saturating_add(2 * config.kv_width()).max(config.feed_forward.saturating_mul(2));
+        let tables = scratch_bytes(rows, batch);
+        (batch as u64).saturating_mul(a_token).saturating_add(partials + tables) + 4 * (e + config.vocabulary as u64)
     }
 
     /// Tokens that one pass may take.
@@ -239,7 +242,7 @@ fn quantize(
     let ternary =
         linears.iter().filter_map(|l| if let Linear::Ternary(matrix) = &l.linear { Some(matrix) } else { None });
     if ternary.clone().next().is_some() {
-        activations.quantize_for(compute, x, width, Way::of(compute, x.len() / width, ternary))?;
+        activations.quantize_best(compute, x, width, ternary)?;
     }
     Ok(())
 }

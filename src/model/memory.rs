@@ -1,6 +1,6 @@
 //! How much memory a model takes: told from its header, by the sizes with which the loader fills it.
 
-use super::config::DEFAULT_BATCH;
+use super::config::WASM_BATCH;
 use super::tensor_sink::Held;
 use super::tensors::{OUTPUT, is_table};
 use super::{Config, EmbeddingType, KvCache, KvType, State};
@@ -38,7 +38,7 @@ pub struct Estimate {
     pub weight_bytes: u64,
     /// The KV cache of a full context: what [`KvCache::bytes_when_full`] will say.
     pub kv_cache_bytes: u64,
-    /// Peak of a 32-bit module's memory in one thread, with a full context; each further thread takes about a megabyte.
+    /// Peak of a 32-bit module's memory in one thread, with a full context; each further thread takes one to three megabytes.
     pub wasm_bytes: u64,
     sizes: Sizes,
 }
@@ -163,7 +163,7 @@ fn peak(config: &Config, kv_type: KvType, context: usize, sizes: Sizes) -> u64 {
         sizes.matrices,
         sizes.vectors,
         KvCache::new(config, kv_type, context).bytes_when_full(),
-        State::buffer_bytes(config, context, DEFAULT_BATCH),
+        State::buffer_bytes(config, context, WASM_BATCH),
         // The sampler's candidates.
         config.vocabulary as u64 * 16,
     ];

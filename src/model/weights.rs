@@ -166,7 +166,8 @@ pub struct Layer {
 }
 
 impl Layer {
-    pub(crate) fn linears(&self) -> [&ScaledLinear; 7] {
+    /// Its matrices, in the order in which they are used.
+    pub fn linears(&self) -> [&ScaledLinear; 7] {
         [&self.attn_q, &self.attn_k, &self.attn_v, &self.attn_output, &self.ffn_gate, &self.ffn_up, &self.ffn_down]
     }
 }

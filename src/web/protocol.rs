@@ -363,6 +363,7 @@ pub(super) struct Roofline {
     pub(super) read_bytes_per_second: f64,
     pub(super) read_bytes: u64,
     pub(super) dot_macs_per_second: f64,
+    pub(super) table_macs_per_second: f64,
     pub(super) macs_per_prompt_token: u64,
 }
 

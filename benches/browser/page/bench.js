@@ -93,6 +93,7 @@ async function measure(model, prompt, tokens) {
       ...after,
       readBytesPerSecond: Math.max(before.readBytesPerSecond, after.readBytesPerSecond),
       dotMacsPerSecond: Math.max(before.dotMacsPerSecond, after.dotMacsPerSecond),
+      tableMacsPerSecond: Math.max(before.tableMacsPerSecond, after.tableMacsPerSecond),
     },
   };
 }

@@ -20,10 +20,11 @@ function speed({ runs, options }) {
     "build",
     "threads",
     `prompt (${options.promptTokens}), tok/s`,
-    "of the dot limit",
+    "of the prompt limit",
     `generation (${options.tokens}), tok/s`,
     "of the read limit",
     "memory read, GB/s",
+    "tables, G MAC/s",
     "dot, G MAC/s",
   ];
   const rows = runs.filter(({ rounds }) => rounds.length > 0).map((run) => {
@@ -32,10 +33,11 @@ function speed({ runs, options }) {
       run.backend,
       String(run.threads),
       tenth(now.prompt) + times(now.prompt, base.prompt),
-      hundredth(now.ofDotLimit),
+      hundredth(now.ofPromptLimit),
       tenth(now.generation) + times(now.generation, base.generation),
       inCache(run) ? "in cache" : hundredth(now.ofReadLimit),
       giga(now.readBytesPerSecond),
+      giga(now.tableMacsPerSecond),
       giga(now.dotMacsPerSecond),
     ];
   });

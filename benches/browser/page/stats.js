@@ -23,7 +23,9 @@ export function summary({ info, rounds, options }) {
     readBytesPerSecond: of((round) => round.limits.readBytesPerSecond),
     dotMacsPerSecond: of((round) => round.limits.dotMacsPerSecond),
     ofReadLimit: of((round) => (round.generationTokensPerSecond * bytes) / round.limits.readBytesPerSecond),
-    ofDotLimit: of((round) => (round.promptTokensPerSecond * round.limits.macsPerPromptToken) / round.limits.dotMacsPerSecond),
+    tableMacsPerSecond: of((round) => round.limits.tableMacsPerSecond),
+    // Prompts are read by dots or by tables, whichever is faster.
+    ofPromptLimit: of(({ promptTokensPerSecond, limits }) => (promptTokensPerSecond * limits.macsPerPromptToken) / Math.max(limits.dotMacsPerSecond, limits.tableMacsPerSecond)),
   };
 }
 

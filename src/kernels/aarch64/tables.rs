@@ -12,8 +12,9 @@ struct Eight(int16x8_t);
 impl Registers for Eight {
     const LANES: usize = 8;
     const VECTORS: usize = 4;
-    const TABLES: usize = 8;
-    const STEP: usize = 4;
+    const TABLES: usize = 4;
+    const STEP: usize = 2;
+    const LEAST: usize = 6;
 
     #[inline(always)]
     unsafe fn zero() -> Self {

@@ -8,14 +8,20 @@
 //! become indices, four rows an [`Index`]; tiles of tokens; as many tables as the first cache likes; rows. After a chunk
 //! the sums are widened, or multiplied with their block's scale.
 //!
-//! A single token and a short batch stay with the dots of `ternary.rs`: [`Way`] says where the turn comes.
+//! A single token and a short batch stay with the dots of `ternary.rs`: `turn.rs` finds out where the turn comes.
 
 mod plan;
 mod registers;
 mod scratch;
+mod turn;
 
-pub(super) use registers::{Registers, finish, indices, pass, scale, table_pieces, widen};
+pub(super) use registers::{LIMIT_CHAINS, Registers, finish, indices, limit, pass, scale, table_pieces, widen};
 pub(super) use scratch::Slots;
+pub use scratch::scratch_bytes;
+#[cfg(target_family = "wasm")]
+pub(super) use turn::clock_step;
+pub use turn::turns;
+pub(super) use turn::{Trial, choose};
 
 use super::layout::{GROUP, Scales};
 use super::{Activations, Compute, TernaryMatrix};
@@ -61,11 +67,13 @@ pub struct Shape {
     pub vectors: usize,
     /// Tables at a time.
     pub tables: usize,
+    /// Tokens of a register that are worth trying.
+    pub least: usize,
 }
 
 impl Shape {
     pub(super) const fn of<R: Registers>() -> Self {
-        Shape { lanes: R::LANES, vectors: R::VECTORS, tables: R::TABLES }
+        Shape { lanes: R::LANES, vectors: R::VECTORS, tables: R::TABLES, least: R::LEAST }
     }
 
     /// Tokens of a whole tile.
@@ -114,6 +122,10 @@ pub trait Tables {
     fn table_widen(&self, narrow: &[i16], first: bool, wide: &mut [i32]);
     /// total += sum · scale for rows of `tokens`, the totals being bits of `f32`. Row i has the scale i·`step`.
     fn table_scale(&self, narrow: &[i16], tokens: usize, scales: &[f32], step: usize, totals: &mut [i32]);
+    /// Loads entries out of the first cache and adds them, `turns` times [`lookups`](Self::lookups): their sum modulo 2^16.
+    fn table_limit(&self, turns: u32) -> u16;
+    /// Multiply-accumulates that a turn of [`table_limit`](Self::table_limit) stands for.
+    fn lookups(&self) -> usize;
     /// Rows with a sum for each of `s` become bits of `f32`: sum / s · scale, or total / s where they are totals of blocks.
     fn table_finish(&self, sums: &mut [i32], s: &[f32], scale: Option<f32>);
 }

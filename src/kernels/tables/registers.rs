@@ -1,5 +1,7 @@
 //! The algorithm, once: generic over the registers that a backend gives, and compiled with its instruction set.
 
+#![allow(clippy::needless_range_loop)] // one index goes through registers and memory
+
 use super::{COLUMNS, Codes, ENTRIES, Index, Pass, ROWS, pass_len, room};
 
 /// A register of 16-bit lanes, a token a lane. All additions wrap.
@@ -17,6 +19,8 @@ pub(in crate::kernels) trait Registers: Copy {
 
     /// Rows in step: 4, 2 or 1. `STEP` · `VECTORS` sums must fit the registers.
     const STEP: usize;
+    /// Tokens of a register that are worth trying tables for: fewer are faster by dots wherever it was measured.
+    const LEAST: usize;
 
     /// Asks for the cache line at an address, which may be anywhere.
     #[inline(always)]
@@ -127,10 +131,10 @@ unsafe fn look_up<R: Registers, const N: usize, const T: usize, const S: usize, 
             }
         }
         for t in 0..T {
-            // One load for the indices of all rows in step: entries alone keep the processor's loads busy.
-            let index = u32::from_le_bytes(quad[t]) >> (8 * row);
+            // One load for the indices of all rows in step, where there are some: entries alone keep the processor's loads busy.
+            let all = u32::from_le_bytes(quad[t]) >> (8 * row);
             for s in 0..S {
-                let index = (index >> (8 * s) & 0xff) as usize;
+                let index = if S == 1 { usize::from(quad[t][row]) } else { (all >> (8 * s) & 0xff) as usize };
                 let entry = tables.add((t * ENTRIES + index) * tokens);
                 for n in 0..N {
                     lanes[s][n] = lanes[s][n].add(R::load(entry.add(n * R::LANES)));
@@ -246,6 +250,54 @@ pub(in crate::kernels) fn finish(sums: &mut [i32], s: &[f32], scale: Option<f32>
     }
 }
 
+/// Lines of the first cache that the limit is measured on.
+pub(in crate::kernels) const LIMIT_LINES: usize = 128;
+
+/// [`Tables::table_limit`](super::Tables::table_limit): from another place in each turn.
+///
+/// # Safety
+/// The processor has what `R` needs.
+#[inline(always)]
+pub(in crate::kernels) unsafe fn limit<R: Registers>(turns: u32) -> u16 {
+    let entries = Lines([[1; 32]; LIMIT_LINES]);
+    let entries = std::hint::black_box(&entries);
+    // SAFETY: the caller's promise. The last entry begins SPAN lanes before the end.
+    unsafe { limit_of::<R>(&entries.0, turns) }
+}
+
+#[repr(align(64))]
+struct Lines([[i16; 32]; LIMIT_LINES]);
+
+/// # Safety
+/// As for [`limit`].
+#[inline(always)]
+unsafe fn limit_of<R: Registers>(entries: &[[i16; 32]; LIMIT_LINES], turns: u32) -> u16 {
+    const C: usize = LIMIT_CHAINS;
+    let last = LIMIT_LINES * 32 - C * R::LANES;
+    let mut sum = 0u16;
+    // SAFETY: the caller's promise; `at` is `last` at most, so C registers are there, and `lanes` has room for one.
+    unsafe {
+        let mut sums = [R::zero(); C];
+        let mut at = 0;
+        for _ in 0..turns {
+            let entry = entries.as_ptr().cast::<i16>().add(at);
+            for c in 0..C {
+                sums[c] = sums[c].add(R::load(entry.add(c * R::LANES)));
+            }
+            at = if at + C * R::LANES > last { 0 } else { at + C * R::LANES };
+        }
+        for total in sums {
+            let mut lanes = [0i16; 32];
+            total.store(lanes.as_mut_ptr());
+            sum = lanes.iter().fold(sum, |sum, lane| sum.wrapping_add(*lane as u16));
+        }
+    }
+    sum
+}
+
+/// Registers a turn of [`limit`]: sums that don't wait for each other.
+pub(in crate::kernels) const LIMIT_CHAINS: usize = 8;
+
 /// [`Tables`](super::Tables) by one register type, compiled with `$feature`.
 macro_rules! table_pieces {
     ([$($feature:meta)?], $registers:ty) => {
@@ -303,6 +355,23 @@ macro_rules! table_pieces {
             }
             // SAFETY: `self` exists, so the processor has the features.
             unsafe { compiled(sums, s, scale) }
+        }
+
+        fn table_limit(&self, turns: u32) -> u16 {
+            $(#[$feature])?
+            #[allow(unused_unsafe)]
+            unsafe fn compiled(turns: u32) -> u16 {
+                // SAFETY: the features that the registers need are those of this function.
+                unsafe { $crate::kernels::tables::limit::<$registers>(turns) }
+            }
+            // SAFETY: `self` exists, so the processor has the features.
+            unsafe { compiled(turns) }
+        }
+
+        fn lookups(&self) -> usize {
+            $crate::kernels::tables::LIMIT_CHAINS
+                * <$registers as $crate::kernels::tables::Registers>::LANES
+                * $crate::kernels::tables::COLUMNS
         }
     };
 }

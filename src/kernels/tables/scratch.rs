@@ -114,8 +114,9 @@ fn lengths(shape: Shape, rows: usize, tokens: usize) -> [usize; 3] {
     [passes * pass_len(task / ROWS, shape.tables), task * tile, wide]
 }
 
-/// Bytes of one thread.
-pub(in crate::kernels) fn bytes(shape: Shape, rows: usize, tokens: usize) -> u64 {
+/// Bytes that a thread needs at most for products of `rows` rows and `tokens` tokens, whatever the backend.
+pub fn scratch_bytes(rows: usize, tokens: usize) -> u64 {
+    let shape = Shape { lanes: 32, vectors: 1, tables: 8, least: 1 };
     let [indices, narrow, wide] = lengths(shape, rows, tokens);
     let tables = room(shape.tables, shape.tokens());
     (indices * size_of::<Index>() + (narrow + tables) * size_of::<i16>() + wide * size_of::<i32>()) as u64

@@ -1,6 +1,6 @@
 //! Random shapes and data, native only.
 
-use super::ternary::{product, reference};
+use super::ternary::{packed, product, reference};
 use super::*;
 use proptest::prelude::*;
 
@@ -23,6 +23,47 @@ proptest! {
         let expected = reference(&codes, cols, scale, &x);
         for c in computes() {
             assert_bits("product", c.backend, &product(&c, &w, &x), &expected);
+        }
+    }
+
+    /// The scalar dots are tested above; here every backend's tables meet batches that a plain reference takes too long for.
+    #[test]
+    fn any_batch_gives_the_same_by_tables(
+        rows in prop::collection::vec(1usize..150, 1..4),
+        pieces in 1usize..8,
+        tokens in 1usize..300,
+        codes in 0usize..4,
+        activations in 0usize..3,
+        blocks: bool,
+        seed: u64,
+    ) {
+        let mut random = Random(seed);
+        let cols = 128 * pieces;
+        // All -1, all 0, all +1, or any; all the largest, all the least, or any.
+        let x: Vec<f32> = (0..tokens * cols).map(|_| match activations { 0 => 2.0, 1 => -2.0, _ => random.unit() }).collect();
+        let block = if cols.is_multiple_of(256) { 256 } else { 128 };
+        let matrices: Vec<TernaryMatrix> = rows.iter().map(|&rows| {
+            let all: Vec<u8> = (0..rows * cols).map(|_| if codes < 3 { codes } else { random.below(3) } as u8).collect();
+            let packer = packed(rows, cols, &all);
+            match blocks {
+                true => packer.finish_block_scaled(block, random.vec(rows * cols / block)),
+                false => packer.finish_scaled(random.unit()),
+            }
+        }).collect();
+        let products = |c: &Compute, way: Way| {
+            let mut activations = Activations::new();
+            activations.quantize_for(c, &x, cols, way).unwrap();
+            let mut y: Vec<Vec<f32>> = rows.iter().map(|rows| vec![f32::NAN; tokens * rows]).collect();
+            let mut products: Vec<tables::Product<'_, '_>> =
+                matrices.iter().zip(&mut y).map(|(w, y)| (w, y.as_mut_slice())).collect();
+            ternary_matmuls(c, &mut products, &activations);
+            y
+        };
+        let expected = products(&Compute { backend: &scalar::Scalar, pool: Pool::new(1) }, Way::Dots);
+        for c in computes() {
+            for (y, expected) in products(&c, Way::Tables { rows: rows.iter().sum() }).iter().zip(&expected) {
+                assert_bits("tables", c.backend, y, expected);
+            }
         }
     }
 

@@ -26,6 +26,9 @@ fn every_dot_is_computed() {
         for turns in [0, 1, 2, 3, 64, 1000] {
             let expected = expected(backend.turn(), turns);
             assert_eq!(backend.dots(turns), expected, "{turns} turns on {}", backend.name());
+            // Every entry is 1.
+            let expected = (turns as usize * backend.lookups() / 4) as u16;
+            assert_eq!(backend.table_limit(turns), expected, "{turns} turns of lookups on {}", backend.name());
         }
     }
 }
@@ -50,7 +53,8 @@ fn limits_are_positive_and_without_memory_none() {
     let bytes = vec![1u8; 3 << 20];
     for c in computes() {
         let limits = Roofline::measure(&c, &[&bytes, &bytes[..5]]);
-        assert!(limits.read_bytes_per_second > 0.0 && limits.dot_macs_per_second > 0.0, "{limits:?}");
+        assert!(limits.read_bytes_per_second > 0.0 && limits.dot_macs_per_second > 0.0);
+        assert!(limits.table_macs_per_second > 0.0, "{limits:?}");
         assert_eq!(limits.read_bytes, (3 << 20) + 5);
     }
     assert_eq!(Roofline::measure(&Compute::default(), &[]).read_bytes_per_second, 0.0);

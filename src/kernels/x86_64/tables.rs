@@ -15,6 +15,7 @@ impl Registers for Ymm {
     const VECTORS: usize = 2;
     const TABLES: usize = 8;
     const STEP: usize = 4;
+    const LEAST: usize = 9;
 
     #[inline(always)]
     fn fetch(at: *const u8) {
@@ -80,6 +81,7 @@ impl Registers for Zmm {
     const VECTORS: usize = 1;
     const TABLES: usize = 8;
     const STEP: usize = 4;
+    const LEAST: usize = 20;
 
     #[inline(always)]
     fn fetch(at: *const u8) {

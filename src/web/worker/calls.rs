@@ -73,6 +73,7 @@ impl Worker {
                     read_bytes_per_second: limits.read_bytes_per_second,
                     read_bytes: limits.read_bytes,
                     dot_macs_per_second: limits.dot_macs_per_second,
+                    table_macs_per_second: limits.table_macs_per_second,
                     macs_per_prompt_token: model.weights.macs(),
                 })
             }

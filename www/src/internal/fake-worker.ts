@@ -230,7 +230,7 @@ class FakeWorker {
         return { name: call.name, value: { wasmBytes: weightBytes + kvCacheBytes, weightBytes, kvCacheBytes: caches.reduce((a, b) => a + b, 0), sessions: caches.length } };
       }
       case "roofline":
-        return { name: call.name, value: { readBytesPerSecond: 1e9, readBytes: model.info.weightBytes, dotMacsPerSecond: 1e9, macsPerPromptToken: model.info.parameters } };
+        return { name: call.name, value: { readBytesPerSecond: 1e9, readBytes: model.info.weightBytes, dotMacsPerSecond: 1e9, tableMacsPerSecond: 2e9, macsPerPromptToken: model.info.parameters } };
       case "verifyDefaults":
         return { name: call.name, value: { prompts: ["the dog", "the cat"], maxTokens: 500 } };
       case "report":

@@ -450,7 +450,7 @@ prompts: Array<Entry>, };
 /**
  * What the machine allows.
  */
-export type Roofline = { readBytesPerSecond: number, readBytes: number, dotMacsPerSecond: number, macsPerPromptToken: number, };
+export type Roofline = { readBytesPerSecond: number, readBytes: number, dotMacsPerSecond: number, tableMacsPerSecond: number, macsPerPromptToken: number, };
 
 /**
  * Where a model comes from.

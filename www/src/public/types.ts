@@ -130,7 +130,7 @@ export interface Estimate {
   readonly weightBytes: number;
   /** Of the whole context: what `ModelInfo.kvCacheBytes` will be. */
   readonly kvCacheBytes: number;
-  /** The expected peak of the WebAssembly memory, with a full context and one thread; each further thread takes about a megabyte. */
+  /** The expected peak of the WebAssembly memory, with a full context and one thread; each further thread takes one to three megabytes. */
   readonly wasmBytes: number;
   /** Within the 4 GiB of WebAssembly memory. What the device has, a page is told in coarse steps or not at all. */
   readonly fits: boolean;
@@ -284,6 +284,8 @@ export interface Roofline {
   readonly readBytes: number;
   /** Multiply-accumulates of the backend's dot instruction with all operands in registers. */
   readonly dotMacsPerSecond: number;
+  /** Multiply-accumulates that loads out of the first cache and additions stand for, where prompts are read by tables. */
+  readonly tableMacsPerSecond: number;
   /** Of all ternary matrices, which each token of a prompt needs. */
   readonly macsPerPromptToken: number;
 }
