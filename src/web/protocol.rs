@@ -32,7 +32,7 @@ impl Serialize for Js {
         #[cfg(target_family = "wasm")]
         return serde_wasm_bindgen::preserve::serialize(&self.0, serializer);
         #[cfg(not(target_family = "wasm"))]
-        self.0.serialize(serializer)
+        serializer.serialize_unit()
     }
 }
 
@@ -341,7 +341,7 @@ pub(super) enum Reply {
     CloseSession(()),
     Roofline(Roofline),
     VerifyDefaults(VerifyDefaults),
-    Report(WrittenReport),
+    Report(Box<WrittenReport>),
 }
 
 /// Memory in use, in bytes.

@@ -83,7 +83,7 @@ impl Worker {
             Call::Report { answers, about } => {
                 let metrics = Report::new(&engine.loaded, engine.options.kv_type.name(), about, &answers);
                 let (text, html) = (metrics.text(), metrics.html());
-                Reply::Report(WrittenReport { metrics, text, html })
+                Reply::Report(Box::new(WrittenReport { metrics, text, html }))
             }
         })
     }
