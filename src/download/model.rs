@@ -27,7 +27,7 @@ pub trait Receiver {
     fn next_part(&mut self, size: Option<u64>) -> Result<()>;
     /// The next bytes.
     fn push(&mut self, bytes: &[u8]) -> Result<()>;
-    /// Whether it wants no more of the part at hand, which [`headers`] asks.
+    /// Whether it wants no more of the part at hand, which [`headers`](super::headers) asks.
     fn is_complete(&self) -> bool {
         false
     }
@@ -118,7 +118,7 @@ async fn let_go<P: Place>(downloads: Vec<Downloaded<P>>, discard: bool) {
 /// All parts of a model into `receiver`, one after the other. A file that changes meanwhile begins anew with all, at most twice.
 ///
 /// # Errors
-/// Those of [`download`](super::download) and of the receiver; [`Error::Network`] for a file that changes each time.
+/// Those of [`download`] and of the receiver; [`Error::Network`] for a file that changes each time.
 pub async fn load<P: Place, R: Receiver>(
     place: &P,
     parts: Vec<Part<P::Bytes>>,

@@ -1,4 +1,4 @@
-//! Ternary matrix × quantised activations, by dots; for batches of tokens [`tables`](super::tables) are faster.
+//! Ternary matrix × quantised activations, by dots; for batches of tokens [`tables`] are faster.
 //!
 //! y = (Σ code·q − Σ q) / s · scale, in this order: both sums are exact in `i32` and in `f32`, so a result has two
 //! roundings and no order to depend on. With block scales d the sum over blocks, in order, is Σ (D − Σ q)·d, then / s.
@@ -22,7 +22,7 @@ const TILE_TOKENS: usize = 16;
 pub enum Way {
     /// A dot product for each row and token.
     Dots,
-    /// [`tables`](super::tables), for products that have `rows` rows together.
+    /// [`tables`], for products that have `rows` rows together.
     Tables {
         /// Rows of all matrices that are multiplied with the batch at once.
         rows: usize,

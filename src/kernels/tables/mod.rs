@@ -4,7 +4,7 @@
 //! each token, side by side), and then each row of the matrix needs one entry for its four weights: load, add. Nothing is
 //! unpacked in the loop, nothing is folded at its end, and every sum is exact, so the results are those of the dots.
 //!
-//! Loops, from the outside: tasks of rows × tokens; 256 columns ([`CHUNK`], beyond which 16 bits might run over), whose codes
+//! Loops, from the outside: tasks of rows × tokens; 256 columns (`CHUNK`, beyond which 16 bits might run over), whose codes
 //! become indices, four rows an [`Index`]; tiles of tokens; as many tables as the first cache likes; rows. After a chunk
 //! the sums are widened, or multiplied with their block's scale.
 //!
@@ -18,7 +18,7 @@ mod turn;
 pub(super) use registers::{LIMIT_CHAINS, Registers, finish, indices, limit, pass, scale, table_pieces, widen};
 pub(super) use scratch::Slots;
 pub use scratch::scratch_bytes;
-#[cfg(target_family = "wasm")]
+#[cfg(all(target_family = "wasm", target_feature = "relaxed-simd"))]
 pub(super) use turn::clock_step;
 pub use turn::turns;
 pub(super) use turn::{Trial, choose};
@@ -114,7 +114,7 @@ pub struct Pass<'a> {
 pub trait Tables {
     /// What suits the backend.
     fn table_shape(&self) -> Shape;
-    /// Writes `out[pass][group][table]`, where a pass has [`pass_len`] of `groups` groups.
+    /// Writes `out[pass][group][table]`, where a pass has `pass_len` of `groups` groups.
     fn table_indices(&self, codes: Codes<'_>, groups: usize, out: &mut [Index]);
     /// Makes the tables and adds each row's entries to its sums.
     fn table_pass(&self, pass: &mut Pass<'_>);
