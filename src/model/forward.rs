@@ -3,11 +3,11 @@
 use super::attention::{Partials, attention};
 use super::feed_forward::gated;
 use super::rope::Rope;
-use super::weights::apply;
+use super::weights::{HeadInput, apply};
 use super::{Config, KvCache, KvType, Linear, Model, ScaledLinear};
 use crate::allocate::try_zeroed;
 use crate::kernels::tables::scratch_bytes;
-use crate::kernels::{Activations, Compute, WideActivations};
+use crate::kernels::{Activations, Compute};
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -34,7 +34,7 @@ pub struct State {
     activations: Activations,
     partials: Partials,
     /// The input of the output head.
-    head: WideActivations,
+    head: HeadInput,
     logits: Vec<f32>,
 }
 
@@ -63,7 +63,7 @@ impl State {
             up: buffer(config.feed_forward)?,
             activations: Activations::new(),
             partials: Partials::new(config, context, batch)?,
-            head: WideActivations::new(config.embedding)?,
+            head: HeadInput::new(config.embedding)?,
             logits: try_zeroed(config.vocabulary, "the logits")?,
         })
     }
@@ -144,7 +144,7 @@ impl State {
         if !model.compute.backend.rms_norm(x, &model.weights.output_norm, config.rms_epsilon, h) {
             return Err(before(config.layers));
         }
-        model.weights.head().logits(&model.compute, h, &mut self.head, &mut self.logits);
+        model.weights.head().logits(&model.compute, h, &mut self.head, &mut self.logits)?;
         if !finite(&self.logits) {
             return Err(Error::NotFinite { layer: None, part: "the output head" });
         }
