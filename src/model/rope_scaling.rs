@@ -92,11 +92,11 @@ impl RopeScaling {
         Ok(scaling)
     }
 
-    /// What the angle of pair `j` is multiplied by.
-    pub(super) fn multiplier(&self, j: usize) -> f32 {
+    /// What the frequency of pair `j` is multiplied by.
+    pub(super) fn multiplier(&self, j: usize) -> f64 {
         let scaled = 1.0 / f64::from(self.factor);
         let share = self.ramp.map_or(1.0, |(low, high)| ((j as f64 - low) / (high - low).max(0.001)).clamp(0.0, 1.0));
-        (scaled * share + (1.0 - share)) as f32
+        scaled * share + (1.0 - share)
     }
 }
 
@@ -150,7 +150,7 @@ mod tests {
         ] {
             assert_eq!(scaling(keys).unwrap(), RopeScaling::NONE);
         }
-        assert_eq!(RopeScaling::NONE.multiplier(5).to_bits(), 1f32.to_bits());
+        assert_eq!(RopeScaling::NONE.multiplier(5), 1.0);
         for keys in [&[("scaling.factor", Value::F32(4.0))][..], &[("scale_linear", Value::F32(4.0))]] {
             let linear = scaling(keys).unwrap();
             assert_eq!((linear.multiplier(0), linear.multiplier(63), linear.magnitude), (0.25, 0.25, 1.0));

@@ -13,6 +13,8 @@ use b158::session::{Session, SessionOptions};
 use b158::threads::Pool;
 use half::f16;
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 #[cfg(target_family = "wasm")]
@@ -80,9 +82,7 @@ fn in_floats(file: &[u8]) -> Vec<u8> {
 }
 
 fn load_as_in_file(file: &[u8], backend: Backend) -> Loaded {
-    // TEMPORARY
-    let overrides = if file.windows(5).any(|w| w == b"qwen2") { vec!["tokenizer.ggml.pre=str:llama-bpe".to_owned()] } else { vec![] };
-    let options = LoaderOptions { embedding: EmbeddingType::File, overrides, ..Default::default() };
+    let options = LoaderOptions { embedding: EmbeddingType::File, ..Default::default() };
     load_with(file, Compute { backend, pool: Pool::new(1) }, options, 1 << 16)
 }
 
@@ -136,7 +136,6 @@ fn compare(model: &Reference, source: &str, mode: &str, sequence: &str) -> (Diff
     let (mut all, mut stable) = (Difference::default(), Difference::default());
     model.pairs(source, sequence, KvType::F32, &mut |pair| {
         all.add(&pair);
-        println!("DBG {} {sequence} {} {:.1e}", model.name, pair.position, pair.distance());
         if !is_stable(model, sequence, mode, pair.position) {
             return;
         }
@@ -153,6 +152,7 @@ fn compare(model: &Reference, source: &str, mode: &str, sequence: &str) -> (Diff
 
 #[test]
 fn with_a_scale_a_token_logits_are_those_of_transformers() {
+    let stepped = RefCell::new(BTreeSet::new());
     for_each(|model, rounding| {
         if rounding != Tokens {
             return;
@@ -161,11 +161,16 @@ fn with_a_scale_a_token_logits_are_those_of_transformers() {
             compare(model, "hf_int8", "int8", sequence);
         }
         let (all, stable) = compare(model, "hf_int8", "int8", "s130");
-        let near = all.worst() <= 1.0 && all.mean_kl() <= 2e-3 && all.same_argmax() >= 0.95;
-        if !(near && stable.median() <= 1e-3) { println!("BAD {} s130: {all}; stable {stable}", model.name); }
+        let near = all.worst() <= 1.0 && all.mean_kl() <= 5e-3 && all.same_argmax() >= 0.95;
+        assert!(near, "{} s130: {all}; stable {stable}", model.name);
+        if all.mean_kl() > 2e-3 || stable.median() > 1e-3 {
+            stepped.borrow_mut().insert(model.name);
+        }
         let (prompts, parted) = model.greedy(|entry| entry["mode"] == "hf_int8");
         assert!(prompts > 0 && parted <= 1, "{}: {parted} of {prompts} prompts part", model.name);
     });
+    // A step of int8 at an early token, on an edge that was none for the references, is seen by all that follow.
+    assert!(stepped.borrow().len() <= 1, "{stepped:?}");
 }
 
 #[test]
