@@ -14,6 +14,7 @@
 mod architecture;
 mod attention;
 mod config;
+mod describe;
 mod estimator;
 mod feed_forward;
 #[cfg(not(target_family = "wasm"))]

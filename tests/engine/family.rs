@@ -58,11 +58,13 @@ macro_rules! model {
 fn models() -> Vec<Model> {
     vec![
         model!("L1", Tokens, "L1"),
+        model!("L1-i2s", Tokens, "L1"),
         model!("L1 in F16", Float, "L1", Cow::Owned(in_floats(L1))),
         model!("L1r", Tokens, "L1r"),
         model!("F1y", Float, "F1y"),
         model!("M1", Tokens, "M1"),
         model!("M1l", Tokens, "M1l"),
+        model!("M2", Tokens, "M2"),
     ]
 }
 
