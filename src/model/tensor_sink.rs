@@ -1,7 +1,7 @@
 //! One tensor's bytes, in chunks of any size, into the form that the graph reads.
 
 use super::EmbeddingType;
-use super::tensors::{ROPE_FREQS, is_table};
+use super::tensors::{is_rope_factors, is_table};
 use crate::allocate::{try_with_capacity, try_zeroed};
 use crate::blocks::{self, BlockReader, i2_s, ptq1_0, q4_k, q5_k, tq1_0, tq2_0};
 use crate::gguf::{TensorInfo, TensorType};
@@ -127,7 +127,7 @@ impl FloatSink {
         let mut values = try_zeroed(self.len, "a norm")?;
         blocks::decode_row(self.kind, &self.bytes, &mut values)?;
         // A norm may silence a channel; a matrix or an angle that is multiplied by, or divided by, 0 is damage.
-        let never_zero = name.ends_with(".scale") || name == ROPE_FREQS;
+        let never_zero = name.ends_with(".scale") || is_rope_factors(name);
         match values.iter().position(|v: &f32| !v.is_finite() || (never_zero && *v == 0.0)) {
             Some(i) => {
                 let must = if never_zero { "finite and not 0" } else { "finite" };
