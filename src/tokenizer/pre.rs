@@ -68,7 +68,15 @@ const PRESETS: &[Preset] = &[
     },
     Preset {
         names: &[
-            "qwen2", "deepseek-r1-qwen", "megrez", "kormo", "f2llmv2", "stablelm2", "hunyuan", "solar-open", "grok-2",
+            "qwen2",
+            "deepseek-r1-qwen",
+            "megrez",
+            "kormo",
+            "f2llmv2",
+            "stablelm2",
+            "hunyuan",
+            "solar-open",
+            "grok-2",
         ],
         passes: &[QWEN_2],
         ignore_merges: false,
@@ -76,8 +84,22 @@ const PRESETS: &[Preset] = &[
     },
     Preset {
         names: &[
-            "gpt-2", "phi-2", "mpt", "olmo", "jais", "gigachat", "a.x-4.0", "mellum", "modern-bert", "exaone4",
-            "trillion", "granite-docling", "jina-es", "jina-de", "jina-v2-es", "jina-v2-de",
+            "gpt-2",
+            "phi-2",
+            "mpt",
+            "olmo",
+            "jais",
+            "gigachat",
+            "a.x-4.0",
+            "mellum",
+            "modern-bert",
+            "exaone4",
+            "trillion",
+            "granite-docling",
+            "jina-es",
+            "jina-de",
+            "jina-v2-es",
+            "jina-v2-de",
         ],
         passes: &[GPT_2],
         ignore_merges: false,
@@ -112,6 +134,16 @@ const PRESETS: &[Preset] = &[
     },
 ];
 
+/// The best-known name of each splitter.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    PRESETS.iter().filter_map(|preset| preset.names.first().copied())
+}
+
+#[cfg(test)]
+pub(super) fn every_name() -> impl Iterator<Item = &'static str> {
+    PRESETS.iter().flat_map(|preset| preset.names.iter().copied())
+}
+
 /// Cuts text into the pieces that are merged each for itself.
 pub(super) struct Splitter {
     preset: &'static Preset,
@@ -126,7 +158,7 @@ impl Splitter {
             None => unnamed(m, notes),
         };
         let Some(preset) = PRESETS.iter().find(|p| p.names.contains(&name)) else {
-            let known: Vec<&str> = PRESETS.iter().filter_map(|p| p.names.first()).copied().collect();
+            let known: Vec<&str> = names().collect();
             return Err(bad(format!(
                 "`{KEY}` is `{name}`, a splitter not known here; known are {} and other names for them; choose one with \
                  an override, {KEY}=str:llama-bpe",
