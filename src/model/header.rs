@@ -236,7 +236,7 @@ fn check_type(info: &TensorInfo) -> Result<()> {
     }
     let reason =
         "it is I2_S, which is for linear layers; use F16 or F32, for an embedding or an output head also BF16, \
-                  Q8_0, Q6_K or Q4_0"
+                  Q8_0, Q6_K, Q5_K, Q4_K, Q4_0, Q1_0, Q2_0, PQ2_0 or PTQ1_0"
             .into();
     Err(Error::BadTensorData { name: info.name.clone(), reason })
 }

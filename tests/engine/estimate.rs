@@ -28,7 +28,14 @@ fn options(file: &[u8], context: Option<usize>, kv_type: KvType, embedding: Embe
 
 #[test]
 fn an_estimate_is_what_the_load_then_reports() {
-    for (name, file) in [("A", A), ("B", B), ("C", C), ("stories", STORIES)] {
+    let family = [
+        ("Q1_0", include_bytes!("../golden/family/Q1y.gguf").as_slice()),
+        ("Q2_0", include_bytes!("../golden/family/Q2y.gguf")),
+        ("PTQ1_0", include_bytes!("../golden/family/Q3p.gguf")),
+        ("PQ2_0", include_bytes!("../golden/family/Q3p-q2_0-128.gguf")),
+        ("Q4_K and Q6_K", include_bytes!("../golden/family/M2.gguf")),
+    ];
+    for (name, file) in [("A", A), ("B", B), ("C", C), ("stories", STORIES)].into_iter().chain(family) {
         for embedding in [EmbeddingType::Auto, EmbeddingType::File, EmbeddingType::Int8] {
             for (kv_type, context) in [(KvType::F16, None), (KvType::F32, Some(1)), (KvType::Q8_0, Some(257))] {
                 let options = options(file, context.filter(|_| name == "stories"), kv_type, embedding);

@@ -52,6 +52,10 @@ static MODELS: LazyLock<Vec<(Vec<u8>, Vec<usize>)>> = LazyLock::new(|| {
         with(&[("blk.0.attn_q.weight", 0), ("blk.0.ffn_up.weight", 1), (down, 2), (embedding, 0)], File::new()),
         with(&[], File::of("llama")),
         with(&[], File::of("qwen3")),
+        with(
+            &[(embedding, 41), ("blk.0.attn_q.weight", 42), ("blk.0.ffn_up.weight", 143), (down, 142)],
+            File::of("qwen3"),
+        ),
         with(&[(down, 35)], File::of("minicpm")),
     ]
 });
