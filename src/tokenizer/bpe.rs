@@ -56,7 +56,7 @@ fn bytes(texts: &Texts, notes: &mut Vec<String>) -> Result<[u32; 256]> {
     }
     if let Some((first, count)) = missing {
         notes.push(format!(
-            "{count} of the 256 bytes have no token, the first {first:#04x}: a text that holds them loses them, as with \
+            "no token for {count} of the 256 bytes, the first {first:#04x}: a text that holds them loses them, as with \
              other readers"
         ));
     }
