@@ -29,8 +29,12 @@ fn check(name: &str, pre: Option<&str>, count: usize) {
         let plain = t.encode(text, Special { add_bos: Some(false), ..special }).unwrap();
         let [before, after] = [t.bos().filter(|_| t.add_bos()), t.eos().filter(|_| t.add_eos())];
         assert_eq!([before.as_slice(), &plain, after.as_slice()].concat(), ids, "{name}: {text:?}");
-        let shown = t.decode(&plain, true);
-        assert!(shown == text || shown.strip_prefix(' ') == Some(text), "{name}: {shown:?}, not {text:?}");
+        // SentencePiece's kind puts a space before, and after each special token.
+        let mut shown = t.decode(&plain, true);
+        if golden["tokenizer"]["model"] == "llama" {
+            shown = shown.strip_prefix(' ').unwrap_or(&shown).replace("|> ", "|>");
+        }
+        assert_eq!(shown, text, "{name}");
     }
 }
 
