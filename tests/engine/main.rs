@@ -3,7 +3,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod embedding;
 mod estimate;
+mod family;
 #[cfg(not(target_family = "wasm"))]
 mod golden;
 mod identity;
