@@ -222,7 +222,7 @@ impl Loader {
     }
 
     fn read_text(&mut self) -> Result<()> {
-        // The tables are made by libraries that can't be told that there is no memory, so as much is asked for here. Without
+        // Parts of them are made by libraries that can't be told that there is no memory, so as much is asked for here. Without
         // the black box the compiler would see that nobody uses it, and not ask.
         let bytes = memory::text_bytes(self.header.decoder().position());
         let room = try_with_capacity::<u8>(usize::try_from(bytes).unwrap_or(usize::MAX), "the tokenizer")?;
