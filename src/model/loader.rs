@@ -35,8 +35,10 @@ impl EmbeddingType {
     const LARGE: u64 = 1 << 24;
 
     pub(super) fn rounds(self, info: &TensorInfo) -> bool {
+        // An embedding of so few bits has a head of its own beside it, is only looked up, and would take more memory.
+        let is_small = info.name == EMBEDDING && matches!(info.kind, TensorType::Q4_K | TensorType::Q5_K);
         let wanted = match self {
-            EmbeddingType::Auto => info.elements() >= Self::LARGE,
+            EmbeddingType::Auto => info.elements() >= Self::LARGE && !is_small,
             EmbeddingType::File => false,
             EmbeddingType::Int8 => true,
         };
