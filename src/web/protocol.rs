@@ -133,7 +133,10 @@ pub(super) enum Part {
 #[cfg_attr(test, derive(TS), ts(optional_fields))]
 pub(super) struct LoaderOptions {
     pub(super) context_length: Option<usize>,
+    /// Chosen by the memory that there is where absent.
     pub(super) kv_cache: Option<KvType>,
+    /// Bytes that the device is thought to have for the model.
+    pub(super) device_memory: Option<u64>,
     pub(super) overrides: Option<Vec<String>>,
     pub(super) hash: Option<bool>,
     pub(super) token_embedding: Option<EmbeddingType>,
@@ -304,6 +307,7 @@ pub(super) struct Estimate {
     pub(super) trained_context_length: usize,
     pub(super) weight_bytes: u64,
     pub(super) kv_cache_bytes: u64,
+    pub(super) kv_cache: KvType,
     pub(super) wasm_bytes: u64,
     pub(super) fits: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
