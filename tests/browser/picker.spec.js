@@ -20,6 +20,7 @@ function pretendEstimate(beforeScripts, changes = {}) {
     contextLength: 4096,
     weightBytes: 850_000_000,
     kvCacheBytes: 314_572_800,
+    kvCache: "f16",
     wasmBytes: 902_000_000,
     fits: true,
     ...changes,

@@ -1,5 +1,5 @@
 /** A model in plain JavaScript that knows no language: words of a list, and what there is to say of it. */
-import type { About, Answer, LoaderOptions, ModelInfo, WrittenReport } from "./protocol.js";
+import type { About, Answer, KvType, LoaderOptions, ModelInfo, WrittenReport } from "./protocol.js";
 
 /** What the fake says, and how much of it. */
 export interface FakeEngineOptions {
@@ -31,7 +31,9 @@ export class FakeModel {
     this.spoken = this.#words.length;
     this.#ids = new Map(this.#words.map((word, id) => [word, id]));
     const contextLength = options.contextLength ?? fake.contextLength ?? 256;
-    const kvCache = options.kvCache ?? "f16";
+    const cacheBytes = (type: KvType) => contextLength * { q8_0: 1, f16: 2, f32: 4 }[type];
+    const tooLarge = weightBytes + cacheBytes("f16") > Math.min(2 ** 32, options.deviceMemory ?? Infinity);
+    const kvCache = options.kvCache ?? (tooLarge ? "q8_0" : "f16");
     this.info = {
       architecture: "fake",
       name: "fake",
@@ -43,12 +45,12 @@ export class FakeModel {
       trainedContextLength: contextLength,
       quantization: "TQ2_0",
       weightBytes,
-      kvCacheBytes: contextLength * { q8_0: 1, f16: 2, f32: 4 }[kvCache],
+      kvCacheBytes: cacheBytes(kvCache),
       kvCache,
       backend: "fake",
       threads: 1,
       whySingleThreaded: "it is a fake",
-      notes: (options.overrides ?? []).map((override) => `override ${override}`),
+      notes: [...(options.overrides ?? []).map((override) => `override ${override}`), ...(options.kvCache === undefined && tooLarge ? ["the KV cache is held in 8 bits (q8_0)"] : [])],
     };
   }
 

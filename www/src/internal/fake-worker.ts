@@ -116,11 +116,11 @@ class FakeWorker {
   async #estimate(source: Source, options: LoaderOptions): Promise<void> {
     try {
       const fileBytes = await this.#bytes(source, () => undefined, true);
-      const { architecture, parameters, quantization, contextLength, trainedContextLength, weightBytes, kvCacheBytes } = new FakeModel(this.fake, options, fileBytes, this.end).info;
+      const { architecture, parameters, quantization, contextLength, trainedContextLength, weightBytes, kvCacheBytes, kvCache } = new FakeModel(this.fake, options, fileBytes, this.end).info;
       const wasmBytes = weightBytes + kvCacheBytes;
       const fits = wasmBytes <= 2 ** 32;
       const why = fits ? {} : { why: "it is too large" };
-      this.#post({ type: "estimated", body: { fileBytes, architecture, name: "fake", parameters, quantization, contextLength, trainedContextLength, weightBytes, kvCacheBytes, wasmBytes, fits, ...why } });
+      this.#post({ type: "estimated", body: { fileBytes, architecture, name: "fake", parameters, quantization, contextLength, trainedContextLength, weightBytes, kvCacheBytes, kvCache, wasmBytes, fits, ...why } });
     } catch (error) {
       this.#post({ type: "load-failed", body: plain(error) });
     }

@@ -170,7 +170,7 @@ published: PublishedComparison | null, };
 /**
  * What headers tell of a model, without a word of the device.
  */
-export type Estimate = { fileBytes: number, architecture: string, name?: string, parameters: number, quantization: string, contextLength: number, trainedContextLength: number, weightBytes: number, kvCacheBytes: number, wasmBytes: number, fits: boolean, why?: string, };
+export type Estimate = { fileBytes: number, architecture: string, name?: string, parameters: number, quantization: string, contextLength: number, trainedContextLength: number, weightBytes: number, kvCacheBytes: number, kvCache: KvType, wasmBytes: number, fits: boolean, why?: string, };
 
 /**
  * Why generation ended.
@@ -247,7 +247,15 @@ part?: PartNumber, };
 /**
  * How a model is loaded and held.
  */
-export type LoaderOptions = { contextLength?: number, kvCache?: KvType, overrides?: Array<string>, hash?: boolean, tokenEmbedding?: EmbeddingType, };
+export type LoaderOptions = { contextLength?: number,
+/**
+ * Chosen by the memory that there is where absent.
+ */
+kvCache?: KvType,
+/**
+ * Bytes that the device is thought to have for the model.
+ */
+deviceMemory?: number, overrides?: Array<string>, hash?: boolean, tokenEmbedding?: EmbeddingType, };
 
 /**
  * What computed the answers.

@@ -58,8 +58,12 @@ export interface LoadOptions {
   signal?: AbortSignal;
   /** Tokens of context; the model's own by default. More context, more memory for the KV cache. */
   contextLength?: number;
-  /** Numbers in the KV cache: `f16` (default), `f32`, twice the memory, or `q8_0`, 8 bits: half of it, faster in long texts, logits a little off. */
-  kvCache?: KvCacheType;
+  /**
+   * Numbers in the KV cache: `f16`, `f32`, twice the memory, or `q8_0`, 8 bits: half of it, faster in long texts, logits a little off.
+   * `auto`, the default, is `f16` wherever the whole model fits with it, in the 4 GiB of WebAssembly and, where the browser tells how much
+   * memory the device has, in half of that; and `q8_0` where not. `info.kvCache` says which it is, `info.notes` why.
+   */
+  kvCache?: "auto" | KvCacheType;
   /** Metadata to replace, as llama.cpp spells it: `key=type:value` with the types `int`, `float`, `bool`, `str`; for example `tokenizer.ggml.pre=str:llama-bpe`. */
   overrides?: readonly string[];
   /** Take the file's SHA-256 on the way, for `verify()`: it names the file, and the official one is held against what was published of it. */
@@ -130,6 +134,8 @@ export interface Estimate {
   readonly weightBytes: number;
   /** Of the whole context: what `ModelInfo.kvCacheBytes` will be. */
   readonly kvCacheBytes: number;
+  /** What `ModelInfo.kvCache` will be. */
+  readonly kvCache: KvCacheType;
   /** The expected peak of the WebAssembly memory, with a full context and one thread; each further thread takes one to three megabytes. */
   readonly wasmBytes: number;
   /** Within the 4 GiB of WebAssembly memory. What the device has, a page is told in coarse steps or not at all. */
