@@ -119,6 +119,17 @@ describe("checkSupport", () => {
     expect(await checkSupport()).toMatchObject({ simd: true, crossOriginIsolated: false, threads: false, opfs: false });
   });
 
+  it("tells how much memory a model may take, where the browser tells that of the device", async () => {
+    for (const [deviceMemory, modelMemory] of [
+      [undefined, undefined],
+      [4, 2 ** 31],
+      [32, 2 ** 32],
+    ]) {
+      vi.stubGlobal("navigator", { deviceMemory });
+      expect((await checkSupport()).modelMemory).toBe(modelMemory);
+    }
+  });
+
   it("tells of storage what the browser tells", async () => {
     vi.stubGlobal("navigator", { storage: { estimate: () => Promise.resolve({ quota: 10, usage: 3 }) } });
     expect((await checkSupport()).storage).toEqual({ quota: 10, usage: 3 });

@@ -420,6 +420,8 @@ export interface Support {
   readonly opfs: boolean;
   /** Bytes that this site may use and does use, as far as the browser says. */
   readonly storage?: { readonly quota?: number; readonly usage?: number };
+  /** Bytes that a model may well take: half of the device's memory, where the browser tells that, in coarse steps; never more than the 4 GiB of WebAssembly. */
+  readonly modelMemory?: number;
 }
 
 /** A file in the cache, or what there is of it. Each part of a split model is one. */
