@@ -10,10 +10,13 @@
 //!
 //! Next: [`sampler`](crate::sampler), which chooses each token.
 
+mod embedding;
 mod generation;
 pub mod saved;
+mod texts;
 
 pub use generation::Generation;
+pub use texts::shortened;
 
 use crate::allocate::{try_copy, try_with_capacity};
 use crate::model::{DEFAULT_BATCH, KvType, Loaded, Model, State};

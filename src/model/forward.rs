@@ -159,6 +159,20 @@ impl State {
         self.logits(model, self.rows.saturating_sub(1))
     }
 
+    /// The last token of the pass that was completed last, after the last norm.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] where it, or what it comes from, is no number.
+    pub fn last_hidden(&mut self, model: &Model) -> Result<&mut [f32]> {
+        let config = &model.config;
+        let h = &mut self.h[..config.embedding];
+        let x = &self.x[self.rows.saturating_sub(1) * config.embedding..][..config.embedding];
+        if !model.compute.backend.rms_norm(x, &model.weights.output_norm, config.rms_epsilon, h) {
+            return Err(before(config.layers));
+        }
+        Ok(h)
+    }
+
     /// The residual stream after the last step: `[token][embedding]`.
     pub fn residual(&self) -> &[f32] {
         &self.x

@@ -96,9 +96,9 @@ impl Shape {
             let linears: Vec<_> =
                 linears.map(|(name, kind, dims)| tensor(format!("blk.{layer}.{name}"), kind, dims)).collect();
             let norms = [("attn_norm", e), ("ffn_norm", e)].into_iter().chain(self.norms.iter().copied());
-            linears.into_iter().chain(
-                norms.map(move |(name, width)| tensor(format!("blk.{layer}.{name}"), TensorType::F32, &[width])),
-            )
+            linears
+                .into_iter()
+                .chain(norms.map(move |(name, width)| tensor(format!("blk.{layer}.{name}"), TensorType::F32, &[width])))
         });
         let head = self.output.map(|kind| tensor("output".into(), kind, &[e, self.vocabulary]));
         [
@@ -147,7 +147,10 @@ fn what_the_page_says_of_its_models_is_what_the_engine_says() {
         };
         let found = expected(&header);
         if found.iter().any(|(field, bytes)| model[field].as_u64() != Some(*bytes)) {
-            wrong.push(format!("{id}: {}", found.iter().map(|(f, n)| format!("\"{f}\": {n}")).collect::<Vec<_>>().join(", ")));
+            wrong.push(format!(
+                "{id}: {}",
+                found.iter().map(|(f, n)| format!("\"{f}\": {n}")).collect::<Vec<_>>().join(", ")
+            ));
         }
     }
     assert!(wrong.is_empty(), "www/demo/catalogue.json must say\n{}", wrong.join("\n"));

@@ -45,6 +45,6 @@ export function lines({ id, from, licence, weights, fileBytes, contextLength, kv
   return {
     facts: `${weights} · ${from} · ${licence}`,
     costs: `${size} · up to ${format.bytes(needed)} of memory, ${format.bytes(cache)} of it for ${format.tokens(contextLength)} of context${eightBits ? ", held in 8 bits" : ""}`,
-    warning: memory !== undefined && needed > memory ? `More than a model should take on this device (${format.bytes(memory)}): the tab may be ended. A smaller context under Advanced needs less.` : undefined,
+    warning: memory !== undefined && needed > memory ? `Likely too much for this device, where a model may take about ${format.bytes(memory)}.` : undefined,
   };
 }

@@ -44,7 +44,12 @@ impl Engine {
     }
 
     pub(super) fn open(&self) -> Result<u32> {
-        Ok(self.keep(Session::new(Arc::clone(&self.loaded), self.options)?))
+        Ok(self.keep(self.session_apart()?))
+    }
+
+    /// One that the page does not know.
+    pub(super) fn session_apart(&self) -> Result<Session> {
+        Session::new(Arc::clone(&self.loaded), self.options)
     }
 
     /// Its number.

@@ -67,6 +67,14 @@ class FakeWorker {
         this.#enqueue(id, () => (this.#waiting.delete(id) ? this.#generate(id, session, request) : undefined));
         break;
       }
+      case "embed": {
+        const { id, request } = message.body;
+        this.#waiting.add(id);
+        this.#enqueue(id, () => {
+          if (this.#waiting.delete(id)) this.#post({ type: "embedded", body: { id, embeddings: this.#loaded().embed(request) } });
+        });
+        break;
+      }
       case "cancel":
         this.#cancel(message.body.id);
         break;
@@ -217,8 +225,7 @@ class FakeWorker {
   }
 
   #reply(call: Call): Reply {
-    const model = this.#model;
-    if (!model) throw new BitNetError("invalid-argument", "there is no model yet: load one first");
+    const model = this.#loaded();
     switch (call.name) {
       case "tokenize":
         return { name: call.name, value: model.tokenize(call.args.text) };
@@ -251,6 +258,11 @@ class FakeWorker {
         this.#sessions.delete(call.args.session);
         return { name: call.name, value: null };
     }
+  }
+
+  #loaded(): FakeModel {
+    if (!this.#model) throw new BitNetError("invalid-argument", "there is no model yet: load one first");
+    return this.#model;
   }
 
   #session(number: number): FakeSession {

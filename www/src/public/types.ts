@@ -218,6 +218,26 @@ export interface GenerateOptions {
   onPrefill?: (progress: { readonly done: number; readonly total: number }) => void;
 }
 
+/** A text whose vector is wanted, or its token ids. */
+export type EmbedInput = string | Uint32Array;
+
+/** How vectors are made. */
+export interface EmbedOptions {
+  /** The first so many numbers of each vector, of length 1 again; for models that were trained so. All of them by default. */
+  dimensions?: number;
+  /** Ends it: the promise rejects with the signal's reason. The engine stays usable. */
+  signal?: AbortSignal;
+}
+
+/** Vectors of texts. Those of length 1 are compared by their dot product: the nearer to 1, the more alike the texts. */
+export interface Embeddings {
+  /** One for each text, in their order. */
+  readonly vectors: readonly Float32Array<ArrayBuffer>[];
+  readonly usage: Pick<Usage, "promptTokens">;
+  /** What there is to know of them: that the model is not made for this, for example. */
+  readonly notes: readonly string[];
+}
+
 /** How a text is read. */
 export interface TokenizeOptions {
   /** Read special tokens such as `<|eot_id|>` as tokens. */
