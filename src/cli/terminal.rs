@@ -110,7 +110,7 @@ impl<W: Write> Out<W> {
 
     /// The same in one line.
     pub(crate) fn json_line(&mut self, value: &serde_json::Value) -> io::Result<()> {
-        self.write(&(escaped(value.to_string()) + "\n"))
+        self.write(&(without_controls(value.to_string()) + "\n"))
     }
 
     fn write(&mut self, text: &str) -> io::Result<()> {
@@ -121,10 +121,10 @@ impl<W: Write> Out<W> {
 
 /// JSON, indented, with everything that a terminal obeys as `\u` escapes.
 pub(crate) fn json(value: &serde_json::Value) -> String {
-    escaped(format!("{value:#}"))
+    without_controls(format!("{value:#}"))
 }
 
-fn escaped(text: String) -> String {
+fn without_controls(text: String) -> String {
     // Such characters stand inside strings alone, but for the line feeds of the indentation.
     let harmless = |c| c == '\n' || is_harmless_in_a_line(c);
     if text.chars().all(harmless) {
