@@ -11,7 +11,7 @@ use super::synth_tokenizer::Vocabulary;
 use super::terminal::{self, say};
 use super::values::whole;
 use super::{Outcome, interrupt};
-use b158::blocks::{i2_s, q4_0, q6_k, q8_0, tq1_0, tq2_0};
+use b158::blocks::{i2_s, ptq1_0, q1_0, q2_0, q4_0, q4_k, q5_k, q6_k, q8_0, tq1_0, tq2_0};
 use b158::gguf::{Array, Metadata, Split, Storage, TensorDeclaration, TensorType, Value, Writer};
 use clap::{Args, ValueEnum};
 use half::{bf16, f16};
@@ -208,7 +208,11 @@ impl Kind {
             Kind::Read(Q4_0) => 2,
             Kind::Read(Q8_0) => 7,
             Kind::Q4K => 14,
+            Kind::Read(Q4_K) => 14,
+            Kind::Read(Q5_K) => 16,
             Kind::Read(Q6_K) => 18,
+            Kind::Read(Q1_0) => 27,
+            Kind::Read(Q2_0 | PQ2_0 | PTQ1_0) => 28,
             Kind::Read(BF16) => 32,
             Kind::Read(TQ1_0) => 36,
             Kind::Read(TQ2_0) => 37,
@@ -321,6 +325,21 @@ fn write_tensor(
         }
         TensorType::TQ1_0 => (0..blocks).try_for_each(|_| write(&tq1_0::encode(&codes(rng), f16::from_f32(scale))))?,
         TensorType::TQ2_0 => (0..blocks).try_for_each(|_| write(&tq2_0::encode(&codes(rng), f16::from_f32(scale))))?,
+        TensorType::Q1_0 => (0..blocks).try_for_each(|_| {
+            let signs: [u8; q1_0::BLOCK] = codes::<{ q1_0::BLOCK }>(rng).map(|code| code & 2);
+            write(&q1_0::encode(&signs, f16::from_f32(scale * 0.5f32.sqrt())))
+        })?,
+        TensorType::Q2_0 => (0..blocks).try_for_each(|_| {
+            write(&q2_0::encode::<{ q2_0::BYTES }, { q2_0::BLOCK }>(&codes(rng), f16::from_f32(scale)))
+        })?,
+        TensorType::PQ2_0 => (0..blocks).try_for_each(|_| {
+            write(&q2_0::encode::<{ q2_0::LONG_BYTES }, { q2_0::LONG_BLOCK }>(&codes(rng), f16::from_f32(scale)))
+        })?,
+        TensorType::PTQ1_0 => {
+            (0..blocks).try_for_each(|_| write(&ptq1_0::encode(&codes(rng), f16::from_f32(scale))))?;
+        }
+        TensorType::Q4_K => (0..blocks).try_for_each(|_| write(&q4_k::encode(&floats(rng, scale))))?,
+        TensorType::Q5_K => (0..blocks).try_for_each(|_| write(&q5_k::encode(&floats(rng, scale))))?,
         TensorType::Q8_0 => (0..blocks).try_for_each(|_| write(&q8_0::encode(&floats(rng, scale))))?,
         TensorType::Q4_0 => (0..blocks).try_for_each(|_| write(&q4_0::encode(&floats(rng, scale))))?,
         TensorType::Q6_K => (0..blocks).try_for_each(|_| write(&q6_k::encode(&floats(rng, scale))))?,

@@ -131,10 +131,10 @@ pub trait Kernels: sealed::Sealed + Limits + tables::Tables + Send + Sync + std:
     fn relu2_mul(&self, gate: &mut [f32], up: &[f32]);
     /// gate = gate / (1 + exp(-gate)) · up.
     fn silu_mul(&self, gate: &mut [f32], up: &[f32]);
-    /// y += x.
-    fn add(&self, y: &mut [f32], x: &[f32]);
     /// Rotates the pairs (j, j + half) of one head, NEOX order; `cos` and `sin` hold half the head's length.
     fn rope(&self, x: &mut [f32], cos: &[f32], sin: &[f32]);
+    /// The same with the pairs (2j, 2j + 1), llama.cpp's NORM order.
+    fn rope_adjacent(&self, x: &mut [f32], cos: &[f32], sin: &[f32]);
 }
 
 /// What a computation runs on: a backend and a pool of threads. The result depends on neither.

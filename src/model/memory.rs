@@ -118,6 +118,11 @@ impl Estimate {
         self.config.parameters() + self.sizes.head
     }
 
+    /// Whether there is an output head beside the token embedding.
+    pub fn has_own_head(&self) -> bool {
+        self.sizes.head > 0
+    }
+
     /// Block formats with their counts: `42 × TQ2_0, 26 × F32`.
     pub fn quantization(&self) -> String {
         quantization(&self.types)

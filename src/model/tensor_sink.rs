@@ -1,9 +1,9 @@
 //! One tensor's bytes, in chunks of any size, into the form that the graph reads.
 
 use super::EmbeddingType;
-use super::tensors::{ROPE_FREQS, is_table};
+use super::tensors::{is_rope_factors, is_table};
 use crate::allocate::{try_with_capacity, try_zeroed};
-use crate::blocks::{self, BlockReader, i2_s, tq1_0, tq2_0};
+use crate::blocks::{self, BlockReader, i2_s, ptq1_0, q4_k, q5_k, tq1_0, tq2_0};
 use crate::gguf::{TensorInfo, TensorType};
 use crate::kernels::{Compute, DenseMatrix, Int8Matrix, NotFinite, Packing, TernaryMatrix, TernaryPacker};
 use crate::{Error, Result};
@@ -132,7 +132,7 @@ impl FloatSink {
         let mut values = try_zeroed(self.len, "a norm")?;
         blocks::decode_row(self.kind, &self.bytes, &mut values)?;
         // A norm may silence a channel; a matrix or an angle that is multiplied by, or divided by, 0 is damage.
-        let never_zero = name.ends_with(".scale") || name == ROPE_FREQS;
+        let never_zero = name.ends_with(".scale") || is_rope_factors(name);
         match values.iter().position(|v: &f32| !v.is_finite() || (never_zero && *v == 0.0)) {
             Some(i) => {
                 let must = if never_zero { "finite and not 0" } else { "finite" };
@@ -162,8 +162,11 @@ impl DenseSink {
             TensorType::F16 => first::<2>(new, |b| f16(b[1])),
             TensorType::BF16 => first::<2>(new, |b| u16::from_le_bytes(b) & 0x7f80 == 0x7f80),
             TensorType::F32 => first::<4>(new, |b| u32::from_le_bytes(b) & 0x7f80_0000 == 0x7f80_0000),
-            TensorType::Q4_0 => first::<18>(new, |b| f16(b[1])),
-            TensorType::Q8_0 => first::<34>(new, |b| f16(b[1])),
+            TensorType::Q4_0 | TensorType::Q1_0 | TensorType::Q2_0 => first::<18>(new, |b| f16(b[1])),
+            TensorType::Q8_0 | TensorType::PQ2_0 => first::<34>(new, |b| f16(b[1])),
+            TensorType::PTQ1_0 => first::<{ ptq1_0::BYTES }>(new, |b| f16(b[ptq1_0::BYTES - 1])),
+            TensorType::Q4_K => first::<{ q4_k::BYTES }>(new, |b| f16(b[1]) | f16(b[3])),
+            TensorType::Q5_K => first::<{ q5_k::BYTES }>(new, |b| f16(b[1]) | f16(b[3])),
             TensorType::Q6_K => first::<210>(new, |b| f16(b[209])),
             TensorType::TQ1_0 => first::<{ tq1_0::BYTES }>(new, |b| f16(b[tq1_0::BYTES - 1])),
             TensorType::TQ2_0 => first::<{ tq2_0::BYTES }>(new, |b| f16(b[tq2_0::BYTES - 1])),

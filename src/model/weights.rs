@@ -1,5 +1,6 @@
 //! What the graph reads: matrices in the kernels' layout, norms in f32.
 
+use super::Config;
 use crate::kernels::tables::Product;
 use crate::kernels::{Activations, Compute, DenseMatrix, Int8Matrix, TernaryMatrix, WideActivations};
 use crate::kernels::{dense_matmul, int8_matvec, ternary_matmuls};
@@ -47,11 +48,13 @@ impl Linear {
     }
 }
 
-/// A linear layer with the factor that files of arch `bitnet` may keep beside it (`.scale`).
+/// A linear layer with what files may keep beside it.
 pub struct ScaledLinear {
+    /// A norm of its own over its input (`_norm_in`).
+    pub norm: Option<Vec<f32>>,
     /// The matrix.
     pub linear: Linear,
-    /// Multiplied into every output, after the product.
+    /// Multiplied into every output, after the product (`.scale`, in files of arch `bitnet`).
     pub scale: Option<f32>,
 }
 
@@ -143,12 +146,16 @@ impl Embedding {
 pub struct Layer {
     /// Norm before attention.
     pub attn_norm: Vec<f32>,
+    /// Norm of each head of queries.
+    pub attn_q_norm: Option<Vec<f32>>,
+    /// Norm of each head of keys.
+    pub attn_k_norm: Option<Vec<f32>>,
     /// Norm between attention and its output projection.
-    pub attn_sub_norm: Vec<f32>,
+    pub attn_sub_norm: Option<Vec<f32>>,
     /// Norm before the feed-forward network.
     pub ffn_norm: Vec<f32>,
     /// Norm between the gated product and the down projection.
-    pub ffn_sub_norm: Vec<f32>,
+    pub ffn_sub_norm: Option<Vec<f32>>,
     /// Queries.
     pub attn_q: ScaledLinear,
     /// Keys.
@@ -172,6 +179,14 @@ impl Layer {
     }
 }
 
+/// Divisors of the rotary angles, one a pair.
+pub struct RopeFactors {
+    /// For contexts of any length, or for short ones.
+    pub short: Vec<f32>,
+    /// For contexts longer than [`short_context`](super::RopeScaling::short_context), where they differ.
+    pub long: Option<Vec<f32>>,
+}
+
 /// All tensors of a model.
 pub struct Weights {
     /// Token embedding; the output head too, unless there is one.
@@ -181,7 +196,7 @@ pub struct Weights {
     /// Last norm.
     pub output_norm: Vec<f32>,
     /// Divisors of the rotary angles, where the file has them.
-    pub rope_freqs: Option<Vec<f32>>,
+    pub rope_factors: Option<RopeFactors>,
     /// The layers, first to last.
     pub layers: Vec<Layer>,
 }
@@ -191,6 +206,13 @@ impl Weights {
     pub fn bytes(&self) -> u64 {
         let layers: u64 = self.layers.iter().flat_map(Layer::linears).map(|l| l.linear.bytes()).sum();
         layers + self.token_embd.bytes() + self.output.as_ref().map_or(0, Embedding::bytes)
+    }
+
+    /// The divisors of the rotary angles in a context of so many tokens.
+    pub(crate) fn rope_factors(&self, config: &Config, context: usize) -> Option<&[f32]> {
+        let RopeFactors { short, long } = self.rope_factors.as_ref()?;
+        let is_long = config.rope_scaling.short_context.is_some_and(|short| context > short);
+        Some(long.as_ref().filter(|_| is_long).unwrap_or(short))
     }
 
     /// What the logits come from.

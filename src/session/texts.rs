@@ -1,6 +1,6 @@
 //! Texts for embeddings, and what can be said of their vectors.
 
-use crate::model::Loaded;
+use crate::model::{Loaded, Pooling};
 use crate::tokenizer::Special;
 use crate::{Error, Result};
 
@@ -15,7 +15,7 @@ impl Loaded {
 
     /// What a user of the embeddings should know: that the model is not made for them, where its file does not say so.
     pub fn embedding_note(&self) -> Option<&'static str> {
-        Some(
+        (self.model.config.pooling == Pooling::None).then_some(
             "this is no embedding model, its file names no pooling: the state of each text's last token is taken, which \
              compares texts less well than a model that was trained for it",
         )

@@ -12,7 +12,7 @@ use b158::threads::Pool;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// Model, KV cache, hash of the logits of 70 positions.
-const PINNED: [(&str, &[u8], KvType, u64); 12] = [
+const PINNED: [(&str, &[u8], KvType, u64); 16] = [
     ("A", A, KvType::F32, 0x19c5_7861_c253_a1e5),
     ("A", A, KvType::F16, 0x4047_f8da_bf43_13af),
     ("A", A, KvType::Q8_0, 0xb6d7_8ba3_e87b_2f4b),
@@ -25,7 +25,16 @@ const PINNED: [(&str, &[u8], KvType, u64); 12] = [
     ("stories", STORIES, KvType::F32, 0x9699_7c57_1e3a_a50f),
     ("stories", STORIES, KvType::F16, 0x2192_9740_8999_b77d),
     ("stories", STORIES, KvType::Q8_0, 0xf2bc_4b6a_3b9e_bce0),
+    // A graph each.
+    ("llama", LLAMA, KvType::F16, 0),
+    ("qwen3", QWEN3, KvType::F16, 0),
+    ("minicpm", MINICPM, KvType::F16, 0),
+    ("longrope", LONGROPE, KvType::F16, 0),
 ];
+const LLAMA: &[u8] = include_bytes!("../golden/family/L1r.gguf");
+const QWEN3: &[u8] = include_bytes!("../golden/family/F1y.gguf");
+const MINICPM: &[u8] = include_bytes!("../golden/family/M1.gguf");
+const LONGROPE: &[u8] = include_bytes!("../golden/family/M1l.gguf");
 const LENGTH: usize = 70;
 
 #[test]

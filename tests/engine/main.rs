@@ -6,6 +6,7 @@ mod common;
 #[cfg(not(target_family = "wasm"))]
 mod catalogue;
 mod estimate;
+mod family;
 #[cfg(not(target_family = "wasm"))]
 mod golden;
 mod identity;
