@@ -13,7 +13,7 @@ use crate::gguf::Metadata;
 /// `tokenizer.ggml.tokens` and `tokenizer.ggml.merges`.
 pub(super) struct Bpe {
     pub(super) texts: Texts,
-    /// The token of each byte; any for those that no text has.
+    /// The token of each byte, or [`NONE`].
     bytes: [u32; 256],
     merges: Merges,
     /// A piece that is a token as a whole is taken as such, whatever the merges would make of it.
@@ -33,27 +33,40 @@ struct Merge {
     whole: u32,
 }
 
-/// Whether a byte is in no UTF-8, so that no text needs a token for it.
-fn in_no_text(byte: u8) -> bool {
-    matches!(byte, 0xc0 | 0xc1 | 0xf5..)
+/// No token: it merges with nothing.
+const NONE: u32 = u32::MAX;
+
+/// The token of each byte. Published vocabularies lack bytes that were not in what they were made from, such as Falcon's.
+fn bytes(texts: &Texts, notes: &mut Vec<String>) -> Result<[u32; 256]> {
+    let mut bytes = [NONE; 256];
+    let mut missing: Option<(u8, usize)> = None;
+    for (byte, token) in (0u8..=255).zip(&mut bytes) {
+        match texts.id(byte_char(byte).encode_utf8(&mut [0; 4]).as_bytes()) {
+            Some(id) => *token = id,
+            // They are in no UTF-8.
+            None if matches!(byte, 0xc0 | 0xc1 | 0xf5..) => {}
+            None if matches!(byte, b'\n' | b' '..=b'~') => {
+                return Err(bad(format!(
+                    "byte {byte:#04x} (`{}`) has no token: the byte alphabet is incomplete",
+                    byte_char(byte)
+                )));
+            }
+            None => missing = Some(missing.map_or((byte, 1), |(first, count)| (first, count + 1))),
+        }
+    }
+    if let Some((first, count)) = missing {
+        notes.push(format!(
+            "{count} of the 256 bytes have no token, the first {first:#04x}: a text that holds them loses them, as with \
+             other readers"
+        ));
+    }
+    Ok(bytes)
 }
 
 impl Bpe {
     pub(super) fn new(m: &Metadata, ignore_merges: bool, notes: &mut Vec<String>) -> Result<Self> {
         let texts = Texts::new(m, notes)?;
-        let mut bytes = [0; 256];
-        for (byte, token) in (0u8..=255).zip(&mut bytes) {
-            match texts.id(byte_char(byte).encode_utf8(&mut [0; 4]).as_bytes()) {
-                Some(id) => *token = id,
-                None if in_no_text(byte) => {}
-                None => {
-                    return Err(bad(format!(
-                        "byte {byte:#04x} (`{}`) has no token: the byte alphabet is incomplete",
-                        byte_char(byte)
-                    )));
-                }
-            }
-        }
+        let bytes = bytes(&texts, notes)?;
         let merges = Merges::new(m, &texts, notes)?;
         Ok(Self { texts, bytes, merges, ignore_merges })
     }
@@ -75,7 +88,7 @@ impl Bpe {
                 word.push(self.bytes[usize::from(byte)], end);
             }
             word.merge(|first, second| self.merges.get(first.id, second.id));
-            ids.extend(word.symbols().map(|symbol| symbol.id));
+            ids.extend(word.symbols().map(|symbol| symbol.id).filter(|&id| id != NONE));
         })
     }
 }

@@ -158,6 +158,20 @@ impl Tokenizer {
         Ok(ids)
     }
 
+    /// A whole text's ids, as models of whole texts were trained with, such as those of embeddings: as [`Self::encode`],
+    /// and end-of-text after it where the file says so (`tokenizer.ggml.add_eos_token`). A prompt that is to be continued
+    /// has none.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn encode_whole(&self, text: &str, special: Special) -> Result<Vec<u32>> {
+        let mut ids = self.encode(text, special)?;
+        if self.add_eos() {
+            ids.extend(self.eos());
+        }
+        Ok(ids)
+    }
+
     /// A prompt's ids: as [`Self::encode`], but a text that brings its own begin-of-text gets no second, with which the
     /// model was not trained.
     ///
@@ -289,8 +303,16 @@ impl Tokenizer {
 
     /// The control token of that name (`<|eot_id|>`).
     pub(crate) fn control_id(&self, name: &str) -> Option<u32> {
-        let named = |id: &u32| self.vocabulary.bytes(*id) == name.as_bytes();
-        self.specials.ids.iter().copied().filter(|&id| self.is_control(id)).find(named)
+        self.named(name).find(|&id| self.is_control(id))
+    }
+
+    /// The control or user-defined token of that name.
+    pub(crate) fn special_id(&self, name: &str) -> Option<u32> {
+        self.named(name).next()
+    }
+
+    fn named(&self, name: &str) -> impl Iterator<Item = u32> {
+        self.specials.ids.iter().copied().filter(move |&id| self.vocabulary.bytes(id) == name.as_bytes())
     }
 
     /// The begin-of-text token.
@@ -311,6 +333,11 @@ impl Tokenizer {
     /// Whether a prompt begins with begin-of-text unless the caller says otherwise.
     pub fn add_bos(&self) -> bool {
         self.vocabulary.add_bos
+    }
+
+    /// Whether a whole text ends with end-of-text: see [`Self::encode_whole`].
+    pub fn add_eos(&self) -> bool {
+        self.vocabulary.add_eos
     }
 }
 

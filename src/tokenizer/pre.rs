@@ -2,8 +2,8 @@
 //! names that llama.cpp gives them in `tokenizer.ggml.pre`.
 //!
 //! Each is one or more passes; a pass splits every piece of the pass before into its matches and what lies
-//! between them. The regular expressions run on one engine everywhere (`fancy-regex`), so that the splits
-//! are equal on every platform.
+//! between them. They run on `regex`, in time that grows with the text. It can't look ahead, which all of them do in one
+//! place alone, `\s+(?!\S)`: see [`Pass`].
 //!
 //! The expressions are those of the models' own `tokenizer.json`. llama.cpp's differ from them where its engine knows
 //! no better: `(?i:'s)` matches the long s here, and combining marks belong to words with `gpt-4o`.
@@ -11,7 +11,8 @@
 use super::bad;
 use crate::Result;
 use crate::gguf::Metadata;
-use fancy_regex::Regex;
+use regex::Regex;
+use std::ops::Range;
 
 const KEY: &str = "tokenizer.ggml.pre";
 
@@ -134,10 +135,56 @@ const PRESETS: &[Preset] = &[
     },
 ];
 
+/// The best-known name of each splitter.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    PRESETS.iter().filter_map(|preset| preset.names.first().copied())
+}
+
+#[cfg(test)]
+pub(super) fn every_name() -> impl Iterator<Item = &'static str> {
+    PRESETS.iter().flat_map(|preset| preset.names.iter().copied())
+}
+
 /// Cuts text into the pieces that are merged each for itself.
 pub(super) struct Splitter {
     preset: &'static Preset,
-    passes: Vec<Regex>,
+    passes: Vec<Pass>,
+}
+
+/// An expression in which `\s+(?!\S)`, all of a run of spaces but the one before a word, is `\s+`, and that one is given
+/// back afterwards. Such a run is the last thing that an expression looks for, so a match of spaces alone is one; but a
+/// run up to the last line break is whole, where that is looked for.
+struct Pass {
+    expression: Regex,
+    gives_back: bool,
+    breaks_are_whole: bool,
+}
+
+impl Pass {
+    fn new(expression: &str) -> Result<Self, regex::Error> {
+        const BUT_THE_LAST: &str = r"|\s+(?!\S)";
+        let plain = expression.replace(&[BUT_THE_LAST, r"|\s+"].concat(), r"|\s+").replace(BUT_THE_LAST, r"|\s+");
+        Ok(Self {
+            gives_back: plain != expression,
+            breaks_are_whole: plain.contains(r"|\s*[\r\n]+|"),
+            expression: Regex::new(&plain)?,
+        })
+    }
+
+    /// The next match from `from` on.
+    fn find(&self, text: &str, from: usize) -> Option<Range<usize>> {
+        let found = self.expression.find_at(text, from)?;
+        let mut range = found.range();
+        if self.gives_back && range.end < text.len() {
+            let is_break = |c| self.breaks_are_whole && matches!(c, '\r' | '\n');
+            // Nothing but spaces ends with one, line breaks apart.
+            range.end = match found.as_str().char_indices().next_back() {
+                Some((at, last)) if at > 0 && last.is_whitespace() && !is_break(last) => range.start + at,
+                _ => range.end,
+            };
+        }
+        Some(range)
+    }
 }
 
 impl Splitter {
@@ -148,7 +195,7 @@ impl Splitter {
             None => unnamed(m, notes),
         };
         let Some(preset) = PRESETS.iter().find(|p| p.names.contains(&name)) else {
-            let known: Vec<&str> = PRESETS.iter().filter_map(|p| p.names.first()).copied().collect();
+            let known: Vec<&str> = names().collect();
             return Err(bad(format!(
                 "`{KEY}` is `{name}`, a splitter not known here; known are {} and other names for them; choose one with \
                  an override, {KEY}=str:llama-bpe",
@@ -161,7 +208,7 @@ impl Splitter {
                  llama.cpp and ik_llama.cpp mean Llama-3's by it ({KEY}=str:llama-bpe)"
             ));
         }
-        let passes = preset.passes.iter().map(|pass| Regex::new(pass));
+        let passes = preset.passes.iter().map(|pass| Pass::new(pass));
         let passes = passes.collect::<Result<_, _>>().map_err(|e| bad(format!("{name}: {e}")))?;
         Ok(Self { preset, passes })
     }
@@ -176,26 +223,26 @@ impl Splitter {
 
     /// Hands out the pieces of `text` in order; together they are the text.
     pub(super) fn split(&self, text: &str, each: &mut impl FnMut(&str)) -> Result<()> {
-        fn pass(passes: &[Regex], text: &str, each: &mut impl FnMut(&str)) -> Result<()> {
+        fn pass(passes: &[Pass], text: &str, each: &mut impl FnMut(&str)) {
             let Some((first, rest)) = passes.split_first() else {
                 if !text.is_empty() {
                     each(text);
                 }
-                return Ok(());
+                return;
             };
             let mut done = 0;
-            for found in first.find_iter(text) {
-                let found = found.map_err(|e| bad(format!("splitting: {e}")))?;
-                pass(rest, &text[done..found.start()], each)?;
-                pass(rest, found.as_str(), each)?;
-                done = found.end();
+            while let Some(found) = first.find(text, done) {
+                pass(rest, &text[done..found.start], each);
+                pass(rest, &text[found.clone()], each);
+                done = found.end;
             }
-            pass(rest, &text[done..], each)
+            pass(rest, &text[done..], each);
         }
         if u32::try_from(text.len()).is_err() {
             return Err(bad("a text of more than 4 GiB"));
         }
-        pass(&self.passes, text, each)
+        pass(&self.passes, text, each);
+        Ok(())
     }
 }
 
