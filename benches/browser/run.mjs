@@ -1,10 +1,9 @@
-// ./build.sh bench --browser: serves the page, drives it in Chromium, prints tables, writes JSON and plots.
+// ./build.sh bench --browser: serves the page, drives it in a browser, prints tables, writes JSON and plots.
 import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { basename, dirname, extname, resolve } from "node:path";
-import { chromium } from "playwright-core";
-import { ARGUMENTS } from "../../tests/browser/chromium.js";
 import { serve } from "../../www/serve.mjs";
+import { BROWSERS } from "./browsers.mjs";
 import { ourModel, peerModels } from "./models.mjs";
 import { parse, USAGE } from "./options.mjs";
 import { charts } from "./page/plot.js";
@@ -33,28 +32,24 @@ async function main() {
     console.log(`${server.url}?model=${encodeURIComponent(source)}`);
     return;
   }
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS });
+  const { load, builds, rounds, tokens, promptTokens, depths, contextLength, tokenEmbedding } = options;
+  const asked = { source, load, builds, rounds, tokens, promptTokens, depths, contextLength, tokenEmbedding, peers: peers.map(({ path: _, ...peer }) => peer) };
   try {
-    const page = await browser.newPage();
-    page.on("pageerror", (error) => console.error(error));
-    await page.exposeFunction("told", (text, done, total) => console.error(`[${done + 1} of ${total}] ${text}`));
-    await page.exposeFunction("measureNative", (run) => measureNative(options.program, { ...run, path: peers.find(({ name }) => name === run.name).path }));
-    await page.goto(server.url);
-    await page.waitForFunction(() => window.bench !== undefined);
-    await page.setInputFiles("#peer-files", peers.filter(({ native }) => !native).map(({ path }) => path));
-    const { load, builds, rounds, tokens, promptTokens, depths, contextLength, tokenEmbedding } = options;
-    const measured = await page.evaluate((all) => window.bench(all), { source, load, builds, rounds, tokens, promptTokens, depths, contextLength, tokenEmbedding, peers: peers.map(({ path: _, ...peer }) => peer) });
+    const { browser, measured } = await BROWSERS[options.in](server.url, asked, {
+      told: (text, done, total) => console.error(`[${done + 1} of ${total}] ${text}`),
+      files: peers.filter(({ native }) => !native).map(({ path }) => path),
+      measureNative: (run) => measureNative(options.program, { ...run, path: peers.find(({ name }) => name === run.name).path }),
+    });
     const model = { name: basename(file ?? options.address), bytes: file === undefined ? (measured.loading?.fetched.bytes ?? measured.runs[0].info.weightBytes) : statSync(file).size };
     write({ machine: machine(browser), model, ...measured }, options.json);
   } finally {
-    await browser.close();
     server.close();
   }
 }
 
 const machine = (browser) => ({
   processor: `${cpus()[0]?.model.trim() ?? "unknown processor"}, ${cpus().length} threads`,
-  browser: `Chromium ${browser.version()}`,
+  browser,
   date: new Date().toISOString().slice(0, 10),
 });
 
