@@ -8,9 +8,9 @@ impl Loaded {
     /// The tokens of a text whose [embedding](crate::session::Session::embed) is wanted; special tokens in it are text.
     ///
     /// # Errors
-    /// As [`Tokenizer::encode`](crate::tokenizer::Tokenizer::encode).
+    /// As [`Tokenizer::encode_whole`](crate::tokenizer::Tokenizer::encode_whole).
     pub fn text_to_embed(&self, text: &str) -> Result<Vec<u32>> {
-        self.tokenizer.encode(text, Special::TEXT)
+        self.tokenizer.encode_whole(text, Special::TEXT)
     }
 
     /// What a user of the embeddings should know: that the model is not made for them, where its file does not say so.

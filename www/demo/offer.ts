@@ -60,6 +60,7 @@ export function describe(name: string, estimate: Estimate, kept: Pick<Kept, "byt
   if (room !== undefined) costs.push(["Room on this device", format.bytes(room)]);
   const warnings: string[] = [];
   if (!estimate.fits) warnings.push(`It will hardly fit${estimate.why === undefined ? "" : `: ${estimate.why}`}. A smaller context under Advanced needs less.`);
+  else if (estimate.why !== undefined) warnings.push(`It may be too much for this device: ${estimate.why}.`);
   if (room !== undefined && fileBytes !== undefined && fileBytes - here > room) {
     warnings.push("It is larger than the room that the browser gives: it will run, but can't be kept for the next time.");
   }
