@@ -10,6 +10,9 @@ pub const BLOCK: usize = 128;
 /// Bytes in a block.
 pub const BYTES: usize = 18;
 
+/// Bytes before the codes.
+pub(crate) const SCALE: usize = 2;
+
 /// Codes 0 and 2 for -1 and +1, and the scale.
 #[inline(always)]
 pub fn decode(bytes: &[u8; BYTES], codes: &mut [u8; BLOCK]) -> f16 {

@@ -3,11 +3,11 @@
 use super::attention::{Partials, attention};
 use super::feed_forward::gated;
 use super::rope::Rope;
-use super::weights::apply;
+use super::weights::{HeadInput, apply};
 use super::{Config, KvCache, KvType, Linear, Model, ScaledLinear};
 use crate::allocate::try_zeroed;
 use crate::kernels::tables::scratch_bytes;
-use crate::kernels::{Activations, Compute, WideActivations};
+use crate::kernels::{Activations, Compute};
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -36,7 +36,7 @@ pub struct State {
     activations: Activations,
     partials: Partials,
     /// The input of the output head.
-    head: WideActivations,
+    head: HeadInput,
     logits: Vec<f32>,
 }
 
@@ -67,7 +67,7 @@ impl State {
             own: buffer(widths.own)?,
             activations: Activations::new(),
             partials: Partials::new(config, context, batch)?,
-            head: WideActivations::new(config.embedding)?,
+            head: HeadInput::new(config.embedding)?,
             logits: try_zeroed(config.vocabulary, "the logits")?,
         })
     }
@@ -148,7 +148,7 @@ impl State {
         self.hidden(model, row)?;
         let h = &mut self.h[..config.embedding];
         h.iter_mut().for_each(|h| *h /= config.logit_scale);
-        model.weights.head().logits(&model.compute, h, &mut self.head, &mut self.logits);
+        model.weights.head().logits(&model.compute, h, &mut self.head, &mut self.logits)?;
         if !finite(&self.logits) {
             return Err(Error::NotFinite { layer: None, part: "the output head" });
         }

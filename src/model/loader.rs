@@ -360,6 +360,7 @@ impl Take {
         match self.0.remove(name) {
             Some(Tensor::Dense(matrix)) => Some(Embedding::File(matrix)),
             Some(Tensor::Int8(matrix)) => Some(Embedding::Int8(matrix)),
+            Some(Tensor::Ternary(matrix)) => Some(Embedding::Ternary(matrix)),
             _ => None,
         }
     }

@@ -1,13 +1,15 @@
 //! What the graph reads: matrices in the kernels' layout, norms in f32.
 
 use super::Config;
+use crate::Result;
 use crate::kernels::tables::Product;
 use crate::kernels::{Activations, Compute, DenseMatrix, Int8Matrix, TernaryMatrix, WideActivations};
-use crate::kernels::{dense_matmul, int8_matvec, ternary_matmuls};
+use crate::kernels::{dense_matmul, int8_matvec, ternary_matmul, ternary_matmuls};
 
 /// A linear layer, rows × columns as outputs × inputs.
 pub enum Linear {
-    /// Weights of -1, 0 and +1: inputs are rounded to int8, one scale a row (BitNet's BitLinear).
+    /// Weights of -1, 0 and +1: inputs are rounded to int8, with one scale a row (BitNet's BitLinear) or, for types with a
+    /// scale for each 64 or 128 weights, one for each 32 inputs (llama.cpp's Q8_0).
     Ternary(TernaryMatrix),
     /// Any other type a file may hold: a plain float product, as llama.cpp computes it.
     Dense(DenseMatrix),
@@ -87,6 +89,21 @@ pub enum Embedding {
     File(DenseMatrix),
     /// Rounded to 8 bits, with a scale a row.
     Int8(Int8Matrix),
+    /// In ternary blocks, as in the file.
+    Ternary(TernaryMatrix),
+}
+
+/// The last hidden state in the form that the output head wants: scratch.
+pub(crate) struct HeadInput {
+    wide: WideActivations,
+    groups: Activations,
+}
+
+impl HeadInput {
+    /// For states of this width.
+    pub(crate) fn new(width: usize) -> Result<Self> {
+        Ok(HeadInput { wide: WideActivations::new(width)?, groups: Activations::new() })
+    }
 }
 
 impl Embedding {
@@ -95,18 +112,27 @@ impl Embedding {
         match self {
             Embedding::File(matrix) => matrix.row(id, out),
             Embedding::Int8(matrix) => matrix.row(id, out),
+            Embedding::Ternary(matrix) => matrix.row(id, out),
         }
     }
 
-    /// `logits[vocabulary]` of one token's last hidden state; `wide` is scratch.
-    pub(crate) fn logits(&self, c: &Compute, h: &[f32], wide: &mut WideActivations, logits: &mut [f32]) {
+    /// `logits[vocabulary]` of one token's last hidden state; `input` is scratch.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory).
+    pub(crate) fn logits(&self, c: &Compute, h: &[f32], input: &mut HeadInput, logits: &mut [f32]) -> Result<()> {
         match self {
             Embedding::File(matrix) => dense_matmul(c, matrix, h, logits),
             Embedding::Int8(matrix) => {
-                wide.quantize(c.backend, h);
-                int8_matvec(c, matrix, wide, logits);
+                input.wide.quantize(c.backend, h);
+                int8_matvec(c, matrix, &input.wide, logits);
+            }
+            Embedding::Ternary(matrix) => {
+                input.groups.quantize_best(c, h, matrix.cols(), std::iter::once(matrix))?;
+                ternary_matmul(c, matrix, &input.groups, logits);
             }
         }
+        Ok(())
     }
 
     /// Bytes in memory.
@@ -114,6 +140,7 @@ impl Embedding {
         match self {
             Embedding::File(matrix) => matrix.bytes() as u64,
             Embedding::Int8(matrix) => matrix.bytes() as u64,
+            Embedding::Ternary(matrix) => matrix.bytes() as u64,
         }
     }
 
@@ -122,6 +149,7 @@ impl Embedding {
         match self {
             Embedding::File(matrix) => matrix.memory(),
             Embedding::Int8(matrix) => matrix.memory(),
+            Embedding::Ternary(matrix) => matrix.memory(),
         }
     }
 
@@ -130,14 +158,16 @@ impl Embedding {
         match self {
             Embedding::File(_) => &[],
             Embedding::Int8(matrix) => matrix.scales(),
+            Embedding::Ternary(matrix) => matrix.scales(),
         }
     }
 
-    /// Its type in memory: a format's name, or `int8`.
+    /// Its type in memory: a format's name, `int8` or `ternary`.
     pub fn type_name(&self) -> &'static str {
         match self {
             Embedding::File(matrix) => matrix.kind().name(),
             Embedding::Int8(_) => "int8",
+            Embedding::Ternary(_) => "ternary",
         }
     }
 }

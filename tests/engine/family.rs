@@ -65,6 +65,11 @@ fn models() -> Vec<Model> {
         model!("M1", Tokens, "M1"),
         model!("M1l", Tokens, "M1l"),
         model!("M2", Tokens, "M2"),
+        model!("Q1y", Groups, "Q1y"),
+        model!("Q2y", Groups, "Q2y"),
+        model!("Q3p", Groups, "Q3p"),
+        model!("Q3p-q2_0-128", Groups, "Q3p"),
+        model!("Q4p", Groups, "Q4p"),
     ]
 }
 
