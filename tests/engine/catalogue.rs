@@ -25,21 +25,61 @@ struct Shape {
     norms: &'static [(&'static str, u32)],
 }
 
-const SHAPES: [Shape; 1] = [Shape {
-    id: "official",
-    layers: 30,
-    embedding: 2560,
-    feed_forward: 6912,
-    heads: 20,
-    kv_heads: 5,
-    head_dim: 128,
-    vocabulary: 128_256,
-    context: 4096,
-    linear: TensorType::I2S,
-    token_embedding: TensorType::F16,
-    output: None,
-    norms: &[("attn_sub_norm", 2560), ("ffn_sub_norm", 6912)],
-}];
+/// Of the heads' queries and keys.
+const HEAD_NORMS: &[(&str, u32)] = &[("attn_q_norm", 128), ("attn_k_norm", 128)];
+
+const fn bonsai(id: &'static str, kind: TensorType) -> Shape {
+    Shape {
+        id,
+        layers: 28,
+        embedding: 2048,
+        feed_forward: 6144,
+        heads: 16,
+        kv_heads: 8,
+        head_dim: 128,
+        vocabulary: 151_669,
+        context: 32_768,
+        linear: kind,
+        token_embedding: kind,
+        output: None,
+        norms: HEAD_NORMS,
+    }
+}
+
+const SHAPES: [Shape; 4] = [
+    bonsai("bonsai-1.7b", TensorType::Q1_0),
+    bonsai("ternary-bonsai-1.7b", TensorType::PQ2_0),
+    Shape {
+        id: "falcon-e-1b",
+        layers: 24,
+        embedding: 2048,
+        feed_forward: 9216,
+        heads: 16,
+        kv_heads: 2,
+        head_dim: 128,
+        vocabulary: 32_768,
+        context: 8192,
+        linear: TensorType::I2S,
+        token_embedding: TensorType::F16,
+        output: Some(TensorType::F16),
+        norms: &[],
+    },
+    Shape {
+        id: "official",
+        layers: 30,
+        embedding: 2560,
+        feed_forward: 6912,
+        heads: 20,
+        kv_heads: 5,
+        head_dim: 128,
+        vocabulary: 128_256,
+        context: 4096,
+        linear: TensorType::I2S,
+        token_embedding: TensorType::F16,
+        output: None,
+        norms: &[("attn_sub_norm", 2560), ("ffn_sub_norm", 6912)],
+    },
+];
 
 impl Shape {
     /// A header that makes a file of so many bytes, most of it tokens.
@@ -143,7 +183,7 @@ fn what_the_page_says_of_its_models_is_what_the_engine_says() {
                 assert_eq!(file_bytes, crate::common::STORIES.len() as u64);
                 crate::common::STORIES.to_vec()
             }
-            None => continue,
+            None => panic!("{id} has no shape here"),
         };
         let found = expected(&header);
         if found.iter().any(|(field, bytes)| model[field].as_u64() != Some(*bytes)) {
