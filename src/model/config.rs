@@ -7,10 +7,9 @@ use crate::{Error, Result};
 
 /// The context of a session that asks for none: the length of the published model.
 pub const DEFAULT_CONTEXT: usize = 4096;
-/// Prompt tokens per pass in a tab: enough that tables pay, few enough that a layer takes milliseconds and buffers little room.
-pub(super) const WASM_BATCH: usize = 32;
-/// Prompt tokens per pass. Natively more: codes are turned into indices for all of them at once.
-pub const DEFAULT_BATCH: usize = if cfg!(target_family = "wasm") { WASM_BATCH } else { 64 };
+/// Prompt tokens per pass: codes are turned into indices for all of them at once, and a layer still takes no longer than a
+/// tenth of a second in a tab, between two looks for a stop.
+pub const DEFAULT_BATCH: usize = 64;
 
 /// The gate of the feed-forward network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! How much memory a model takes: told from its header, by the sizes with which the loader fills it.
 
-use super::config::WASM_BATCH;
+use super::config::DEFAULT_BATCH;
 use super::tensor_sink::Held;
 use super::tensors::{OUTPUT, is_table};
 use super::{Config, EmbeddingType, KvCache, KvType, State};
@@ -196,7 +196,7 @@ fn peak(config: &Config, kv_type: KvType, context: usize, sizes: Sizes) -> u64 {
         sizes.matrices,
         sizes.vectors,
         KvCache::new(config, kv_type, context).bytes_when_full(),
-        State::buffer_bytes(config, context, WASM_BATCH),
+        State::buffer_bytes(config, context, DEFAULT_BATCH),
         // The sampler's candidates.
         config.vocabulary as u64 * 16,
     ];
