@@ -111,7 +111,7 @@ test.describe("the models that the page offers", () => {
     const demo = await Demo.open(page, server.url);
     await demo.openPicker();
     await expect(rows(demo)).toHaveCount(5);
-    await expect(rows(demo).first()).toContainText(/Bonsai 1\.7B.*PrismML.*Apache 2\.0.*248 MB to download once · up to [\d.]+ [MG]B of memory, 470 MB of it for 4,096 tokens of context$/);
+    await expect(rows(demo).first()).toContainText(/Bonsai 1\.7B.*PrismML.*Apache 2\.0.*248 MB to download once · up to [\d.]+ [MG]B of memory, 470 MB of it for 4,096 tokens of contextLoad$/);
     await expect(rows(demo).getByRole("button")).toHaveText(Array(5).fill("Load"));
     await expect(demo.get("offered-list")).not.toContainText("too much");
     expect(asked.filter((url) => !url.startsWith(server.url))).toEqual([]);

@@ -1,6 +1,6 @@
 //! `b158 embed`.
 
-use super::{MODEL, b158, common, out, refusal, said};
+use super::{MODEL, b158, common, out, refusal, said, temporary};
 use b158::kernels::Compute;
 use b158::session::{Session, SessionOptions};
 use serde_json::Value;
@@ -73,4 +73,23 @@ fn refuses_what_can_not_be() {
     let long = "fox ".repeat(600);
     let said = refusal(&["embed", "-q", "-m", MODEL, "Hello", &long]);
     assert!(said.contains("text 2: ") && said.contains("512"), "{said}");
+}
+
+#[test]
+fn a_model_that_is_made_for_it_ends_each_text_and_has_no_note() {
+    let path = temporary("embedding.gguf");
+    let file = path.to_str().unwrap();
+    out(&["synth", "--preset", "tiny-embedding", "-o", file], "");
+    let output = b158(&["embed", "-m", file, "Hello"], "");
+    let noted = said(&output.stderr);
+    assert!(output.status.success() && !noted.contains("no embedding model"), "{noted}");
+    let tokens = |extra: &[&str]| -> Value {
+        let printed = out(&[&["embed", "-q", "-m", file], extra, &["Hello"]].concat(), "");
+        serde_json::from_str::<Value>(&printed).unwrap()["usage"]["prompt_tokens"].clone()
+    };
+    let ended = tokens(&[]).as_u64().unwrap();
+    assert_eq!(tokens(&["--override-kv", "tokenizer.ggml.add_eos_token=bool:false"]), ended - 1);
+    let said = refusal(&["embed", "-q", "-m", file, "--override-kv", "qwen3.pooling_type=int:1", "Hello"]);
+    assert!(said.contains("the mean of all tokens"), "{said}");
+    std::fs::remove_file(path).unwrap();
 }

@@ -5,6 +5,7 @@ mod common;
 
 #[cfg(not(target_family = "wasm"))]
 mod catalogue;
+mod embedding;
 mod estimate;
 mod family;
 #[cfg(not(target_family = "wasm"))]
