@@ -186,7 +186,12 @@ fn what_the_page_says_of_its_models_is_what_the_engine_says() {
             None => panic!("{id} has no shape here"),
         };
         let found = expected(&header);
-        if found.iter().any(|(field, bytes)| model[field].as_u64() != Some(*bytes)) {
+        // A peak has the engine's buffers in it, which change now and then by less than anybody is shown.
+        let same = |(field, bytes): &(&str, u64)| {
+            let slack = if field.ends_with("emoryBytes") { bytes / 100 } else { 0 };
+            model[field].as_u64().is_some_and(|said| said.abs_diff(*bytes) <= slack)
+        };
+        if !found.iter().all(same) {
             wrong.push(format!(
                 "{id}: {}",
                 found.iter().map(|(f, n)| format!("\"{f}\": {n}")).collect::<Vec<_>>().join(", ")
