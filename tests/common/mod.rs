@@ -17,7 +17,7 @@ pub(crate) const STORIES: &[u8] = include_bytes!("../models/stories-I2_S.gguf");
 pub(crate) const TOLD: [(&str, &str); 5] = [
     (
         "Once upon a time, there was a brave fox named Pip.",
-        " Pip had a big fox. He loved to play with his friends, the fox, and the fox. One day, Pip went for a walk in the forest. He saw a big fox and wanted to play with it. Pip said, \"I want",
+        " Pip had a big fox. He loved to play with his friends, the birds, and the birds. One day, Pip went for a walk in the park. He saw a big tree and wanted to climb it. Pip was scared, but",
     ),
     (
         "There was once a shy rabbit named Hazel.",

@@ -82,12 +82,8 @@ fn every_type_of_the_kv_cache_tells_the_story() {
             session.start(&prompt, greedy(24)).unwrap();
             finish(&mut session)
         });
-        // Another word may be chosen where two are as good as each other: at " the birds" for the f16 cache's " the fox".
-        let sure = match kv_type {
-            KvType::F16 => told[0].0.len(),
-            KvType::F32 => " Pip had a big fox. He loved to play with his friends, the ".len(),
-            KvType::Q8_0 => 20,
-        };
+        // 8 bits may choose another word where two are as good as each other.
+        let sure = if kv_type == KvType::Q8_0 { 20 } else { told[0].0.len() };
         assert_eq!(told[0].0[..sure], STORY[..sure], "{}", kv_type.name());
         assert!(told.iter().all(|(_, ids, _)| *ids == told[0].1), "{}", kv_type.name());
     }
