@@ -175,7 +175,7 @@ async fn run<P: Place, S: Sink>(
         return Err(Stop { failure, discard: true });
     }
     if let Some(entry) = entry {
-        entry.finish(bytes, found.as_deref());
+        entry.finish(bytes, found.as_deref()).await;
     }
     counter.tell(true);
     Ok((bytes, cached && !counter.from_network.get()))
