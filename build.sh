@@ -148,7 +148,14 @@ bench_browser() {
     case " $* " in
     *" --help "*) ;;
     *)
-        need_chromium
+        case " $* " in
+        *" --in firefox "*)
+            need_firefox
+            npm_install tests/browser
+            PATH=$CACHE/tools/bin:$PATH
+            ;;
+        *) need_chromium ;;
+        esac
         build_page release
         build_native
         ;;

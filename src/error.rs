@@ -120,8 +120,14 @@ pub enum Error {
     #[error("`{key}` is {value}: {reason}")]
     BadValue { key: String, value: String, reason: String },
     /// An architecture this engine does not run.
-    #[error("architecture `{found}` is not a BitNet b1.58: this engine runs bitnet-b1.58, bitnet-25 and bitnet")]
-    UnsupportedArchitecture { found: String },
+    #[error("architecture `{found}` is not one that this engine runs ({runs}): {hint}")]
+    UnsupportedArchitecture { found: String, runs: String, hint: &'static str },
+    /// A key that asks for what this engine does not compute.
+    #[error("the file has `{key}`: {reason}")]
+    UnsupportedKey { key: String, reason: &'static str },
+    /// An embedding of another kind than this engine makes.
+    #[error("the model makes embeddings of {pooling}: this engine makes those of the last token")]
+    UnsupportedPooling { pooling: &'static str },
     /// A `key=type:value` override that cannot be read.
     #[error("override `{text}` is not key=type:value with type int, float, bool or str: {reason}")]
     BadOverride { text: String, reason: String },
@@ -131,7 +137,9 @@ pub enum Error {
     #[error("the file has no tensor `{name}`")]
     MissingTensor { name: String },
     /// A tensor that this graph has no use for: leaving it out would change the answer.
-    #[error("tensor `{name}` has no place in a BitNet b1.58: the file holds another graph (biases, experts, adapters)")]
+    #[error(
+        "tensor `{name}` has no place in the graph of its architecture: the file holds another one (biases, experts, adapters)"
+    )]
     UnknownTensor { name: String },
     /// A tensor whose shape is not the one that the configuration gives.
     #[error("tensor `{name}` is {found:?}, expected {expected:?} (innermost first)")]
@@ -262,7 +270,11 @@ impl Error {
             | NotFinite { .. }
             | BadTokenizer { .. }
             | BadSession { .. } => "format",
-            UnsupportedArchitecture { .. } | UnsupportedTensorType { .. } | UnknownTensor { .. } => "unsupported-model",
+            UnsupportedArchitecture { .. }
+            | UnsupportedKey { .. }
+            | UnsupportedPooling { .. }
+            | UnsupportedTensorType { .. }
+            | UnknownTensor { .. } => "unsupported-model",
             Io { .. } => "io",
             Network { .. } => "network",
             Integrity { .. } => "integrity",

@@ -10,6 +10,7 @@
 //!
 //! Next: [`sampler`](crate::sampler), which chooses each token.
 
+mod embedding;
 mod generation;
 pub mod saved;
 
@@ -203,6 +204,7 @@ impl Session {
         self.run = None;
         self.tokens.clear();
         self.state.cache.truncate(0);
+        self.state.forget();
     }
 
     /// A session of its own that has read what this one has. A generation under way is not copied.
@@ -243,6 +245,7 @@ impl Session {
         let shared = self.tokens.iter().zip(prompt).take_while(|(a, b)| a == b).count();
         // The last token is always computed: its logits are not kept.
         self.state.cache.truncate(shared.min(prompt.len() - 1));
+        self.state.forget();
         self.tokens = tokens;
         let usage = Usage { prompt_tokens: prompt.len(), cached_tokens: self.state.cache.len(), completion_tokens: 0 };
         let tokenizer = &self.loaded.tokenizer;

@@ -2,19 +2,15 @@
 // opens keeps files in memory, in pieces that grow by copying. Loading takes a multiple of its time in either.
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { ARGUMENTS } from "../../tests/browser/chromium.js";
 
-export const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
-/**
- * Opens `url` with `options` for the bench's page, which posts what it has to tell; gives the results. The profile is in `folder`
- * meanwhile.
- * @param {{ url: string, folder: string, options: object, told: (text: string, done: number, total: number) => void }} run
- */
-export async function benchAlone({ url, folder, options, told }) {
+/** One of `BROWSERS`, for loading: the page posts what it has to tell, and the profile is in `folder` meanwhile. */
+export async function alone(url, asked, { told, folder }) {
   const ended = {};
   ended.promise = new Promise((resolve, reject) => Object.assign(ended, { resolve, reject }));
   const reports = createServer(async (request, response) => {
@@ -29,13 +25,16 @@ export async function benchAlone({ url, folder, options, told }) {
   });
   reports.listen(0, "localhost");
   await once(reports, "listening");
+  mkdirSync(folder, { recursive: true });
   const profile = mkdtempSync(join(folder, "profile-"));
-  const query = new URLSearchParams({ options: JSON.stringify(options), reports: `http://localhost:${reports.address().port}/` });
+  const query = new URLSearchParams({ options: JSON.stringify(asked), reports: `http://localhost:${reports.address().port}/` });
   const browser = spawn(CHROMIUM, [...ARGUMENTS, "--headless=new", "--password-store=basic", `--user-data-dir=${profile}`, `${url}?${query}`], { stdio: "ignore" });
   browser.on("error", ended.reject);
   browser.on("exit", (code) => ended.reject(new Error(`${CHROMIUM} ended with ${code} before the bench did`)));
   try {
-    return await ended.promise;
+    const measured = await ended.promise;
+    const version = /[\d.]+/.exec(execFileSync(CHROMIUM, ["--version"], { encoding: "utf8" }))?.[0] ?? "of unknown version";
+    return { browser: `Chromium ${version}`, measured };
   } finally {
     if (browser.exitCode === null && browser.kill()) await once(browser, "exit");
     reports.close();
@@ -43,6 +42,3 @@ export async function benchAlone({ url, folder, options, told }) {
     rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   }
 }
-
-/** As the program says it. */
-export const version = () => /[\d.]+/.exec(execFileSync(CHROMIUM, ["--version"], { encoding: "utf8" }))?.[0] ?? "unknown";

@@ -1,5 +1,6 @@
 // What ./build.sh bench --browser takes.
 import { parseArgs } from "node:util";
+import { BROWSERS } from "./browsers.mjs";
 import { PEER_NAMES } from "./models.mjs";
 
 export const USAGE = `usage: ./build.sh bench --browser [OPTION ...]
@@ -7,6 +8,7 @@ export const USAGE = `usage: ./build.sh bench --browser [OPTION ...]
   --file GGUF            the model; else one of random weights in the shape of BitNet b1.58-2B-4T is made (once, 1.2 GB)
   --address URL          a model on a server
   --layers N             of the model that is made: fewer, to try the bench
+  --in chromium|firefox  the browser; peers run beside Chromium only [chromium]
   --backends A,B         builds: relaxed,simd128
   --threads 1,2,auto     numbers of threads; auto: as the engine finds best while it generates [1,2]
   --rounds 5             the median of so many counts
@@ -37,6 +39,7 @@ export function parse(args) {
       file: string(),
       address: string(),
       layers: string(),
+      in: string("chromium"),
       backends: string("relaxed,simd128"),
       threads: string("1,2"),
       rounds: string("5"),
@@ -64,6 +67,8 @@ export function parse(args) {
   for (const peer of peers) {
     if (!PEER_NAMES.includes(peer)) throw new Error(`--peer has '${peer}'; it knows ${PEER_NAMES.join(", ")}`);
   }
+  if (!(values.in in BROWSERS)) throw new Error(`--in is '${values.in}'; it knows ${Object.keys(BROWSERS).join(", ")}`);
+  if (values.in !== "chromium" && peers.length > 0) throw new Error("--peer needs --in chromium");
   if (values.file !== undefined && values.address !== undefined) throw new Error("give one of --file and --address");
   const threads = list(values.threads).map((text) => (text === "auto" ? text : count("threads", text)));
   if (values.load && (peers.length > 0 || threads.includes("auto"))) throw new Error("--load takes numbers of threads, and no --peer");

@@ -1,11 +1,10 @@
-// ./build.sh bench --browser: serves the page, drives it in Chromium, prints tables, writes JSON and plots.
+// ./build.sh bench --browser: serves the page, drives it in a browser, prints tables, writes JSON and plots.
 import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { basename, dirname, extname, resolve } from "node:path";
-import { chromium } from "playwright-core";
-import { ARGUMENTS } from "../../tests/browser/chromium.js";
 import { serve } from "../../www/serve.mjs";
-import { benchAlone, CHROMIUM, version } from "./alone.mjs";
+import { alone } from "./alone.mjs";
+import { BROWSERS } from "./browsers.mjs";
 import { ourModel, peerModels } from "./models.mjs";
 import { parse, USAGE } from "./options.mjs";
 import { charts } from "./page/plot.js";
@@ -35,42 +34,25 @@ async function main() {
     return;
   }
   const { load, builds, rounds, tokens, promptTokens, depths, contextLength, tokenEmbedding } = options;
-  const forPage = { source, load, builds, rounds, tokens, promptTokens, depths, contextLength, tokenEmbedding, peers: peers.map(({ path: _, ...peer }) => peer) };
-  const report = (measured, browser) => {
+  const asked = { source, load, builds, rounds, tokens, promptTokens, depths, contextLength, tokenEmbedding, peers: peers.map(({ path: _, ...peer }) => peer) };
+  try {
+    const drive = load && options.in === "chromium" ? alone : BROWSERS[options.in];
+    const { browser, measured } = await drive(server.url, asked, {
+      folder: dirname(options.json),
+      told: (text, done, total) => console.error(`[${done + 1} of ${total}] ${text}`),
+      files: peers.filter(({ native }) => !native).map(({ path }) => path),
+      measureNative: (run) => measureNative(options.program, { ...run, path: peers.find(({ name }) => name === run.name).path }),
+    });
     const model = { name: basename(file ?? options.address), bytes: file === undefined ? (measured.loading?.fetched.bytes ?? measured.runs[0].info.weightBytes) : statSync(file).size };
     write({ machine: machine(browser), model, ...measured }, options.json);
-  };
-  if (load) {
-    const folder = dirname(options.json);
-    mkdirSync(folder, { recursive: true });
-    try {
-      report(await benchAlone({ url: server.url, folder, options: forPage, told }), version());
-    } finally {
-      server.close();
-    }
-    return;
-  }
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
-  try {
-    const page = await browser.newPage();
-    page.on("pageerror", (error) => console.error(error));
-    await page.exposeFunction("told", told);
-    await page.exposeFunction("measureNative", (run) => measureNative(options.program, { ...run, path: peers.find(({ name }) => name === run.name).path }));
-    await page.goto(server.url);
-    await page.waitForFunction(() => window.bench !== undefined);
-    await page.setInputFiles("#peer-files", peers.filter(({ native }) => !native).map(({ path }) => path));
-    report(await page.evaluate((all) => window.bench(all), forPage), browser.version());
   } finally {
-    await browser.close();
     server.close();
   }
 }
 
-const told = (text, done, total) => console.error(`[${done + 1} of ${total}] ${text}`);
-
 const machine = (browser) => ({
   processor: `${cpus()[0]?.model.trim() ?? "unknown processor"}, ${cpus().length} threads`,
-  browser: `Chromium ${browser}`,
+  browser,
   date: new Date().toISOString().slice(0, 10),
 });
 

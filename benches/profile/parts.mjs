@@ -3,7 +3,7 @@
 
 // By the innermost frame that one of these knows: what a kernel calls counts as the kernel's.
 const PARTS = [
-  ["ternary matrices", /kernels::ternary|ternary::Dots|ternary_(sums|matmul)/],
+  ["ternary matrices", /kernels::(ternary|tables)|ternary::Dots|ternary_(sums|matmul)|::table_/],
   ["head", /int8|kernels::dense|dense_matmul|::logits|last_logits/],
   ["attention", /attention|Kernels>::attend|softmax|add_scaled|kv_cache|KvCache|rope|f16_to_f32|f32_to_f16|thread::local::LocalKey/i],
   ["norms, quantising, activation", /rms_norm|norm_rows|quantize|max_abs|relu2|silu|gated|Activations|Kernels>::(add|sum)\b/],

@@ -10,7 +10,12 @@
 pub mod float;
 pub mod i2_s;
 mod join;
+pub mod ptq1_0;
+pub mod q1_0;
+pub mod q2_0;
 pub mod q4_0;
+pub mod q4_k;
+pub mod q5_k;
 pub mod q6_k;
 pub mod q8_0;
 #[cfg(test)]
@@ -50,7 +55,13 @@ pub fn decode_row(kind: TensorType, bytes: &[u8], out: &mut [f32]) -> Result<()>
         TensorType::BF16 => float::decode_bf16(bytes, out),
         TensorType::Q8_0 => each!(q8_0::decode),
         TensorType::Q4_0 => each!(q4_0::decode),
+        TensorType::Q4_K => each!(q4_k::decode),
+        TensorType::Q5_K => each!(q5_k::decode),
         TensorType::Q6_K => each!(q6_k::decode),
+        TensorType::Q1_0 => each!(q1_0::values),
+        TensorType::Q2_0 => each!(q2_0::values::<{ q2_0::BYTES }, { q2_0::BLOCK }>),
+        TensorType::PQ2_0 => each!(q2_0::values::<{ q2_0::LONG_BYTES }, { q2_0::LONG_BLOCK }>),
+        TensorType::PTQ1_0 => each!(ptq1_0::values),
         TensorType::TQ1_0 => each!(tq1_0::values),
         TensorType::TQ2_0 => each!(tq2_0::values),
         TensorType::I2S => {

@@ -20,8 +20,14 @@ macro_rules! golden {
     };
 }
 
-fn goldens() -> [Golden; 5] {
+fn goldens() -> [Golden; 11] {
     [
+        golden!(TensorType::Q1_0, "Q1_0"),
+        golden!(TensorType::Q2_0, "Q2_0"),
+        golden!(TensorType::PQ2_0, "PQ2_0"),
+        golden!(TensorType::PTQ1_0, "PTQ1_0"),
+        golden!(TensorType::Q4_K, "Q4_K"),
+        golden!(TensorType::Q5_K, "Q5_K"),
         golden!(TensorType::Q4_0, "Q4_0"),
         golden!(TensorType::Q8_0, "Q8_0"),
         golden!(TensorType::Q6_K, "Q6_K"),
@@ -88,6 +94,43 @@ fn ternary_codes_are_the_golden_values_over_the_scale() {
         }
     }
     assert_eq!(ternary, 160, "the half of the blocks that a quantiser made");
+}
+
+#[test]
+fn codes_of_short_blocks_are_the_golden_values_over_the_scale() {
+    let [q1_0, q2_0, pq2_0, ptq1_0, ..] = goldens();
+    let agree = |codes: &[u8], d: f16, values: &[f32]| {
+        codes.iter().zip(values).all(|(&code, &v)| bits((f32::from(code) - 1.0) * d.to_f32()) == bits(v))
+    };
+    for bytes in q1_0.blocks.as_chunks().0 {
+        let (mut codes, mut values) = ([9; q1_0::BLOCK], [0.0; q1_0::BLOCK]);
+        q1_0::values(bytes, &mut values);
+        let d = q1_0::decode(bytes, &mut codes);
+        assert!(agree(&codes, d, &values) && codes.iter().all(|&code| code == 0 || code == 2));
+    }
+    for bytes in ptq1_0.blocks.as_chunks().0 {
+        let (mut codes, mut values) = ([9; ptq1_0::BLOCK], [0.0; ptq1_0::BLOCK]);
+        ptq1_0::values(bytes, &mut values);
+        let d = ptq1_0::decode(bytes, &mut codes);
+        assert!(agree(&codes, d, &values) && codes.iter().all(|&code| code <= 2));
+    }
+    fn q2<const B: usize, const N: usize>(blocks: &[u8]) -> usize {
+        let mut ternary = 0;
+        for bytes in blocks.as_chunks::<B>().0 {
+            let (mut codes, mut values) = ([9; N], [0.0; N]);
+            q2_0::values(bytes, &mut values);
+            match q2_0::decode(bytes, &mut codes) {
+                Some(d) => {
+                    assert!(codes.iter().zip(values).all(|(&code, v)| (f32::from(code) - 1.0) * d.to_f32() == v));
+                    ternary += 1;
+                }
+                None => assert!(codes.contains(&3)),
+            }
+        }
+        ternary
+    }
+    assert_eq!(q2::<{ q2_0::BYTES }, { q2_0::BLOCK }>(q2_0.blocks), 128, "the half that has proper codes");
+    assert_eq!(q2::<{ q2_0::LONG_BYTES }, { q2_0::LONG_BLOCK }>(pq2_0.blocks), 128, "the half that has proper codes");
 }
 
 #[test]
@@ -193,6 +236,23 @@ proptest! {
     }
 
     #[test]
+    fn short_ternary_blocks_round_trip(codes in codes::<128>(), scale in any::<u16>()) {
+        let (mut back, scale) = ([9; 128], f16::from_bits(scale));
+        let found = ptq1_0::decode(&ptq1_0::encode(&codes, scale), &mut back);
+        prop_assert_eq!((found.to_bits(), back), (scale.to_bits(), codes));
+        let long: [u8; q2_0::LONG_BYTES] = q2_0::encode(&codes, scale);
+        let found = q2_0::decode(&long, &mut back).unwrap();
+        prop_assert_eq!((found.to_bits(), back), (scale.to_bits(), codes));
+        let (short, mut half) = (codes.first_chunk::<64>().unwrap(), [9; 64]);
+        let block: [u8; q2_0::BYTES] = q2_0::encode(short, scale);
+        let found = q2_0::decode(&block, &mut half).unwrap();
+        prop_assert_eq!((found.to_bits(), &half), (scale.to_bits(), short));
+        let signs = codes.map(|code| code & 2);
+        let found = q1_0::decode(&q1_0::encode(&signs, scale), &mut back);
+        prop_assert_eq!((found.to_bits(), back), (scale.to_bits(), signs));
+    }
+
+    #[test]
     fn quantisers_stay_within_their_step(short in weights::<32>(), long in weights::<256>()) {
         // Half a step, and what rounding the scale to f16 moves.
         let (mut out, max) = ([0.0; 32], largest(&short));
@@ -204,6 +264,11 @@ proptest! {
         let (mut out, max) = ([0.0; 256], largest(&long));
         q6_k::decode(&q6_k::encode(&long), &mut out);
         prop_assert!(farthest(&out, &long) <= max / 31.0 * 0.6);
+        // A range of twice the largest in 15 or 31 steps, whose scale and minimum are rounded to a 63rd of the largest.
+        q4_k::decode(&q4_k::encode(&long), &mut out);
+        prop_assert!(farthest(&out, &long) <= 2.0 * max / 15.0 * 0.7);
+        q5_k::decode(&q5_k::encode(&long), &mut out);
+        prop_assert!(farthest(&out, &long) <= 2.0 * max / 31.0 * 0.9);
     }
 
     #[test]
@@ -240,6 +305,12 @@ fn zero_weights_quantise_to_zero() {
     assert_eq!(out, [0.0; 32]);
     let mut out = [1.0; 256];
     q6_k::decode(&q6_k::encode(&[0.0; 256]), &mut out);
+    assert_eq!(out, [0.0; 256]);
+    let mut out = [1.0; 256];
+    q4_k::decode(&q4_k::encode(&[0.0; 256]), &mut out);
+    assert_eq!(out, [0.0; 256]);
+    let mut out = [1.0; 256];
+    q5_k::decode(&q5_k::encode(&[0.0; 256]), &mut out);
     assert_eq!(out, [0.0; 256]);
 }
 

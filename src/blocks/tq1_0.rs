@@ -16,14 +16,14 @@ pub const BYTES: usize = 54;
 
 const POWERS: [u8; 5] = [1, 3, 9, 27, 81];
 
-/// First byte, bytes, first element and digits of the three sections.
-const SECTIONS: [(usize, usize, usize, usize); 3] = [(0, 32, 0, 5), (32, 16, 160, 5), (48, 4, 240, 4)];
+/// First byte, bytes, first element and digits of a section.
+pub(super) type Section = (usize, usize, usize, usize);
 
-/// Codes 0, 1, 2 for -1, 0, +1, and the scale. Never `None`: the formula yields a digit for each of the 256 bytes, also
-/// for the 13 that no writer produces.
+const SECTIONS: [Section; 3] = [(0, 32, 0, 5), (32, 16, 160, 5), (48, 4, 240, 4)];
+
 #[inline(always)]
-pub fn decode(bytes: &[u8; BYTES], codes: &mut [u8; BLOCK]) -> Option<f16> {
-    for (from, width, element, digits) in SECTIONS {
+pub(super) fn unpack(sections: &[Section; 3], bytes: &[u8], codes: &mut [u8]) {
+    for &(from, width, element, digits) in sections {
         let bytes = &bytes[from..from + width];
         for (n, power) in POWERS.into_iter().enumerate().take(digits) {
             let codes = &mut codes[element + n * width..][..width];
@@ -32,6 +32,23 @@ pub fn decode(bytes: &[u8; BYTES], codes: &mut [u8; BLOCK]) -> Option<f16> {
             }
         }
     }
+}
+
+pub(super) fn pack(sections: &[Section; 3], codes: &[u8], bytes: &mut [u8]) {
+    for &(from, width, element, digits) in sections {
+        for (m, byte) in bytes[from..from + width].iter_mut().enumerate() {
+            let digit = |n: usize| if n < digits { u16::from(codes[element + n * width + m].min(2)) } else { 0 };
+            let number = (0..5).fold(0, |number, n| number * 3 + digit(n));
+            *byte = (number * 256).div_ceil(243) as u8;
+        }
+    }
+}
+
+/// Codes 0, 1, 2 for -1, 0, +1, and the scale. Never `None`: the formula yields a digit for each of the 256 bytes, also
+/// for the 13 that no writer produces.
+#[inline(always)]
+pub fn decode(bytes: &[u8; BYTES], codes: &mut [u8; BLOCK]) -> Option<f16> {
+    unpack(&SECTIONS, bytes, codes);
     Some(f16::from_le_bytes([bytes[52], bytes[53]]))
 }
 
@@ -48,13 +65,7 @@ pub fn values(bytes: &[u8; BYTES], out: &mut [f32; BLOCK]) {
 /// The block of these codes, each at most 2, and this scale.
 pub fn encode(codes: &[u8; BLOCK], scale: f16) -> [u8; BYTES] {
     let mut bytes = [0; BYTES];
-    for (from, width, element, digits) in SECTIONS {
-        for (m, byte) in bytes[from..from + width].iter_mut().enumerate() {
-            let digit = |n: usize| if n < digits { u16::from(codes[element + n * width + m].min(2)) } else { 0 };
-            let number = (0..5).fold(0, |number, n| number * 3 + digit(n));
-            *byte = (number * 256).div_ceil(243) as u8;
-        }
-    }
+    pack(&SECTIONS, codes, &mut bytes);
     bytes[52..].copy_from_slice(&scale.to_le_bytes());
     bytes
 }

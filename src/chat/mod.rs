@@ -1,8 +1,9 @@
 //! Messages to a prompt: the model's chat template, and how its special tokens are kept apart from what people type.
 //!
 //! A GGUF brings its template as a Jinja program. It is run by an evaluator of our own (`jinja`), which counts every
-//! byte and step. Where it fails whatever the messages are, and for the published BitNet file, whose template
-//! (`BITNETAssistant`) is known to be wrong, the template of BitNet b1.58-2B-4T as Hugging Face has it is used:
+//! byte and step. Where there is none, where it fails whatever the messages are, and for the published BitNet file, whose
+//! template (`BITNETAssistant`) is known to be wrong, the vocabulary decides: one with `<|im_start|>` and `<|im_end|>` gets
+//! ChatML, any other the template of BitNet b1.58-2B-4T as Hugging Face has it:
 //!
 //! ```text
 //! User: Hello<|eot_id|>Assistant: Hi!<|eot_id|>User: And you?<|eot_id|>Assistant: ␣
@@ -41,6 +42,15 @@ const BITNET: &str = "{% for message in messages %}\
     {% endfor %}\
     {% if add_generation_prompt %}{{ 'Assistant: ' }}{% endif %}";
 
+/// What models with its two tokens were trained on, whatever else they add. An empty thought is how those that think are
+/// told not to.
+const CHAT_ML: &str = "{% for message in messages %}\
+    {{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}\
+    {% endfor %}\
+    {% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}\
+    {% if enable_thinking is defined and enable_thinking is false %}{{ '<think>\n\n</think>\n\n' }}{% endif %}\
+    {% endif %}";
+
 /// One turn of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -65,6 +75,24 @@ pub enum Source {
     File,
     /// Built in: that of BitNet b1.58-2B-4T.
     BitNet,
+    /// Built in: ChatML, for a vocabulary with its tokens.
+    ChatMl,
+}
+
+impl Source {
+    /// The built-in template that suits a vocabulary.
+    fn built_in(tokenizer: &Tokenizer) -> Self {
+        let both = ["<|im_start|>", "<|im_end|>"].iter().all(|name| tokenizer.special_id(name).is_some());
+        if both { Self::ChatMl } else { Self::BitNet }
+    }
+
+    /// Its text, and what notes call it.
+    fn text(self) -> (&'static str, &'static str) {
+        match self {
+            Self::ChatMl => (CHAT_ML, "ChatML, whose tokens the vocabulary has"),
+            Self::File | Self::BitNet => (BITNET, "BitNet b1.58-2B-4T's"),
+        }
+    }
 }
 
 /// A chat template, ready to render.
@@ -79,7 +107,7 @@ pub struct Template {
 }
 
 impl Template {
-    /// The file's own template where it is sane, else BitNet's; [`Self::notes`] says why.
+    /// The file's own template where it is sane, else a built-in one; [`Self::notes`] says why.
     pub fn from_metadata(m: &Metadata, tokenizer: &Tokenizer) -> Self {
         let spelled = |id: Option<u32>| {
             let bytes = id.map(|id| tokenizer.bytes_with(id, true)).unwrap_or_default();
@@ -89,26 +117,26 @@ impl Template {
             Some(id) => spelled(Some(id)),
             None => "\n".to_owned(),
         };
+        let source = Source::built_in(tokenizer);
+        let (built_in, name) = source.text();
         let mut template = Self {
-            text: BITNET.to_owned(),
-            source: Source::BitNet,
+            text: built_in.to_owned(),
+            source,
             bos: spelled(tokenizer.bos()),
             eos: spelled(tokenizer.eos()),
             turn_end,
             notes: Vec::new(),
         };
         match m.str(KEY) {
-            Ok(None) => template.notes.push(format!("no `{KEY}` in the file: using BitNet b1.58-2B-4T's")),
+            Ok(None) => template.notes.push(format!("no `{KEY}` in the file: using {name}")),
             Ok(Some(own)) => match template.try_own(own) {
                 Ok(()) => template.source = Source::File,
                 Err(why) => {
-                    template.text = BITNET.to_owned();
-                    template
-                        .notes
-                        .push(format!("the file's own chat template is not used: {why}; using BitNet b1.58-2B-4T's"));
+                    template.text = built_in.to_owned();
+                    template.notes.push(format!("the file's own chat template is not used: {why}; using {name}"));
                 }
             },
-            Err(why) => template.notes.push(format!("{why}; using BitNet b1.58-2B-4T's template")),
+            Err(why) => template.notes.push(format!("{why}; using {name}")),
         }
         template
     }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::gguf::{Array, Value};
-use crate::tokenizer::tests::{byte_level, metadata};
+use crate::tokenizer::tests::{byte_level, metadata, strings};
 use proptest::prelude::*;
 
 const EOT: u32 = 263;
@@ -104,6 +104,56 @@ fn templates_in_use_run() {
     assert!(matches!(&e, Error::RefusedMessages { reason } if reason.contains("must alternate")), "{e}");
 }
 
+/// A vocabulary with the tokens of ChatML, and of thoughts.
+fn chat_ml() -> Metadata {
+    let mut m = byte_level();
+    let tokens = m.strings("tokenizer.ggml.tokens").unwrap().unwrap().clone();
+    let new = ["<|im_start|>", "<|im_end|>", "<think>", "</think>"];
+    m.insert("tokenizer.ggml.tokens", strings(tokens.iter().chain(new.map(Into::into))));
+    let mut types = m.i32s("tokenizer.ggml.token_type").unwrap().unwrap().into_owned();
+    types.extend([3, 3, 4, 4]);
+    m.insert("tokenizer.ggml.token_type", Value::Array(Array::I32(types)));
+    m.insert("tokenizer.ggml.pre", Value::String("qwen2".into()));
+    m
+}
+
+/// What Bonsai is told by Qwen3's template, shortened, and by ours where a file has none. Its golden vector, 17 ids of the
+/// real vocabulary, is this text: `<|im_start|>`, `user`, a newline, five words, `<|im_end|>` and so on.
+#[test]
+fn the_vocabulary_chooses_chat_ml() {
+    const QWEN_3: &str = "{%- for message in messages %}{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>' + '\\n' }}\
+        {%- endfor %}\n{%- if add_generation_prompt %}\n    {{- '<|im_start|>assistant\\n' }}\n\
+        {%- if enable_thinking is defined and enable_thinking is false %}\n        {{- '<think>\\n\\n</think>\\n\\n' }}\n    {%- endif %}\n{%- endif %}";
+    let mut quick = Variables::NONE;
+    quick.set("enable_thinking", Variable::Bool(false));
+    let question = [Message::new("user", "The capital of France is")];
+    let text = "<|im_start|>user\nThe capital of France is<|im_end|>\n<|im_start|>assistant\n";
+    for (own, source) in [(None, Source::ChatMl), (Some(QWEN_3), Source::File), (Some("{{ ) }}"), Source::ChatMl)] {
+        let mut m = chat_ml();
+        if let Some(own) = own {
+            m.insert(KEY, Value::String(own.into()));
+        }
+        let tokenizer = Tokenizer::from_metadata(&m).unwrap();
+        let template = Template::from_metadata(&m, &tokenizer);
+        assert_eq!(template.source(), source);
+        let noted = template.notes().iter().any(|note| note.ends_with("using ChatML, whose tokens the vocabulary has"));
+        assert_eq!(noted, source == Source::ChatMl, "{:?}", template.notes());
+        assert_eq!(template.render(&question, true).unwrap(), text);
+        let with_thought = template.render_with(&question, true, &quick).unwrap();
+        assert_eq!(with_thought, format!("{text}<think>\n\n</think>\n\n"));
+        // The template's tokens are tokens, those of the message are text.
+        let typed = [Message::new("user", "The capital of France is<|im_end|>")];
+        for (messages, ends) in [(&question, 1), (&typed, 1)] {
+            let ids = template.encode_with(&tokenizer, messages, true, &quick).unwrap();
+            let count = |name: &str| ids.iter().filter(|&&id| Some(id) == tokenizer.special_id(name)).count();
+            let counts = ["<|im_start|>", "<|im_end|>", "<think>", "</think>"].map(count);
+            assert_eq!((counts, ids[0]), ([2, ends, 1, 1], 265));
+        }
+        assert_eq!(tokenizer.eot(), Some(263), "the vocabulary has both; the other ends answers too");
+        assert!(tokenizer.is_end(266) && !tokenizer.is_end(265));
+    }
+}
+
 #[test]
 fn begin_of_text_comes_once() {
     for own in [None, Some(LLAMA_3)] {
@@ -168,7 +218,7 @@ fn without_an_end_of_turn_the_end_of_text_ends_turns() {
     let mut m = byte_level();
     let tokens = m.strings("tokenizer.ggml.tokens").unwrap().unwrap().clone();
     let renamed = tokens.iter().map(|t| if t == "<|eot_id|>" { "<|other|>".into() } else { t });
-    m.insert("tokenizer.ggml.tokens", crate::tokenizer::tests::strings(renamed));
+    m.insert("tokenizer.ggml.tokens", strings(renamed));
     let render = |m: &Metadata| {
         let tokenizer = Tokenizer::from_metadata(m).unwrap();
         Template::from_metadata(m, &tokenizer).render(&talk()[3..], false).unwrap()

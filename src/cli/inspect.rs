@@ -228,6 +228,12 @@ fn print_text(decoders: &[Decoder], estimate: b158::Result<Estimate>) -> Outcome
     }
     match estimate {
         Ok(estimate) => {
+            tell!(out, "")?;
+            tell!(out, "{}", estimate.config.summary())?;
+            let head = estimate.has_own_head().then(|| "an output head of its own".to_owned());
+            for peculiarity in estimate.config.peculiarities().into_iter().chain(head) {
+                tell!(out, "  {peculiarity}")?;
+            }
             let [weights, cache, all] = [estimate.weight_bytes, estimate.kv_cache_bytes, estimate.wasm_bytes];
             let mb = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
             let (kind, context) = (estimate.kv_type.name(), estimate.context);
@@ -319,6 +325,11 @@ fn print_json(decoders: &[Decoder], estimate: Option<&Estimate>) -> Outcome {
         "parts": decoders.len(),
         "size": size(decoders),
         "dataOffset": first.data_offset(),
+        "graph": estimate.map(|estimate| json!({
+            "summary": estimate.config.summary(),
+            "peculiarities": estimate.config.peculiarities(),
+            "ownHead": estimate.has_own_head(),
+        })),
         "memory": estimate.map(|estimate| json!({
             "context": estimate.context,
             "kvCache": estimate.kv_type.name(),

@@ -18,7 +18,7 @@ mod prompt;
 mod pull;
 mod source;
 mod synth;
-mod synth_q4_k;
+mod synth_shape;
 mod synth_tokenizer;
 mod template;
 mod terminal;

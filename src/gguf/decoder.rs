@@ -221,6 +221,7 @@ impl Decoder {
                         return Ok(Event::NeedMore);
                     }
                     let start = align_up(reader.position, *alignment).unwrap_or(u64::MAX);
+                    self.table.resolve(start, reader.limits.file_size, *alignment)?;
                     check_ends(&self.table.tensors, start, reader.limits.file_size)?;
                     self.data_offset = Some(start);
                     let end = self.table.tensors.last().map_or(reader.position, |t| start + t.offset + t.size);
@@ -295,7 +296,8 @@ impl Decoder {
         &mut self.key_values.metadata
     }
 
-    /// The tensor table read so far, in file order; all of it from [`Event::Tensors`] on.
+    /// The tensor table read so far, in file order; all of it from [`Event::Tensors`] on, and until then with types that
+    /// are not final: a number that different writers use in different ways is understood when all places are known.
     pub fn tensors(&self) -> &[TensorInfo] {
         &self.table.tensors
     }

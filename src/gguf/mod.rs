@@ -35,6 +35,7 @@
 mod decoder;
 mod foreign;
 mod key_values;
+mod meaning;
 mod metadata;
 mod reader;
 mod split;
@@ -48,6 +49,6 @@ mod writer;
 pub use decoder::{Decoder, Event, Limits};
 pub use metadata::{MAX_KEY, Metadata};
 pub use split::Split;
-pub use tensor::{I2_S_ARCHITECTURES, MAX_DIMS, MAX_NAME, Storage, TensorInfo, TensorType};
+pub use tensor::{MAX_DIMS, MAX_NAME, Storage, TensorInfo, TensorType};
 pub use value::{Array, Strings, Value};
 pub use writer::{TensorDeclaration, Writer};

@@ -1,8 +1,9 @@
 //! The tensor table as a state machine.
 
+use super::TensorInfo;
+use super::meaning::{Meanings, Refusal, Type};
 use super::reader::{Reader, out_of_memory};
-use super::tensor::{MAX_DIMS, MAX_NAME, Names, align_up, check_dims, check_name, check_shape, resolve_type};
-use super::{TensorInfo, TensorType};
+use super::tensor::{MAX_DIMS, MAX_NAME, Names, align_up, check_name, check_shape};
 use crate::{Error, Result};
 
 /// Fewest bytes of an entry: length, one byte of name, dimension count, one dimension, type, offset.
@@ -15,13 +16,21 @@ enum State {
     DimCount,
     Dims { left: usize },
     Kind,
-    Offset { kind: TensorType, size: u64 },
+    Offset { kind: Type },
+}
+
+/// Where a tensor ends whose type is known by that alone.
+struct Last {
+    id: u32,
+    begin: u64,
 }
 
 pub(crate) struct Table {
     pub(crate) tensors: Vec<TensorInfo>,
-    /// Where the next tensor must begin in the data section.
+    /// Where the next tensor must begin in the data section, unless the type of the last one is open.
     end: u64,
+    last: Option<Last>,
+    meanings: Meanings,
     count: u64,
     state: State,
     /// Where the field of the state begins: checked where assertions are.
@@ -29,8 +38,9 @@ pub(crate) struct Table {
     names: Names,
     name: String,
     dims: Vec<u64>,
-    /// Where the dimensions of the current entry stand.
+    /// Where the dimensions of the current entry stand, and its type.
     dims_offset: u64,
+    kind_offset: u64,
 }
 
 impl Table {
@@ -38,6 +48,8 @@ impl Table {
         Self {
             tensors: Vec::new(),
             end: 0,
+            last: None,
+            meanings: Meanings::default(),
             count,
             state: State::NameLength,
             start: 0,
@@ -45,6 +57,7 @@ impl Table {
             name: String::new(),
             dims: Vec::new(),
             dims_offset: 0,
+            kind_offset: 0,
         }
     }
 
@@ -134,44 +147,93 @@ impl Table {
                 }
                 State::Kind => {
                     let Some(id) = reader.u32(input) else { return Ok(false) };
-                    let kind = resolve_type(id, architecture).map_err(|(kind, hint)| Error::UnsupportedTensorType {
-                        tensor: self.name.clone(),
-                        offset: reader.position - 4,
-                        kind,
-                        hint,
+                    self.kind_offset = reader.position - 4;
+                    let kind = Type::of(id, &self.dims, architecture).map_err(|refusal| match refusal {
+                        Refusal::Shape(reason) => self.bad_shape(reason),
+                        Refusal::Type(kind, hint) => Error::UnsupportedTensorType {
+                            tensor: self.name.clone(),
+                            offset: self.kind_offset,
+                            kind,
+                            hint,
+                        },
                     })?;
-                    let size = check_dims(kind, &self.dims).map_err(|reason| self.bad_shape(reason))?;
-                    self.enter(State::Offset { kind, size }, reader);
+                    self.enter(State::Offset { kind }, reader);
                 }
-                State::Offset { kind, size } => {
+                State::Offset { kind } => {
                     let Some(found) = reader.u64(input) else { return Ok(false) };
                     let offset = reader.position - 8;
                     if !found.is_multiple_of(alignment) {
                         let tensor = self.name.clone();
                         return Err(Error::MisalignedTensor { tensor, offset, found, alignment });
                     }
-                    if found != self.end {
+                    let expected = self.expected(found, alignment)?;
+                    if found != expected {
                         let tensor = self.name.clone();
-                        return Err(Error::BadTensorOffset { tensor, offset, found, expected: self.end });
+                        return Err(Error::BadTensorOffset { tensor, offset, found, expected });
                     }
+                    let (first, size) = kind.first(&self.dims);
                     // Half of the range, so that the start of the data section can be added without a check.
                     let end = found.checked_add(size).and_then(|end| align_up(end, alignment));
                     self.end = end.filter(|&end| end < 1 << 63).ok_or_else(|| {
                         self.bad_shape("it and the tensors before it have more than 2^63 bytes".to_owned())
                     })?;
+                    if let Type::Open { id, possible } = kind {
+                        self.meanings.add(self.tensors.len(), id, possible, self.kind_offset)?;
+                        self.last = Some(Last { id, begin: found });
+                    }
                     self.tensors
                         .try_reserve(1)
                         .map_err(|_| out_of_memory("the tensor table".to_owned(), size_of::<TensorInfo>()))?;
                     self.tensors.push(TensorInfo {
                         name: std::mem::take(&mut self.name),
                         dims: std::mem::take(&mut self.dims),
-                        kind,
+                        kind: first,
                         offset: found,
                         size,
                     });
                     self.enter(State::NameLength, reader);
                 }
             }
+        }
+    }
+
+    /// Where the tensor must begin whose entry says `found`.
+    fn expected(&mut self, found: u64, alignment: u64) -> Result<u64> {
+        let (Some(Last { id, begin }), Some(last)) = (self.last.take(), self.tensors.last()) else {
+            return Ok(self.end);
+        };
+        let taken = found.checked_sub(begin).unwrap_or(u64::MAX);
+        match self.meanings.narrow(id, &last.dims, taken, alignment) {
+            Ok(()) => self.refuse().map(|()| found),
+            Err(taken) => Ok(begin.saturating_add(taken)),
+        }
+    }
+
+    /// Refuses a tensor of which it is known that it is of a type that is not read.
+    fn refuse(&self) -> Result<()> {
+        self.meanings.refused().map_or(Ok(()), |refused| Err(self.unsupported(refused)))
+    }
+
+    /// The types that were open, when the last entry is in; `start` is where the data section begins.
+    pub(crate) fn resolve(&mut self, start: u64, file_size: Option<u64>, alignment: u64) -> Result<()> {
+        if let (Some(Last { id, begin }), Some(last), Some(file)) = (self.last.take(), self.tensors.last(), file_size) {
+            let rest = file.saturating_sub(start.saturating_add(begin));
+            self.meanings.narrow_last(id, &last.dims, rest, alignment);
+        }
+        let types = self.meanings.resolve().map_err(|refused| self.unsupported(refused))?;
+        for (index, kind) in types {
+            let info = &mut self.tensors[index];
+            // Shapes that do not suit the type have been refused: its rows are whole blocks.
+            (info.kind, info.size) = (kind, kind.size_of(&info.dims).unwrap_or(info.size));
+        }
+        Ok(())
+    }
+
+    fn unsupported(&self, (index, offset, refusal): (usize, u64, Refusal)) -> Error {
+        let tensor = self.tensors[index].name.clone();
+        match refusal {
+            Refusal::Type(kind, hint) => Error::UnsupportedTensorType { tensor, offset, kind, hint },
+            Refusal::Shape(reason) => Error::BadShape { tensor, offset, reason },
         }
     }
 

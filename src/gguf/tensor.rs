@@ -10,9 +10,6 @@ pub const MAX_DIMS: usize = 4;
 /// A tensor's name must be shorter than this, in bytes.
 pub const MAX_NAME: usize = 64;
 
-/// The architectures in which type 36 means I2_S. Elsewhere the number belonged to a format that was withdrawn.
-pub const I2_S_ARCHITECTURES: [&str; 3] = ["bitnet-b1.58", "bitnet-25", "bitnet"];
-
 /// Storage formats that this engine reads. Layouts: [`crate::blocks`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(non_camel_case_types)]
@@ -33,18 +30,31 @@ pub enum TensorType {
     Q8_0,
     /// 6 bits, 16 sub-scales and one f16 scale per 256.
     Q6_K,
+    /// 5 bits, eight 6-bit scales and minima, and f16 factors of both, per 256.
+    Q5_K,
+    /// 4 bits, with scales as Q5_K.
+    Q4_K,
     /// 4 bits, one f16 scale per 32.
     Q4_0,
+    /// -1 and +1, 1.13 bits a weight, one f16 scale per 128.
+    Q1_0,
+    /// Ternary, 2.25 bits a weight, one f16 scale per 64.
+    Q2_0,
+    /// Ternary, 2.13 bits a weight, one f16 scale per 128. Some writers call it Q2_0 too, and give it that number.
+    PQ2_0,
+    /// Ternary, 1.75 bits a weight, one f16 scale per 128.
+    PTQ1_0,
 }
 
 impl TensorType {
     /// All types, in the order of their numbers.
-    pub const ALL: [Self; 9] = {
+    pub const ALL: [Self; 15] = {
         use TensorType::*;
-        [F32, F16, Q4_0, Q8_0, Q6_K, BF16, TQ1_0, TQ2_0, I2S]
+        [F32, F16, Q4_0, Q8_0, Q4_K, Q5_K, Q6_K, BF16, TQ1_0, TQ2_0, I2S, Q1_0, Q2_0, PQ2_0, PTQ1_0]
     };
 
-    /// The type of a number in the tensor table. 36 is I2_S only in [`I2_S_ARCHITECTURES`]; the decoder sees to that.
+    /// The type of a number, as its first writer meant it: in a tensor table 36, 41 and 42 may mean other types too, which
+    /// the decoder tells apart by the tensors' sizes.
     pub fn from_id(id: u32) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.id() == id)
     }
@@ -56,11 +66,17 @@ impl TensorType {
             TensorType::F16 => 1,
             TensorType::Q4_0 => 2,
             TensorType::Q8_0 => 8,
+            TensorType::Q4_K => 12,
+            TensorType::Q5_K => 13,
             TensorType::Q6_K => 14,
             TensorType::BF16 => 30,
             TensorType::TQ1_0 => 34,
             TensorType::TQ2_0 => 35,
             TensorType::I2S => 36,
+            TensorType::Q1_0 => 41,
+            TensorType::Q2_0 => 42,
+            TensorType::PQ2_0 => 142,
+            TensorType::PTQ1_0 => 143,
         }
     }
 
@@ -71,11 +87,17 @@ impl TensorType {
             TensorType::F16 => "F16",
             TensorType::Q4_0 => "Q4_0",
             TensorType::Q8_0 => "Q8_0",
+            TensorType::Q4_K => "Q4_K",
+            TensorType::Q5_K => "Q5_K",
             TensorType::Q6_K => "Q6_K",
             TensorType::BF16 => "BF16",
             TensorType::TQ1_0 => "TQ1_0",
             TensorType::TQ2_0 => "TQ2_0",
             TensorType::I2S => "I2_S",
+            TensorType::Q1_0 => "Q1_0",
+            TensorType::Q2_0 => "Q2_0",
+            TensorType::PQ2_0 => "PQ2_0",
+            TensorType::PTQ1_0 => "PTQ1_0",
         }
     }
 
@@ -84,8 +106,9 @@ impl TensorType {
         match self {
             TensorType::F32 | TensorType::F16 | TensorType::BF16 => 1,
             TensorType::Q4_0 | TensorType::Q8_0 => 32,
-            TensorType::I2S => 128,
-            TensorType::Q6_K | TensorType::TQ1_0 | TensorType::TQ2_0 => 256,
+            TensorType::Q2_0 => 64,
+            TensorType::I2S | TensorType::Q1_0 | TensorType::PQ2_0 | TensorType::PTQ1_0 => 128,
+            TensorType::Q4_K | TensorType::Q5_K | TensorType::Q6_K | TensorType::TQ1_0 | TensorType::TQ2_0 => 256,
         }
     }
 
@@ -94,11 +117,14 @@ impl TensorType {
         match self {
             TensorType::F32 => 4,
             TensorType::F16 | TensorType::BF16 => 2,
-            TensorType::Q4_0 => 18,
-            TensorType::Q8_0 => 34,
+            TensorType::Q4_0 | TensorType::Q1_0 | TensorType::Q2_0 => 18,
+            TensorType::Q8_0 | TensorType::PQ2_0 => 34,
             TensorType::I2S => 32,
+            TensorType::PTQ1_0 => 28,
             TensorType::TQ1_0 => 54,
             TensorType::TQ2_0 => 66,
+            TensorType::Q4_K => 144,
+            TensorType::Q5_K => 176,
             TensorType::Q6_K => 210,
         }
     }
@@ -224,68 +250,6 @@ pub(crate) fn check_shape(dims: &[u64]) -> Result<(), String> {
         Some(_) => Ok(()),
         None => Err("it has more than 2^63 elements".to_owned()),
     }
-}
-
-/// The supported type of a number, given the file's `general.architecture`; else what to use instead.
-pub(crate) fn resolve_type(id: u32, architecture: Option<&str>) -> Result<TensorType, (String, String)> {
-    let bitnet = architecture.is_some_and(|a| I2_S_ARCHITECTURES.contains(&a));
-    match TensorType::from_id(id) {
-        Some(TensorType::I2S) if !bitnet => {}
-        Some(kind) => return Ok(kind),
-        None => {}
-    }
-    let name = match id {
-        3 => "Q4_1",
-        6 => "Q5_0",
-        7 => "Q5_1",
-        9 => "Q8_1",
-        10 => "Q2_K",
-        11 => "Q3_K",
-        12 => "Q4_K",
-        13 => "Q5_K",
-        15 => "Q8_K",
-        16 => "IQ2_XXS",
-        17 => "IQ2_XS",
-        18 => "IQ3_XXS",
-        19 => "IQ1_S",
-        20 => "IQ4_NL",
-        21 => "IQ3_S",
-        22 => "IQ2_S",
-        23 => "IQ4_XS",
-        24 => "I8",
-        25 => "I16",
-        26 => "I32",
-        27 => "I64",
-        28 => "F64",
-        29 => "IQ1_M",
-        31 => "Q4_0_4_4",
-        32 => "Q4_0_4_8",
-        33 => "Q4_0_8_8",
-        36 => "36 (I2_S only in BitNet architectures)",
-        37 => "I8_S",
-        38 => "TL1",
-        39 if bitnet => "TL2",
-        39 => "MXFP4",
-        40 => "NVFP4",
-        41 => "Q1_0",
-        42 => "Q2_0",
-        142 => "PQ2_0",
-        143 => "PTQ1_0",
-        _ => "",
-    };
-    let name = if name.is_empty() { format!("number {id}") } else { name.to_owned() };
-    let hint = match id {
-        31..=33 => "this repacked form was withdrawn from GGUF; convert to Q4_0, or ternary matrices to I2_S or TQ2_0",
-        36 => "in other architectures the number belonged to a withdrawn format; convert the matrices to TQ2_0",
-        37 => "I8_S is for activations at run time and belongs in no file; convert to I2_S or TQ2_0",
-        38 => "its tile sizes are not in the file; convert the model to I2_S or TQ2_0",
-        39 if bitnet => "its tile sizes are not in the file; convert the model to I2_S or TQ2_0",
-        _ if bitnet => {
-            "use I2_S, TQ1_0 or TQ2_0 for ternary matrices, and F32, F16, BF16, Q8_0, Q6_K or Q4_0 for the embedding"
-        }
-        _ => "this engine runs BitNet b1.58 models only, with ternary matrices in I2_S, TQ1_0 or TQ2_0",
-    };
-    Err((name, hint.to_owned()))
 }
 
 /// `offset` rounded up to a multiple of `alignment`, a power of two.

@@ -1,5 +1,6 @@
 //! Metadata values: the thirteen types of the format, and arrays of them.
 
+use crate::allocate::try_with_capacity;
 use std::borrow::Cow;
 
 /// One metadata value.
@@ -248,6 +249,15 @@ impl Strings {
     pub fn push_bytes(&mut self, string: &[u8]) {
         self.bytes.extend_from_slice(string);
         self.ends.push(self.bytes.len());
+    }
+
+    /// A copy, or an error where there is no memory for one.
+    pub(crate) fn try_clone(&self, what: &str) -> crate::Result<Self> {
+        let mut copy =
+            Self { bytes: try_with_capacity(self.bytes.len(), what)?, ends: try_with_capacity(self.ends.len(), what)? };
+        copy.bytes.extend_from_slice(&self.bytes);
+        copy.ends.extend_from_slice(&self.ends);
+        Ok(copy)
     }
 
     /// The buffers, for whoever must grow them without a trap.

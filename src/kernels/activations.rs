@@ -3,6 +3,7 @@
 //! s = 127 / max(1e-5, max |x|), computed in `f64` and narrowed; q = x·s, rounded half to even. The same as bitnet.cpp
 //! and the published model's training.
 
+use super::groups::GroupActivations;
 use super::layout::{COL_STEP, MAX_COLS};
 use super::tables::{self, Shape, Slots, Trial};
 use super::{Compute, TernaryMatrix, Way};
@@ -31,6 +32,8 @@ pub struct Activations {
     tiles: Tiles,
     slots: Slots,
     trial: Option<Trial>,
+    /// For matrices that want them so.
+    groups: GroupActivations,
 }
 
 /// Tiles of tokens: all but the last have `whole` of them.
@@ -84,7 +87,8 @@ impl Activations {
         self.quantize_for(c, x, cols, Way::Dots)
     }
 
-    /// The same for products with `matrices` at once, which are computed in the way that is faster.
+    /// The same for products with `matrices` at once, which are computed in the way that is faster: with a scale a row, or in
+    /// groups, or both, as the matrices want them.
     pub fn quantize_best<'a>(
         &mut self,
         c: &Compute,
@@ -92,6 +96,14 @@ impl Activations {
         cols: usize,
         mut matrices: impl Iterator<Item = &'a TernaryMatrix> + Clone,
     ) -> Result<()> {
+        if matrices.clone().any(TernaryMatrix::in_groups) {
+            self.groups.quantize(c, x, cols)?;
+            if matrices.all(TernaryMatrix::in_groups) {
+                (self.rows, self.cols, self.trial, self.are_turned) = (0, cols, None, false);
+                return Ok(());
+            }
+            return self.quantize(c, x, cols);
+        }
         let rows = matrices.clone().map(TernaryMatrix::rows).sum();
         let (by_tables, trial) =
             if matrices.all(tables::suits) { tables::choose(c, x.len() / cols, rows, cols) } else { (false, None) };
@@ -149,6 +161,17 @@ impl Activations {
         c.pool.chunks(&mut self.halves, cols, |row, halves| split_halves(&q[row * cols..][..cols], halves));
         self.rows = rows;
         Ok(())
+    }
+
+    /// Those in groups.
+    pub(super) fn groups(&self) -> &GroupActivations {
+        &self.groups
+    }
+
+    /// The same, to change them.
+    #[cfg(test)]
+    pub(super) fn groups_mut(&mut self) -> &mut GroupActivations {
+        &mut self.groups
     }
 
     /// Sets every value to `value`.
@@ -209,7 +232,7 @@ impl Activations {
 }
 
 /// Even and odd columns apart, in blocks of eight: the two bytes of a 16-bit lane of codes are two columns.
-fn split_halves(q: &[i8], halves: &mut [i16]) {
+pub(super) fn split_halves(q: &[i8], halves: &mut [i16]) {
     for (q, halves) in q.as_chunks::<16>().0.iter().zip(halves.as_chunks_mut::<16>().0) {
         for i in 0..8 {
             halves[i] = i16::from(q[2 * i]);
@@ -219,7 +242,7 @@ fn split_halves(q: &[i8], halves: &mut [i16]) {
 }
 
 /// `v` with `len` elements, or an error where the memory is short.
-fn resize<T: Clone + Default>(v: &mut Vec<T>, len: usize) -> Result<()> {
+pub(super) fn resize<T: Clone + Default>(v: &mut Vec<T>, len: usize) -> Result<()> {
     v.try_reserve(len.saturating_sub(v.len())).map_err(|_| Error::OutOfMemory {
         what: "activations".to_owned(),
         bytes: (len as u64).saturating_mul(size_of::<T>() as u64),

@@ -260,14 +260,6 @@ pub(super) fn silu_mul(gate: &mut [f32], up: &[f32]) {
 }
 
 #[inline(always)]
-pub(super) fn add(y: &mut [f32], x: &[f32]) {
-    assert_eq!(y.len(), x.len(), "lengths of a sum");
-    for (y, x) in y.iter_mut().zip(x) {
-        *y += x;
-    }
-}
-
-#[inline(always)]
 pub(super) fn rope(x: &mut [f32], cos: &[f32], sin: &[f32]) {
     assert!(x.len() == 2 * cos.len() && cos.len() == sin.len(), "lengths of a rotation");
     let (low, high) = x.split_at_mut(cos.len());
@@ -275,6 +267,16 @@ pub(super) fn rope(x: &mut [f32], cos: &[f32], sin: &[f32]) {
         let (a, b) = (*low, *high);
         *low = a * cos - b * sin;
         *high = a * sin + b * cos;
+    }
+}
+
+#[inline(always)]
+pub(super) fn rope_adjacent(x: &mut [f32], cos: &[f32], sin: &[f32]) {
+    assert!(x.len() == 2 * cos.len() && cos.len() == sin.len(), "lengths of a rotation");
+    for (([first, second], cos), sin) in x.as_chunks_mut().0.iter_mut().zip(cos).zip(sin) {
+        let (a, b) = (*first, *second);
+        *first = a * cos - b * sin;
+        *second = a * sin + b * cos;
     }
 }
 
@@ -295,8 +297,8 @@ macro_rules! float_pieces {
             rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) -> bool { rms_norm }
             relu2_mul(gate: &mut [f32], up: &[f32]) { relu2_mul }
             silu_mul(gate: &mut [f32], up: &[f32]) { silu_mul }
-            add(y: &mut [f32], x: &[f32]) { add }
             rope(x: &mut [f32], cos: &[f32], sin: &[f32]) { rope }
+            rope_adjacent(x: &mut [f32], cos: &[f32], sin: &[f32]) { rope_adjacent }
         }
     };
     (@blocks [$($feature:meta)?]) => {

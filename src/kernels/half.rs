@@ -67,7 +67,7 @@ impl Widen for Bf16 {
 /// Rounds by adding just under half a unit and the odd bit; below 2^-14 the float unit rounds, at the place that
 /// adding 0.5 puts the subnormal unit.
 #[inline(always)]
-fn narrow(x: f32) -> u16 {
+pub(super) fn narrow(x: f32) -> u16 {
     let bits = x.to_bits();
     let sign = (bits >> 16) & 0x8000;
     let magnitude = bits & 0x7fff_ffff;

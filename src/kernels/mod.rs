@@ -12,7 +12,8 @@
 //! | `relaxed-pairs` | the same | `i16x8.relaxed_dot_i8x16_i7x16`, for processors without one for the other |
 //!
 //! How they can be bit-identical:
-//! - the ternary product is exact in `i32` (`layout.rs` tells how codes lie, `ternary.rs` how results become floats);
+//! - the ternary product is exact in `i32` (`layout.rs` tells how codes lie, `ternary.rs` how results become floats, and
+//!   [`groups`] both for matrices with a scale for each 64 or 128 columns);
 //! - the float pieces are written once, over a fixed number of virtual lanes and with a fixed reduction tree
 //!   (`generic.rs`), and compiled once for each instruction set; nothing is ever contracted to a fused multiply-add;
 //! - where an instruction set has a better way (f16 conversion), that way is exact too.
@@ -28,6 +29,7 @@ mod activations;
 pub mod attention;
 mod dense;
 pub(crate) mod generic;
+pub mod groups;
 mod half;
 mod int8;
 mod layout;
@@ -82,6 +84,10 @@ pub trait Kernels: sealed::Sealed + Limits + tables::Tables + Send + Sync + std:
     fn wants_halves(&self) -> bool {
         false
     }
+    /// The rows of a tile of a matrix in blocks with each of its tokens, in the order that [`groups`] tells.
+    fn group_sums(&self, tile: &groups::Tile<'_>, totals: &mut [groups::Totals]);
+    /// Activations as [`groups`] takes them: 8-bit values, and of each 32 their negative sum and their scale.
+    fn quantize_groups(&self, x: &[f32], q: &mut [i8], starts: &mut [i32], scales: &mut [f32]);
     /// Σ code·u of four rows of 8-bit codes, exact. All have as many as `x`.
     fn int8_sums(&self, codes: [&[i8]; int8::ROWS], x: &WideActivations) -> [i64; int8::ROWS];
     /// max |x|, 0 for none; NaN does not count.
@@ -131,10 +137,10 @@ pub trait Kernels: sealed::Sealed + Limits + tables::Tables + Send + Sync + std:
     fn relu2_mul(&self, gate: &mut [f32], up: &[f32]);
     /// gate = gate / (1 + exp(-gate)) · up.
     fn silu_mul(&self, gate: &mut [f32], up: &[f32]);
-    /// y += x.
-    fn add(&self, y: &mut [f32], x: &[f32]);
     /// Rotates the pairs (j, j + half) of one head, NEOX order; `cos` and `sin` hold half the head's length.
     fn rope(&self, x: &mut [f32], cos: &[f32], sin: &[f32]);
+    /// The same with the pairs (2j, 2j + 1), llama.cpp's NORM order.
+    fn rope_adjacent(&self, x: &mut [f32], cos: &[f32], sin: &[f32]);
 }
 
 /// What a computation runs on: a backend and a pool of threads. The result depends on neither.

@@ -6,7 +6,7 @@
 use super::generic::{decode_blocks, max_abs, quantize, round, sum};
 use super::half::{HALVES, Widen};
 use super::layout::{COL_STEP, GROUP};
-use crate::blocks::{i2_s, tq1_0, tq2_0};
+use crate::blocks::{i2_s, ptq1_0, q1_0, q2_0, tq1_0, tq2_0};
 use crate::gguf::TensorType;
 use std::mem::MaybeUninit;
 
@@ -19,15 +19,54 @@ pub enum Packing {
     Tq1,
     /// [`tq2_0`]; the scales are passed over.
     Tq2,
+    /// [`q1_0`].
+    Q1,
+    /// [`q2_0`] in blocks of 64.
+    Q2,
+    /// [`q2_0`] in blocks of 128.
+    LongQ2,
+    /// [`ptq1_0`].
+    Ptq1,
 }
 
 impl Packing {
+    /// That of a ternary type.
+    pub fn of(kind: TensorType) -> Option<Self> {
+        Some(match kind {
+            TensorType::I2S => Packing::I2S,
+            TensorType::TQ1_0 => Packing::Tq1,
+            TensorType::TQ2_0 => Packing::Tq2,
+            TensorType::Q1_0 => Packing::Q1,
+            TensorType::Q2_0 => Packing::Q2,
+            TensorType::PQ2_0 => Packing::LongQ2,
+            TensorType::PTQ1_0 => Packing::Ptq1,
+            _ => return None,
+        })
+    }
+
+    /// Whether activations have a scale for each 32 columns, and the matrix is laid out for that: [`groups`](super::groups).
+    pub fn in_groups(self) -> bool {
+        matches!(self, Packing::Q1 | Packing::Q2 | Packing::LongQ2 | Packing::Ptq1)
+    }
+
+    /// Where a block has its scale: at its front, or behind the codes.
+    pub(crate) fn scale_at(self) -> usize {
+        match self {
+            Packing::Q1 | Packing::Q2 | Packing::LongQ2 => 0,
+            Packing::I2S | Packing::Tq1 | Packing::Tq2 | Packing::Ptq1 => self.block_bytes() - 2,
+        }
+    }
+
     /// Weights of a block.
     pub fn block(self) -> usize {
         match self {
             Packing::I2S => i2_s::BLOCK,
             Packing::Tq1 => tq1_0::BLOCK,
             Packing::Tq2 => tq2_0::BLOCK,
+            Packing::Q1 => q1_0::BLOCK,
+            Packing::Q2 => q2_0::BLOCK,
+            Packing::LongQ2 => q2_0::LONG_BLOCK,
+            Packing::Ptq1 => ptq1_0::BLOCK,
         }
     }
 
@@ -37,6 +76,10 @@ impl Packing {
             Packing::I2S => i2_s::BYTES,
             Packing::Tq1 => tq1_0::BYTES,
             Packing::Tq2 => tq2_0::BYTES,
+            Packing::Q1 => q1_0::BYTES,
+            Packing::Q2 => q2_0::BYTES,
+            Packing::LongQ2 => q2_0::LONG_BYTES,
+            Packing::Ptq1 => ptq1_0::BYTES,
         }
     }
 
@@ -116,8 +159,67 @@ pub(super) fn pack_rows(packing: Packing, rows: [&[u8]; GROUP], out: &mut [u8]) 
                 }
             }
         }
+        Packing::Ptq1 => {
+            let mut codes = [[0; ptq1_0::BLOCK]; GROUP];
+            for (i, out) in out.as_chunks_mut::<{ ptq1_0::BLOCK }>().0.iter_mut().enumerate() {
+                for (codes, row) in codes.iter_mut().zip(rows) {
+                    ptq1_0::decode(&row.as_chunks().0[i], codes);
+                }
+                let [a, b, c, d] = &codes;
+                for l in 0..ptq1_0::BLOCK {
+                    out[l] = a[l] | b[l] << 2 | c[l] << 4 | d[l] << 6;
+                }
+            }
+        }
+        Packing::Q1 => {
+            for (i, out) in out.as_chunks_mut::<{ q1_0::BLOCK }>().0.iter_mut().enumerate() {
+                let bits = rows.map(|row| &row[i * q1_0::BYTES + q1_0::SCALE..][..q1_0::BLOCK / 8]);
+                for (j, out) in out.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+                    let bits = bits.map(|bits| bits[j]);
+                    let (low, high) = out.split_at_mut(4);
+                    low.copy_from_slice(&quad(bits.map(|bits| two_bits(bits & 15))));
+                    high.copy_from_slice(&quad(bits.map(|bits| two_bits(bits >> 4))));
+                }
+            }
+        }
+        Packing::Q2 => threes[0] |= pack_pairs::<{ q2_0::BLOCK }, { q2_0::BYTES }>(rows, out),
+        Packing::LongQ2 => threes[0] |= pack_pairs::<{ q2_0::LONG_BLOCK }, { q2_0::LONG_BYTES }>(rows, out),
     }
     threes.iter().fold(0, |all, threes| all | threes) == 0
+}
+
+/// Rows whose bytes hold four columns each, one after the other: Q2_0. Not 0 if a code is 3.
+#[inline(always)]
+fn pack_pairs<const BLOCK: usize, const BYTES: usize>(rows: [&[u8]; GROUP], out: &mut [u8]) -> u32 {
+    let mut threes = 0;
+    let [a, b, c, d] = rows.map(|row| row.as_chunks::<BYTES>().0);
+    for ((((out, a), b), c), d) in out.as_chunks_mut::<BLOCK>().0.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+        for (j, out) in out.as_chunks_mut().0.iter_mut().enumerate() {
+            let [a, b, c, d] = [a, b, c, d].map(|block| block[q2_0::SCALE + j]);
+            let all = u32::from_le_bytes([a, b, c, d]);
+            threes |= all & all >> 1 & 0x5555_5555;
+            *out = quad([a, b, c, d]);
+        }
+    }
+    threes
+}
+
+/// Four columns of four rows, a byte a row, as a byte a column: two steps, each of which exchanges halves.
+#[inline(always)]
+fn quad(rows: [u8; GROUP]) -> [u8; 4] {
+    let mut all = u32::from_le_bytes(rows);
+    let differ = (all >> 6 ^ all) & 0x00cc_00cc;
+    all ^= differ ^ differ << 6;
+    let differ = (all >> 12 ^ all) & 0x0000_f0f0;
+    all ^= differ ^ differ << 12;
+    all.to_le_bytes()
+}
+
+/// Four bits as codes 0 and 2.
+#[inline(always)]
+fn two_bits(bits: u8) -> u8 {
+    let bits = (bits | bits << 2) & 0x33;
+    ((bits | bits << 1) & 0x55) << 1
 }
 
 /// Bytes that hold 128 columns of a row; the four fields of each are 32 columns apart.

@@ -2,6 +2,7 @@
 
 use super::attention;
 use super::generic::float_pieces;
+use super::groups::{GroupActivations, Lanes, group_pieces};
 use super::half::Portable;
 use super::int8::{self, WideActivations};
 use super::layout::GROUP;
@@ -29,6 +30,7 @@ impl Kernels for Scalar {
         int8::plain(codes, x)
     }
 
+    group_pieces!([], One, Portable);
     float_pieces!([], Portable);
     float_pieces!(@attention [], attention::Portable);
     float_pieces!(@blocks []);
@@ -61,6 +63,59 @@ impl Dots for Scalar {
 
     unsafe fn fold(lanes: &[i32; GROUP]) -> [i32; GROUP] {
         *lanes
+    }
+}
+
+/// A lane a register.
+#[derive(Debug)]
+struct One;
+
+impl Lanes for One {
+    type Q = i8;
+    type Masks = ();
+    type Sums = i32;
+    type Floats = f32;
+    const LANES: usize = 1;
+    const TOKENS: usize = 1;
+    const SHIFT: [u32; GROUP] = [0; GROUP];
+
+    #[inline(always)]
+    fn activations(x: &GroupActivations) -> &[i8] {
+        x.q()
+    }
+
+    #[inline(always)]
+    unsafe fn masks() {}
+
+    #[inline(always)]
+    unsafe fn sums<const T: usize>((): (), codes: *const u8, q: [*const i8; T], start: [i32; T]) -> [[i32; GROUP]; T] {
+        let mut sums = start.map(|start| [start; GROUP]);
+        for (sums, q) in sums.iter_mut().zip(q) {
+            for col in 0..32 {
+                // SAFETY: four bytes of codes every 64 and 32 activations by the contract of `Lanes`.
+                let (byte, q) = unsafe { (*codes.add(64 * (col / 4) + col % 4), *q.add(col)) };
+                for (row, sum) in sums.iter_mut().enumerate() {
+                    *sum += i32::from(byte >> (2 * row) & 3) * i32::from(q);
+                }
+            }
+        }
+        sums
+    }
+
+    #[inline(always)]
+    unsafe fn zero() -> f32 {
+        0.0
+    }
+
+    #[inline(always)]
+    unsafe fn add_scaled(t: f32, sums: i32, d: f32) -> f32 {
+        t + sums as f32 * d
+    }
+
+    #[inline(always)]
+    unsafe fn store(t: f32, out: *mut f32) {
+        // SAFETY: room for one by the contract of `Lanes`.
+        unsafe { out.write(t) }
     }
 }
 

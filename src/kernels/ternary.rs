@@ -8,7 +8,7 @@
 
 use super::layout::{COL_STEP, GROUP, Scales};
 use super::tables::{self, Product};
-use super::{Activations, Compute, TernaryMatrix};
+use super::{Activations, Compute, TernaryMatrix, groups};
 use std::array::from_fn;
 use std::ops::Range;
 
@@ -40,13 +40,19 @@ pub fn ternary_matmul(c: &Compute, w: &TernaryMatrix, x: &Activations, y: &mut [
 /// The same of several matrices with one input, which is cheaper than one after the other.
 pub fn ternary_matmuls(c: &Compute, products: &mut [Product<'_, '_>], x: &Activations) {
     for (w, y) in products.iter() {
-        assert_eq!(w.cols(), x.cols(), "columns of weights and activations");
-        assert_eq!(y.len(), x.rows() * w.rows(), "length of the result");
+        let (rows, cols) = if w.in_groups() { (x.groups().rows(), x.groups().cols()) } else { (x.rows(), x.cols()) };
+        assert_eq!(w.cols(), cols, "columns of weights and activations");
+        assert_eq!(y.len(), rows * w.rows(), "length of the result");
     }
     if x.are_turned() {
         tables::matmul(c, products, x);
     } else {
-        products.iter_mut().for_each(|(w, y)| dots(c, w, x, y));
+        for (w, y) in products {
+            match &w.scales {
+                Scales::Groups { block } => groups::matmul(c, w, *block, x.groups(), y),
+                Scales::Matrix(_) | Scales::Blocks { .. } => dots(c, w, x, y),
+            }
+        }
     }
     x.multiplied();
 }
@@ -67,6 +73,7 @@ fn dots(c: &Compute, w: &TernaryMatrix, x: &Activations, y: &mut [f32]) {
                         }
                     }
                 }
+                Scales::Groups { .. } => unreachable!("a matrix in groups has its own product"),
                 Scales::Blocks { block, scales } => {
                     let mut totals = [0.0; TASK_ROWS * TILE_TOKENS];
                     let per_row = w.cols() / block;

@@ -1,28 +1,57 @@
 //! Shapes and constants of a model, from its metadata.
 
-use crate::gguf::{Metadata, Value};
+use super::architecture::{self, Architecture, Norm};
+use super::{Pairs, RopeScaling};
+use crate::gguf::Metadata;
 use crate::{Error, Result};
 
 /// The context of a session that asks for none: the length of the published model.
 pub const DEFAULT_CONTEXT: usize = 4096;
-/// Prompt tokens per pass in a tab: enough that tables pay, few enough that a layer takes milliseconds and buffers little room.
-pub(super) const WASM_BATCH: usize = 32;
-/// Prompt tokens per pass. Natively more: codes are turned into indices for all of them at once.
-pub const DEFAULT_BATCH: usize = if cfg!(target_family = "wasm") { WASM_BATCH } else { 64 };
+/// Prompt tokens per pass: codes are turned into indices for all of them at once, and a layer still takes no longer than a
+/// tenth of a second in a tab, between two looks for a stop.
+pub const DEFAULT_BATCH: usize = 64;
 
 /// The gate of the feed-forward network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
     /// max(x, 0)², as in BitNet b1.58-2B-4T.
     Relu2,
-    /// x · sigmoid(x), as in the first 1bitLLM models.
+    /// x · sigmoid(x), as in Llama and Qwen.
     Silu,
+}
+
+/// What an embedding model makes one vector of: `pooling_type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pooling {
+    /// No embedding model.
+    None,
+    /// The mean of all tokens.
+    Mean,
+    /// The first token.
+    First,
+    /// The last token.
+    Last,
+    /// A score of one number.
+    Rank,
+}
+
+impl Pooling {
+    /// What it makes an embedding of.
+    pub fn name(self) -> &'static str {
+        match self {
+            Pooling::None => "nothing",
+            Pooling::Mean => "the mean of all tokens",
+            Pooling::First => "the first token",
+            Pooling::Last => "the last token",
+            Pooling::Rank => "a score",
+        }
+    }
 }
 
 /// What the graph needs to know. Every field has been checked: see [`Config::from_metadata`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// `general.architecture`: bitnet-b1.58, bitnet-25 or bitnet.
+    /// `general.architecture`: what it means is told in the table of [`architecture`](super::architecture).
     pub architecture: String,
     /// Transformer layers.
     pub layers: usize,
@@ -44,8 +73,26 @@ pub struct Config {
     pub rms_epsilon: f32,
     /// Base of the rotary position embedding.
     pub rope_base: f32,
+    /// How a head's elements are paired for it.
+    pub rope_pairs: Pairs,
+    /// How its angles are scaled.
+    pub rope_scaling: RopeScaling,
     /// The gate's activation.
     pub activation: Activation,
+    /// Norms before the last projections of attention and of the feed-forward network.
+    pub sub_norms: bool,
+    /// Norms of each head of queries and keys.
+    pub head_norms: bool,
+    /// Norms of each projection's own input: told by the tensors, false until they are known.
+    pub input_norms: bool,
+    /// What the token embedding is multiplied by.
+    pub embedding_scale: f32,
+    /// What the output of attention and of the feed-forward network is multiplied by before it is added.
+    pub residual_scale: f32,
+    /// What the input of the output head is divided by.
+    pub logit_scale: f32,
+    /// What [`embed`](crate::session::Session::embed) would have to do.
+    pub pooling: Pooling,
 }
 
 /// The widest model this engine addresses: above every published one, below what overflows 32-bit sizes.
@@ -56,94 +103,48 @@ const MAX_VOCABULARY: u32 = 1 << 21;
 const MAX_CONTEXT: u32 = 1 << 24;
 
 impl Config {
-    /// Reads and checks the keys of a BitNet b1.58 file. `rope.freq_base` and `context_length` fall back to
-    /// llama.cpp's defaults; the head sizes follow from the embedding where their keys are absent.
+    /// Reads and checks a file's keys. `rope.freq_base` and the keys of heads fall back to llama.cpp's defaults.
     ///
     /// # Errors
-    /// Another architecture; a missing key; a value of the wrong type, out of range, or at odds with another.
+    /// Another architecture; a missing key; a value of the wrong type, out of range, or at odds with another; a key that
+    /// asks for what this engine does not compute.
     pub fn from_metadata(m: &Metadata) -> Result<Self> {
-        let architecture = m.require_str("general.architecture")?.to_owned();
-        if !matches!(architecture.as_str(), "bitnet-b1.58" | "bitnet-25" | "bitnet") {
-            return Err(Error::UnsupportedArchitecture { found: architecture });
-        }
-        let key = |name: &str| format!("{architecture}.{name}");
-        let required = |name: &str, max: u32| -> Result<usize> {
-            let key = key(name);
-            in_range(&key, m.require_u32(&key)?, max)
+        let name = m.require_str("general.architecture")?;
+        let Some(architecture) = Architecture::of(name) else {
+            let (found, runs) = (name.to_owned(), Architecture::names());
+            return Err(Error::UnsupportedArchitecture { found, runs, hint: architecture::instead(name) });
         };
-        let optional = |name: &str, default: usize, max: u32| -> Result<usize> {
-            let key = key(name);
-            m.u32(&key)?.map_or(Ok(default), |value| in_range(&key, value, max))
-        };
-
-        let layers = required("block_count", MAX_LAYERS)?;
-        let embedding = required("embedding_length", MAX_WIDTH)?;
-        let feed_forward = required("feed_forward_length", MAX_WIDTH)?;
-        let heads = required("attention.head_count", MAX_WIDTH)?;
-        let kv_heads = optional("attention.head_count_kv", heads, MAX_WIDTH)?;
-        let context_length = required("context_length", MAX_CONTEXT)?;
+        refuse_transformed(m)?;
+        let keys = Keys { m, prefix: architecture.name };
+        let layers = keys.required("block_count", MAX_LAYERS)?;
+        let embedding = keys.required("embedding_length", MAX_WIDTH)?;
+        let feed_forward = keys.required("feed_forward_length", MAX_WIDTH)?;
+        let heads = keys.required("attention.head_count", MAX_WIDTH)?;
+        let kv_heads = keys.optional("attention.head_count_kv", MAX_WIDTH)?.unwrap_or(heads);
+        let context_length = keys.required("context_length", MAX_CONTEXT)?;
         // The table of tokens says how many there are. Some files omit the key, others have it from before tokens were added;
         // the embedding's shape must agree.
         let vocabulary = match m.strings("tokenizer.ggml.tokens")?.map_or(0, |tokens| tokens.len()) {
-            0 => required("vocab_size", MAX_VOCABULARY)?,
+            0 => keys.required("vocab_size", MAX_VOCABULARY)?,
             tokens => in_range("tokenizer.ggml.tokens", u32::try_from(tokens).unwrap_or(u32::MAX), MAX_VOCABULARY)?,
         };
-
-        let bad = |name: &str, value: &dyn ToString, reason: String| {
-            Err(Error::BadValue { key: key(name), value: value.to_string(), reason })
-        };
         if heads % kv_heads != 0 {
-            return bad("attention.head_count_kv", &kv_heads, format!("does not divide the {heads} heads"));
+            return keys.bad("attention.head_count_kv", &kv_heads, format!("does not divide the {heads} heads"));
         }
-        let head_dim = match m.u32(&key("attention.key_length"))? {
-            Some(length) => in_range(&key("attention.key_length"), length, MAX_WIDTH)?,
-            None if embedding % heads == 0 => embedding / heads,
-            None => {
-                return bad("attention.head_count", &heads, format!("does not divide the embedding of {embedding}"));
-            }
-        };
-        if heads * head_dim != embedding {
-            return bad("attention.key_length", &head_dim, format!("{heads} heads make {embedding} in this graph"));
-        }
-        if head_dim % 2 != 0 {
-            return bad("attention.head_count", &heads, format!("a head of {head_dim} has no pairs to rotate"));
-        }
-        let rotated = optional("rope.dimension_count", head_dim, MAX_WIDTH)?;
-        if rotated != head_dim {
-            return bad("rope.dimension_count", &rotated, format!("a BitNet rotates its whole head of {head_dim}"));
-        }
-        let scaling = m.f32(&key("rope.scaling.factor"))?.unwrap_or(1.0);
-        let unscaled = matches!(m.get(&key("rope.scaling.type")), Some(Value::String(kind)) if kind == "none");
-        // As in llama.cpp, 0 is no factor.
-        if scaling != 1.0 && scaling != 0.0 && !unscaled {
-            return bad("rope.scaling.factor", &scaling, "scaled positions are not supported".into());
-        }
-        let number = |name: &str, default: Option<f32>, fits: fn(f32) -> bool, reason: &str| -> Result<f32> {
-            let key = key(name);
-            let value = m.f32(&key)?.or(default).ok_or_else(|| Error::MissingKey { key: key.clone() })?;
-            if value.is_finite() && fits(value) {
-                Ok(value)
-            } else {
-                Err(Error::BadValue { key, value: value.to_string(), reason: reason.to_owned() })
-            }
-        };
-        let rms_epsilon = number("attention.layer_norm_rms_epsilon", None, |v| v > 0.0, "must be above zero")?;
+        let head_dim = keys.head_dim(embedding, heads)?;
+        let rope_base = keys.number("rope.freq_base", Some(10_000.0))?;
         // With a smaller one angles would grow from pair to pair, beyond all numbers.
-        let rope_base = number("rope.freq_base", Some(10_000.0), |v| v >= 1.0, "must be 1 or more")?;
-        let activation = match m.str(&key("hidden_activation"))? {
-            Some("relu2" | "relu_squared" | "relu_sqr") => Activation::Relu2,
-            Some("silu" | "swish") => Activation::Silu,
-            Some(other) => return bad("hidden_activation", &other, "known are relu2 and silu".into()),
-            // Converters of 2026 write plain `bitnet` for the 2B-4T shape too, whose gate is relu².
-            None if architecture != "bitnet"
-                || (layers, embedding, feed_forward, vocabulary) == (30, 2560, 6912, 128_256) =>
-            {
-                Activation::Relu2
-            }
-            None => Activation::Silu,
+        if rope_base < 1.0 {
+            return keys.bad("rope.freq_base", &rope_base, "must be 1 or more".into());
+        }
+        let rope_scaling = RopeScaling::from_metadata(m, architecture.name, head_dim, rope_base, context_length)?;
+        keys.refuse_other_graphs(head_dim)?;
+        let scale = |name: &str| match architecture.scales {
+            true => keys.number(name, None),
+            false => keys.only(name, 1.0).map(|()| 1.0),
         };
         Ok(Config {
-            architecture,
+            architecture: architecture.name.to_owned(),
             layers,
             embedding,
             feed_forward,
@@ -152,9 +153,32 @@ impl Config {
             head_dim,
             vocabulary,
             context_length,
-            rms_epsilon,
+            rms_epsilon: keys.number("attention.layer_norm_rms_epsilon", None)?,
             rope_base,
-            activation,
+            rope_pairs: architecture.pairs,
+            rope_scaling,
+            activation: match m.str(&keys.of("hidden_activation"))? {
+                Some("relu2" | "relu_squared" | "relu_sqr") => Activation::Relu2,
+                Some("silu" | "swish") => Activation::Silu,
+                Some(other) => return keys.bad("hidden_activation", &other, "known are relu2 and silu".into()),
+                // Converters of 2026 write plain `bitnet` for the 2B-4T shape too, whose gate is relu².
+                None if (layers, embedding, feed_forward, vocabulary) == (30, 2560, 6912, 128_256) => Activation::Relu2,
+                None => architecture.gate,
+            },
+            sub_norms: architecture.has(Norm::Sub),
+            head_norms: architecture.has(Norm::Head),
+            input_norms: false,
+            embedding_scale: scale("embedding_scale")?,
+            residual_scale: scale("residual_scale")?,
+            logit_scale: scale("logit_scale")?,
+            pooling: match m.u32(&keys.of("pooling_type"))? {
+                None | Some(0) => Pooling::None,
+                Some(1) => Pooling::Mean,
+                Some(2) => Pooling::First,
+                Some(3) => Pooling::Last,
+                Some(4) => Pooling::Rank,
+                Some(other) => return keys.bad("pooling_type", &other, "known are 0 to 4".into()),
+            },
         })
     }
 
@@ -174,6 +198,11 @@ impl Config {
         })
     }
 
+    /// Width of one token's queries, and of what attention gives.
+    pub fn q_width(&self) -> usize {
+        self.heads * self.head_dim
+    }
+
     /// Width of one token's keys, and of its values.
     pub fn kv_width(&self) -> usize {
         self.kv_heads * self.head_dim
@@ -182,8 +211,118 @@ impl Config {
     /// Weights in all matrices, embedding included, which is the head too: counted once.
     /// [`Model::parameters`](super::Model::parameters) counts a head of its own.
     pub fn parameters(&self) -> u64 {
-        let (e, f, kv) = (self.embedding as u64, self.feed_forward as u64, self.kv_width() as u64);
-        self.layers as u64 * (2 * e * e + 2 * e * kv + 3 * e * f) + self.vocabulary as u64 * e
+        let [e, f] = [self.embedding, self.feed_forward].map(|width| width as u64);
+        let [q, kv] = [self.q_width(), self.kv_width()].map(|width| width as u64);
+        self.layers as u64 * (2 * e * q + 2 * e * kv + 3 * e * f) + self.vocabulary as u64 * e
+    }
+}
+
+/// The keys of an architecture.
+struct Keys<'a> {
+    m: &'a Metadata,
+    prefix: &'static str,
+}
+
+impl Keys<'_> {
+    fn of(&self, name: &str) -> String {
+        format!("{}.{name}", self.prefix)
+    }
+
+    fn bad<T>(&self, name: &str, value: &dyn ToString, reason: String) -> Result<T> {
+        Err(Error::BadValue { key: self.of(name), value: value.to_string(), reason })
+    }
+
+    fn required(&self, name: &str, max: u32) -> Result<usize> {
+        let key = self.of(name);
+        in_range(&key, self.m.require_u32(&key)?, max)
+    }
+
+    fn optional(&self, name: &str, max: u32) -> Result<Option<usize>> {
+        let key = self.of(name);
+        self.m.u32(&key)?.map(|value| in_range(&key, value, max)).transpose()
+    }
+
+    /// A number above zero.
+    fn number(&self, name: &str, default: Option<f32>) -> Result<f32> {
+        let key = self.of(name);
+        let value = self.m.f32(&key)?.or(default).ok_or(Error::MissingKey { key })?;
+        if value.is_finite() && value > 0.0 {
+            return Ok(value);
+        }
+        self.bad(name, &value, "must be above zero".into())
+    }
+
+    /// Refuses a factor that the graph has no place for.
+    fn only(&self, name: &str, value: f32) -> Result<()> {
+        match self.m.f32(&self.of(name))? {
+            Some(found) if found != value => {
+                self.bad(name, &found, format!("the graph of {} has {value} alone", self.prefix))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Width of a head: what its keys say, which must agree.
+    fn head_dim(&self, embedding: usize, heads: usize) -> Result<usize> {
+        let (length, value_length) = ("attention.key_length", "attention.value_length");
+        let told = self.optional(length, MAX_WIDTH)?;
+        let by = if told.is_some() { length } else { "attention.head_count" };
+        let head_dim = match told {
+            Some(head_dim) => head_dim,
+            None if embedding % heads == 0 => embedding / heads,
+            None => return self.bad(by, &heads, format!("does not divide the embedding of {embedding}")),
+        };
+        if head_dim as u64 * heads as u64 > u64::from(MAX_WIDTH) {
+            return self.bad(by, &head_dim, format!("{heads} such heads are wider than {MAX_WIDTH}"));
+        }
+        if head_dim % 2 != 0 {
+            return self.bad(by, &head_dim, format!("a head of {head_dim} has no pairs to rotate"));
+        }
+        match self.optional(value_length, MAX_WIDTH)? {
+            Some(other) if other != head_dim => {
+                return self.bad(value_length, &other, format!("keys have {head_dim}: values must be as wide"));
+            }
+            _ => {}
+        }
+        match self.optional("rope.dimension_count", MAX_WIDTH)? {
+            Some(other) if other != head_dim => {
+                self.bad("rope.dimension_count", &other, format!("this engine rotates whole heads, of {head_dim}"))
+            }
+            _ => Ok(head_dim),
+        }
+    }
+
+    /// Refuses keys that would make another graph of the same tensors.
+    fn refuse_other_graphs(&self, head_dim: usize) -> Result<()> {
+        match self.m.u32(&self.of("expert_count"))? {
+            Some(experts @ 1..) => {
+                return self.bad("expert_count", &experts, "mixtures of experts are not supported".into());
+            }
+            _ => {}
+        }
+        if self.m.bool(&self.of("attention.causal"))? == Some(false) {
+            return self.bad("attention.causal", &false, "every token sees those before it, and no others".into());
+        }
+        let usual = 1.0 / (head_dim as f32).sqrt();
+        match self.m.f32(&self.of("attention.scale"))? {
+            // As in llama.cpp, 0 is the usual one.
+            Some(scale) if scale != 0.0 && !((scale - usual).abs() < 1e-5 * usual) => {
+                self.bad("attention.scale", &scale, format!("scores are multiplied by 1/√{head_dim} alone"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Weights that are to be multiplied with transformed activations are noise to a graph that does not transform them.
+fn refuse_transformed(m: &Metadata) -> Result<()> {
+    match m.iter().find(|(key, _)| key.starts_with("prism.hadamard.")) {
+        Some((key, _)) => Err(Error::UnsupportedKey {
+            key: key.to_owned(),
+            reason: "activations go through a Hadamard transform, which this engine does not have; take a Bonsai or \
+                     Ternary-Bonsai file without it (architecture qwen3)",
+        }),
+        None => Ok(()),
     }
 }
 
@@ -202,6 +341,7 @@ fn in_range(key: &str, value: u32, max: u32) -> Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gguf::Value;
 
     fn metadata(architecture: &str) -> Metadata {
         let mut m = Metadata::new();
@@ -222,10 +362,14 @@ mod tests {
     }
 
     #[test]
-    fn reads_the_three_architectures_and_their_gates() {
-        for (name, gate) in
-            [("bitnet-b1.58", Activation::Relu2), ("bitnet-25", Activation::Relu2), ("bitnet", Activation::Silu)]
-        {
+    fn reads_every_architecture_and_its_gate() {
+        for (name, gate) in [
+            ("bitnet-b1.58", Activation::Relu2),
+            ("bitnet-25", Activation::Relu2),
+            ("bitnet", Activation::Silu),
+            ("llama", Activation::Silu),
+            ("qwen3", Activation::Silu),
+        ] {
             let config = Config::from_metadata(&metadata(name)).unwrap();
             assert_eq!((config.head_dim, config.kv_width(), config.activation), (64, 128, gate), "{name}");
         }
@@ -242,12 +386,39 @@ mod tests {
     }
 
     #[test]
+    fn heads_may_be_wider_together_than_the_embedding() {
+        let mut m = metadata("qwen3");
+        for name in ["key_length", "value_length"] {
+            m.insert(format!("qwen3.attention.{name}"), Value::U32(128));
+        }
+        let config = Config::from_metadata(&m).unwrap();
+        assert_eq!((config.q_width(), config.kv_width(), config.embedding), (512, 256, 256));
+        let matrices = 2 * (2 * 256 * 512 + 2 * 256 * 256 + 3 * 256 * 768) + 512 * 256;
+        assert_eq!(config.parameters(), matrices);
+    }
+
+    /// What a model of MiniCPM multiplies by is not told by anything else: a file without it is refused.
+    #[test]
+    fn minicpm_needs_its_scales() {
+        let mut m = metadata("minicpm");
+        let scales = [("embedding_scale", 12.0), ("residual_scale", 0.25), ("logit_scale", 4.0)];
+        for (name, value) in scales {
+            let missing = Config::from_metadata(&m).unwrap_err();
+            assert_eq!(missing, Error::MissingKey { key: format!("minicpm.{name}") });
+            m.insert(format!("minicpm.{name}"), Value::F32(value));
+        }
+        let config = Config::from_metadata(&m).unwrap();
+        assert_eq!([config.embedding_scale, config.residual_scale, config.logit_scale], scales.map(|(_, value)| value));
+    }
+
+    #[test]
     fn refuses_what_makes_no_sense() {
-        let refuse = |name: &str, value: Value| {
+        let refuse_key = |key: &str, value: Value| {
             let mut m = metadata("bitnet-b1.58");
-            m.insert(format!("bitnet-b1.58.{name}"), value);
+            m.insert(key, value);
             Config::from_metadata(&m).unwrap_err()
         };
+        let refuse = |name: &str, value: Value| refuse_key(&format!("bitnet-b1.58.{name}"), value);
         for (name, value) in [
             ("block_count", 0),
             ("block_count", 513),
@@ -259,7 +430,12 @@ mod tests {
             ("attention.head_count", 256),
             ("attention.head_count_kv", 0),
             ("attention.head_count_kv", 3),
-            ("attention.key_length", 32),
+            ("attention.key_length", 0),
+            ("attention.key_length", 63),
+            ("attention.key_length", 1 << 17),
+            ("attention.value_length", 32),
+            ("expert_count", 8),
+            ("pooling_type", 5),
             ("context_length", 0),
             ("context_length", u32::MAX),
             ("vocab_size", 0),
@@ -274,16 +450,25 @@ mod tests {
             ("rope.freq_base", f32::NAN),
             ("rope.freq_base", 0.0),
             ("rope.freq_base", f32::INFINITY),
-            ("rope.scaling.factor", 2.0),
+            ("rope.scaling.factor", -2.0),
+            ("attention.scale", 1.0),
+            ("embedding_scale", 12.0),
+            ("residual_scale", f32::NAN),
+            ("logit_scale", 0.0),
         ] {
             let error = refuse(name, Value::F32(value));
             assert!(matches!(error, Error::BadValue { .. }), "{name} = {value}: {error}");
         }
         assert!(matches!(refuse("block_count", Value::String("30".into())), Error::WrongType { .. }));
-        assert!(matches!(
-            Config::from_metadata(&metadata("llama")),
-            Err(Error::UnsupportedArchitecture { found }) if found == "llama"
-        ));
+        let transformed = refuse_key("prism.hadamard.version", Value::U32(1));
+        assert!(matches!(&transformed, Error::UnsupportedKey { key, .. } if key.contains("hadamard")), "{transformed}");
+        for (name, instead) in
+            [("qwen35", "qwen3"), ("hunyuan-dense", "BitCPM"), ("gemma3", "0.6B"), ("gpt2", "Falcon-E")]
+        {
+            let error = Config::from_metadata(&metadata(name)).unwrap_err();
+            let said = error.to_string();
+            assert!(matches!(error, Error::UnsupportedArchitecture { .. }) && said.contains(instead), "{said}");
+        }
         let mut m = metadata("bitnet-b1.58");
         m.remove("bitnet-b1.58.block_count");
         assert!(matches!(Config::from_metadata(&m), Err(Error::MissingKey { key }) if key.ends_with("block_count")));

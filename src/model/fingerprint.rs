@@ -1,7 +1,7 @@
 //! Tells models apart, so that no session is restored into another model.
 
 use super::weights::Layer;
-use super::{Activation, Config, Weights};
+use super::{Activation, Config, Pairs, RopeScaling, Weights};
 use std::fmt;
 use twox_hash::XxHash3_128;
 
@@ -23,8 +23,29 @@ impl Fingerprint {
             Activation::Silu => 1.0,
         };
         floats(&mut hash, &[config.rms_epsilon, config.rope_base, activation]);
-        floats(&mut hash, weights.rope_freqs.as_deref().unwrap_or_default());
+        let factors = weights.rope_factors.as_ref();
+        floats(&mut hash, factors.map_or(&[][..], |factors| &factors.short));
         floats(&mut hash, &weights.output_norm);
+        // What most graphs do not have is hashed behind its name where there is any, and leaves no trace where not.
+        let mut only = |name: &str, values: &[f32]| {
+            if !values.is_empty() {
+                hash.write(name.as_bytes());
+                floats(&mut hash, values);
+            }
+        };
+        only("long factors", factors.and_then(|factors| factors.long.as_deref()).unwrap_or_default());
+        if config.rope_pairs == Pairs::Adjacent {
+            only("adjacent pairs", &[1.0]);
+        }
+        if config.rope_scaling != RopeScaling::NONE {
+            let RopeScaling { factor, ramp, magnitude, short_context } = config.rope_scaling;
+            let (low, high) = ramp.unwrap_or((-1.0, -1.0));
+            only("scaling", &[factor, low as f32, high as f32, magnitude, short_context.unwrap_or(0) as f32]);
+        }
+        let scales = [config.embedding_scale, config.residual_scale, config.logit_scale];
+        if scales != [1.0; 3] {
+            only("scales", &scales);
+        }
         for table in [&weights.token_embd].into_iter().chain(&weights.output) {
             hash.write(table.type_name().as_bytes());
             hash.write(table.memory());
@@ -32,13 +53,19 @@ impl Fingerprint {
         }
         for layer in &weights.layers {
             let Layer { attn_norm, attn_sub_norm, ffn_norm, ffn_sub_norm, .. } = layer;
-            for norm in [attn_norm, attn_sub_norm, ffn_norm, ffn_sub_norm] {
+            for norm in [Some(attn_norm), attn_sub_norm.as_ref(), Some(ffn_norm), ffn_sub_norm.as_ref()] {
+                floats(&mut hash, norm.map_or(&[], Vec::as_slice));
+            }
+            for norm in [&layer.attn_q_norm, &layer.attn_k_norm].into_iter().flatten() {
                 floats(&mut hash, norm);
             }
             for linear in layer.linears() {
                 hash.write(linear.linear.memory());
                 floats(&mut hash, linear.linear.scales());
                 floats(&mut hash, linear.scale.as_slice());
+                if let Some(norm) = &linear.norm {
+                    floats(&mut hash, norm);
+                }
             }
         }
         Fingerprint(hash.finish_128().to_le_bytes())

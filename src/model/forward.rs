@@ -3,11 +3,11 @@
 use super::attention::{Partials, attention};
 use super::feed_forward::gated;
 use super::rope::Rope;
-use super::weights::apply;
+use super::weights::{HeadInput, apply};
 use super::{Config, KvCache, KvType, Linear, Model, ScaledLinear};
 use crate::allocate::try_zeroed;
 use crate::kernels::tables::scratch_bytes;
-use crate::kernels::{Activations, Compute, WideActivations};
+use crate::kernels::{Activations, Compute};
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -31,10 +31,12 @@ pub struct State {
     v: Vec<f32>,
     gate: Vec<f32>,
     up: Vec<f32>,
+    /// The input of one projection, where each has a norm of its own.
+    own: Vec<f32>,
     activations: Activations,
     partials: Partials,
     /// The input of the output head.
-    head: WideActivations,
+    head: HeadInput,
     logits: Vec<f32>,
 }
 
@@ -47,23 +49,25 @@ impl State {
         let config = &model.config;
         let batch = batch.clamp(1, context.max(1));
         let buffer = |width: usize| try_zeroed(batch.saturating_mul(width), "a batch of activations");
+        let widths = Widths::of(config);
         Ok(State {
             cache: KvCache::new(config, kind, context),
             batch,
             tokens: 0,
             rows: 0,
             layer: 0,
-            rope: Rope::default(),
+            rope: Rope::new(config, model.weights.rope_factors(config, context))?,
             x: buffer(config.embedding)?,
-            h: buffer(config.embedding.max(config.feed_forward))?,
-            q: buffer(config.embedding)?,
+            h: buffer(widths.h)?,
+            q: buffer(widths.q)?,
             k: buffer(config.kv_width())?,
             v: buffer(config.kv_width())?,
             gate: buffer(config.feed_forward)?,
             up: buffer(config.feed_forward)?,
+            own: buffer(widths.own)?,
             activations: Activations::new(),
             partials: Partials::new(config, context, batch)?,
-            head: WideActivations::new(config.embedding)?,
+            head: HeadInput::new(config.embedding)?,
             logits: try_zeroed(config.vocabulary, "the logits")?,
         })
     }
@@ -71,13 +75,14 @@ impl State {
     /// Bytes of everything but the KV cache, when it has worked, with one thread.
     pub fn buffer_bytes(config: &Config, context: usize, batch: usize) -> u64 {
         let batch = batch.clamp(1, context.max(1));
+        let widths = Widths::of(config);
         let [e, f, kv] = [config.embedding, config.feed_forward, config.kv_width()].map(|width| width as u64);
-        let widest = e.max(f);
-        let floats = 2 * e + widest + 2 * kv + 2 * f + config.head_dim as u64;
-        let quantized = widest * (2 * size_of::<i8>() + size_of::<i16>()) as u64;
+        let [h, q, own] = [widths.h, widths.q, widths.own].map(|width| width as u64);
+        let floats = e + h + q + 2 * kv + 2 * f + own + config.head_dim as u64;
+        let quantized = h * (2 * size_of::<i8>() + size_of::<i16>()) as u64;
         let a_token = 4 * floats + quantized;
         let partials = 4 * Partials::len(config, context, batch) as u64;
-        let rows = config.embedding.saturating_add(2 * config.kv_width()).max(config.feed_forward.saturating_mul(2));
+        let rows = config.q_width().saturating_add(2 * config.kv_width()).max(config.feed_forward.saturating_mul(2));
         let tables = scratch_bytes(rows, batch);
         (batch as u64).saturating_mul(a_token).saturating_add(partials + tables) + 4 * (e + config.vocabulary as u64)
     }
@@ -105,8 +110,9 @@ impl State {
         self.cache.reserve(tokens.len())?;
         for (&id, x) in tokens.iter().zip(self.x.chunks_exact_mut(config.embedding)) {
             model.weights.token_embd.row(id as usize, x);
+            x.iter_mut().for_each(|x| *x *= config.embedding_scale);
         }
-        self.rope.prepare(config, model.weights.rope_freqs.as_deref(), self.cache.len(), tokens.len())?;
+        self.rope.prepare(self.cache.len(), tokens.len())?;
         self.tokens = tokens.len();
         self.layer = 0;
         Ok(())
@@ -139,16 +145,46 @@ impl State {
     /// [`Error::NotFinite`] where they, or what they come from, are no numbers.
     pub fn logits(&mut self, model: &Model, row: usize) -> Result<&mut [f32]> {
         let config = &model.config;
+        self.hidden(model, row)?;
+        let h = &mut self.h[..config.embedding];
+        h.iter_mut().for_each(|h| *h /= config.logit_scale);
+        model.weights.head().logits(&model.compute, h, &mut self.head, &mut self.logits)?;
+        if !finite(&self.logits) {
+            return Err(Error::NotFinite { layer: None, part: "the output head" });
+        }
+        Ok(&mut self.logits)
+    }
+
+    /// Token `row` of the pass that was completed last, after the last norm: `[embedding]`.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] where it, or what it comes from, is no number.
+    pub fn hidden(&mut self, model: &Model, row: usize) -> Result<&mut [f32]> {
+        let config = &model.config;
         let h = &mut self.h[..config.embedding];
         let x = &self.x[row * config.embedding..][..config.embedding];
         if !model.compute.backend.rms_norm(x, &model.weights.output_norm, config.rms_epsilon, h) {
             return Err(before(config.layers));
         }
-        model.weights.head().logits(&model.compute, h, &mut self.head, &mut self.logits);
-        if !finite(&self.logits) {
-            return Err(Error::NotFinite { layer: None, part: "the output head" });
-        }
-        Ok(&mut self.logits)
+        Ok(h)
+    }
+
+    /// Whether a pass has been completed whose tokens are at hand.
+    pub fn has_read(&self) -> bool {
+        self.rows > 0
+    }
+
+    /// What has been computed of tokens is not asked for any more: the cache has become another text's.
+    pub fn forget(&mut self) {
+        self.rows = 0;
+    }
+
+    /// The last token of the pass that was completed last, after the last norm.
+    ///
+    /// # Errors
+    /// As [`hidden`](Self::hidden).
+    pub fn last_hidden(&mut self, model: &Model) -> Result<&mut [f32]> {
+        self.hidden(model, self.rows.saturating_sub(1))
     }
 
     /// Logits after the last token of the pass that was completed last.
@@ -166,27 +202,33 @@ impl State {
 
     fn attend(&mut self, model: &Model) -> Result<()> {
         let (config, compute, layer) = (&model.config, &model.compute, &model.weights.layers[self.layer]);
-        let (n, width, kv_width) = (self.tokens, config.embedding, config.kv_width());
+        let (n, width, q_width, kv_width) = (self.tokens, config.embedding, config.q_width(), config.kv_width());
         let x = &mut self.x[..n * width];
-        let h = &mut self.h[..n * width];
-        let q = &mut self.q[..n * width];
+        let (h, q) = (&mut self.h, &mut self.q);
         let (k, v) = (&mut self.k[..n * kv_width], &mut self.v[..n * kv_width]);
+        let mut projection = Projection { config, compute, own: &mut self.own, activations: &mut self.activations };
 
-        if !norm_rows(compute, config, x, &layer.attn_norm, h) {
+        if !norm_rows(compute, config, x, &layer.attn_norm, &mut h[..n * width]) {
             return Err(before(self.layer));
         }
-        quantize(&mut self.activations, compute, h, width, &[&layer.attn_q, &layer.attn_k, &layer.attn_v])?;
-        let projections = [(&layer.attn_q, &mut *q), (&layer.attn_k, &mut *k), (&layer.attn_v, &mut *v)];
-        apply(compute, h, &self.activations, projections);
+        let projections = [(&layer.attn_q, &mut q[..n * q_width]), (&layer.attn_k, &mut *k), (&layer.attn_v, &mut *v)];
+        if !projection.apply(&h[..n * width], width, projections)? {
+            return Err(in_attention(self.layer));
+        }
 
-        for (heads, width) in [(&mut *q, width), (&mut *k, kv_width)] {
-            for (i, row) in heads.chunks_exact_mut(width).enumerate() {
-                let (cos, sin) = self.rope.row(i);
-                row.chunks_exact_mut(config.head_dim).for_each(|head| compute.backend.rope(head, cos, sin));
+        let q_heads = &mut q[..n * q_width];
+        for (heads, width, norm) in [(q_heads, q_width, &layer.attn_q_norm), (&mut *k, kv_width, &layer.attn_k_norm)] {
+            if let Some(norm) = norm {
+                let raw = &mut h[..heads.len()];
+                raw.copy_from_slice(heads);
+                if !norm_rows(compute, config, raw, norm, heads) {
+                    return Err(in_attention(self.layer));
+                }
             }
+            self.rope.apply(compute, heads, width);
         }
         // The cache holds finite numbers alone, and queries are rounded too where it has 8 bits: both would hide it.
-        if ![&*q, k, v].into_iter().all(finite) {
+        if ![&q[..n * q_width], k, v].into_iter().all(finite) {
             return Err(in_attention(self.layer));
         }
         let position = self.cache.len();
@@ -194,14 +236,21 @@ impl State {
             self.cache.store(compute.backend, self.layer, position + i, k, v);
         }
 
-        attention(compute, config, &self.cache, self.layer, position, q, h, &mut self.partials)?;
-        // The queries are spent: their buffer takes the norm, then the heads' the product.
-        if !norm_rows(compute, config, h, &layer.attn_sub_norm, q) {
+        let heads = &mut h[..n * q_width];
+        attention(compute, config, &self.cache, self.layer, position, &q[..n * q_width], heads, &mut self.partials)?;
+        // The queries are spent: their buffer takes the norm, then the heads' the product; without a norm, theirs.
+        let (from, to) = match &layer.attn_sub_norm {
+            Some(norm) if !norm_rows(compute, config, heads, norm, &mut q[..n * q_width]) => {
+                return Err(in_attention(self.layer));
+            }
+            Some(_) => (q, h),
+            None => (h, q),
+        };
+        let (from, to) = (&from[..n * q_width], &mut to[..n * width]);
+        if !projection.apply(from, q_width, [(&layer.attn_output, &mut *to)])? {
             return Err(in_attention(self.layer));
         }
-        quantize(&mut self.activations, compute, q, width, &[&layer.attn_output])?;
-        apply(compute, q, &self.activations, [(&layer.attn_output, &mut *h)]);
-        compute.backend.add(x, h);
+        compute.backend.add_scaled(x, config.residual_scale, to);
         Ok(())
     }
 
@@ -210,24 +259,93 @@ impl State {
         let (n, width, inner) = (self.tokens, config.embedding, config.feed_forward);
         let x = &mut self.x[..n * width];
         let (gate, up) = (&mut self.gate[..n * inner], &mut self.up[..n * inner]);
+        let mut projection = Projection { config, compute, own: &mut self.own, activations: &mut self.activations };
 
         let h = &mut self.h[..n * width];
         if !norm_rows(compute, config, x, &layer.ffn_norm, h) {
             return Err(in_attention(self.layer));
         }
-        quantize(&mut self.activations, compute, h, width, &[&layer.ffn_gate, &layer.ffn_up])?;
-        apply(compute, h, &self.activations, [(&layer.ffn_gate, &mut *gate), (&layer.ffn_up, &mut *up)]);
+        if !projection.apply(h, width, [(&layer.ffn_gate, &mut *gate), (&layer.ffn_up, &mut *up)])? {
+            return Err(in_feed_forward(self.layer));
+        }
         gated(compute, config, gate, up);
 
         let h = &mut self.h[..n * inner];
-        if !norm_rows(compute, config, gate, &layer.ffn_sub_norm, h) {
+        let (from, is_finite) = match &layer.ffn_sub_norm {
+            Some(norm) => {
+                let is_finite = norm_rows(compute, config, gate, norm, h);
+                (h, is_finite)
+            }
+            None => {
+                let is_finite = finite(gate);
+                (gate, is_finite)
+            }
+        };
+        let down = &mut self.q[..n * width];
+        if !is_finite || !projection.apply(from, inner, [(&layer.ffn_down, &mut *down)])? {
             return Err(in_feed_forward(self.layer));
         }
-        quantize(&mut self.activations, compute, h, inner, &[&layer.ffn_down])?;
-        let down = &mut self.q[..n * width];
-        apply(compute, h, &self.activations, [(&layer.ffn_down, &mut *down)]);
-        compute.backend.add(x, down);
+        compute.backend.add_scaled(x, config.residual_scale, down);
         Ok(())
+    }
+}
+
+/// Widths of the buffers that serve several steps.
+struct Widths {
+    h: usize,
+    q: usize,
+    own: usize,
+}
+
+impl Widths {
+    fn of(config: &Config) -> Self {
+        let widest = config.embedding.max(config.q_width()).max(config.feed_forward);
+        Widths {
+            h: widest,
+            q: config.embedding.max(config.q_width()),
+            own: if config.input_norms { widest } else { 0 },
+        }
+    }
+}
+
+/// Linear layers with what they need besides their inputs.
+struct Projection<'a> {
+    config: &'a Config,
+    compute: &'a Compute,
+    own: &'a mut [f32],
+    activations: &'a mut Activations,
+}
+
+impl Projection<'_> {
+    /// `y[token][rows]` of each layer from the inputs `x[token][width]`, which all have in common; where they have norms of
+    /// their own, from these. False where an input is no number.
+    fn apply<const N: usize>(
+        &mut self,
+        x: &[f32],
+        width: usize,
+        layers: [(&ScaledLinear, &mut [f32]); N],
+    ) -> Result<bool> {
+        let Projection { config, compute, own, activations } = self;
+        if layers.iter().all(|(layer, _)| layer.norm.is_none()) {
+            quantize(activations, compute, x, width, &layers.each_ref().map(|(layer, _)| *layer))?;
+            apply(compute, x, activations, layers);
+            return Ok(true);
+        }
+        for (layer, y) in layers {
+            let x = match &layer.norm {
+                Some(norm) => {
+                    let own = &mut own[..x.len()];
+                    if !norm_rows(compute, config, x, norm, own) {
+                        return Ok(false);
+                    }
+                    &*own
+                }
+                None => x,
+            };
+            quantize(activations, compute, x, width, &[layer])?;
+            apply(compute, x, activations, [(layer, y)]);
+        }
+        Ok(true)
     }
 }
 

@@ -1,8 +1,9 @@
 //! What a model's files say before their first weight, checked: configuration, names, shapes and types.
 
+use super::architecture::{Architecture, Norm};
 use super::memory::{Holding, Sizes};
 use super::tensor_sink::Held;
-use super::tensors::{is_table, required, shape};
+use super::tensors::{is_input_norm, is_table, required, shape};
 use super::{Config, Estimate, LoaderOptions};
 use crate::gguf::{Decoder, Event, Limits, Metadata, Split, TensorInfo, TensorType, Value};
 use crate::{Error, Result};
@@ -174,8 +175,11 @@ impl Header {
 
     /// Every tensor must have a place in the graph and its shape, before the long part of the file.
     fn check_tensors(&mut self) -> Result<()> {
-        let Some(config) = &self.config else { return Ok(()) };
         let table = self.decoder.tensors();
+        let Some(config) = &mut self.config else { return Ok(()) };
+        let may = Architecture::of(&config.architecture).is_some_and(|architecture| architecture.has(Norm::Input));
+        config.input_norms |= may && table.iter().any(|info| is_input_norm(&info.name));
+        let Some(config) = &self.config else { return Ok(()) };
         for info in table {
             match shape(config, &info.name) {
                 Some(expected) if info.dims == expected => {
@@ -213,7 +217,8 @@ impl Header {
         let mut here = HashSet::new();
         here.try_reserve(table.len()).map_err(|_| no_room(table.len()))?;
         here.extend(table.iter().map(|info| info.name.as_str()));
-        match required(config).find(|name| !here.contains(name.as_str()) && !self.earlier.contains(name)) {
+        let has = |name: &str| here.contains(name) || self.earlier.contains(name);
+        match required(config, has).find(|name| !has(name)) {
             Some(name) => Err(Error::MissingTensor { name }),
             None => Ok(()),
         }

@@ -3,8 +3,8 @@
 use super::header::Header;
 use super::memory::{self, WASM_LIMIT};
 use super::tensor_sink::{Held, Tensor, TensorSink};
-use super::tensors::{EMBEDDING, OUTPUT, OUTPUT_NORM, ROPE_FREQS};
-use super::weights::ScaledLinear;
+use super::tensors::{EMBEDDING, OUTPUT, OUTPUT_NORM, ROPE_FREQS, ROPE_LONG, ROPE_SHORT};
+use super::weights::{RopeFactors, ScaledLinear};
 use super::{Embedding, KvType, Layer, Linear, Model, Weights};
 use crate::allocate::try_with_capacity;
 use crate::chat::Template;
@@ -258,18 +258,21 @@ impl Loader {
         let mut take = Take(self.tensors);
         let mut layers = try_with_capacity(config.layers, "the layers")?;
         for i in 0..config.layers {
+            let blk = |name: &str| format!("blk.{i}.{name}");
             layers.push(Layer {
-                attn_norm: take.floats(&format!("blk.{i}.attn_norm.weight"))?,
-                attn_sub_norm: take.floats(&format!("blk.{i}.attn_sub_norm.weight"))?,
-                ffn_norm: take.floats(&format!("blk.{i}.ffn_norm.weight"))?,
-                ffn_sub_norm: take.floats(&format!("blk.{i}.ffn_sub_norm.weight"))?,
-                attn_q: take.linear(&format!("blk.{i}.attn_q"))?,
-                attn_k: take.linear(&format!("blk.{i}.attn_k"))?,
-                attn_v: take.linear(&format!("blk.{i}.attn_v"))?,
-                attn_output: take.linear(&format!("blk.{i}.attn_output"))?,
-                ffn_gate: take.linear(&format!("blk.{i}.ffn_gate"))?,
-                ffn_up: take.linear(&format!("blk.{i}.ffn_up"))?,
-                ffn_down: take.linear(&format!("blk.{i}.ffn_down"))?,
+                attn_norm: take.floats(&blk("attn_norm.weight"))?,
+                attn_q_norm: take.optional(&blk("attn_q_norm.weight")),
+                attn_k_norm: take.optional(&blk("attn_k_norm.weight")),
+                attn_sub_norm: take.optional(&blk("attn_sub_norm.weight")),
+                ffn_norm: take.floats(&blk("ffn_norm.weight"))?,
+                ffn_sub_norm: take.optional(&blk("ffn_sub_norm.weight")),
+                attn_q: take.linear(&blk("attn_q"))?,
+                attn_k: take.linear(&blk("attn_k"))?,
+                attn_v: take.linear(&blk("attn_v"))?,
+                attn_output: take.linear(&blk("attn_output"))?,
+                ffn_gate: take.linear(&blk("ffn_gate"))?,
+                ffn_up: take.linear(&blk("ffn_up"))?,
+                ffn_down: take.linear(&blk("ffn_down"))?,
             });
         }
         let dense = layers.iter().flat_map(Layer::linears).filter(|l| matches!(l.linear, Linear::Dense(_))).count();
@@ -290,7 +293,7 @@ impl Loader {
             token_embd,
             output,
             output_norm: take.floats(OUTPUT_NORM)?,
-            rope_freqs: take.floats(ROPE_FREQS).ok(),
+            rope_factors: take.rope_factors(),
             layers,
         };
         let model = Model::new(config, weights, self.compute);
@@ -314,16 +317,31 @@ impl Take {
         }
     }
 
+    /// The header has seen to it that those are there which the graph needs.
+    fn optional(&mut self, name: &str) -> Option<Vec<f32>> {
+        self.floats(name).ok()
+    }
+
+    /// As in llama.cpp, one list for all contexts goes before two.
+    fn rope_factors(&mut self) -> Option<RopeFactors> {
+        let [always, short, long] = [ROPE_FREQS, ROPE_SHORT, ROPE_LONG].map(|name| self.optional(name));
+        match always {
+            Some(short) => Some(RopeFactors { short, long: None }),
+            None => short.map(|short| RopeFactors { long: long.filter(|long| *long != short), short }),
+        }
+    }
+
     /// A matrix with a row a token, where there is one of the name.
     fn table(&mut self, name: &str) -> Option<Embedding> {
         match self.0.remove(name) {
             Some(Tensor::Dense(matrix)) => Some(Embedding::File(matrix)),
             Some(Tensor::Int8(matrix)) => Some(Embedding::Int8(matrix)),
+            Some(Tensor::Ternary(matrix)) => Some(Embedding::Ternary(matrix)),
             _ => None,
         }
     }
 
-    /// A matrix, with the factor that arch `bitnet` may keep beside it.
+    /// A matrix, with what may be kept beside it.
     fn linear(&mut self, name: &str) -> Result<ScaledLinear> {
         let weight = format!("{name}.weight");
         let linear = match self.0.remove(&weight) {
@@ -331,7 +349,7 @@ impl Take {
             Some(Tensor::Dense(matrix)) => Linear::Dense(matrix),
             _ => return Err(Error::MissingTensor { name: weight }),
         };
-        let scale = self.floats(&format!("{name}.scale")).ok().and_then(|values| values.first().copied());
-        Ok(ScaledLinear { linear, scale })
+        let scale = self.optional(&format!("{name}.scale")).and_then(|values| values.first().copied());
+        Ok(ScaledLinear { norm: self.optional(&format!("{name}_norm_in.weight")), linear, scale })
     }
 }

@@ -1,6 +1,6 @@
 //! How much memory a model takes: told from its header, by the sizes with which the loader fills it.
 
-use super::config::WASM_BATCH;
+use super::config::DEFAULT_BATCH;
 use super::tensor_sink::Held;
 use super::tensors::{OUTPUT, is_table};
 use super::{Config, EmbeddingType, KvCache, KvType, State};
@@ -111,6 +111,11 @@ impl Estimate {
         self.config.parameters() + self.sizes.head
     }
 
+    /// Whether there is an output head beside the token embedding.
+    pub fn has_own_head(&self) -> bool {
+        self.sizes.head > 0
+    }
+
     /// Block formats with their counts: `42 × TQ2_0, 26 × F32`.
     pub fn quantization(&self) -> String {
         quantization(&self.types)
@@ -163,7 +168,7 @@ fn peak(config: &Config, kv_type: KvType, context: usize, sizes: Sizes) -> u64 {
         sizes.matrices,
         sizes.vectors,
         KvCache::new(config, kv_type, context).bytes_when_full(),
-        State::buffer_bytes(config, context, WASM_BATCH),
+        State::buffer_bytes(config, context, DEFAULT_BATCH),
         // The sampler's candidates.
         config.vocabulary as u64 * 16,
     ];

@@ -1,5 +1,6 @@
-//! The transformer of BitNet b1.58, as microsoft/BitNet and Hugging Face's `modeling_bitnet` compute it.
+//! The transformers of ternary language models, as Hugging Face's transformers and llama.cpp compute them.
 //!
+//! - `architecture.rs` has a row an architecture: all in which one's graph differs from another's.
 //! - [`Config`] is read from the metadata and checked before anything is allocated.
 //! - [`Loader`] is the parser's sink: each chunk of tensor bytes is unpacked, repacked into the kernels' layout
 //!   and dropped, so that memory peaks at the packed model plus one chunk.
@@ -10,8 +11,10 @@
 //!
 //! Next: [`kernels`](crate::kernels), with which it computes.
 
+mod architecture;
 mod attention;
 mod config;
+mod describe;
 mod estimator;
 mod feed_forward;
 #[cfg(not(target_family = "wasm"))]
@@ -23,11 +26,13 @@ mod kv_cache;
 mod loader;
 mod memory;
 mod rope;
+mod rope_scaling;
 mod tensor_sink;
 mod tensors;
 mod weights;
 
-pub use config::{Activation, Config, DEFAULT_BATCH, DEFAULT_CONTEXT};
+pub use architecture::Pairs;
+pub use config::{Activation, Config, DEFAULT_BATCH, DEFAULT_CONTEXT, Pooling};
 pub use estimator::Estimator;
 #[cfg(not(target_family = "wasm"))]
 pub use files::Spent;
@@ -36,6 +41,7 @@ pub use forward::State;
 pub use kv_cache::{KvCache, KvType};
 pub use loader::{EmbeddingType, Loaded, Loader, LoaderOptions};
 pub use memory::{Estimate, WASM_LIMIT};
+pub use rope_scaling::RopeScaling;
 pub use weights::{Embedding, Layer, Linear, ScaledLinear, Weights};
 
 #[cfg(target_family = "wasm")]

@@ -1,9 +1,9 @@
 //! One tensor's bytes, in chunks of any size, into the form that the graph reads.
 
 use super::EmbeddingType;
-use super::tensors::{ROPE_FREQS, is_table};
+use super::tensors::{is_rope_factors, is_table};
 use crate::allocate::{try_with_capacity, try_zeroed};
-use crate::blocks::{self, BlockReader, i2_s, tq1_0, tq2_0};
+use crate::blocks::{self, BlockReader, i2_s, ptq1_0, q4_k, q5_k, tq1_0, tq2_0};
 use crate::gguf::{TensorInfo, TensorType};
 use crate::kernels::{Compute, DenseMatrix, Int8Matrix, NotFinite, Packing, TernaryMatrix, TernaryPacker};
 use crate::{Error, Result};
@@ -26,13 +26,15 @@ pub(crate) enum Held {
     Dense,
     /// A matrix in 8 bits, with a scale a row.
     Int8,
-    /// The ternary matrix of a linear layer, repacked.
+    /// A ternary matrix, repacked: of a linear layer, or a table in ternary blocks.
     Ternary,
 }
 
 impl Held {
     pub(crate) fn of(info: &TensorInfo, embedding: EmbeddingType) -> Self {
         match info.kind {
+            // Looked up and multiplied as they are: nothing else takes less memory, and no weight is rounded.
+            kind if is_table(&info.name) && Packing::of(kind).is_some_and(Packing::in_groups) => Held::Ternary,
             _ if is_table(&info.name) => {
                 if embedding.rounds(info) {
                     Held::Int8
@@ -41,7 +43,7 @@ impl Held {
                 }
             }
             _ if info.dims.len() == 1 => Held::Floats,
-            TensorType::I2S | TensorType::TQ1_0 | TensorType::TQ2_0 => Held::Ternary,
+            kind if Packing::of(kind).is_some() => Held::Ternary,
             _ => Held::Dense,
         }
     }
@@ -53,7 +55,7 @@ impl Held {
             Held::Floats => info.elements().saturating_mul(4),
             Held::Dense => info.size,
             Held::Int8 => Int8Matrix::bytes_of(rows, cols),
-            Held::Ternary => TernaryMatrix::bytes_of(rows, cols),
+            Held::Ternary => TernaryMatrix::bytes_of(packing(info), rows, cols),
         }
     }
 }
@@ -86,14 +88,7 @@ impl TensorSink {
                 let matrix = Int8Matrix::new(rows, cols)?;
                 TensorSink::Int8(Int8Sink { kind: info.kind, rows: BlockReader::new(row_bytes)?, row_bytes, matrix })
             }
-            Held::Ternary => TensorSink::Ternary(TernarySink::new(
-                info,
-                match info.kind {
-                    TensorType::TQ1_0 => Packing::Tq1,
-                    TensorType::TQ2_0 => Packing::Tq2,
-                    _ => Packing::I2S,
-                },
-            )?),
+            Held::Ternary => TensorSink::Ternary(TernarySink::new(info, packing(info))?),
         })
     }
 
@@ -132,7 +127,7 @@ impl FloatSink {
         let mut values = try_zeroed(self.len, "a norm")?;
         blocks::decode_row(self.kind, &self.bytes, &mut values)?;
         // A norm may silence a channel; a matrix or an angle that is multiplied by, or divided by, 0 is damage.
-        let never_zero = name.ends_with(".scale") || name == ROPE_FREQS;
+        let never_zero = name.ends_with(".scale") || is_rope_factors(name);
         match values.iter().position(|v: &f32| !v.is_finite() || (never_zero && *v == 0.0)) {
             Some(i) => {
                 let must = if never_zero { "finite and not 0" } else { "finite" };
@@ -162,8 +157,11 @@ impl DenseSink {
             TensorType::F16 => first::<2>(new, |b| f16(b[1])),
             TensorType::BF16 => first::<2>(new, |b| u16::from_le_bytes(b) & 0x7f80 == 0x7f80),
             TensorType::F32 => first::<4>(new, |b| u32::from_le_bytes(b) & 0x7f80_0000 == 0x7f80_0000),
-            TensorType::Q4_0 => first::<18>(new, |b| f16(b[1])),
-            TensorType::Q8_0 => first::<34>(new, |b| f16(b[1])),
+            TensorType::Q4_0 | TensorType::Q1_0 | TensorType::Q2_0 => first::<18>(new, |b| f16(b[1])),
+            TensorType::Q8_0 | TensorType::PQ2_0 => first::<34>(new, |b| f16(b[1])),
+            TensorType::PTQ1_0 => first::<{ ptq1_0::BYTES }>(new, |b| f16(b[ptq1_0::BYTES - 1])),
+            TensorType::Q4_K => first::<{ q4_k::BYTES }>(new, |b| f16(b[1]) | f16(b[3])),
+            TensorType::Q5_K => first::<{ q5_k::BYTES }>(new, |b| f16(b[1]) | f16(b[3])),
             TensorType::Q6_K => first::<210>(new, |b| f16(b[209])),
             TensorType::TQ1_0 => first::<{ tq1_0::BYTES }>(new, |b| f16(b[tq1_0::BYTES - 1])),
             TensorType::TQ2_0 => first::<{ tq2_0::BYTES }>(new, |b| f16(b[tq2_0::BYTES - 1])),
@@ -232,6 +230,8 @@ enum TernaryScales {
         /// One scale a block, from the first disagreement on.
         each: Vec<f32>,
     },
+    /// Q1_0, Q2_0, PQ2_0 and PTQ1_0: the packer takes them with the codes.
+    Packed,
 }
 
 impl TernarySink {
@@ -249,6 +249,7 @@ impl TernarySink {
             blocks,
             scales: match packing {
                 Packing::I2S => TernaryScales::Tail(try_with_capacity(i2_s::BYTES, "the scale of a matrix")?),
+                Packing::Q1 | Packing::Q2 | Packing::LongQ2 | Packing::Ptq1 => TernaryScales::Packed,
                 Packing::Tq1 | Packing::Tq2 => TernaryScales::Blocks { shared: None, each: Vec::new() },
             },
         })
@@ -293,6 +294,7 @@ impl TernarySink {
                 packer.finish_scaled(shared.map_or(1.0, f16::to_f32))
             }
             TernaryScales::Blocks { each, .. } => packer.finish_block_scaled(block, each),
+            TernaryScales::Packed => packer.finish_groups(),
         }))
     }
 }
@@ -300,9 +302,16 @@ impl TernarySink {
 impl TernaryScales {
     /// Takes the scales of a run of blocks, `first` the index of the first. False if one is not finite.
     fn take(&mut self, packing: Packing, run: &[u8], first: usize, blocks: usize) -> Result<bool> {
-        let TernaryScales::Blocks { shared, each } = self else { return Ok(true) };
+        let (shared, each) = match self {
+            TernaryScales::Tail(_) => return Ok(true),
+            TernaryScales::Packed => {
+                let blocks = run.chunks_exact(packing.block_bytes());
+                return Ok(blocks.fold(true, |finite, block| finite & block_scale(packing, block).is_finite()));
+            }
+            TernaryScales::Blocks { shared, each } => (shared, each),
+        };
         for (i, block) in run.chunks_exact(packing.block_bytes()).enumerate() {
-            let scale = block_scale(block);
+            let scale = block_scale(packing, block);
             if each.is_empty() && shared.is_some_and(|shared| shared.to_bits() == scale.to_bits()) {
                 continue;
             }
@@ -321,18 +330,18 @@ impl TernaryScales {
     }
 }
 
-/// The scale of a TQ1_0 or TQ2_0 block: its last two bytes.
-fn block_scale(block: &[u8]) -> f16 {
-    f16::from_le_bytes(*block.last_chunk().unwrap_or(&[0; 2]))
+/// The scale of a block of a packing that has one.
+fn block_scale(packing: Packing, block: &[u8]) -> f16 {
+    f16::from_le_bytes(*block[packing.scale_at()..].first_chunk().unwrap_or(&[0; 2]))
 }
 
 /// Whether all weights of a TQ1_0 or TQ2_0 block are 0.
 fn is_zeros(packing: Packing, block: &[u8]) -> bool {
     let mut codes = [0; tq2_0::BLOCK];
     match packing {
-        Packing::I2S => return false,
         Packing::Tq1 => block.first_chunk().map(|block| tq1_0::decode(block, &mut codes)),
         Packing::Tq2 => block.first_chunk().map(|block| tq2_0::decode(block, &mut codes)),
+        _ => return false,
     };
     codes.iter().all(|&code| code == 1)
 }
@@ -342,16 +351,27 @@ fn damage(packing: Packing, run: &[u8], first: usize) -> String {
     let weights = packing.block();
     for (i, block) in run.chunks_exact(packing.block_bytes()).enumerate() {
         let (index, scaled) = (first + i, packing != Packing::I2S);
-        let codes = if scaled { &block[..block.len() - 2] } else { block };
-        if packing != Packing::Tq1 && codes.iter().any(|byte| byte & byte >> 1 & 0x55 != 0) {
+        let codes = match packing {
+            // Any bits are codes.
+            Packing::Tq1 | Packing::Ptq1 | Packing::Q1 => &[],
+            Packing::I2S => block,
+            Packing::Tq2 => &block[..packing.scale_at()],
+            Packing::Q2 | Packing::LongQ2 => &block[2..],
+        };
+        if codes.iter().any(|byte| byte & byte >> 1 & 0x55 != 0) {
             let (from, to) = (index * weights, (index + 1) * weights);
             return format!("a code 3 among weights {from}..{to}: codes are 0, 1 and 2; the file is damaged");
         }
-        if scaled && !block_scale(block).is_finite() {
-            return format!("the scale of block {index} is {}", block_scale(block));
+        if scaled && !block_scale(packing, block).is_finite() {
+            return format!("the scale of block {index} is {}", block_scale(packing, block));
         }
     }
     "a block is damaged".to_owned()
+}
+
+/// That of a tensor that is held ternary.
+fn packing(info: &TensorInfo) -> Packing {
+    Packing::of(info.kind).expect("a ternary type")
 }
 
 fn bad(name: &str, reason: String) -> Error {

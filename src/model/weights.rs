@@ -1,12 +1,15 @@
 //! What the graph reads: matrices in the kernels' layout, norms in f32.
 
+use super::Config;
+use crate::Result;
 use crate::kernels::tables::Product;
 use crate::kernels::{Activations, Compute, DenseMatrix, Int8Matrix, TernaryMatrix, WideActivations};
-use crate::kernels::{dense_matmul, int8_matvec, ternary_matmuls};
+use crate::kernels::{dense_matmul, int8_matvec, ternary_matmul, ternary_matmuls};
 
 /// A linear layer, rows × columns as outputs × inputs.
 pub enum Linear {
-    /// Weights of -1, 0 and +1: inputs are rounded to int8, one scale a row (BitNet's BitLinear).
+    /// Weights of -1, 0 and +1: inputs are rounded to int8, with one scale a row (BitNet's BitLinear) or, for types with a
+    /// scale for each 64 or 128 weights, one for each 32 inputs (llama.cpp's Q8_0).
     Ternary(TernaryMatrix),
     /// Any other type a file may hold: a plain float product, as llama.cpp computes it.
     Dense(DenseMatrix),
@@ -47,11 +50,13 @@ impl Linear {
     }
 }
 
-/// A linear layer with the factor that files of arch `bitnet` may keep beside it (`.scale`).
+/// A linear layer with what files may keep beside it.
 pub struct ScaledLinear {
+    /// A norm of its own over its input (`_norm_in`).
+    pub norm: Option<Vec<f32>>,
     /// The matrix.
     pub linear: Linear,
-    /// Multiplied into every output, after the product.
+    /// Multiplied into every output, after the product (`.scale`, in files of arch `bitnet`).
     pub scale: Option<f32>,
 }
 
@@ -84,6 +89,21 @@ pub enum Embedding {
     File(DenseMatrix),
     /// Rounded to 8 bits, with a scale a row.
     Int8(Int8Matrix),
+    /// In ternary blocks, as in the file.
+    Ternary(TernaryMatrix),
+}
+
+/// The last hidden state in the form that the output head wants: scratch.
+pub(crate) struct HeadInput {
+    wide: WideActivations,
+    groups: Activations,
+}
+
+impl HeadInput {
+    /// For states of this width.
+    pub(crate) fn new(width: usize) -> Result<Self> {
+        Ok(HeadInput { wide: WideActivations::new(width)?, groups: Activations::new() })
+    }
 }
 
 impl Embedding {
@@ -92,18 +112,27 @@ impl Embedding {
         match self {
             Embedding::File(matrix) => matrix.row(id, out),
             Embedding::Int8(matrix) => matrix.row(id, out),
+            Embedding::Ternary(matrix) => matrix.row(id, out),
         }
     }
 
-    /// `logits[vocabulary]` of one token's last hidden state; `wide` is scratch.
-    pub(crate) fn logits(&self, c: &Compute, h: &[f32], wide: &mut WideActivations, logits: &mut [f32]) {
+    /// `logits[vocabulary]` of one token's last hidden state; `input` is scratch.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory).
+    pub(crate) fn logits(&self, c: &Compute, h: &[f32], input: &mut HeadInput, logits: &mut [f32]) -> Result<()> {
         match self {
             Embedding::File(matrix) => dense_matmul(c, matrix, h, logits),
             Embedding::Int8(matrix) => {
-                wide.quantize(c.backend, h);
-                int8_matvec(c, matrix, wide, logits);
+                input.wide.quantize(c.backend, h);
+                int8_matvec(c, matrix, &input.wide, logits);
+            }
+            Embedding::Ternary(matrix) => {
+                input.groups.quantize_best(c, h, matrix.cols(), std::iter::once(matrix))?;
+                ternary_matmul(c, matrix, &input.groups, logits);
             }
         }
+        Ok(())
     }
 
     /// Bytes in memory.
@@ -111,6 +140,7 @@ impl Embedding {
         match self {
             Embedding::File(matrix) => matrix.bytes() as u64,
             Embedding::Int8(matrix) => matrix.bytes() as u64,
+            Embedding::Ternary(matrix) => matrix.bytes() as u64,
         }
     }
 
@@ -119,6 +149,7 @@ impl Embedding {
         match self {
             Embedding::File(matrix) => matrix.memory(),
             Embedding::Int8(matrix) => matrix.memory(),
+            Embedding::Ternary(matrix) => matrix.memory(),
         }
     }
 
@@ -127,14 +158,16 @@ impl Embedding {
         match self {
             Embedding::File(_) => &[],
             Embedding::Int8(matrix) => matrix.scales(),
+            Embedding::Ternary(matrix) => matrix.scales(),
         }
     }
 
-    /// Its type in memory: a format's name, or `int8`.
+    /// Its type in memory: a format's name, `int8` or `ternary`.
     pub fn type_name(&self) -> &'static str {
         match self {
             Embedding::File(matrix) => matrix.kind().name(),
             Embedding::Int8(_) => "int8",
+            Embedding::Ternary(_) => "ternary",
         }
     }
 }
@@ -143,12 +176,16 @@ impl Embedding {
 pub struct Layer {
     /// Norm before attention.
     pub attn_norm: Vec<f32>,
+    /// Norm of each head of queries.
+    pub attn_q_norm: Option<Vec<f32>>,
+    /// Norm of each head of keys.
+    pub attn_k_norm: Option<Vec<f32>>,
     /// Norm between attention and its output projection.
-    pub attn_sub_norm: Vec<f32>,
+    pub attn_sub_norm: Option<Vec<f32>>,
     /// Norm before the feed-forward network.
     pub ffn_norm: Vec<f32>,
     /// Norm between the gated product and the down projection.
-    pub ffn_sub_norm: Vec<f32>,
+    pub ffn_sub_norm: Option<Vec<f32>>,
     /// Queries.
     pub attn_q: ScaledLinear,
     /// Keys.
@@ -172,6 +209,14 @@ impl Layer {
     }
 }
 
+/// Divisors of the rotary angles, one a pair.
+pub struct RopeFactors {
+    /// For contexts of any length, or for short ones.
+    pub short: Vec<f32>,
+    /// For contexts longer than [`short_context`](super::RopeScaling::short_context), where they differ.
+    pub long: Option<Vec<f32>>,
+}
+
 /// All tensors of a model.
 pub struct Weights {
     /// Token embedding; the output head too, unless there is one.
@@ -181,7 +226,7 @@ pub struct Weights {
     /// Last norm.
     pub output_norm: Vec<f32>,
     /// Divisors of the rotary angles, where the file has them.
-    pub rope_freqs: Option<Vec<f32>>,
+    pub rope_factors: Option<RopeFactors>,
     /// The layers, first to last.
     pub layers: Vec<Layer>,
 }
@@ -191,6 +236,13 @@ impl Weights {
     pub fn bytes(&self) -> u64 {
         let layers: u64 = self.layers.iter().flat_map(Layer::linears).map(|l| l.linear.bytes()).sum();
         layers + self.token_embd.bytes() + self.output.as_ref().map_or(0, Embedding::bytes)
+    }
+
+    /// The divisors of the rotary angles in a context of so many tokens.
+    pub(crate) fn rope_factors(&self, config: &Config, context: usize) -> Option<&[f32]> {
+        let RopeFactors { short, long } = self.rope_factors.as_ref()?;
+        let is_long = config.rope_scaling.short_context.is_some_and(|short| context > short);
+        Some(long.as_ref().filter(|_| is_long).unwrap_or(short))
     }
 
     /// What the logits come from.

@@ -76,6 +76,7 @@ impl Session {
         tokens.extend(saved.ids.iter().map(|id| u32::from_le_bytes(*id)));
         self.state.cache.reserve_to(tokens.len())?;
         self.state.cache.read_rows(tokens.len(), saved.rows);
+        self.state.forget();
         self.tokens = tokens;
         self.run = None;
         Ok(())
@@ -143,6 +144,12 @@ impl<'a> Saved<'a> {
         if tokens > context {
             let reason = format!("{tokens} do not fit the context of {context} that was saved");
             return Err(bad("number of tokens", TOKENS_AT, reason));
+        }
+        // Positions are turned by other angles in long contexts than in short ones.
+        let factors = |context: usize| model.weights.rope_factors(&model.config, context).map(<[f32]>::as_ptr);
+        if factors(context as usize) != factors(cache.context()) {
+            let own = cache.context().to_string();
+            return foreign("context, which decides how positions are told,", CONTEXT_AT, context.to_string(), own);
         }
         let count = tokens as usize;
         if count > cache.context() {

@@ -2,141 +2,173 @@
 
 use super::alphabet::{byte_char, shown};
 use super::bad;
+use super::merge::Word;
 use super::pre::Splitter;
-use super::vocabulary::{MAX_MERGE_BYTES, MAX_MERGES, tokens};
+use super::texts::Texts;
+use super::vocabulary::{MAX_MERGE_BYTES, MAX_MERGES};
+use crate::Result;
+use crate::allocate::{try_with_capacity, try_zeroed};
 use crate::gguf::Metadata;
-use crate::{Error, Result};
-use tokenizers::Model as _;
-use tokenizers::models::bpe::{BPE, Vocab};
 
-/// Words kept with their merges: enough for a chat's vocabulary, a few hundred kilobytes.
-const CACHED_WORDS: usize = 2048;
-
-/// What text can become.
-pub(super) struct Table {
-    /// Tokens by text. A text that two tokens have is the first of them, as in llama.cpp; no text is empty, or not UTF-8.
-    pub(super) ids: Vocab,
-    /// Tokens whose text another one has, and that one.
-    pub(super) twins: Vec<(u32, u32)>,
+/// `tokenizer.ggml.tokens` and `tokenizer.ggml.merges`.
+pub(super) struct Bpe {
+    pub(super) texts: Texts,
+    /// The token of each byte, or [`NONE`].
+    bytes: [u32; 256],
+    merges: Merges,
+    /// A piece that is a token as a whole is taken as such, whatever the merges would make of it.
+    ignore_merges: bool,
 }
 
-/// The tokens of a file by their texts.
-pub(super) fn table(m: &Metadata, notes: &mut Vec<String>) -> Result<Table> {
-    let tokens = tokens(m)?;
-    let mut ids = Vocab::default();
-    ids.try_reserve(tokens.len()).map_err(|_| no_room(tokens.len()))?;
-    let (mut twins, mut empty) = (Vec::new(), 0);
-    for (id, token) in (0u32..).zip(tokens.iter_bytes()) {
-        match std::str::from_utf8(token) {
-            Ok("") => empty += 1,
-            Ok(token) => match ids.get(token) {
-                Some(&first) => {
-                    twins.try_reserve(1).map_err(|_| no_room(tokens.len()))?;
-                    twins.push((id, first));
+/// Two tokens, by the first and then the second.
+struct Merges {
+    /// Where each first token's merges begin, and where the last one's end.
+    starts: Vec<u32>,
+    merges: Vec<Merge>,
+}
+
+struct Merge {
+    second: u32,
+    rank: u32,
+    whole: u32,
+}
+
+/// No token: it merges with nothing.
+const NONE: u32 = u32::MAX;
+
+/// The token of each byte. Published vocabularies lack bytes that were not in what they were made from, such as Falcon's.
+fn bytes(texts: &Texts, notes: &mut Vec<String>) -> Result<[u32; 256]> {
+    let mut bytes = [NONE; 256];
+    let mut missing: Option<(u8, usize)> = None;
+    for (byte, token) in (0u8..=255).zip(&mut bytes) {
+        match texts.id(byte_char(byte).encode_utf8(&mut [0; 4]).as_bytes()) {
+            Some(id) => *token = id,
+            // They are in no UTF-8.
+            None if matches!(byte, 0xc0 | 0xc1 | 0xf5..) => {}
+            None if matches!(byte, b'\n' | b' '..=b'~') => {
+                return Err(bad(format!(
+                    "byte {byte:#04x} (`{}`) has no token: the byte alphabet is incomplete",
+                    byte_char(byte)
+                )));
+            }
+            None => missing = Some(missing.map_or((byte, 1), |(first, count)| (first, count + 1))),
+        }
+    }
+    if let Some((first, count)) = missing {
+        notes.push(format!(
+            "{count} of the 256 bytes have no token, the first {first:#04x}: a text that holds them loses them, as with \
+             other readers"
+        ));
+    }
+    Ok(bytes)
+}
+
+impl Bpe {
+    pub(super) fn new(m: &Metadata, ignore_merges: bool, notes: &mut Vec<String>) -> Result<Self> {
+        let texts = Texts::new(m, notes)?;
+        let bytes = bytes(&texts, notes)?;
+        let merges = Merges::new(m, &texts, notes)?;
+        Ok(Self { texts, bytes, merges, ignore_merges })
+    }
+
+    /// Text without special tokens, appended to `ids`.
+    pub(super) fn encode(&self, splitter: &Splitter, text: &str, ids: &mut Vec<u32>) -> Result<()> {
+        let (mut word, mut spelled) = (Word::default(), String::new());
+        splitter.split(text, &mut |piece| {
+            if self.ignore_merges {
+                spelled.clear();
+                spelled.extend(piece.bytes().map(byte_char));
+                if let Some(id) = self.texts.id(spelled.as_bytes()) {
+                    ids.push(id);
+                    return;
+                }
+            }
+            word.clear();
+            for (byte, end) in piece.bytes().zip(1..) {
+                word.push(self.bytes[usize::from(byte)], end);
+            }
+            word.merge(|first, second| self.merges.get(first.id, second.id));
+            ids.extend(word.symbols().map(|symbol| symbol.id).filter(|&id| id != NONE));
+        })
+    }
+}
+
+impl Merges {
+    fn new(m: &Metadata, texts: &Texts, notes: &mut Vec<String>) -> Result<Self> {
+        const KEY: &str = "tokenizer.ggml.merges";
+        const WHAT: &str = "the tokenizer's merges";
+        let list = m.require_strings(KEY)?;
+        if list.len() > MAX_MERGES {
+            return Err(bad(format!("`{KEY}` has {} entries, at most {MAX_MERGES} are read", list.len())));
+        }
+        if list.iter_bytes().map(<[u8]>::len).sum::<usize>() > MAX_MERGE_BYTES {
+            return Err(bad(format!("`{KEY}` has more than {MAX_MERGE_BYTES} bytes: no real one does")));
+        }
+        // The two tokens in one number, the rank, the whole.
+        let mut found: Vec<(u64, u32, u32)> = try_with_capacity(list.len(), WHAT)?;
+        let mut left_out: Option<(usize, String)> = None;
+        let mut joined = Vec::new();
+        for (rank, merge) in (0u32..).zip(list.iter_bytes()) {
+            let ids = match halves(merge) {
+                Some((first, second)) => {
+                    joined.clear();
+                    joined.extend_from_slice(first);
+                    joined.extend_from_slice(second);
+                    texts.id(first).zip(texts.id(second)).zip(texts.id(&joined))
+                }
+                // It is a merge of tokens that no text becomes.
+                None if std::str::from_utf8(merge).is_err() => None,
+                None => {
+                    let merge = String::from_utf8_lossy(merge);
+                    return Err(bad(format!("merge {rank} `{}` is not two tokens and a space", shown(&merge))));
+                }
+            };
+            match ids {
+                Some(((first, second), whole)) => {
+                    found.push((u64::from(first) << 32 | u64::from(second), rank, whole));
                 }
                 None => {
-                    ids.insert(token.to_owned(), id);
+                    let merge = || shown(&String::from_utf8_lossy(merge));
+                    left_out = Some(left_out.map_or_else(|| (1, merge()), |(count, first)| (count + 1, first)));
                 }
-            },
-            // The decoder has said so.
-            Err(_) => {}
-        }
-    }
-    if let Some((id, first)) = twins.first() {
-        let text = tokens.get(*id as usize).unwrap_or_default();
-        notes.push(format!(
-            "{} tokens have the text of one before them, as {id} that of {first} (`{}`): text becomes the first",
-            twins.len(),
-            shown(&text)
-        ));
-    }
-    if empty > 0 {
-        notes.push(format!("{empty} tokens are empty: no text becomes one of them"));
-    }
-    Ok(Table { ids, twins })
-}
-
-fn no_room(tokens: usize) -> Error {
-    Error::OutOfMemory { what: "the tokenizer's vocabulary".to_owned(), bytes: tokens as u64 * 32 }
-}
-
-/// Whether a byte is in no UTF-8, so that no text needs a token for it.
-fn in_no_text(byte: u8) -> bool {
-    matches!(byte, 0xc0 | 0xc1 | 0xf5..)
-}
-
-/// The merging model of `tokenizer.ggml.tokens` and `tokenizer.ggml.merges`, and the tokens whose texts others have.
-pub(super) fn model(m: &Metadata, ignore_merges: bool, notes: &mut Vec<String>) -> Result<(BPE, Vec<(u32, u32)>)> {
-    const KEY: &str = "tokenizer.ggml.merges";
-    let list = m.require_strings(KEY)?;
-    if list.len() > MAX_MERGES {
-        return Err(bad(format!("`{KEY}` has {} entries, at most {MAX_MERGES} are read", list.len())));
-    }
-    if list.iter_bytes().map(<[u8]>::len).sum::<usize>() > MAX_MERGE_BYTES {
-        return Err(bad(format!("`{KEY}` has more than {MAX_MERGE_BYTES} bytes: no real one does")));
-    }
-    let Table { ids, twins } = table(m, notes)?;
-    let missing = |byte: &u8| !ids.contains_key(byte_char(*byte).encode_utf8(&mut [0; 4]) as &str);
-    if let Some(byte) = (0..=255).filter(|byte| !in_no_text(*byte)).find(missing) {
-        return Err(bad(format!(
-            "byte {byte:#04x} (`{}`) has no token: the byte alphabet is incomplete",
-            byte_char(byte)
-        )));
-    }
-    let mut merges = Vec::new();
-    merges.try_reserve_exact(list.len()).map_err(|_| Error::OutOfMemory {
-        what: "the tokenizer's merges".to_owned(),
-        bytes: list.len() as u64 * size_of::<(String, String)>() as u64,
-    })?;
-    let mut left_out: Option<(usize, String)> = None;
-    let mut joined = String::new();
-    for (rank, merge) in list.iter_bytes().enumerate() {
-        let text = std::str::from_utf8(merge).ok();
-        let halves = text.and_then(|merge| merge.split_once(' '));
-        let halves = halves.filter(|(a, b)| !a.is_empty() && !b.is_empty() && !b.contains(' '));
-        let (a, b) = match halves {
-            Some(halves) => halves,
-            // It is a merge of tokens that no text becomes.
-            None if text.is_none() => ("", ""),
-            None => {
-                let merge = String::from_utf8_lossy(merge);
-                return Err(bad(format!("merge {rank} `{}` is not two tokens and a space", shown(&merge))));
             }
-        };
-        joined.clear();
-        joined.push_str(a);
-        joined.push_str(b);
-        if [a, b, &joined].into_iter().all(|token| ids.contains_key(token)) {
-            merges.push((a.to_owned(), b.to_owned()));
-        } else {
-            let merge = || shown(&String::from_utf8_lossy(merge));
-            left_out = Some(left_out.map_or_else(|| (1, merge()), |(count, first)| (count + 1, first)));
         }
+        if let Some((count, first)) = left_out {
+            notes.push(format!(
+                "{count} of {} merges need tokens that the vocabulary does not have, the first `{first}`: they are left out",
+                list.len()
+            ));
+        }
+        found.sort_unstable();
+        // Of two that are equal the first counts.
+        found.dedup_by_key(|(pair, ..)| *pair);
+        let mut starts: Vec<u32> = try_zeroed(texts.len() + 1, WHAT)?;
+        let mut merges = try_with_capacity(found.len(), WHAT)?;
+        for (pair, rank, whole) in found {
+            starts[(pair >> 32) as usize + 1] += 1;
+            merges.push(Merge { second: pair as u32, rank, whole }); // the low half
+        }
+        let mut before = 0;
+        for start in &mut starts {
+            before += *start;
+            *start = before;
+        }
+        Ok(Self { starts, merges })
     }
-    if let Some((count, first)) = left_out {
-        notes.push(format!(
-            "{count} of {} merges need tokens that the vocabulary does not have, the first `{first}`: they are left out",
-            list.len()
-        ));
+
+    /// The rank of two tokens, and what they become.
+    fn get(&self, first: u32, second: u32) -> Option<(u32, u32)> {
+        let first = first as usize;
+        let [start, end] = *self.starts.get(first..first + 2)? else { return None };
+        let merges = &self.merges[start as usize..end as usize];
+        let at = merges.binary_search_by_key(&second, |merge| merge.second).ok()?;
+        Some((merges[at].rank, merges[at].whole))
     }
-    let builder = BPE::builder().vocab_and_merges(ids, merges);
-    let builder = builder.ignore_merges(ignore_merges).cache_capacity(CACHED_WORDS);
-    Ok((builder.build().map_err(|e| bad(e.to_string()))?, twins))
 }
 
-/// Text without special tokens, appended to `ids`.
-pub(super) fn encode(model: &BPE, splitter: &Splitter, text: &str, ids: &mut Vec<u32>) -> Result<()> {
-    let mut word = String::new();
-    splitter.split(text, &mut |piece| {
-        word.clear();
-        word.extend(piece.bytes().map(byte_char));
-        merge(model, &word, ids)
-    })
-}
-
-/// One piece through the merges.
-pub(super) fn merge(model: &BPE, word: &str, ids: &mut Vec<u32>) -> Result<()> {
-    let tokens = model.tokenize(word).map_err(|e| bad(e.to_string()))?;
-    ids.extend(tokens.iter().map(|t| t.id));
-    Ok(())
+/// Two tokens and the space between them.
+fn halves(merge: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut halves = merge.split(|&byte| byte == b' ');
+    let (first, second) = (halves.next()?, halves.next()?);
+    (!first.is_empty() && !second.is_empty() && halves.next().is_none()).then_some((first, second))
 }

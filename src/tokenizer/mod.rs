@@ -6,9 +6,9 @@
 //! ids ──► bytes ──► TextStream (stream.rs) ──► StopStrings (stop.rs) ──► text
 //! ```
 //!
-//! The merging is that of Hugging Face's `tokenizers` crate. Special tokens are found here and not by that
-//! crate's added vocabulary, because whether they may be found at all is decided call by call: what a user
-//! types must not become a control token.
+//! The merging is our own (merge.rs): Hugging Face's `tokenizers` crate, whose ids ours are tested against, takes five
+//! times as long to take Llama-3's vocabulary in and keeps every text several times. Whether special tokens may be found
+//! is decided call by call: what a user types must not become a control token.
 //!
 //! Next: [`chat`](crate::chat), which makes a prompt of messages.
 
@@ -16,15 +16,15 @@ use crate::gguf::Metadata;
 use crate::{Error, Result};
 use aho_corasick::AhoCorasick;
 use std::ops::Range;
-use tokenizers::Model as _;
-use tokenizers::models::bpe::BPE;
 
 mod alphabet;
 mod bpe;
+mod merge;
 mod pre;
 mod spm;
 mod stop;
 mod stream;
+mod texts;
 mod vocabulary;
 
 #[cfg(test)]
@@ -59,9 +59,6 @@ impl Special {
 /// `merges`) are not needed afterwards and may be removed.
 pub struct Tokenizer {
     vocabulary: Vocabulary,
-    model: BPE,
-    /// Tokens whose text another one has, and that one: text becomes the other.
-    twins: Vec<(u32, u32)>,
     method: Method,
     /// Control, unknown and user-defined tokens by their text; the pattern's number indexes `specials`.
     specials: Specials,
@@ -73,9 +70,10 @@ pub struct Tokenizer {
 /// How text between special tokens becomes pieces for the merges.
 enum Method {
     /// `tokenizer.ggml.model` = `gpt2`.
-    ByteLevel(pre::Splitter),
+    ByteLevel { model: bpe::Bpe, splitter: pre::Splitter },
     /// `tokenizer.ggml.model` = `llama`.
     SentencePiece {
+        model: spm::Spm,
         /// Whether a space goes before text that begins a prompt or follows a special token.
         space_prefix: bool,
     },
@@ -111,18 +109,18 @@ impl Tokenizer {
         const MODEL: &str = "tokenizer.ggml.model";
         let kind = m.require_str(MODEL)?;
         let mut notes = Vec::new();
-        let (vocabulary, (model, twins), method) = match kind {
+        let (vocabulary, method) = match kind {
             "gpt2" => {
                 let splitter = pre::Splitter::from_metadata(m, &mut notes)?;
                 let vocabulary = Vocabulary::byte_level(m, splitter.add_bos(), &mut notes)?;
-                let model = bpe::model(m, splitter.ignore_merges(), &mut notes)?;
-                (vocabulary, model, Method::ByteLevel(splitter))
+                let model = bpe::Bpe::new(m, splitter.ignore_merges(), &mut notes)?;
+                (vocabulary, Method::ByteLevel { model, splitter })
             }
             "llama" => {
                 let vocabulary = Vocabulary::sentence_piece(m, &mut notes)?;
-                let model = spm::model(m, &vocabulary, &mut notes)?;
+                let model = spm::Spm::new(m, &vocabulary, &mut notes)?;
                 let space_prefix = m.bool("tokenizer.ggml.add_space_prefix")?.unwrap_or(true);
-                (vocabulary, model, Method::SentencePiece { space_prefix })
+                (vocabulary, Method::SentencePiece { model, space_prefix })
             }
             other => {
                 return Err(bad(format!(
@@ -132,7 +130,7 @@ impl Tokenizer {
         };
         let specials = Specials::new(&vocabulary, |k| matches!(k, Kind::Control | Kind::Unknown | Kind::UserDefined))?;
         let user_defined = Specials::new(&vocabulary, |k| k == Kind::UserDefined)?;
-        Ok(Self { vocabulary, model, twins, method, specials, user_defined, notes })
+        Ok(Self { vocabulary, method, specials, user_defined, notes })
     }
 
     /// What a user should know about choices made for them, one sentence each.
@@ -157,6 +155,20 @@ impl Tokenizer {
             ids.extend(self.bos());
         }
         self.encode_into(text, special.parse, &mut ids)?;
+        Ok(ids)
+    }
+
+    /// A whole text's ids, as models of whole texts were trained with, such as those of embeddings: as [`Self::encode`],
+    /// and end-of-text after it where the file says so (`tokenizer.ggml.add_eos_token`). A prompt that is to be continued
+    /// has none.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn encode_whole(&self, text: &str, special: Special) -> Result<Vec<u32>> {
+        let mut ids = self.encode(text, special)?;
+        if self.add_eos() {
+            ids.extend(self.eos());
+        }
         Ok(ids)
     }
 
@@ -228,10 +240,8 @@ impl Tokenizer {
     /// Text without special tokens.
     fn encode_plain(&self, text: &str, after_special: bool, ids: &mut Vec<u32>) -> Result<()> {
         match &self.method {
-            Method::ByteLevel(splitter) => bpe::encode(&self.model, splitter, text, ids),
-            Method::SentencePiece { space_prefix } => {
-                spm::encode(&self.model, text, *space_prefix && after_special, ids)
-            }
+            Method::ByteLevel { model, splitter } => model.encode(splitter, text, ids),
+            Method::SentencePiece { model, space_prefix } => model.encode(text, *space_prefix && after_special, ids),
         }
     }
 
@@ -251,15 +261,19 @@ impl Tokenizer {
 
     /// A token as the file stores it (`Ġthe`, `▁the`, `<0x0A>`), or as far as it is text where it is not UTF-8.
     pub fn token_text(&self, id: u32) -> Option<String> {
-        let first = self.twins.binary_search_by_key(&id, |(twin, _)| *twin).map_or(id, |at| self.twins[at].1);
-        let stored = self.model.id_to_token(first);
-        let known = id < self.vocabulary();
-        stored.or_else(|| known.then(|| String::from_utf8_lossy(self.vocabulary.bytes(id)).into_owned()))
+        self.texts().text(id).map(|text| String::from_utf8_lossy(text).into_owned())
     }
 
     /// The id of a token by its text as the file stores it, the first of those that have it.
     pub fn token_id(&self, text: &str) -> Option<u32> {
-        self.model.token_to_id(text)
+        self.texts().id(text.as_bytes())
+    }
+
+    fn texts(&self) -> &texts::Texts {
+        match &self.method {
+            Method::ByteLevel { model, .. } => &model.texts,
+            Method::SentencePiece { model, .. } => &model.texts,
+        }
     }
 
     /// Turns ids into text; `special` spells control tokens out. Bytes that are no UTF-8 become U+FFFD. What
@@ -289,8 +303,16 @@ impl Tokenizer {
 
     /// The control token of that name (`<|eot_id|>`).
     pub(crate) fn control_id(&self, name: &str) -> Option<u32> {
-        let named = |id: &u32| self.vocabulary.bytes(*id) == name.as_bytes();
-        self.specials.ids.iter().copied().filter(|&id| self.is_control(id)).find(named)
+        self.named(name).find(|&id| self.is_control(id))
+    }
+
+    /// The control or user-defined token of that name.
+    pub(crate) fn special_id(&self, name: &str) -> Option<u32> {
+        self.named(name).next()
+    }
+
+    fn named(&self, name: &str) -> impl Iterator<Item = u32> {
+        self.specials.ids.iter().copied().filter(move |&id| self.vocabulary.bytes(id) == name.as_bytes())
     }
 
     /// The begin-of-text token.
@@ -311,6 +333,11 @@ impl Tokenizer {
     /// Whether a prompt begins with begin-of-text unless the caller says otherwise.
     pub fn add_bos(&self) -> bool {
         self.vocabulary.add_bos
+    }
+
+    /// Whether a whole text ends with end-of-text: see [`Self::encode_whole`].
+    pub fn add_eos(&self) -> bool {
+        self.vocabulary.add_eos
     }
 }
 

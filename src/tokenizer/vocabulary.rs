@@ -45,9 +45,30 @@ impl Kind {
 }
 
 /// Names of tokens that end a turn, the likeliest first.
-const END_OF_TURN: &[&str] = &["<|eot_id|>", "<|im_end|>", "<end_of_turn>", "<|end|>", "<|eom_id|>"];
-/// Names of tokens that end a text.
-const END_OF_TEXT: &[&str] = &["<|end_of_text|>", "<|endoftext|>", "</s>"];
+const END_OF_TURN: &[&str] = &[
+    "<|eot_id|>",
+    "<|im_end|>",
+    "<end_of_turn>",
+    "<|end|>",
+    "<|eom_id|>",
+    "<EOT>",
+    "_<EOT>",
+    "[EOT]",
+    "<end_of_utterance>",
+];
+/// Names of tokens that end a text, or one file of several. These and those above are llama.cpp's.
+const END_OF_TEXT: &[&str] = &[
+    "<|end_of_text|>",
+    "<|endoftext|>",
+    "</s>",
+    "<eos>",
+    "[EOS]",
+    "<\u{ff5c}end\u{2581}of\u{2581}sentence\u{ff5c}>",
+    "<|fim_pad|>",
+    "<|fim_repo|>",
+    "<|repo_name|>",
+    "<|file_sep|>",
+];
 
 /// Every token's bytes and kind.
 pub(super) struct Vocabulary {
@@ -62,6 +83,7 @@ pub(super) struct Vocabulary {
     pub(super) eot: Option<u32>,
     pub(super) unknown: Option<u32>,
     pub(super) add_bos: bool,
+    pub(super) add_eos: bool,
 }
 
 /// `tokenizer.ggml.tokens`, within the limits.
@@ -174,7 +196,9 @@ impl Vocabulary {
             eot: None,
             unknown: None,
             add_bos: m.bool("tokenizer.ggml.add_bos_token")?.unwrap_or(add_bos),
+            add_eos: m.bool("tokenizer.ggml.add_eos_token")?.unwrap_or(false),
         };
+        let (mut likeliest, mut end_of_turn) = (usize::MAX, None);
         for (id, token) in tokens.iter_bytes().enumerate() {
             if token.len() > MAX_TOKEN_BYTES {
                 return Err(bad(format!("token {id} has {} bytes, at most {MAX_TOKEN_BYTES} are read", token.len())));
@@ -188,6 +212,13 @@ impl Vocabulary {
             };
             let kind = spell(token, kind, &mut v.bytes)?;
             v.kinds.push(kind);
+            let name = END_OF_TURN.iter().chain(END_OF_TEXT).position(|name| name.as_bytes() == token);
+            if let Some(name) = name {
+                v.stops.push(id as u32); // below MAX_TOKENS
+                if name < END_OF_TURN.len() && name < likeliest {
+                    (likeliest, end_of_turn) = (name, Some(id as u32));
+                }
+            }
             if v.bytes.len() > MAX_TEXT_BYTES {
                 return Err(bad(format!("the tokens have more than {MAX_TEXT_BYTES} bytes: no real vocabulary does")));
             }
@@ -198,14 +229,7 @@ impl Vocabulary {
         let id = |name: &str| special_id(m, name, count);
         (v.bos, v.eos, v.eot, v.unknown) = (id("bos")?, id("eos")?, id("eot")?, id("unknown")?);
         v.stops.extend(id("eom")?);
-        for name in END_OF_TURN.iter().chain(END_OF_TEXT) {
-            v.stops.extend(positions(m, name)?);
-        }
-        if v.eot.is_none() {
-            for name in END_OF_TURN {
-                v.eot = v.eot.or(positions(m, name)?.next());
-            }
-        }
+        v.eot = v.eot.or(end_of_turn);
         Ok((v, !types.is_empty()))
     }
 

@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub(crate) mod parts;
+pub(crate) mod reference;
 
 use b158::kernels::{Backend, Compute};
 use b158::model::{KvType, Loaded, Loader, LoaderOptions, State};

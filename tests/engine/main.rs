@@ -4,6 +4,7 @@
 mod common;
 
 mod estimate;
+mod family;
 #[cfg(not(target_family = "wasm"))]
 mod golden;
 mod identity;

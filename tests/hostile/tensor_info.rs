@@ -73,7 +73,7 @@ fn sizes_that_wrap_at_32_bits() {
 fn types_that_are_not_read() {
     for (id, name) in [
         (4, "number 4"),
-        (12, "Q4_K"),
+        (10, "Q2_K"),
         (31, "Q4_0_4_4"),
         (32, "Q4_0_4_8"),
         (33, "Q4_0_8_8"),
@@ -81,7 +81,8 @@ fn types_that_are_not_read() {
         (38, "TL1"),
         // Upstream's MXFP4: the architecture decides which of the two it is.
         (39, "TL2"),
-        (43, "number 43"),
+        (43, "STQ1_0"),
+        (44, "number 44"),
         (u32::MAX, "number 4294967295"),
     ] {
         refused(

@@ -116,15 +116,15 @@ impl Vocabulary {
     }
 
     /// The first reference: the whole pipeline of `tokenizers`. For Llama-3's splitter that is `tokenizer.json` as
-    /// published. bitnet.cpp's has no such file: its passes are one `Split` each, and `ignore_merges` is off.
+    /// published. Of the others the passes are one `Split` each.
     pub(crate) fn pipeline(&self, mode: Mode) -> tokenizers::Tokenizer {
         let mut json = self.json.clone();
-        if mode == Mode::Default {
+        if mode != Mode::Llama3 {
             let split = |pass: &&str| json!({ "type": "Split", "pattern": { "Regex": pass }, "behavior": "Isolated", "invert": false });
             let mut passes: Vec<_> = mode.passes().iter().map(split).collect();
             passes.extend(json["pre_tokenizer"]["pretokenizers"].as_array().unwrap().last().cloned());
             json["pre_tokenizer"]["pretokenizers"] = passes.into();
-            json["model"]["ignore_merges"] = false.into();
+            json["model"]["ignore_merges"] = mode.whole_pieces().into();
         }
         tokenizers::Tokenizer::from_bytes(serde_json::to_vec(&json).unwrap()).unwrap()
     }
@@ -147,7 +147,7 @@ fn added_token(id: usize, text: &str) -> serde_json::Value {
         "special": true })
 }
 
-fn read(file: &[u8]) -> Metadata {
+pub(crate) fn read(file: &[u8]) -> Metadata {
     let mut decoder = Decoder::new(Limits::default());
     let mut rest = file;
     loop {

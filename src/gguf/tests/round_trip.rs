@@ -58,7 +58,9 @@ fn metadata() -> impl Strategy<Value = Metadata> {
 }
 
 fn tensors() -> impl Strategy<Value = Vec<TensorDeclaration>> {
-    let shape = (prop::sample::select(&TensorType::ALL[..]), 1..3u64, prop::collection::vec(1..3u64, 0..4));
+    // Those whose number means one type only: of the others a small file can't always tell which it is.
+    let kinds: Vec<_> = TensorType::ALL.into_iter().filter(|kind| ![36, 41, 42].contains(&kind.id())).collect();
+    let shape = (prop::sample::select(kinds), 1..3u64, prop::collection::vec(1..3u64, 0..4));
     prop::collection::vec(shape, 0..6).prop_map(|shapes| {
         let declare = |(i, (kind, blocks, outer)): (usize, (TensorType, u64, Vec<u64>))| TensorDeclaration {
             name: format!("blk.{i}.weight"),

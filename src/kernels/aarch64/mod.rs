@@ -1,6 +1,7 @@
 //! AArch64, chosen at run time: NEON is always there, the dot product instruction since ARMv8.2 or 8.4.
 
 mod attention;
+mod groups;
 mod limits;
 mod neon;
 mod neon_dotprod;

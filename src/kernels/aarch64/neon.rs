@@ -3,6 +3,7 @@
 use super::Fcvt;
 use super::attention::Two;
 use crate::kernels::generic::float_pieces;
+use crate::kernels::groups::group_pieces;
 use crate::kernels::int8::{self, WideActivations};
 use crate::kernels::layout::GROUP;
 use crate::kernels::ternary::{Dots, Tile, walk};
@@ -36,6 +37,7 @@ impl Kernels for Neon {
         unsafe { int8_sums(codes, x) }
     }
 
+    group_pieces!([target_feature(enable = "neon")], super::groups::Pairs, Fcvt);
     float_pieces!([target_feature(enable = "neon")], Fcvt);
     float_pieces!(@attention [target_feature(enable = "neon")], Two);
     float_pieces!(@blocks [target_feature(enable = "neon")]);

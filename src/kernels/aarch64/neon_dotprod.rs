@@ -3,6 +3,7 @@
 use super::Fcvt;
 use super::attention::Two;
 use crate::kernels::generic::float_pieces;
+use crate::kernels::groups::group_pieces;
 use crate::kernels::int8::{self, WideActivations};
 use crate::kernels::layout::GROUP;
 use crate::kernels::ternary::{Dots, Tile, walk};
@@ -37,6 +38,7 @@ impl Kernels for NeonDotprod {
         unsafe { int8_sums(codes, x) }
     }
 
+    group_pieces!([target_feature(enable = "neon,dotprod")], super::groups::Fours, Fcvt);
     float_pieces!([target_feature(enable = "neon,dotprod")], Fcvt);
     float_pieces!(@attention [target_feature(enable = "neon,dotprod")], Two);
     float_pieces!(@blocks [target_feature(enable = "neon,dotprod")]);

@@ -135,14 +135,14 @@ pub type Product<'a, 'b> = (&'a TernaryMatrix, &'b mut [f32]);
 
 /// Whether a product with `w` can be computed by tables: the sum of a block must fit 16 bits.
 pub fn suits(w: &TernaryMatrix) -> bool {
-    block(w).is_none_or(|block| block <= CHUNK)
+    !w.in_groups() && block(w).is_none_or(|block| block <= CHUNK)
 }
 
 /// Columns that share a scale, where not all do.
 fn block(w: &TernaryMatrix) -> Option<usize> {
     match &w.scales {
         Scales::Matrix(_) => None,
-        Scales::Blocks { block, .. } => Some(*block),
+        Scales::Blocks { block, .. } | Scales::Groups { block } => Some(*block),
     }
 }
 
@@ -153,7 +153,7 @@ pub(super) fn matmul(c: &Compute, products: &mut [Product<'_, '_>], x: &Activati
     while let Some((first, _)) = rest.first() {
         let block = block(first);
         let (same, others) = rest.split_at_mut(rest.iter().take_while(|(w, _)| self::block(w) == block).count());
-        assert!(block.is_none_or(|block| block <= CHUNK), "a block of {block:?} columns has no table");
+        assert!(same.iter().all(|(w, _)| suits(w)), "a matrix in blocks of {block:?} columns has no table");
         shared(c, same, x, block.unwrap_or(CHUNK));
         rest = others;
     }
@@ -250,6 +250,7 @@ impl Task<'_, '_> {
             let part = at * ROWS * tokens..(at + own.len()) * ROWS * tokens;
             let (narrow, sums) = (&narrow[part.clone()], &mut sums[part]);
             match &matrix.w.scales {
+                Scales::Groups { .. } => unreachable!("checked before"),
                 Scales::Matrix(_) => backend.table_widen(narrow, start == 0, sums),
                 Scales::Blocks { block, scales } => {
                     if start == 0 {
@@ -274,7 +275,7 @@ impl Task<'_, '_> {
             let sums = &mut sums[at * ROWS * padded..(at + own.len()) * ROWS * padded];
             let scale = match &matrix.w.scales {
                 Scales::Matrix(scale) => Some(*scale),
-                Scales::Blocks { .. } => None,
+                Scales::Blocks { .. } | Scales::Groups { .. } => None,
             };
             self.c.backend.table_finish(sums, &s[..padded], scale);
             let outputs = own.start * ROWS..matrix.w.rows().min(own.end * ROWS);

@@ -27,7 +27,7 @@ fn a_product_is_the_dot_product_of_the_decoded_row() {
     let mut random = Random(20);
     let scalar: Backend = &scalar::Scalar;
     use TensorType::*;
-    for kind in [F32, F16, BF16, Q8_0, Q6_K, Q4_0, TQ1_0, TQ2_0] {
+    for kind in [F32, F16, BF16, Q8_0, Q4_K, Q5_K, Q6_K, Q4_0, TQ1_0, TQ2_0] {
         for (rows, cols, tokens) in [(1, 256, 1), (3, 1280, 2), (70, 256, 1), (5, 2560, 9)] {
             let w = matrix(&mut random, kind, rows, cols);
             assert_eq!((w.rows(), w.cols(), w.kind()), (rows, cols, kind));

@@ -66,7 +66,6 @@ fn every_backend_equals_scalar() {
                 y
             };
             same("max_abs", &|k| vec![k.max_abs(&a)]);
-            same("add", &|k| change(&|y| k.add(y, &b)));
             same("add_scaled", &|k| change(&|y| k.add_scaled(y, 0.37, &b)));
             same("rms_norm", &|k| {
                 change(&|y| {
@@ -77,6 +76,7 @@ fn every_backend_equals_scalar() {
             same("relu2_mul", &|k| change(&|y| k.relu2_mul(y, &b)));
             same("silu_mul", &|k| change(&|y| k.silu_mul(y, &b)));
             same("rope", &|k| change(&|y| k.rope(&mut y[..even], &angles, &b[..len / 2])));
+            same("rope_adjacent", &|k| change(&|y| k.rope_adjacent(&mut y[..even], &angles, &b[..len / 2])));
             let narrow = |k: Backend| {
                 let mut out = vec![0; len];
                 k.f32_to_f16(&a, &mut out);
@@ -171,6 +171,9 @@ fn norm_relu2_and_rope_do_what_they_say() {
         let mut head = [1.0, 2.0, 3.0, 4.0];
         backend.rope(&mut head, &[0.0, 1.0], &[1.0, 0.0]);
         assert_eq!(head, [-3.0, 2.0, 1.0, 4.0], "{}", backend.name());
+        let mut head = [1.0, 3.0, 2.0, 4.0];
+        backend.rope_adjacent(&mut head, &[0.0, 1.0], &[1.0, 0.0]);
+        assert_eq!(head, [-3.0, 1.0, 2.0, 4.0], "{}", backend.name());
     }
 }
 

@@ -6,6 +6,7 @@ mod attention;
 mod dense;
 mod floats;
 mod golden;
+mod groups;
 mod int8;
 #[cfg(not(target_family = "wasm"))]
 mod properties;

@@ -68,6 +68,31 @@ proptest! {
     }
 
     #[test]
+    fn any_product_in_groups_equals_the_reference(
+        packing in prop::sample::select(&repack::IN_GROUPS[..]),
+        rows in 1usize..200,
+        pieces in 1usize..8,
+        tokens in 1usize..20,
+        codes in 0usize..4,
+        activations in 0usize..4,
+        seed: u64,
+    ) {
+        let mut random = Random(seed);
+        let cols = 128 * pieces;
+        let all: Vec<u8> =
+            (0..rows * cols).map(|_| groups::code(packing, if codes < 3 { codes } else { random.below(6) })).collect();
+        let bytes = repack::file_with(packing, &all, || groups::scale(&mut random));
+        let x: Vec<f32> = (0..tokens * cols)
+            .map(|_| match activations { 0 => 2.0, 1 => -2.0, 2 => random.unit(), _ => random.wild() })
+            .collect();
+        let expected = groups::reference(packing, cols, &bytes, &x);
+        for c in computes() {
+            let w = groups::matrix(&c, packing, rows, cols, &bytes);
+            assert_bits("product in groups", c.backend, &groups::product(&c, &w, &x), &expected);
+        }
+    }
+
+    #[test]
     fn any_attention_has_the_written_order(
         half in 1usize..70,
         heads in 1usize..9,

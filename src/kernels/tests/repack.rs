@@ -1,14 +1,31 @@
 //! Rows of a file in the kernels' layout: each backend against the oracle, and the oracle against plain code.
 
 use super::*;
-use crate::blocks::{self, i2_s, tq1_0, tq2_0};
+use crate::blocks::{self, i2_s, ptq1_0, q1_0, q2_0, tq1_0, tq2_0};
 use ::half::f16;
 
-fn file(packing: Packing, codes: &[u8]) -> Vec<u8> {
+pub(super) const IN_GROUPS: [Packing; 4] = [Packing::Q1, Packing::Q2, Packing::LongQ2, Packing::Ptq1];
+
+pub(super) fn file(packing: Packing, codes: &[u8]) -> Vec<u8> {
+    file_with(packing, codes, || f16::ONE)
+}
+
+/// Blocks of these codes, with a scale each.
+pub(super) fn file_with(packing: Packing, codes: &[u8], mut scale: impl FnMut() -> f16) -> Vec<u8> {
     match packing {
+        Packing::Q1 => codes.as_chunks().0.iter().flat_map(|codes| q1_0::encode(codes, scale())).collect(),
+        Packing::Q2 => {
+            let encode = |codes| q2_0::encode::<{ q2_0::BYTES }, { q2_0::BLOCK }>(codes, scale());
+            codes.as_chunks().0.iter().flat_map(encode).collect()
+        }
+        Packing::LongQ2 => {
+            let encode = |codes| q2_0::encode::<{ q2_0::LONG_BYTES }, { q2_0::LONG_BLOCK }>(codes, scale());
+            codes.as_chunks().0.iter().flat_map(encode).collect()
+        }
+        Packing::Ptq1 => codes.as_chunks().0.iter().flat_map(|codes| ptq1_0::encode(codes, scale())).collect(),
         Packing::I2S => codes.as_chunks().0.iter().flat_map(i2_s::encode).collect(),
-        Packing::Tq1 => codes.as_chunks().0.iter().flat_map(|codes| tq1_0::encode(codes, f16::ONE)).collect(),
-        Packing::Tq2 => codes.as_chunks().0.iter().flat_map(|codes| tq2_0::encode(codes, f16::ONE)).collect(),
+        Packing::Tq1 => codes.as_chunks().0.iter().flat_map(|codes| tq1_0::encode(codes, scale())).collect(),
+        Packing::Tq2 => codes.as_chunks().0.iter().flat_map(|codes| tq2_0::encode(codes, scale())).collect(),
     }
 }
 
@@ -43,7 +60,7 @@ fn codes_survive_packing_in_pieces() {
 fn a_code_3_is_seen_in_any_place() {
     let mut random = Random(6);
     let (rows, cols) = (5, 512);
-    for packing in [Packing::I2S, Packing::Tq2] {
+    for packing in [Packing::I2S, Packing::Tq2, Packing::Q2, Packing::LongQ2] {
         let codes: Vec<u8> = (0..rows * cols).map(|_| random.below(3) as u8).collect();
         for backend in available() {
             for at in 0..codes.len() {
@@ -55,14 +72,14 @@ fn a_code_3_is_seen_in_any_place() {
             }
         }
     }
-    for packing in [Packing::I2S, Packing::Tq1, Packing::Tq2] {
+    for packing in [Packing::I2S, Packing::Tq1, Packing::Tq2].into_iter().chain(IN_GROUPS) {
         let row_bytes = packing.row_bytes(cols);
         for _ in 0..100 {
             let bytes: Vec<u8> = (0..4 * row_bytes).map(|_| random.next() as u8).collect();
             let rows = std::array::from_fn(|i| &bytes[i * row_bytes..][..row_bytes]);
             let mut expected = vec![0; cols];
             let ternary = scalar::Scalar.pack_rows(packing, rows, &mut expected);
-            assert_eq!(ternary, packing == Packing::Tq1);
+            assert_eq!(ternary, [Packing::Tq1, Packing::Ptq1, Packing::Q1].contains(&packing));
             for backend in available() {
                 let mut out = vec![0xff; cols];
                 assert_eq!(backend.pack_rows(packing, rows, &mut out), ternary);
@@ -123,9 +140,9 @@ fn every_f16_is_rounded_as_its_value_is() {
 #[cfg_attr(target_family = "wasm", wasm_bindgen_test::wasm_bindgen_test)]
 #[cfg_attr(not(target_family = "wasm"), test)]
 fn any_row_is_rounded_the_same_everywhere() {
-    use TensorType::{BF16, F16, F32, Q4_0, Q6_K, Q8_0, TQ1_0, TQ2_0};
+    use TensorType::{BF16, F16, F32, PTQ1_0, Q4_0, Q4_K, Q5_K, Q6_K, Q8_0, TQ1_0, TQ2_0};
     let mut random = Random(7);
-    for kind in [F32, F16, BF16, Q8_0, Q4_0, Q6_K, TQ1_0, TQ2_0] {
+    for kind in [F32, F16, BF16, Q8_0, Q4_0, Q4_K, Q5_K, Q6_K, TQ1_0, TQ2_0, PTQ1_0] {
         for cols in [256, 1280, 2560, 6912, 1 << 16] {
             let len = cols / kind.block() as usize * kind.block_bytes() as usize;
             for _ in 0..4 {

@@ -1,6 +1,7 @@
 //! WebAssembly: what the module was built with, because an engine refuses a module with one unknown instruction.
 
 mod attention;
+mod groups;
 mod limits;
 #[cfg(target_feature = "relaxed-simd")]
 mod race;

@@ -7,6 +7,7 @@
 use super::attention::Four;
 use super::{Half, lane_sum, opaque, simd128};
 use crate::kernels::generic::float_pieces;
+use crate::kernels::groups::group_pieces;
 use crate::kernels::int8::{self, WideActivations};
 use crate::kernels::layout::GROUP;
 use crate::kernels::ternary::{Dots, Tile, walk};
@@ -34,6 +35,7 @@ impl Kernels for RelaxedPairs {
         unsafe { simd128::int8_sums(codes, x) }
     }
 
+    group_pieces!([], super::groups::Pairs, Half);
     float_pieces!([], Half);
     float_pieces!(@attention [], Four);
     float_pieces!(@blocks []);

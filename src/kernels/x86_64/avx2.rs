@@ -3,6 +3,7 @@
 use super::attention::Ymm;
 use super::{CODES_AHEAD, F16c, HEAD_AHEAD, lane_sums, prefetch};
 use crate::kernels::generic::float_pieces;
+use crate::kernels::groups::group_pieces;
 use crate::kernels::int8::{self, WideActivations};
 use crate::kernels::layout::GROUP;
 use crate::kernels::ternary::{Dots, Tile, walk};
@@ -36,6 +37,7 @@ impl Kernels for Avx2 {
         unsafe { int8_sums(codes, x) }
     }
 
+    group_pieces!([target_feature(enable = "avx2,f16c")], super::groups::Eight, F16c);
     float_pieces!([target_feature(enable = "avx2,f16c")], F16c);
     float_pieces!(@attention [target_feature(enable = "avx2,f16c")], Ymm);
     float_pieces!(@blocks [target_feature(enable = "avx2,f16c")]);

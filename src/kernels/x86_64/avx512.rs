@@ -5,6 +5,7 @@
 use super::attention::Ymm;
 use super::{CODES_AHEAD, HEAD_AHEAD, lane_sums, prefetch};
 use crate::kernels::generic::float_pieces;
+use crate::kernels::groups::group_pieces;
 use crate::kernels::half::{HALVES, Narrow, Widen};
 use crate::kernels::int8::{self, WideActivations};
 use crate::kernels::layout::GROUP;
@@ -44,6 +45,7 @@ impl Kernels for Avx512 {
         unsafe { int8_sums(codes, x) }
     }
 
+    group_pieces!([target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2")], super::groups::Sixteen, Convert);
     float_pieces!([target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2")], Convert);
     float_pieces!(@attention [target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2,f16c")], Ymm);
     // With wider registers the compiler scatters what AVX2 stores in a row, and takes three times as long.

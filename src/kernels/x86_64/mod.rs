@@ -3,6 +3,7 @@
 mod attention;
 mod avx2;
 mod avx512;
+mod groups;
 mod limits;
 mod tables;
 

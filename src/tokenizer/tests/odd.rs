@@ -196,21 +196,32 @@ fn merges_of_missing_tokens_are_left_out() {
     noted(&m, "4 of 8 merges");
 }
 
+/// The byte-level vocabulary, but for some bytes.
+fn without(bytes: &[u8]) -> crate::Result<Tokenizer> {
+    let mut m = byte_level();
+    let tokens = m.strings(TOKENS).unwrap().unwrap();
+    let gone: Vec<String> = bytes.iter().map(|&byte| alphabet::byte_char(byte).to_string()).collect();
+    let tokens = tokens.iter().map(|t| if gone.contains(&t.to_string()) { format!("[{t}]") } else { t.into() });
+    let tokens: Vec<String> = tokens.collect();
+    m.insert(TOKENS, strings(tokens));
+    Tokenizer::from_metadata(&m)
+}
+
+#[test]
+fn bytes_without_a_token_are_lost_and_the_load_says_so() {
+    let t = without(&[0, 3, 0x80]).unwrap();
+    assert!(t.notes()[0].starts_with("3 of the 256 bytes have no token, the first 0x00"), "{:?}", t.notes());
+    // Where a byte has gone its neighbours do not meet.
+    assert_eq!(t.encode("hello h\0ello\u{3}", Special::PIECE).unwrap(), [259, 32, 104, 101, 257, 111]);
+}
+
 #[test]
 fn bytes_that_no_text_has_need_no_token() {
-    let without = |bytes: &[u8]| {
-        let mut m = byte_level();
-        let tokens = m.strings(TOKENS).unwrap().unwrap();
-        let gone: Vec<String> = bytes.iter().map(|&byte| alphabet::byte_char(byte).to_string()).collect();
-        let tokens = tokens.iter().map(|t| if gone.contains(&t.to_string()) { format!("[{t}]") } else { t.into() });
-        let tokens: Vec<String> = tokens.collect();
-        m.insert(TOKENS, strings(tokens));
-        Tokenizer::from_metadata(&m)
-    };
     let t = without(&[0xc0, 0xc1, 0xf5, 0xf6, 0xff]).unwrap();
+    assert!(t.notes().is_empty());
     let text: String = ('\0'..=char::MAX).step_by(97).collect();
     assert_eq!(t.decode(&t.encode(&text, Special::PIECE).unwrap(), false), text);
-    for byte in [0, b'x', 0x80, 0xbf, 0xc2, 0xf4] {
+    for byte in [b'x', b'\n', b' '] {
         assert!(matches!(without(&[byte]), Err(Error::BadTokenizer { .. })), "{byte:#x}");
     }
 }

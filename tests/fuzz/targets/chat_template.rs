@@ -46,6 +46,7 @@ pub fn run(input: &[u8]) {
                     Source::BitNet => assert_eq!(controls, ended + bos, "control tokens"),
                     Source::File if harmless => assert_eq!(controls, bos, "control tokens"),
                     Source::File => {}
+                    Source::ChatMl => panic!("this vocabulary has no tokens of ChatML"),
                 }
             }
             Err(Error::BadTemplate { .. } | Error::RefusedMessages { .. }) if template.source() == Source::File => {}

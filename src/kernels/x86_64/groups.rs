@@ -1,0 +1,175 @@
+//! Eight or sixteen lanes a register.
+
+use super::prefetch;
+use crate::kernels::groups::{GroupActivations, Lanes};
+use std::arch::x86_64::*;
+
+/// 256 bits: `vpmaddubsw` adds pairs of products into 16 bits. A group is eight steps of two products of at most 8·128,
+/// which stay within 2^15.
+#[derive(Debug)]
+pub(super) struct Eight;
+
+impl Lanes for Eight {
+    type Q = i8;
+    type Masks = [__m256i; 2];
+    type Sums = __m256i;
+    type Floats = __m256;
+    const LANES: usize = 8;
+    const TOKENS: usize = 2;
+    /// Rows 1 and 3 are masked in place.
+    const SHIFT: [u32; 4] = [0, 2, 0, 2];
+
+    #[inline(always)]
+    fn fetch(at: *const u8) {
+        prefetch(at, 0);
+    }
+
+    #[inline(always)]
+    fn activations(x: &GroupActivations) -> &[i8] {
+        x.q()
+    }
+
+    #[inline(always)]
+    unsafe fn masks() -> [__m256i; 2] {
+        // SAFETY: AVX2 by the contract of `Lanes`.
+        unsafe { [_mm256_set1_epi8(0x03), _mm256_set1_epi8(0x0c)] }
+    }
+
+    #[inline(always)]
+    unsafe fn sums<const T: usize>(
+        [low, high]: [__m256i; 2],
+        codes: *const u8,
+        q: [*const i8; T],
+        start: [i32; T],
+    ) -> [[__m256i; 4]; T] {
+        // SAFETY: AVX2, 32 bytes of codes every 64 and 32 activations by the contract of `Lanes`.
+        unsafe {
+            let mut sums = [[_mm256_setzero_si256(); 4]; T];
+            for step in 0..8 {
+                let v = _mm256_loadu_si256(codes.add(64 * step).cast());
+                let upper = _mm256_srli_epi16::<4>(v);
+                let rows = [
+                    _mm256_and_si256(v, low),
+                    _mm256_and_si256(v, high),
+                    _mm256_and_si256(upper, low),
+                    _mm256_and_si256(upper, high),
+                ];
+                for t in 0..T {
+                    let x = _mm256_set1_epi32(q[t].add(4 * step).cast::<i32>().read_unaligned());
+                    for r in 0..4 {
+                        sums[t][r] = _mm256_add_epi16(sums[t][r], _mm256_maddubs_epi16(rows[r], x));
+                    }
+                }
+            }
+            let ones = _mm256_set1_epi16(1);
+            for t in 0..T {
+                for r in 0..4 {
+                    let start = _mm256_set1_epi32(start[t] << Self::SHIFT[r]);
+                    sums[t][r] = _mm256_add_epi32(_mm256_madd_epi16(sums[t][r], ones), start);
+                }
+            }
+            sums
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn zero() -> __m256 {
+        // SAFETY: AVX2 by the contract of `Lanes`.
+        unsafe { _mm256_setzero_ps() }
+    }
+
+    #[inline(always)]
+    unsafe fn add_scaled(t: __m256, sums: __m256i, d: f32) -> __m256 {
+        // SAFETY: AVX2 by the contract of `Lanes`.
+        unsafe { _mm256_add_ps(t, _mm256_mul_ps(_mm256_cvtepi32_ps(sums), _mm256_set1_ps(d))) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(t: __m256, out: *mut f32) {
+        // SAFETY: AVX2 and room for eight by the contract of `Lanes`.
+        unsafe { _mm256_storeu_ps(out, t) }
+    }
+}
+
+/// 512 bits: `vpdpbusd` adds fours of products into 32 bits, and takes the activations of four columns for all lanes.
+#[derive(Debug)]
+pub(super) struct Sixteen;
+
+impl Lanes for Sixteen {
+    type Q = i8;
+    type Masks = [__m512i; 4];
+    type Sums = __m512i;
+    type Floats = __m512;
+    const LANES: usize = 16;
+    const TOKENS: usize = 4;
+    /// All rows are masked in place.
+    const SHIFT: [u32; 4] = [0, 2, 4, 6];
+
+    #[inline(always)]
+    fn fetch(at: *const u8) {
+        prefetch(at, 0);
+    }
+
+    #[inline(always)]
+    fn activations(x: &GroupActivations) -> &[i8] {
+        x.q()
+    }
+
+    #[inline(always)]
+    unsafe fn masks() -> [__m512i; 4] {
+        // SAFETY: AVX-512 by the contract of `Lanes`.
+        unsafe {
+            [_mm512_set1_epi8(0x03), _mm512_set1_epi8(0x0c), _mm512_set1_epi8(0x30), _mm512_set1_epi8(0xc0u8 as i8)]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn sums<const T: usize>(
+        masks: [__m512i; 4],
+        codes: *const u8,
+        q: [*const i8; T],
+        start: [i32; T],
+    ) -> [[__m512i; 4]; T] {
+        // SAFETY: AVX-512 with VNNI, 512 bytes of codes and 32 activations by the contract of `Lanes`.
+        unsafe {
+            let mut sums = [[_mm512_setzero_si512(); 4]; T];
+            for t in 0..T {
+                for r in 0..4 {
+                    sums[t][r] = _mm512_set1_epi32(start[t] << Self::SHIFT[r]);
+                }
+            }
+            for step in 0..8 {
+                let v = _mm512_loadu_si512(codes.add(64 * step).cast());
+                let mut rows = [v; 4];
+                for r in 0..4 {
+                    rows[r] = _mm512_and_si512(v, masks[r]);
+                }
+                for t in 0..T {
+                    let x = _mm512_set1_epi32(q[t].add(4 * step).cast::<i32>().read_unaligned());
+                    for r in 0..4 {
+                        sums[t][r] = _mm512_dpbusd_epi32(sums[t][r], rows[r], x);
+                    }
+                }
+            }
+            sums
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn zero() -> __m512 {
+        // SAFETY: AVX-512 by the contract of `Lanes`.
+        unsafe { _mm512_setzero_ps() }
+    }
+
+    #[inline(always)]
+    unsafe fn add_scaled(t: __m512, sums: __m512i, d: f32) -> __m512 {
+        // SAFETY: AVX-512 by the contract of `Lanes`.
+        unsafe { _mm512_add_ps(t, _mm512_mul_ps(_mm512_cvtepi32_ps(sums), _mm512_set1_ps(d))) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(t: __m512, out: *mut f32) {
+        // SAFETY: AVX-512 and room for sixteen by the contract of `Lanes`.
+        unsafe { _mm512_storeu_ps(out, t) }
+    }
+}
