@@ -4,7 +4,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { ARGUMENTS } from "../../tests/browser/chromium.js";
 
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
@@ -26,7 +26,7 @@ export async function alone(url, asked, { told, folder }) {
   reports.listen(0, "localhost");
   await once(reports, "listening");
   mkdirSync(folder, { recursive: true });
-  const profile = mkdtempSync(join(folder, "profile-"));
+  const profile = mkdtempSync(join(resolve(folder), "profile-"));
   const query = new URLSearchParams({ options: JSON.stringify(asked), reports: `http://localhost:${reports.address().port}/` });
   const browser = spawn(CHROMIUM, [...ARGUMENTS, "--headless=new", "--password-store=basic", `--user-data-dir=${profile}`, `${url}?${query}`], { stdio: "ignore" });
   browser.on("error", ended.reject);
