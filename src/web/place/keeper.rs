@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use std::pin::pin;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
-use web_sys::{MessageEvent, Worker};
+use web_sys::{Event, MessageEvent, Worker};
 
 /// How long it may take to come, or to let go of its file. Without it the file is read and written here.
 const PATIENCE_MS: u64 = 2000;
@@ -30,8 +30,10 @@ pub(super) struct Keeper {
     worker: Worker,
     waiting: Waiting,
     next: Cell<u32>,
+    /// It will not answer any more.
+    dead: Rc<Cell<bool>>,
     _message: Closure<dyn FnMut(MessageEvent)>,
-    _error: Closure<dyn FnMut(JsValue)>,
+    _error: Closure<dyn FnMut(Event)>,
 }
 
 impl Drop for Keeper {
@@ -58,10 +60,17 @@ impl Keeper {
         });
         // Whoever waits hears that nobody will answer.
         let heard = Rc::clone(&waiting);
-        let error = Closure::new(move |_: JsValue| heard.borrow_mut().clear());
+        let dead = Rc::new(Cell::new(false));
+        let died = Rc::clone(&dead);
+        let error = Closure::new(move |event: Event| {
+            // Not an error of this worker's, too.
+            event.prevent_default();
+            died.set(true);
+            heard.borrow_mut().clear();
+        });
         worker.set_onmessage(Some(message.as_ref().unchecked_ref()));
         worker.set_onerror(Some(error.as_ref().unchecked_ref()));
-        Ok(Keeper { worker, waiting, next: Cell::new(0), _message: message, _error: error })
+        Ok(Keeper { worker, waiting, next: Cell::new(0), dead, _message: message, _error: error })
     }
 
     /// Opens the file `name` in a folder's folder, which is made where it is not there.
@@ -131,6 +140,9 @@ impl Keeper {
     }
 
     async fn ask(&self, told: &[(&str, JsValue)], bytes: Option<&Buffer>) -> Result<Object, StoreError> {
+        if self.dead.get() {
+            return Err(gone());
+        }
         let id = self.next.replace(self.next.get().wrapping_add(1));
         let (answer, answered) = oneshot::channel();
         self.waiting.borrow_mut().insert(id, answer);
