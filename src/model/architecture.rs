@@ -5,6 +5,7 @@
 //! no matter of the architecture.
 
 use super::Activation::{self, Relu2, Silu};
+use Angles::{Exact, Stepped};
 use Norm::{Head, Input, Sub};
 use Pairs::{Adjacent, Halves};
 
@@ -15,6 +16,15 @@ pub enum Pairs {
     Halves,
     /// 2j and 2j + 1, llama.cpp's NORM: its converters order the rows of queries and keys so.
     Adjacent,
+}
+
+/// How precisely angles are computed. At position 100 the two are some 1e-5 apart, which tips roundings to int8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Angles {
+    /// Multiplied up from pair to pair in `f32`, as ggml and so bitnet.cpp does: answers of BitNet stay what they are.
+    Stepped,
+    /// In `f64`: between the ways of all references, and nearest to most.
+    Exact,
 }
 
 /// Norms of a layer besides the two that all architectures have, before attention and before the feed-forward network.
@@ -36,6 +46,8 @@ pub(super) struct Architecture {
     pub(super) gate: Activation,
     /// How heads are rotated.
     pub(super) pairs: Pairs,
+    /// How their angles are computed.
+    pub(super) angles: Angles,
     /// Norms that its layers have.
     pub(super) norms: &'static [Norm],
     /// Whether embedding, residual sums and logits have factors: `embedding_scale`, `residual_scale`, `logit_scale`.
@@ -46,12 +58,12 @@ pub(super) struct Architecture {
 
 #[rustfmt::skip]
 const ARCHITECTURES: [Architecture; 6] = [
-    Architecture { name: "bitnet-b1.58", gate: Relu2, pairs: Halves,   norms: &[Sub],         scales: false, models: "BitNet b1.58-2B-4T" },
-    Architecture { name: "bitnet-25",    gate: Relu2, pairs: Halves,   norms: &[Sub],         scales: false, models: "BitNet b1.58-2B-4T" },
-    Architecture { name: "bitnet",       gate: Silu,  pairs: Halves,   norms: &[Sub],         scales: false, models: "1bitLLM's BitNet" },
-    Architecture { name: "llama",        gate: Silu,  pairs: Adjacent, norms: &[],            scales: false, models: "Falcon-E, Falcon3-1.58bit, BitCPM-1B, TriLM, Llama3-8B-1.58" },
-    Architecture { name: "qwen3",        gate: Silu,  pairs: Halves,   norms: &[Head, Input], scales: false, models: "Bonsai, Ternary-Bonsai, BitNet-embedding" },
-    Architecture { name: "minicpm",      gate: Silu,  pairs: Adjacent, norms: &[],            scales: true,  models: "BitCPM" },
+    Architecture { name: "bitnet-b1.58", gate: Relu2, pairs: Halves,   angles: Stepped, norms: &[Sub],         scales: false, models: "BitNet b1.58-2B-4T" },
+    Architecture { name: "bitnet-25",    gate: Relu2, pairs: Halves,   angles: Stepped, norms: &[Sub],         scales: false, models: "BitNet b1.58-2B-4T" },
+    Architecture { name: "bitnet",       gate: Silu,  pairs: Halves,   angles: Stepped, norms: &[Sub],         scales: false, models: "1bitLLM's BitNet" },
+    Architecture { name: "llama",        gate: Silu,  pairs: Adjacent, angles: Exact,   norms: &[],            scales: false, models: "Falcon-E, Falcon3-1.58bit, BitCPM-1B, TriLM, Llama3-8B-1.58" },
+    Architecture { name: "qwen3",        gate: Silu,  pairs: Halves,   angles: Exact,   norms: &[Head, Input], scales: false, models: "Bonsai, Ternary-Bonsai, BitNet-embedding" },
+    Architecture { name: "minicpm",      gate: Silu,  pairs: Adjacent, angles: Exact,   norms: &[],            scales: true,  models: "BitCPM" },
 ];
 
 impl Architecture {

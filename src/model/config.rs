@@ -1,7 +1,7 @@
 //! Shapes and constants of a model, from its metadata.
 
 use super::architecture::{self, Architecture, Norm};
-use super::{Pairs, RopeScaling};
+use super::{Angles, Pairs, RopeScaling};
 use crate::gguf::Metadata;
 use crate::{Error, Result};
 
@@ -75,6 +75,8 @@ pub struct Config {
     pub rope_base: f32,
     /// How a head's elements are paired for it.
     pub rope_pairs: Pairs,
+    /// How precisely angles are computed.
+    pub rope_angles: Angles,
     /// How its angles are scaled.
     pub rope_scaling: RopeScaling,
     /// The gate's activation.
@@ -156,6 +158,7 @@ impl Config {
             rms_epsilon: keys.number("attention.layer_norm_rms_epsilon", None)?,
             rope_base,
             rope_pairs: architecture.pairs,
+            rope_angles: architecture.angles,
             rope_scaling,
             activation: match m.str(&keys.of("hidden_activation"))? {
                 Some("relu2" | "relu_squared" | "relu_sqr") => Activation::Relu2,

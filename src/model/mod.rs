@@ -31,7 +31,7 @@ mod tensor_sink;
 mod tensors;
 mod weights;
 
-pub use architecture::Pairs;
+pub use architecture::{Angles, Pairs};
 pub use config::{Activation, Config, DEFAULT_BATCH, DEFAULT_CONTEXT, Pooling};
 pub use estimator::Estimator;
 #[cfg(not(target_family = "wasm"))]

@@ -1,6 +1,6 @@
 //! Rotary position embedding.
 
-use super::{Config, Pairs};
+use super::{Angles, Config, Pairs};
 use crate::Result;
 use crate::allocate::{try_grow, try_with_capacity};
 use crate::kernels::Compute;
@@ -10,6 +10,11 @@ const ROPE: &str = "rotary embedding";
 /// Cosines and sines for the positions of a batch.
 pub(crate) struct Rope {
     pairs: Pairs,
+    angles: Angles,
+    /// Angle of the second pair at position 1.
+    step: f64,
+    /// What the angle of each pair is divided by, beyond step^-j.
+    divisors: Vec<f64>,
     /// Angle of each pair at position 1.
     frequencies: Vec<f64>,
     magnitude: f32,
@@ -21,15 +26,17 @@ impl Rope {
     /// `factors` divide the frequency of each pair.
     pub(crate) fn new(config: &Config, factors: Option<&[f32]>) -> Result<Self> {
         let half = config.head_dim / 2;
-        let frequency = |j: usize| {
-            let exponent = -2.0 * j as f64 / config.head_dim as f64;
-            let factor = factors.map_or(1.0, |factors| f64::from(factors[j]));
-            libm::pow(f64::from(config.rope_base), exponent) * config.rope_scaling.multiplier(j) / factor
-        };
+        let power = |exponent: f64| libm::pow(f64::from(config.rope_base), exponent / config.head_dim as f64);
+        let factor = |j: usize| factors.map_or(1.0, |factors| f64::from(factors[j]));
+        let mut divisors = try_with_capacity(half, ROPE)?;
+        divisors.extend((0..half).map(|j| factor(j) / config.rope_scaling.multiplier(j)));
         let mut frequencies = try_with_capacity(half, ROPE)?;
-        frequencies.extend((0..half).map(frequency));
+        frequencies.extend((0..half).map(|j| power(-2.0 * j as f64) * config.rope_scaling.multiplier(j) / factor(j)));
         Ok(Rope {
             pairs: config.rope_pairs,
+            angles: config.rope_angles,
+            step: power(-2.0),
+            divisors,
             frequencies,
             magnitude: config.rope_scaling.magnitude,
             cos: Vec::new(),
@@ -39,16 +46,20 @@ impl Rope {
 
     /// Computes the angles of `count` positions from `first` on.
     ///
-    /// In `f64`, rounded once at the end: platforms have the same bits, and what is left of an error is a fraction of an f32's
-    /// last place. In f32 an angle of 100 would be off by 1e-5, which is enough to tip many a rounding to int8.
+    /// Cosine and sine are taken in `f64` and rounded once, so that every platform has the same bits.
     pub(crate) fn prepare(&mut self, first: usize, count: usize) -> Result<()> {
         for values in [&mut self.cos, &mut self.sin] {
             try_grow(values, self.frequencies.len() * count, ROPE)?;
             values.clear();
         }
         for position in first..first + count {
-            for frequency in &self.frequencies {
-                let angle = position as f64 * frequency;
+            let mut stepped = position as f32;
+            for (frequency, divisor) in self.frequencies.iter().zip(&self.divisors) {
+                let angle = match self.angles {
+                    Angles::Exact => position as f64 * frequency,
+                    Angles::Stepped => f64::from(stepped / *divisor as f32),
+                };
+                stepped *= self.step as f32;
                 self.cos.push(libm::cos(angle) as f32 * self.magnitude);
                 self.sin.push(libm::sin(angle) as f32 * self.magnitude);
             }

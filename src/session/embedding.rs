@@ -21,18 +21,18 @@ impl Session {
         self.embedding()
     }
 
-    /// The embedding of the tokens that have been read, of which the last pass was the end.
+    /// The embedding of a text that has been read to its end, and no token generated.
     ///
     /// # Errors
-    /// [`Error::UnsupportedPooling`] for a model that is trained to give another vector; [`Error::NotStarted`] where nothing
-    /// has been read since the last [`start`](Self::start); [`Error::NotFinite`] where it is none of numbers.
+    /// [`Error::UnsupportedPooling`] for a model that is trained to give another vector; [`Error::NotStarted`] where
+    /// there is no such text since the last [`start`](Self::start); [`Error::NotFinite`] where it is none of numbers.
     pub fn embedding(&mut self) -> Result<Vec<f32>> {
         let model = &self.loaded.model;
         // A model of no embeddings gives what its last token knows.
         if !matches!(model.config.pooling, Pooling::None | Pooling::Last) {
             return Err(Error::UnsupportedPooling { pooling: model.config.pooling.name() });
         }
-        if !self.state.has_read() {
+        if !self.state.has_read() || self.state.cache.len() < self.tokens.len() {
             return Err(Error::NotStarted);
         }
         let hidden = self.state.last_hidden(model)?;

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod embedding;
 mod estimate;
 mod family;
 #[cfg(not(target_family = "wasm"))]

@@ -44,6 +44,7 @@ pub(crate) struct Tensor {
 
 #[derive(Clone)]
 pub(crate) struct File {
+    pub(crate) architecture: &'static str,
     pub(crate) magic: [u8; 4],
     pub(crate) version: u32,
     pub(crate) tensor_count: Option<u64>,
@@ -63,6 +64,7 @@ impl File {
         types.extend([6; 256]);
         types.extend([1; 4]);
         let mut file = File {
+            architecture: "bitnet-b1.58",
             magic: *b"GGUF",
             version: 3,
             tensor_count: None,
@@ -143,6 +145,64 @@ impl File {
         file
     }
 
+    /// The same as another architecture has it, with all that its graph may have: keys, norms, a head.
+    pub(crate) fn of(architecture: &'static str) -> File {
+        let mut file = File::new();
+        for key in &mut file.keys {
+            if let Some(name) = key.name.strip_prefix(b"bitnet-b1.58.") {
+                key.name = [architecture.as_bytes(), b".", name].concat();
+            }
+        }
+        file.architecture = architecture;
+        file.set("general.architecture", string(architecture));
+        file.tensors.retain(|tensor| !tensor.name.ends_with(b"sub_norm.weight"));
+        let (e, f, half) = (WIDTH, FEED_FORWARD, WIDTH / 4);
+        match architecture {
+            "qwen3" => {
+                // Two heads as wide as the embedding each.
+                for name in ["attention.key_length", "attention.value_length", "rope.dimension_count"] {
+                    file.set_model(name, u32(e as u32));
+                }
+                file.set_model("rope.scaling.type", string("yarn"));
+                file.set_model("rope.scaling.factor", f32(4.0));
+                file.set_model("rope.scaling.original_context_length", u32(16));
+                file.set_model("pooling_type", u32(3));
+                for (name, dims) in
+                    [("attn_q", [e, 2 * e]), ("attn_k", [e, e]), ("attn_v", [e, e]), ("attn_output", [2 * e, e])]
+                {
+                    let name = format!("blk.0.{name}.weight");
+                    file.tensors.retain(|tensor| tensor.name != name.as_bytes());
+                    file.add(&name, &dims, TENSOR_I2_S);
+                }
+                for name in ["attn_q_norm", "attn_k_norm"] {
+                    file.add(&format!("blk.0.{name}.weight"), &[e], TENSOR_F32);
+                }
+                for (name, width) in [("attn_q", e), ("attn_k", e), ("attn_v", e), ("attn_output", 2 * e)] {
+                    file.add(&format!("blk.0.{name}_norm_in.weight"), &[width], TENSOR_F16);
+                }
+                for (name, width) in [("ffn_gate", e), ("ffn_up", e), ("ffn_down", f)] {
+                    file.add(&format!("blk.0.{name}_norm_in.weight"), &[width], TENSOR_F16);
+                }
+            }
+            "minicpm" => {
+                for (name, value) in [("embedding_scale", 12.0), ("residual_scale", 0.5), ("logit_scale", 4.0)] {
+                    file.set_model(name, f32(value));
+                }
+                file.set_model("rope.scaling.type", string("longrope"));
+                file.set_model("rope.scaling.original_context_length", u32(16));
+                for name in ["rope_factors_long.weight", "rope_factors_short.weight"] {
+                    file.add(name, &[half], TENSOR_F32);
+                }
+            }
+            _ => {
+                file.add("rope_freqs.weight", &[half], TENSOR_F32);
+                let tokens = file.tensor("token_embd.weight").dims[1];
+                file.add("output.weight", &[e, tokens], TENSOR_F16);
+            }
+        }
+        file
+    }
+
     /// Sets a key: in its place where there is one.
     pub(crate) fn set(&mut self, name: &str, (kind, value): (u32, Vec<u8>)) {
         let key = Key { name: name.into(), name_length: None, kind, value };
@@ -154,7 +214,7 @@ impl File {
 
     /// Sets a key of the architecture.
     pub(crate) fn set_model(&mut self, name: &str, value: (u32, Vec<u8>)) {
-        self.set(&format!("bitnet-b1.58.{name}"), value);
+        self.set(&format!("{}.{name}", self.architecture), value);
     }
 
     pub(crate) fn remove(&mut self, name: &str) {

@@ -19,7 +19,7 @@ fn counts() {
         ("attention.head_count", &[0, 3, 256, u32::MAX]),
         ("attention.head_count_kv", &[0, 3, 4, u32::MAX]),
         // Heads of an odd width have no pairs to rotate.
-        ("attention.key_length", &[0, 63, 128, u32::MAX]),
+        ("attention.key_length", &[0, 63, 1 << 17, u32::MAX]),
         ("context_length", &[0, u32::MAX]),
         ("rope.dimension_count", &[0, 63, 128]),
     ] {
@@ -50,7 +50,7 @@ fn floats() {
     for value in [1e39, 1e-60] {
         bad_value("attention.layer_norm_rms_epsilon", (12, f64::to_le_bytes(value).to_vec()));
     }
-    for value in [f32::NAN, f32::INFINITY, 2.0, -1.0] {
+    for value in [f32::NAN, f32::INFINITY, -1.0] {
         bad_value("rope.scaling.factor", self::f32(value));
     }
     // Angles that grow from pair to pair end beyond all numbers.
@@ -66,6 +66,7 @@ fn floats() {
     harmless("a whole base", &attack(|file| file.set_model("rope.freq_base", u32(10_000))));
     // As llama.cpp has it: 0 is no factor, and none is taken where there is no scaling.
     harmless("a factor of 0", &attack(|file| file.set_model("rope.scaling.factor", self::f32(0.0))));
+    harmless("positions halved", &attack(|file| file.set_model("rope.scaling.factor", self::f32(2.0))));
     harmless(
         "a factor without scaling",
         &attack(|file| {

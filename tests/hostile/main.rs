@@ -9,6 +9,7 @@ mod counts;
 #[cfg(not(target_family = "wasm"))]
 mod decoder_memory;
 mod file;
+mod graph;
 mod header;
 mod hyper_parameters;
 mod keys;

@@ -50,6 +50,9 @@ static MODELS: LazyLock<Vec<(Vec<u8>, Vec<usize>)>> = LazyLock::new(|| {
         with(&[(down, 34), (embedding, 1)], File::new()),
         with(&[(down, 35), (embedding, 8), (norm, 1)], File::byte_level()),
         with(&[("blk.0.attn_q.weight", 0), ("blk.0.ffn_up.weight", 1), (down, 2), (embedding, 0)], File::new()),
+        with(&[], File::of("llama")),
+        with(&[], File::of("qwen3")),
+        with(&[(down, 35)], File::of("minicpm")),
     ]
 });
 
@@ -152,7 +155,7 @@ fn talk(input: &Input, loaded: Loaded) -> Vec<u32> {
 
 pub fn seeds() -> Vec<Vec<u8>> {
     // Unchanged, in chunks of 33 and 7 bytes; then any edits.
-    let plain = (0..5u8).map(|model| vec![model, 33, 7, model & 1, model, 0]);
+    let plain = (0..8u8).map(|model| vec![model, 33, 7, model & 1, model, 0]);
     let edited = (1..12u8).map(|step| (0..60u8).map(|i| i.wrapping_mul(step).wrapping_add(step)).collect());
     plain.chain(edited).collect()
 }
