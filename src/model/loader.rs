@@ -8,8 +8,9 @@ use super::weights::{RopeFactors, ScaledLinear};
 use super::{Embedding, Estimate, KvType, Layer, Linear, Model, Weights};
 use crate::allocate::try_with_capacity;
 use crate::chat::Template;
-use crate::gguf::{Event, TensorInfo, TensorType};
+use crate::gguf::{Event, Metadata, TensorInfo, TensorType};
 use crate::kernels::{Compute, Int8Matrix};
+use crate::threads::Beside;
 use crate::tokenizer::Tokenizer;
 use crate::{Error, Result};
 use sha2::{Digest, Sha256};
@@ -135,7 +136,7 @@ pub struct Loader {
     compute: Compute,
     embedding: EmbeddingType,
     memory_limit: u64,
-    text: Option<(Tokenizer, Template)>,
+    text: Option<Beside<Result<Text>>>,
     current: Option<TensorSink>,
     tensors: HashMap<String, Tensor>,
     pub(super) hasher: Option<Sha256>,
@@ -179,6 +180,12 @@ impl Loader {
         if let Some(hasher) = &mut self.hasher {
             hasher.update(bytes);
         }
+        // A file whose text is no good need not come to its end.
+        if self.text.as_ref().is_some_and(Beside::is_done)
+            && let Err(error) = self.end_text()
+        {
+            return Err(self.fail(error));
+        }
         loop {
             match self.advance(bytes) {
                 Ok(Some(taken)) => bytes = &bytes[taken..],
@@ -205,8 +212,10 @@ impl Loader {
         complete.and_then(|()| self.header.next_part(file_size)).map_err(|error| self.fail(error))
     }
 
-    /// Nothing of a bad file stays behind.
+    /// Nothing of a bad file stays behind. What is wrong with its text comes first, as in the file: how far that has been read must
+    /// not decide.
     pub(super) fn fail(&mut self, error: Error) -> Error {
+        let error = self.end_text().err().unwrap_or(error);
         self.tensors = HashMap::new();
         self.current = None;
         self.failed = Some(error.clone());
@@ -222,7 +231,7 @@ impl Loader {
             Event::Tensors => self.header.estimate()?.check(self.memory_limit)?,
             Event::Metadata => {
                 if self.text.is_none() {
-                    self.read_text()?;
+                    self.begin_text()?;
                 }
             }
             Event::TensorData { index, offset, bytes } => {
@@ -246,22 +255,35 @@ impl Loader {
         Ok(Some(taken))
     }
 
-    fn read_text(&mut self) -> Result<()> {
+    /// Begins to make tokenizer and template, beside the weights where there are threads for it.
+    fn begin_text(&mut self) -> Result<()> {
         // Parts of them are made by libraries that can't be told that there is no memory, so as much is asked for here. Without
         // the black box the compiler would see that nobody uses it, and not ask.
         let bytes = memory::text_bytes(self.header.decoder().position());
         let room = try_with_capacity::<u8>(usize::try_from(bytes).unwrap_or(usize::MAX), "the tokenizer")?;
         drop(std::hint::black_box(room));
+        // The bulk of the metadata goes: the tokenizer will have its own tables.
         let metadata = self.header.metadata_mut();
-        let tokenizer = Tokenizer::from_metadata(metadata)?;
-        let template = Template::from_metadata(metadata, &tokenizer);
-        // The tokenizer has its own tables now: these are the bulk of the metadata.
-        for key in ["tokens", "merges", "scores", "token_type"] {
-            metadata.remove(&format!("tokenizer.ggml.{key}"));
+        let keys = ["tokens", "merges", "scores", "token_type"].map(|key| format!("tokenizer.ggml.{key}"));
+        let bulk: Vec<_> = keys.into_iter().filter_map(|key| Some((metadata.remove(&key)?, key))).collect();
+        let mut metadata = metadata.clone();
+        for (value, key) in bulk {
+            metadata.insert(key, value);
         }
-        self.header.notes.extend(tokenizer.notes().iter().chain(template.notes()).cloned());
-        self.text = Some((tokenizer, template));
+        self.text = Some(Beside::begin(move || Text::new(&metadata)));
         Ok(())
+    }
+
+    /// Waits for what [`begin_text`](Self::begin_text) has begun.
+    fn end_text(&mut self) -> Result<()> {
+        match self.text.take() {
+            Some(text) => {
+                let text = text.end()?;
+                self.text = Some(Beside::Done(Ok(text)));
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 
     /// The model, when the last byte is in.
@@ -272,14 +294,16 @@ impl Loader {
         if let Some(error) = self.failed {
             return Err(error);
         }
+        let text = self.text.take().map(Beside::end).transpose()?;
         self.header.decoder().finish()?;
         self.header.check_parts()?;
         let missing = || Error::Truncated { field: "metadata".into(), offset: self.header.decoder().position() };
         let config = self.header.config().ok_or_else(missing)?.clone();
-        let (tokenizer, template) = self.text.take().ok_or_else(missing)?;
+        let Text { tokenizer, template } = text.ok_or_else(missing)?;
         let estimate = self.header.estimate()?;
         let name = self.header.name().map(str::to_owned);
         let mut notes = self.header.notes;
+        notes.extend(tokenizer.notes().iter().chain(template.notes()).cloned());
         notes.extend(self.compute.pool.note().map(str::to_owned));
         let mut take = Take(self.tensors);
         let mut layers = try_with_capacity(config.layers, "the layers")?;
@@ -330,6 +354,20 @@ impl Loader {
 
 fn no_room(bytes: usize) -> Error {
     Error::OutOfMemory { what: "the names of tensors".to_owned(), bytes: bytes as u64 }
+}
+
+/// What of a file makes text of tokens.
+struct Text {
+    tokenizer: Tokenizer,
+    template: Template,
+}
+
+impl Text {
+    fn new(metadata: &Metadata) -> Result<Self> {
+        let tokenizer = Tokenizer::from_metadata(metadata)?;
+        let template = Template::from_metadata(metadata, &tokenizer);
+        Ok(Text { tokenizer, template })
+    }
 }
 
 /// Takes finished tensors out by name.

@@ -27,7 +27,7 @@ pub(super) async fn estimate(worker: Rc<Worker>, source: Source, options: Loader
 
 async fn try_load(worker: &Rc<Worker>, source: Source, options: LoaderOptions) -> Result<FromWorker, PlainError> {
     let parts = parts(worker, source)?;
-    let place = Tab::new(Tuning::default());
+    let place = Tab::new(Tuning::default(), worker.keepers.clone());
     let session = SessionOptions {
         context: options.context_length,
         kv_type: options.kv_cache,
@@ -49,7 +49,7 @@ async fn try_load(worker: &Rc<Worker>, source: Source, options: LoaderOptions) -
 
 async fn try_estimate(worker: &Rc<Worker>, source: Source, options: LoaderOptions) -> Result<FromWorker, PlainError> {
     let parts = parts(worker, source)?;
-    let place = Tab::new(Tuning::default());
+    let place = Tab::new(Tuning::default(), None);
     let mut header = Headers { options, estimator: None, complete: false };
     let sizes = download::headers(&place, parts, &mut header).await?;
     let estimate = header.finish()?;
