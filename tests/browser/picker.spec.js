@@ -122,7 +122,7 @@ test.describe("the models that the page offers", () => {
     const demo = await Demo.open(page, server.url);
     await demo.openPicker();
     const official = rows(demo).filter({ hasText: "2B-4T" });
-    await expect(official).toContainText("1.06 GB of memory, 162 MB of it for 4,096 tokens of context, held in 8 bits");
+    await expect(official).toContainText("1.04 GB of memory, 162 MB of it for 4,096 tokens of context, held in 8 bits");
     await expect(official).not.toContainText("too much");
     await beforeScripts(() => Object.defineProperty(navigator, "deviceMemory", { value: 1, configurable: true }));
     await demo.reload();

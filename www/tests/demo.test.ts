@@ -165,14 +165,14 @@ describe("an offered model", () => {
     const roomy = lines(official, undefined);
     expect(roomy).toEqual({
       facts: "ternary · Microsoft · MIT",
-      costs: "1.19 GB to download once · up to 1.21 GB of memory, 315 MB of it for 4,096 tokens of context",
+      costs: "1.19 GB to download once · up to 1.2 GB of memory, 315 MB of it for 4,096 tokens of context",
       warning: undefined,
     });
     expect(lines(official, official.memoryBytes)).toEqual(roomy);
     const narrow = lines(official, official.memoryBytes - 1);
-    expect(narrow.costs).toContain("up to 1.06 GB of memory, 162 MB of it for 4,096 tokens of context, held in 8 bits");
+    expect(narrow.costs).toContain("up to 1.04 GB of memory, 162 MB of it for 4,096 tokens of context, held in 8 bits");
     expect(narrow.warning).toBeUndefined();
-    expect(lines(official, official.leastMemoryBytes - 1).warning).toBe("Likely too much for this device, where a model may take about 1.06 GB.");
+    expect(lines(official, official.leastMemoryBytes - 1).warning).toBe("Likely too much for this device, where a model may take about 1.04 GB.");
   });
 
   it("has an address that the address bar and the package know, but for the page's own", () => {
