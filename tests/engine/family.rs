@@ -214,7 +214,7 @@ fn embeddings_are_those_of_transformers() {
             include_str!("../golden/family/E1.json"),
             include_bytes!("../golden/family/E1.f32"),
         );
-        let options = SessionOptions { kv_type: KvType::F32, ..Default::default() };
+        let options = SessionOptions { kv_type: Some(KvType::F32), ..Default::default() };
         let mut session = Session::new(Arc::new(loaded), options).unwrap();
         let mut far = 0;
         let sequences = model.json["sequences"].as_object().unwrap();
