@@ -3,6 +3,7 @@ import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { basename, dirname, extname, resolve } from "node:path";
 import { serve } from "../../www/serve.mjs";
+import { alone } from "./alone.mjs";
 import { BROWSERS } from "./browsers.mjs";
 import { ourModel, peerModels } from "./models.mjs";
 import { parse, USAGE } from "./options.mjs";
@@ -35,7 +36,9 @@ async function main() {
   const { load, builds, rounds, tokens, promptTokens, depths, contextLength, tokenEmbedding } = options;
   const asked = { source, load, builds, rounds, tokens, promptTokens, depths, contextLength, tokenEmbedding, peers: peers.map(({ path: _, ...peer }) => peer) };
   try {
-    const { browser, measured } = await BROWSERS[options.in](server.url, asked, {
+    const drive = load && options.in === "chromium" ? alone : BROWSERS[options.in];
+    const { browser, measured } = await drive(server.url, asked, {
+      folder: dirname(options.json),
       told: (text, done, total) => console.error(`[${done + 1} of ${total}] ${text}`),
       files: peers.filter(({ native }) => !native).map(({ path }) => path),
       measureNative: (run) => measureNative(options.program, { ...run, path: peers.find(({ name }) => name === run.name).path }),

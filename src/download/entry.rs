@@ -4,7 +4,7 @@ use super::journal::{self, Head, Journal};
 use super::place::{Bytes, Clock, Slot, StoreError};
 use super::remote::Version;
 use futures::channel::mpsc;
-use futures::future::{Fuse, FusedFuture, FutureExt};
+use futures::future::{Fuse, FusedFuture, FutureExt, pending};
 use futures::select_biased;
 use futures::stream::{FuturesUnordered, StreamExt};
 use std::cell::RefCell;
@@ -12,8 +12,8 @@ use std::pin::pin;
 
 /// To be sure of what is on the disk takes milliseconds: parts wait for each other so long.
 const COMMIT_MS: u64 = 250;
-/// Parts that are hashed at a time.
-const MOST_HASHING: usize = 4;
+/// Parts that are hashed and written at a time.
+const MOST_WRITING: usize = 4;
 
 /// The place of one file, with what its journal says.
 pub(super) struct Entry<S: Slot> {
@@ -97,7 +97,7 @@ impl<S: Slot> Entry<S> {
     }
 
     /// Begins anew, with another version.
-    pub(super) fn reset(&self, url: &str, version: Version, part_bytes: u64, now: u64) {
+    pub(super) async fn reset(&self, url: &str, version: Version, part_bytes: u64, now: u64) {
         let Version { size, etag, last_modified } = version;
         let head = Head { url: url.to_owned(), part_bytes, size, etag, last_modified };
         {
@@ -105,13 +105,12 @@ impl<S: Slot> Entry<S> {
             state.journal = Some(Journal::new(head.clone(), now));
             state.lines.clear();
         }
-        self.attempt(|slot, state| {
-            slot.cut_journal(0)?;
-            slot.cut(0)?;
+        self.attempt(|slot, _| slot.cut_journal(0));
+        if self.writable() && self.noted(self.slot.cut(0).await).is_some() {
             let mut lines = journal::used_line(now);
             lines.extend(journal::head_line(&head));
-            append(slot, state, &lines)
-        });
+            self.attempt(|slot, state| append(slot, state, &lines));
+        }
     }
 
     /// A part that is there, if it is still what was written; else the hash that it had.
@@ -136,42 +135,56 @@ impl<S: Slot> Entry<S> {
     }
 
     /// Writes a part down; [`commit`](Self::commit) says that it is there.
-    fn write(&self, part: u64, bytes: &S::Bytes, sha256: [u8; 32]) {
-        self.attempt(|slot, state| {
-            let Some(journal) = &mut state.journal else { return Ok(()) };
-            slot.write(part * journal.head.part_bytes, bytes)?;
+    async fn write(&self, job: Job<S::Bytes>) {
+        let Job { part, bytes, sha256 } = job;
+        let Some(head) = self.head().filter(|_| self.writable()) else { return };
+        let Some(sha256) = self.noted(self.slot.write(part * head.part_bytes, &bytes, sha256).await) else { return };
+        let state = &mut *self.state.borrow_mut();
+        if let Some(journal) = &mut state.journal {
             journal.parts.insert(part, sha256);
             state.lines.extend(journal::part_line(part, &sha256));
-            Ok(())
-        });
+        }
+    }
+
+    fn has_uncommitted(&self) -> bool {
+        !self.state.borrow().lines.is_empty()
     }
 
     /// First the data, then what says that it is there.
-    fn commit(&self) {
-        let lines = std::mem::take(&mut self.state.borrow_mut().lines);
-        if lines.is_empty() {
-            return;
+    async fn commit(&self) {
+        let written = self.state.borrow().lines.len();
+        if written > 0 && self.writable() && self.noted(self.slot.flush().await).is_some() {
+            // Parts that were written meanwhile may not be on the disk yet.
+            let lines: Vec<u8> = self.state.borrow_mut().lines.drain(..written).collect();
+            self.attempt(|slot, state| append(slot, state, &lines));
         }
-        self.attempt(|slot, state| {
-            slot.flush()?;
-            append(slot, state, &lines)
-        });
     }
 
     /// Says that all is there; with the hash of the whole where it has been checked.
-    pub(super) fn finish(&self, bytes: u64, sha256: Option<&str>) {
-        self.commit();
-        self.attempt(|slot, state| {
-            let Some(journal) = &mut state.journal else { return Ok(()) };
-            let told = journal.complete == Some(bytes) && (sha256.is_none() || journal.sha256.as_deref() == sha256);
-            if told || !journal.holds(bytes) {
-                return Ok(());
-            }
-            journal.complete = Some(bytes);
-            slot.cut(bytes)?;
-            slot.flush()?;
-            append(slot, state, &journal::complete_line(bytes, sha256))
-        });
+    pub(super) async fn finish(&self, bytes: u64, sha256: Option<&str>) {
+        self.commit().await;
+        if !self.writable() || !self.completes(bytes, sha256) {
+            return;
+        }
+        let cut = async {
+            self.slot.cut(bytes).await?;
+            self.slot.flush().await
+        };
+        if self.noted(cut.await).is_some() {
+            self.attempt(|slot, state| append(slot, state, &journal::complete_line(bytes, sha256)));
+        }
+    }
+
+    /// Whether that all is there is news.
+    fn completes(&self, bytes: u64, sha256: Option<&str>) -> bool {
+        let mut state = self.state.borrow_mut();
+        let Some(journal) = &mut state.journal else { return false };
+        let told = journal.complete == Some(bytes) && (sha256.is_none() || journal.sha256.as_deref() == sha256);
+        if told || !journal.holds(bytes) {
+            return false;
+        }
+        journal.complete = Some(bytes);
+        true
     }
 
     pub(super) async fn remove(self) {
@@ -186,10 +199,12 @@ impl<S: Slot> Entry<S> {
         if !self.writable() {
             return;
         }
-        let mut state = self.state.borrow_mut();
-        if let Err(error) = write(&self.slot, &mut state) {
-            state.failed.get_or_insert(error);
-        }
+        let written = write(&self.slot, &mut self.state.borrow_mut());
+        self.noted(written);
+    }
+
+    fn noted<T>(&self, outcome: Result<T, StoreError>) -> Option<T> {
+        outcome.map_err(|error| self.give_up(error)).ok()
     }
 }
 
@@ -209,49 +224,38 @@ pub(super) async fn keep_parts<S: Slot, C: Clock>(
 ) {
     // A future that is dropped has no other moment; so little is lost even then.
     let _last = Commit(entry);
-    let mut hashing = FuturesUnordered::new();
+    let mut writing = FuturesUnordered::new();
     // Between the first part that is written and the word that it is there.
     let mut pause = pin!(Fuse::terminated());
+    let mut committing = pin!(Fuse::terminated());
     let mut open = true;
-    loop {
-        if open && hashing.len() < MOST_HASHING {
-            select_biased! {
-                job = jobs.next() => match job {
-                    Some(job) => hashing.push(hashed(job)),
-                    None => open = false,
-                },
-                (part, bytes, sha256) = hashing.select_next_some() => {
-                    entry.write(part, &bytes, sha256);
-                    if pause.is_terminated() {
-                        pause.set(clock.sleep(COMMIT_MS).fuse());
-                    }
-                }
-                () = pause => entry.commit(),
-            }
-        } else if hashing.is_empty() {
-            return;
-        } else {
-            select_biased! {
-                (part, bytes, sha256) = hashing.select_next_some() => entry.write(part, &bytes, sha256),
-                () = pause => entry.commit(),
-            }
+    while open || !writing.is_empty() {
+        if entry.has_uncommitted() && pause.is_terminated() && committing.is_terminated() {
+            pause.set(clock.sleep(COMMIT_MS).fuse());
+        }
+        let room = open && writing.len() < MOST_WRITING;
+        let mut job = pin!(async { if room { jobs.next().await } else { pending().await } }.fuse());
+        select_biased! {
+            () = pause => committing.set(entry.commit().fuse()),
+            () = committing => {}
+            job = job => match job {
+                Some(job) => writing.push(entry.write(job)),
+                None => open = false,
+            },
+            () = writing.select_next_some() => {}
         }
     }
-}
-
-async fn hashed<B: Bytes>(job: Job<B>) -> (u64, B, [u8; 32]) {
-    let Job { part, bytes, sha256 } = job;
-    let sha256 = match sha256 {
-        Some(sha256) => sha256,
-        None => bytes.sha256().await,
-    };
-    (part, bytes, sha256)
+    if !committing.is_terminated() {
+        committing.await;
+    }
+    entry.commit().await;
 }
 
 struct Commit<'a, S: Slot>(&'a Entry<S>);
 
 impl<S: Slot> Drop for Commit<'_, S> {
     fn drop(&mut self) {
-        self.0.commit();
+        // Where another thread would have to be waited for, the next load fetches these parts again.
+        let _ = self.0.commit().now_or_never();
     }
 }

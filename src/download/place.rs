@@ -7,11 +7,11 @@ use std::ops::Range;
 
 /// Bytes outside the engine's memory: in a browser a buffer of JavaScript's, elsewhere a vector.
 pub trait Bytes: Clone + 'static {
-    /// Zeros.
+    /// Room for so many, which may hold anything: for who writes over all of it before it is read.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`](crate::Error::OutOfMemory).
-    fn zeroed(len: usize) -> Result<Self>;
+    fn room(len: usize) -> Result<Self>;
     /// How many.
     fn len(&self) -> usize;
     /// None at all.
@@ -104,12 +104,13 @@ pub trait Slot {
     fn cut_journal(&self, len: u64) -> Result<(), StoreError>;
     /// Fewer bytes where the data ends before.
     async fn read(&self, at: u64, len: usize) -> Result<Self::Bytes, StoreError>;
-    /// Writes at `at`.
-    fn write(&self, at: u64, bytes: &Self::Bytes) -> Result<(), StoreError>;
+    /// Writes at `at`, beside whoever polls where that can be, and gives the bytes' SHA-256; `sha256` where somebody has it already.
+    /// Dropped, it may write all the same.
+    async fn write(&self, at: u64, bytes: &Self::Bytes, sha256: Option<[u8; 32]>) -> Result<[u8; 32], StoreError>;
     /// The data ends at `len`.
-    fn cut(&self, len: u64) -> Result<(), StoreError>;
+    async fn cut(&self, len: u64) -> Result<(), StoreError>;
     /// What has been written is on the disk.
-    fn flush(&self) -> Result<(), StoreError>;
+    async fn flush(&self) -> Result<(), StoreError>;
     /// The same of the journal.
     fn flush_journal(&self) -> Result<(), StoreError>;
     /// Nothing of it is left.

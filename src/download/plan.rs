@@ -11,6 +11,9 @@ use super::request::{CacheMode, Failure, Request};
 use crate::Error;
 use std::ops::Range;
 
+/// What earlier engines cut a file into: a download that one of them began is gone on with.
+const EARLIER_PART_BYTES: u64 = 1 << 20;
+
 pub(super) type PlaceEntry<P> = Entry<<<P as Place>::Store as Store>::Slot>;
 
 /// With the first answer where the network is needed: it is on its way already.
@@ -43,10 +46,6 @@ impl<'a, P: Place> Planner<'a, P> {
         (self.place.tuning().part_bytes as u64).clamp(1, MOST_PART_BYTES)
     }
 
-    fn run_parts(&self) -> u64 {
-        self.place.tuning().run_parts.max(1) as u64
-    }
-
     /// Decides, and asks the server where that takes it.
     pub(super) async fn plan<'r>(&mut self, remote: &'r Remote<'r, P>) -> Result<Plan<'r, P>, Failure> {
         self.entry = self.open_entry().await?;
@@ -71,7 +70,9 @@ impl<'a, P: Place> Planner<'a, P> {
             self.entry = None;
             self.uncached(&busy)?;
         }
-        let answer = self.ask(remote, Some(0..self.run_parts().saturating_mul(self.own_part_bytes()))).await?;
+        let part_bytes = self.own_part_bytes();
+        let run_parts = self.place.tuning().run_parts_of(part_bytes);
+        let answer = self.ask(remote, Some(0..run_parts.saturating_mul(part_bytes))).await?;
         if let (Kind::Range(0), Some(size)) = (answer.kind, answer.version.size) {
             let version = answer.version.clone();
             self.start_entry(&version).await?;
@@ -115,15 +116,15 @@ impl<'a, P: Place> Planner<'a, P> {
         let Some(entry) = &self.entry else { return Ok(None) };
         let Some(head) = entry.head() else { return Ok(None) };
         let (there, version) = (entry.parts(), head.version());
-        let Some(size) = head.size.filter(|_| !there.is_empty() && head.part_bytes == self.own_part_bytes()) else {
-            return Ok(None);
-        };
+        let usual = [self.own_part_bytes(), EARLIER_PART_BYTES].contains(&head.part_bytes);
+        let Some(size) = head.size.filter(|_| !there.is_empty() && usual) else { return Ok(None) };
         // Without a version to compare only the hash of the whole can tell.
         if !version.is_recognizable() && self.request.sha256.is_none() {
             return Ok(None);
         }
         let mut missing = Missing::new(&there, size.div_ceil(head.part_bytes));
-        let Some(Range { start, end }) = missing.next(u64::MAX, self.run_parts()) else {
+        let Some(Range { start, end }) = missing.next(u64::MAX, self.place.tuning().run_parts_of(head.part_bytes))
+        else {
             return Ok(self.is_current(remote).await.then_some(Plan::Cached { size }));
         };
         let start = start * head.part_bytes;
@@ -173,7 +174,7 @@ impl<'a, P: Place> Planner<'a, P> {
     async fn start_entry(&mut self, version: &Version) -> Result<(), Failure> {
         let part_bytes = self.own_part_bytes();
         let Some(entry) = &self.entry else { return Ok(()) };
-        entry.reset(&self.request.url, version.clone(), part_bytes, self.place.clock().since_1970());
+        entry.reset(&self.request.url, version.clone(), part_bytes, self.place.clock().since_1970()).await;
         self.check_room(version.size.unwrap_or(0)).await
     }
 

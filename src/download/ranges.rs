@@ -104,7 +104,7 @@ async fn fetch<'a, P: Place>(
 ) {
     let tuning = ranges.remote.place.tuning();
     let connections = ranges.remote.request.connections.clamp(1, MOST_CONNECTIONS);
-    let run_parts = tuning.run_parts.max(1) as u64;
+    let run_parts = tuning.run_parts_of(ranges.part_bytes);
     let most = (connections as u64 + 1) * run_parts;
     let mut missing = first.as_ref().map(|_| Missing::new(ranges.there, ranges.count()));
     let mut fetching = FuturesUnordered::new();
@@ -239,7 +239,7 @@ impl<'a, P: Place> Coming<'_, 'a, P> {
             let at = (self.position - start) as usize;
             let part = match &mut self.part {
                 Some(part) => part,
-                None => self.part.insert(P::Bytes::zeroed((size - start).min(*part_bytes) as usize)?),
+                None => self.part.insert(P::Bytes::room((size - start).min(*part_bytes) as usize)?),
             };
             let piece = (part.len() - at).min(chunk.len() - taken);
             part.write(at, &chunk.slice(taken..taken + piece));

@@ -128,11 +128,19 @@ pub struct Tuning {
     pub longest_wait_ms: u64,
 }
 
+impl Tuning {
+    /// Parts of this size that one request asks for: as many bytes as it would of parts of its own size.
+    pub(super) fn run_parts_of(&self, part_bytes: u64) -> u64 {
+        ((self.part_bytes as u64).saturating_mul(self.run_parts as u64) / part_bytes.max(1)).max(1)
+    }
+}
+
 impl Default for Tuning {
     fn default() -> Self {
         Tuning {
-            part_bytes: 1 << 20,
-            run_parts: 8,
+            // Chromium's WebCrypto takes twice as long for a byte of pieces from 960 KiB on: it copies each into fresh memory.
+            part_bytes: 512 << 10,
+            run_parts: 16,
             stall_ms: 20_000,
             ask_ms: 5_000,
             tries: 8,

@@ -175,10 +175,22 @@ async fn run<P: Place, S: Sink>(
         return Err(Stop { failure, discard: true });
     }
     if let Some(entry) = entry {
-        entry.finish(bytes, found.as_deref());
+        entry.finish(bytes, found.as_deref()).await;
+        // The last parts may have been written, or not, when the sink had all.
+        request.kept(entry)?;
     }
     counter.tell(true);
     Ok((bytes, cached && !counter.from_network.get()))
+}
+
+impl Request {
+    /// Whether what must be kept is.
+    fn kept<S: super::Slot>(&self, entry: &Entry<S>) -> Result<(), Failure> {
+        match entry.failed() {
+            Some(failed) if self.cache == CacheMode::Required => Err(required(&failed).into()),
+            _ => Ok(()),
+        }
+    }
 }
 
 fn wrong_hash(request: &Request, found: &str) -> String {
@@ -286,10 +298,8 @@ impl<P: Place, S: Sink> Consumer<'_, P, S> {
     }
 
     async fn hand(&mut self, ahead: &mut Option<PlaceAhead<'_, P>>, bytes: &P::Bytes) -> Result<(), Stop> {
-        if self.request.cache == CacheMode::Required
-            && let Some(failed) = self.entry.and_then(Entry::failed)
-        {
-            return Err(required(&failed).into());
+        if let Some(entry) = self.entry {
+            self.request.kept(entry)?;
         }
         if let Some(hash) = &mut self.hash {
             self.scratch.read(bytes, |piece| {

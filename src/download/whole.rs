@@ -107,7 +107,7 @@ impl<'a, P: Place> Coming<'a, P> {
             while taken < chunk.len() {
                 let room = match &mut part {
                     Some(part) => part,
-                    None => part.insert(P::Bytes::zeroed(part_bytes)?),
+                    None => part.insert(P::Bytes::room(part_bytes)?),
                 };
                 let piece = (part_bytes - filled).min(chunk.len() - taken);
                 room.write(filled, &chunk.slice(taken..taken + piece));

@@ -31,11 +31,12 @@ pub(super) struct Header {
 
 impl Header {
     pub(super) fn new(options: LoaderOptions) -> Self {
+        let room = options.room();
         let LoaderOptions { file_size, overrides, embedding, context, kv_type, .. } = options;
         Header {
             decoder: Decoder::new(Limits { file_size, ..Limits::default() }),
             overrides,
-            holding: Holding { embedding, context, kv_type },
+            holding: Holding { embedding, context, kv_type, room },
             config: None,
             name: None,
             notes: Vec::new(),

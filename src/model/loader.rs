@@ -5,11 +5,12 @@ use super::memory::{self, WASM_LIMIT};
 use super::tensor_sink::{Held, Tensor, TensorSink};
 use super::tensors::{EMBEDDING, OUTPUT, OUTPUT_NORM, ROPE_FREQS, ROPE_LONG, ROPE_SHORT};
 use super::weights::{RopeFactors, ScaledLinear};
-use super::{Embedding, KvType, Layer, Linear, Model, Weights};
+use super::{Embedding, Estimate, KvType, Layer, Linear, Model, Weights};
 use crate::allocate::try_with_capacity;
 use crate::chat::Template;
-use crate::gguf::{Event, TensorInfo, TensorType};
+use crate::gguf::{Event, Metadata, TensorInfo, TensorType};
 use crate::kernels::{Compute, Int8Matrix};
+use crate::threads::Beside;
 use crate::tokenizer::Tokenizer;
 use crate::{Error, Result};
 use sha2::{Digest, Sha256};
@@ -35,8 +36,10 @@ impl EmbeddingType {
     const LARGE: u64 = 1 << 24;
 
     pub(super) fn rounds(self, info: &TensorInfo) -> bool {
+        // An embedding of so few bits has a head of its own beside it, is only looked up, and would take more memory.
+        let is_small = info.name == EMBEDDING && matches!(info.kind, TensorType::Q4_K | TensorType::Q5_K);
         let wanted = match self {
-            EmbeddingType::Auto => info.elements() >= Self::LARGE,
+            EmbeddingType::Auto => info.elements() >= Self::LARGE && !is_small,
             EmbeddingType::File => false,
             EmbeddingType::Int8 => true,
         };
@@ -76,10 +79,24 @@ pub struct LoaderOptions {
     /// Tokens that the session will ask for, as [`SessionOptions::context`](crate::session::SessionOptions::context):
     /// what can't be is refused before the weights.
     pub context: Option<usize>,
-    /// Type that the session's KV cache will have.
-    pub kv_type: KvType,
+    /// Type that the session's KV cache will have; where absent, f16, or q8_0 where f16 would not fit: see [`Loaded::kv_cache`].
+    pub kv_type: Option<KvType>,
     /// Bytes that there may be in all; where absent, what a 32-bit program can address on such, and any number on others.
     pub memory_limit: Option<u64>,
+    /// Bytes that the device is thought to have for the model. Nothing is refused by it: it is for the choice of `kv_type` alone.
+    pub device_memory: Option<u64>,
+}
+
+impl LoaderOptions {
+    /// Bytes that there are: more are refused.
+    fn limit(&self) -> u64 {
+        self.memory_limit.unwrap_or(if usize::BITS == 32 { WASM_LIMIT } else { u64::MAX })
+    }
+
+    /// Bytes that may well be taken.
+    pub(super) fn room(&self) -> u64 {
+        self.limit().min(self.device_memory.unwrap_or(u64::MAX))
+    }
 }
 
 /// Everything that a file gives.
@@ -98,6 +115,16 @@ pub struct Loaded {
     pub types: Vec<(TensorType, usize)>,
     /// SHA-256 of the file in hexadecimal, if that was asked for.
     pub sha256: Option<String>,
+    estimate: Estimate,
+}
+
+impl Loaded {
+    /// The type of a KV cache for `context` tokens: the one `asked` for, else f16 where the model stays within the memory that
+    /// there is with it ([`LoaderOptions::memory_limit`], [`LoaderOptions::device_memory`]), and q8_0 where not. What was chosen for
+    /// want of memory comes with a note for the user.
+    pub fn kv_cache(&self, asked: Option<KvType>, context: usize) -> (KvType, Option<String>) {
+        asked.map_or_else(|| self.estimate.choose_kv_type(context), |kind| (kind, None))
+    }
 }
 
 /// The parser's sink: push chunks of the file, then [`finish`](Self::finish). Of a split model, push the parts in
@@ -109,7 +136,7 @@ pub struct Loader {
     compute: Compute,
     embedding: EmbeddingType,
     memory_limit: u64,
-    text: Option<(Tokenizer, Template)>,
+    text: Option<Beside<Result<Text>>>,
     current: Option<TensorSink>,
     tensors: HashMap<String, Tensor>,
     pub(super) hasher: Option<Sha256>,
@@ -119,11 +146,10 @@ pub struct Loader {
 impl Loader {
     /// A loader whose model will run on `compute`.
     pub fn new(compute: Compute, options: LoaderOptions) -> Self {
-        let addressable = if usize::BITS == 32 { WASM_LIMIT } else { u64::MAX };
         Loader {
             compute,
             embedding: options.embedding,
-            memory_limit: options.memory_limit.unwrap_or(addressable),
+            memory_limit: options.limit(),
             text: None,
             current: None,
             tensors: HashMap::new(),
@@ -154,6 +180,12 @@ impl Loader {
         if let Some(hasher) = &mut self.hasher {
             hasher.update(bytes);
         }
+        // A file whose text is no good need not come to its end.
+        if self.text.as_ref().is_some_and(Beside::is_done)
+            && let Err(error) = self.end_text()
+        {
+            return Err(self.fail(error));
+        }
         loop {
             match self.advance(bytes) {
                 Ok(Some(taken)) => bytes = &bytes[taken..],
@@ -180,8 +212,10 @@ impl Loader {
         complete.and_then(|()| self.header.next_part(file_size)).map_err(|error| self.fail(error))
     }
 
-    /// Nothing of a bad file stays behind.
+    /// Nothing of a bad file stays behind. What is wrong with its text comes first, as in the file: how far that has been read must
+    /// not decide.
     pub(super) fn fail(&mut self, error: Error) -> Error {
+        let error = self.end_text().err().unwrap_or(error);
         self.tensors = HashMap::new();
         self.current = None;
         self.failed = Some(error.clone());
@@ -197,7 +231,7 @@ impl Loader {
             Event::Tensors => self.header.estimate()?.check(self.memory_limit)?,
             Event::Metadata => {
                 if self.text.is_none() {
-                    self.read_text()?;
+                    self.begin_text()?;
                 }
             }
             Event::TensorData { index, offset, bytes } => {
@@ -221,22 +255,35 @@ impl Loader {
         Ok(Some(taken))
     }
 
-    fn read_text(&mut self) -> Result<()> {
-        // The tables are made by libraries that can't be told that there is no memory, so as much is asked for here. Without
+    /// Begins to make tokenizer and template, beside the weights where there are threads for it.
+    fn begin_text(&mut self) -> Result<()> {
+        // Parts of them are made by libraries that can't be told that there is no memory, so as much is asked for here. Without
         // the black box the compiler would see that nobody uses it, and not ask.
         let bytes = memory::text_bytes(self.header.decoder().position());
         let room = try_with_capacity::<u8>(usize::try_from(bytes).unwrap_or(usize::MAX), "the tokenizer")?;
         drop(std::hint::black_box(room));
+        // The bulk of the metadata goes: the tokenizer will have its own tables.
         let metadata = self.header.metadata_mut();
-        let tokenizer = Tokenizer::from_metadata(metadata)?;
-        let template = Template::from_metadata(metadata, &tokenizer);
-        // The tokenizer has its own tables now: these are the bulk of the metadata.
-        for key in ["tokens", "merges", "scores", "token_type"] {
-            metadata.remove(&format!("tokenizer.ggml.{key}"));
+        let keys = ["tokens", "merges", "scores", "token_type"].map(|key| format!("tokenizer.ggml.{key}"));
+        let bulk: Vec<_> = keys.into_iter().filter_map(|key| Some((metadata.remove(&key)?, key))).collect();
+        let mut metadata = metadata.clone();
+        for (value, key) in bulk {
+            metadata.insert(key, value);
         }
-        self.header.notes.extend(tokenizer.notes().iter().chain(template.notes()).cloned());
-        self.text = Some((tokenizer, template));
+        self.text = Some(Beside::begin(move || Text::new(&metadata)));
         Ok(())
+    }
+
+    /// Waits for what [`begin_text`](Self::begin_text) has begun.
+    fn end_text(&mut self) -> Result<()> {
+        match self.text.take() {
+            Some(text) => {
+                let text = text.end()?;
+                self.text = Some(Beside::Done(Ok(text)));
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 
     /// The model, when the last byte is in.
@@ -247,13 +294,16 @@ impl Loader {
         if let Some(error) = self.failed {
             return Err(error);
         }
+        let text = self.text.take().map(Beside::end).transpose()?;
         self.header.decoder().finish()?;
         self.header.check_parts()?;
         let missing = || Error::Truncated { field: "metadata".into(), offset: self.header.decoder().position() };
         let config = self.header.config().ok_or_else(missing)?.clone();
-        let (tokenizer, template) = self.text.take().ok_or_else(missing)?;
+        let Text { tokenizer, template } = text.ok_or_else(missing)?;
+        let estimate = self.header.estimate()?;
         let name = self.header.name().map(str::to_owned);
         let mut notes = self.header.notes;
+        notes.extend(tokenizer.notes().iter().chain(template.notes()).cloned());
         notes.extend(self.compute.pool.note().map(str::to_owned));
         let mut take = Take(self.tensors);
         let mut layers = try_with_capacity(config.layers, "the layers")?;
@@ -298,12 +348,26 @@ impl Loader {
         };
         let model = Model::new(config, weights, self.compute);
         let sha256 = self.hasher.map(|hasher| hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
-        Ok(Loaded { model, tokenizer, template, notes, name, types: self.header.types, sha256 })
+        Ok(Loaded { model, tokenizer, template, notes, name, types: self.header.types, sha256, estimate })
     }
 }
 
 fn no_room(bytes: usize) -> Error {
     Error::OutOfMemory { what: "the names of tensors".to_owned(), bytes: bytes as u64 }
+}
+
+/// What of a file makes text of tokens.
+struct Text {
+    tokenizer: Tokenizer,
+    template: Template,
+}
+
+impl Text {
+    fn new(metadata: &Metadata) -> Result<Self> {
+        let tokenizer = Tokenizer::from_metadata(metadata)?;
+        let template = Template::from_metadata(metadata, &tokenizer);
+        Ok(Text { tokenizer, template })
+    }
 }
 
 /// Takes finished tensors out by name.

@@ -10,6 +10,7 @@
 //! Next: [`tokenizer`](crate::tokenizer), where text becomes what the model reads.
 #![allow(unsafe_code)]
 
+mod beside;
 #[cfg(any(not(target_family = "wasm"), target_feature = "atomics"))]
 mod gate;
 #[cfg_attr(not(target_family = "wasm"), path = "native.rs")]
@@ -21,6 +22,7 @@ mod split;
 mod sync;
 mod tuner;
 
+pub(crate) use beside::Beside;
 pub use pool::Pool;
 #[cfg(all(target_family = "wasm", target_feature = "atomics"))]
 pub(crate) use pool::{join, work};

@@ -1,6 +1,7 @@
 //! What the worker has, and what it does with each message.
 
 mod calls;
+mod embed;
 mod engine;
 mod generate;
 mod jobs;
@@ -14,7 +15,7 @@ use super::port::{Breath, Endpoint, listen, post};
 use super::protocol::{FromWorker, PlainError, ToWorker};
 use engine::Engine;
 use jobs::{Job, Jobs};
-use js_sys::Reflect;
+use js_sys::{Function, Reflect};
 use page::Inbox;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -33,6 +34,8 @@ struct Worker {
     port: Endpoint,
     threads: Threads,
     breath: Breath,
+    /// Starts a worker that keeps files, where there can be one.
+    keepers: Option<Function>,
     /// What the page sends of its own streams.
     inbox: Inbox,
     loading: Cell<bool>,
@@ -47,11 +50,18 @@ thread_local! {
 
 /// Serves a page at the other end of `port`: messages of `www/src/internal/protocol.ts`. With `threads`, those of the workers that
 /// have joined the pool before and this one; `tuned`, each token has as many of them as make it fastest; `why` there are no more.
+/// `keepers` gives a new worker that runs `www/src/internal/keeper.ts`.
 ///
 /// # Errors
 /// What the browser throws where it has no message channels.
 #[wasm_bindgen]
-pub fn serve(port: Endpoint, threads: usize, tuned: bool, why: Option<String>) -> Result<(), JsValue> {
+pub fn serve(
+    port: Endpoint,
+    threads: usize,
+    tuned: bool,
+    why: Option<String>,
+    keepers: Option<Function>,
+) -> Result<(), JsValue> {
     PORT.set(Some(port.clone()));
     std::panic::set_hook(Box::new(|info| {
         console_error_panic_hook::hook(info);
@@ -65,6 +75,7 @@ pub fn serve(port: Endpoint, threads: usize, tuned: bool, why: Option<String>) -
         port: port.clone(),
         threads: Threads { wanted: threads, tuned, why },
         breath: Breath::new()?,
+        keepers,
         inbox: Inbox::default(),
         loading: Cell::new(false),
         engine: RefCell::new(None),
@@ -94,6 +105,7 @@ fn receive(worker: &Rc<Worker>, message: JsValue) {
         ToWorker::Chunk { bytes } => worker.inbox.chunk(bytes),
         ToWorker::PartEnd => worker.inbox.end(),
         ToWorker::Generate { id, session, request } => worker.enqueue(Job::Generate { id, session, request }),
+        ToWorker::Embed { id, request } => worker.enqueue(Job::Embed { id, request }),
         ToWorker::Cancel { id } => worker.cancel(id),
         ToWorker::Call { id, call } if jobs::waits(&call) => worker.enqueue(Job::Call { id, call }),
         ToWorker::Call { id, call } => worker.answer(id, call),
@@ -123,6 +135,11 @@ impl Worker {
                     match job {
                         Job::Generate { id, session, request } => {
                             if let Err(error) = generate::generate(&worker, id, session, request).await {
+                                worker.post(&FromWorker::Failed { id, error });
+                            }
+                        }
+                        Job::Embed { id, request } => {
+                            if let Err(error) = embed::embed(&worker, id, request).await {
                                 worker.post(&FromWorker::Failed { id, error });
                             }
                         }

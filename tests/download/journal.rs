@@ -3,7 +3,7 @@
 use crate::engine::Engine;
 use crate::memory::Files;
 use crate::rig::{Rig, file, request, requested};
-use crate::server::{MODIFIED, URL, etag, sha256};
+use crate::server::{MODIFIED, URL, etag, random_file, sha256};
 use b158::download::{CacheMode, Tuning, list};
 use proptest::prelude::*;
 #[cfg(target_family = "wasm")]
@@ -177,4 +177,23 @@ proptest! {
         prop_assert!(done.is_ok_and(|done| done.engine.bytes == file()));
         prop_assert!(rig.clock.run(list(&rig.store)).is_ok());
     }
+}
+
+/// What an engine left that cut files into mebibytes: it is gone on with, part by part as it is there.
+#[test]
+fn a_download_that_was_begun_in_parts_of_a_mebibyte_is_gone_on_with() {
+    const MIB: usize = 1 << 20;
+    let file = random_file(MIB * 5 / 2, 7);
+    let head =
+        format!(r#"{{"head":{{"url":"{URL}","partBytes":{MIB},"size":{},"etag":{:?}}}}}"#, file.len(), etag(&file));
+    let part = format!(r#"{{"part":0,"sha256":"{}"}}"#, sha256(&file[..MIB]));
+    let mut rig = Rig::new();
+    rig.tuning = Tuning { part_bytes: MIB / 2, run_parts: 2, ..rig.tuning };
+    rig.server.put(URL, file.clone());
+    rig.store.put(&sha256(URL.as_bytes())[..32], Files::new(file[..MIB].to_vec(), lines(&[head, part])));
+    let done = rig.load(&request()).unwrap();
+    assert!(!done.cached && done.engine.bytes == file);
+    let (mib, size) = (MIB as u64, file.len() as u64);
+    assert_eq!(rig.server.wanted(), [Some((mib, 2 * mib)), Some((2 * mib, size))]);
+    assert!(rig.load(&request()).unwrap().cached);
 }

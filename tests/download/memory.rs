@@ -65,7 +65,7 @@ impl Drop for Hashing {
 }
 
 impl Bytes for Buffer {
-    fn zeroed(len: usize) -> b158::Result<Self> {
+    fn room(len: usize) -> b158::Result<Self> {
         assert!(len <= 64 << 20, "nobody needs {len} bytes");
         Ok(vec![0; len].into())
     }
@@ -321,17 +321,22 @@ impl Slot for MemorySlot {
         }))
     }
 
-    fn write(&self, at: u64, bytes: &Buffer) -> Result<(), StoreError> {
+    async fn write(&self, at: u64, bytes: &Buffer, sha256: Option<[u8; 32]>) -> Result<[u8; 32], StoreError> {
+        let sha256 = match sha256 {
+            Some(sha256) => sha256,
+            None => bytes.sha256().await,
+        };
         let bytes = bytes.to_vec();
         self.check_quota((at as usize + bytes.len()).saturating_sub(self.get(|files| files.data.len())))?;
-        self.change(|files| put(&mut files.data, at, &bytes))
+        self.change(|files| put(&mut files.data, at, &bytes))?;
+        Ok(sha256)
     }
 
-    fn cut(&self, len: u64) -> Result<(), StoreError> {
+    async fn cut(&self, len: u64) -> Result<(), StoreError> {
         self.change(|files| files.data.truncate(len as usize))
     }
 
-    fn flush(&self) -> Result<(), StoreError> {
+    async fn flush(&self) -> Result<(), StoreError> {
         self.change(|files| files.flushed.0.clone_from(&files.data))
     }
 

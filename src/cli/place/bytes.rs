@@ -23,6 +23,11 @@ impl Piece {
         &self.bytes[self.range.clone()]
     }
 
+    /// Its hash, on this thread.
+    pub(super) fn sha256_here(&self) -> [u8; 32] {
+        self.sha256.unwrap_or_else(|| Sha256::digest(self.bytes()).into())
+    }
+
     /// With its hash taken, at once.
     pub(super) fn hashed(bytes: Vec<u8>) -> Self {
         let sha256 = Some(Sha256::digest(&bytes).into());
@@ -37,7 +42,7 @@ impl From<Vec<u8>> for Piece {
 }
 
 impl Bytes for Piece {
-    fn zeroed(len: usize) -> b158::Result<Self> {
+    fn room(len: usize) -> b158::Result<Self> {
         let mut bytes = room(len)
             .ok_or_else(|| Error::OutOfMemory { what: "a piece of a download".to_owned(), bytes: len as u64 })?;
         bytes.resize(len, 0);
@@ -74,7 +79,7 @@ impl Bytes for Piece {
             return sha256;
         }
         let piece = self.clone();
-        beside(move || Sha256::digest(piece.bytes()).into()).await
+        beside(move || piece.sha256_here()).await
     }
 }
 
@@ -106,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_piece_is_shared_and_never_changes_under_another() {
-        let mut whole = Piece::zeroed(8).unwrap();
+        let mut whole = Piece::room(8).unwrap();
         whole.write(2, &Piece::from(vec![1, 2, 3]).slice(1..3));
         let slice = whole.slice(1..5);
         assert_eq!(slice.bytes(), [0, 2, 3, 0]);
@@ -115,7 +120,7 @@ mod tests {
         let mut out = [7; 2];
         slice.slice(1..4).read(1, &mut out);
         assert_eq!((out, slice.slice(2..2).is_empty()), ([3, 0], true));
-        assert!(matches!(Piece::zeroed(usize::MAX), Err(Error::OutOfMemory { .. })));
+        assert!(matches!(Piece::room(usize::MAX), Err(Error::OutOfMemory { .. })));
     }
 
     #[test]

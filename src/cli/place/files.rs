@@ -204,15 +204,20 @@ impl Slot for FileSlot {
         piece.map_err(|e| failed(&self.folder, &e))
     }
 
-    fn write(&self, at: u64, bytes: &Piece) -> Result<(), StoreError> {
-        self.write_at(&self.data, at, bytes.bytes())
+    async fn write(&self, at: u64, bytes: &Piece, sha256: Option<[u8; 32]>) -> Result<[u8; 32], StoreError> {
+        let (data, piece) = (self.to_write(&self.data)?.clone(), bytes.clone());
+        let written = beside(move || {
+            data.write(at, piece.bytes())?;
+            Ok(sha256.unwrap_or_else(|| piece.sha256_here()))
+        });
+        written.await.map_err(|e| failed(&self.folder, &e))
     }
 
-    fn cut(&self, len: u64) -> Result<(), StoreError> {
+    async fn cut(&self, len: u64) -> Result<(), StoreError> {
         self.cut_at(&self.data, len)
     }
 
-    fn flush(&self) -> Result<(), StoreError> {
+    async fn flush(&self) -> Result<(), StoreError> {
         Ok(())
     }
 
@@ -332,16 +337,18 @@ mod tests {
         let files = empty("slots");
         block_on(async {
             let slot = files.open(KEY).await.unwrap();
-            slot.write(3, &Piece::from(vec![1, 2, 3])).unwrap();
+            let hash = slot.write(3, &Piece::from(vec![1, 2, 3]), None).await.unwrap();
+            assert_eq!(hash, Piece::from(vec![1, 2, 3]).sha256().await);
+            assert_eq!(slot.write(3, &Piece::from(vec![1, 2, 3]), Some([7; 32])).await, Ok([7; 32]));
             slot.write_journal(0, b"line\n").unwrap();
             let reader = files.open(KEY).await.unwrap();
             assert!(slot.writable() && !reader.writable());
-            assert!(reader.write(0, &Piece::from(vec![1])).is_err() && reader.cut_journal(0).is_err());
+            assert!(reader.write(0, &Piece::from(vec![1]), None).await.is_err() && reader.cut_journal(0).is_err());
             // Fewer bytes where the file ends before.
             assert_eq!(reader.read(2, 10).await.unwrap().as_slice(), Some(&[0, 1, 2, 3][..]));
             assert_eq!(reader.read_journal().await.unwrap(), b"line\n");
             assert!(download::delete(&files, KEY).await.is_err() && reader.remove().await.is_err());
-            slot.cut(4).unwrap();
+            slot.cut(4).await.unwrap();
             slot.cut_journal(2).unwrap();
             drop(slot);
             let slot = files.open(KEY).await.unwrap();

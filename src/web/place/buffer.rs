@@ -21,6 +21,8 @@ pub(crate) struct Buffer {
     bytes: Uint8Array,
     /// Where they are, so that it is used again. `None`: somebody else has made it.
     memory: Option<Rc<Memory>>,
+    /// Their hash, where somebody has taken it.
+    sha256: Option<[u8; 32]>,
 }
 
 #[wasm_bindgen]
@@ -39,12 +41,23 @@ impl Buffer {
     /// Whatever it may hold.
     pub(super) fn unwritten(len: usize) -> Result<Self> {
         if let Some(bytes) = spare::take(len) {
-            return Ok(Buffer { bytes: bytes.clone(), memory: Some(Rc::new(Memory(bytes))) });
+            return Ok(Buffer { bytes: bytes.clone(), memory: Some(Rc::new(Memory(bytes))), sha256: None });
         }
         let bytes: Uint8Array = Allocated::new(len as f64)
             .map_err(|_| Error::OutOfMemory { what: WHAT.to_owned(), bytes: len as u64 })?
             .unchecked_into();
-        Ok(Buffer { bytes: bytes.clone(), memory: Some(Rc::new(Memory(bytes))) })
+        Ok(Buffer { bytes: bytes.clone(), memory: Some(Rc::new(Memory(bytes))), sha256: None })
+    }
+
+    /// What has been written to the beginning of a buffer's memory, which has come back under this name.
+    pub(super) fn landed(bytes: Uint8Array) -> Self {
+        let memory = Some(Rc::new(Memory(Uint8Array::new(&bytes.buffer()))));
+        Buffer { bytes, memory, sha256: None }
+    }
+
+    /// With the hash that somebody has taken of them.
+    pub(super) fn hashed(self, sha256: Option<[u8; 32]>) -> Self {
+        Buffer { sha256, ..self }
     }
 
     /// Of bytes in the engine's memory, copied.
@@ -86,15 +99,13 @@ impl Buffer {
 
 impl From<Uint8Array> for Buffer {
     fn from(array: Uint8Array) -> Self {
-        Buffer { bytes: array, memory: None }
+        Buffer { bytes: array, memory: None, sha256: None }
     }
 }
 
 impl Bytes for Buffer {
-    fn zeroed(len: usize) -> Result<Self> {
-        let buffer = Self::unwritten(len)?;
-        buffer.bytes.fill(0, 0, len as u32);
-        Ok(buffer)
+    fn room(len: usize) -> Result<Self> {
+        Self::unwritten(len)
     }
 
     fn len(&self) -> usize {
@@ -103,11 +114,16 @@ impl Bytes for Buffer {
 
     fn slice(&self, range: Range<usize>) -> Self {
         assert!(range.start <= range.end && range.end <= self.len(), "{range:?} of {} bytes", self.len());
-        Buffer { bytes: self.bytes.subarray(range.start as u32, range.end as u32), memory: self.memory.clone() }
+        Buffer {
+            bytes: self.bytes.subarray(range.start as u32, range.end as u32),
+            memory: self.memory.clone(),
+            sha256: None,
+        }
     }
 
     fn write(&mut self, at: usize, piece: &Self) {
         assert!(at <= self.len() && piece.len() <= self.len() - at, "{} bytes at {at} of {}", piece.len(), self.len());
+        self.sha256 = None;
         self.bytes.set(&piece.bytes, at as u32);
     }
 
@@ -116,6 +132,9 @@ impl Bytes for Buffer {
     }
 
     async fn sha256(&self) -> [u8; 32] {
+        if let Some(hash) = self.sha256 {
+            return hash;
+        }
         match self.sha256_by_browser().await {
             Some(hash) => hash,
             None => self.sha256_here(),

@@ -6,8 +6,8 @@ use js_sys::{Array, Object, Promise, Reflect, Uint8Array, try_iter};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    AbortController, Headers, ReadableStream, ReadableStreamDefaultReader, RequestCache, RequestInit, Response,
-    ResponseType,
+    AbortController, Headers, ReadableStream, ReadableStreamByobReader, ReadableStreamDefaultReader, RequestCache,
+    RequestInit, Response, ResponseType,
 };
 
 #[wasm_bindgen]
@@ -47,7 +47,7 @@ impl Transport for Fetch {
         if let Some(kind) = hidden(kind) {
             status_text = format!("({kind}: the browser hides its bytes from this page)");
         }
-        let reader = response.body().map(|body| ReadableStreamDefaultReader::new(&body)).transpose()?;
+        let reader = response.body().map(|body| Reader::new(&body)).transpose()?;
         Ok(HttpResponse {
             url: response.url(),
             status: response.status(),
@@ -102,11 +102,57 @@ fn pairs(headers: &Headers) -> Result<Vec<(String, String)>, JsValue> {
     Ok(pairs)
 }
 
+/// What a stream's bytes are read into at a time: as much as a part of a download has, so that the two use the same memory in turn.
+const LANDING_BYTES: usize = 512 << 10;
+
+/// Who reads a stream.
+#[derive(Debug)]
+enum Reader {
+    /// Into memory that is there: what the browser would allocate for each chunk costs more than to read it.
+    Into(ReadableStreamByobReader),
+    /// Where the browser can't, or the stream is none of bytes.
+    Any(ReadableStreamDefaultReader),
+}
+
+impl Reader {
+    fn new(stream: &ReadableStream) -> Result<Self, JsValue> {
+        match ReadableStreamByobReader::new(stream) {
+            Ok(reader) => Ok(Reader::Into(reader)),
+            Err(_) => Ok(Reader::Any(ReadableStreamDefaultReader::new(stream)?)),
+        }
+    }
+
+    fn read(&self) -> Result<Promise, Unreachable> {
+        match self {
+            // The stream takes the memory away, and gives it back with the bytes.
+            Reader::Into(reader) => {
+                let landing = Buffer::unwritten(LANDING_BYTES).map_err(|error| Unreachable(error.to_string()))?;
+                Ok(reader.read_with_array_buffer_view(landing.as_js()))
+            }
+            Reader::Any(reader) => Ok(reader.read()),
+        }
+    }
+
+    fn taken(&self, bytes: Uint8Array) -> Buffer {
+        match self {
+            Reader::Into(_) => Buffer::landed(bytes),
+            Reader::Any(_) => bytes.into(),
+        }
+    }
+
+    fn cancel(&self) -> Promise {
+        match self {
+            Reader::Into(reader) => reader.cancel(),
+            Reader::Any(reader) => reader.cancel(),
+        }
+    }
+}
+
 /// A stream of bytes: the body of an answer, or what a page has opened. Dropped, it is ended: the request, or the stream's source.
 #[derive(Debug)]
 pub(crate) struct StreamBody {
     /// There is none where an answer has no body.
-    reader: Option<ReadableStreamDefaultReader>,
+    reader: Option<Reader>,
     /// What has been asked for. A future of `next` that is dropped loses nothing.
     reading: Option<JsFuture>,
     connection: Option<Connection>,
@@ -115,7 +161,7 @@ pub(crate) struct StreamBody {
 impl StreamBody {
     /// Of a stream that nobody else reads.
     pub(crate) fn new(stream: &ReadableStream) -> Result<Self, Unreachable> {
-        Ok(StreamBody { reader: Some(ReadableStreamDefaultReader::new(stream)?), reading: None, connection: None })
+        Ok(StreamBody { reader: Some(Reader::new(stream)?), reading: None, connection: None })
     }
 }
 
@@ -124,7 +170,10 @@ impl Body for StreamBody {
 
     async fn next(&mut self) -> Result<Option<Buffer>, Unreachable> {
         let Some(reader) = &self.reader else { return Ok(None) };
-        let reading = self.reading.get_or_insert_with(|| JsFuture::from(reader.read()));
+        let reading = match &mut self.reading {
+            Some(reading) => reading,
+            None => self.reading.insert(reader.read()?.into()),
+        };
         let read = reading.await;
         self.reading = None;
         let read: Object = read?.unchecked_into();
@@ -132,7 +181,7 @@ impl Body for StreamBody {
             return Ok(None);
         }
         match Reflect::get(&read, &"value".into())?.dyn_into::<Uint8Array>() {
-            Ok(bytes) => Ok(Some(bytes.into())),
+            Ok(bytes) => Ok(Some(reader.taken(bytes))),
             Err(_) => Err(Unreachable("the stream must give Uint8Array chunks".to_owned())),
         }
     }

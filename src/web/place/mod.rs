@@ -6,6 +6,7 @@
 mod buffer;
 mod clock;
 mod fetch;
+mod keeper;
 mod locks;
 mod opfs;
 mod spare;
@@ -18,7 +19,7 @@ pub(crate) use fetch::{Fetch, StreamBody};
 pub(crate) use opfs::Opfs;
 
 use crate::download::{Place, StoreError, Tuning, Unreachable};
-use js_sys::Reflect;
+use js_sys::{Function, Reflect};
 use std::cell::OnceCell;
 use wasm_bindgen::prelude::*;
 
@@ -26,14 +27,15 @@ use wasm_bindgen::prelude::*;
 pub(crate) struct Tab {
     transport: Fetch,
     store: OnceCell<Opfs>,
+    keepers: Option<Function>,
     clock: Timers,
     tuning: Tuning,
 }
 
 impl Tab {
-    /// Touches nothing yet.
-    pub(crate) fn new(tuning: Tuning) -> Self {
-        Tab { transport: Fetch, store: OnceCell::new(), clock: Timers::default(), tuning }
+    /// Touches nothing yet. `keepers` starts a worker that reads and writes a file; without it that is done here.
+    pub(crate) fn new(tuning: Tuning, keepers: Option<Function>) -> Self {
+        Tab { transport: Fetch, store: OnceCell::new(), keepers, clock: Timers::default(), tuning }
     }
 }
 
@@ -52,7 +54,7 @@ impl Place for Tab {
         if let Some(store) = self.store.get() {
             return Ok(store);
         }
-        let opened = Opfs::open().await?;
+        let opened = Opfs::open(self.keepers.clone()).await?;
         Ok(self.store.get_or_init(|| opened))
     }
 

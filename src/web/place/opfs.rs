@@ -1,16 +1,18 @@
 //! The cache in the origin's private file system: a folder for each file. Only in a worker: only there are files written in place.
 
+use super::super::executor::spawn;
 use super::clock::Timers;
+use super::keeper::Keeper;
 use super::locks::{self, Lock};
 use super::{Buffer, name};
 use crate::download::{Bytes, Clock, Slot, Store, StoreError};
 use futures::channel::oneshot;
 use futures::future::{Either, select};
-use js_sys::{ArrayBuffer, Promise, Reflect, Uint8Array, global};
+use js_sys::{ArrayBuffer, Function, Promise, Reflect, Uint8Array, global};
 use std::cell::OnceCell;
 use std::pin::pin;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
+use wasm_bindgen_futures::JsFuture;
 use web_sys::{
     File, FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions, FileSystemGetFileOptions,
     FileSystemReadWriteOptions, FileSystemRemoveOptions, FileSystemSyncAccessHandle, StorageEstimate,
@@ -36,16 +38,17 @@ extern "C" {
 #[derive(Debug)]
 pub(crate) struct Opfs {
     folder: FileSystemDirectoryHandle,
+    keepers: Option<Function>,
 }
 
 impl Opfs {
     /// The error says why there is no such file system, or no safe way to use it.
-    pub(super) async fn open() -> Result<Self, StoreError> {
+    pub(super) async fn open(keepers: Option<Function>) -> Result<Self, StoreError> {
         if let Some(why) = why_not() {
             return Err(StoreError::Other(why.to_owned()));
         }
         let root: FileSystemDirectoryHandle = settled(get_directory()?).await?;
-        Ok(Opfs { folder: folder_in(&root, FOLDER).await? })
+        Ok(Opfs { folder: folder_in(&root, FOLDER).await?, keepers })
     }
 }
 
@@ -99,12 +102,14 @@ impl Store for Opfs {
     async fn open(&self, key: &str) -> Result<OpfsSlot, StoreError> {
         let folder = self.folder.clone();
         let name = format!("{FOLDER}/{key}");
+        // It comes while the lock is waited for.
+        let keeper = self.keepers.as_ref().and_then(|keepers| Keeper::start(keepers).ok());
         let lock = pin!(locks::acquire(&name));
         let clock = Timers::default();
         let late = pin!(clock.sleep(PATIENCE_MS));
         match select(lock, late).await {
             Either::Left((lock, _)) => {
-                let files = to_its_end(Writable::open(folder, key.to_owned(), lock?)).await?;
+                let files = to_its_end(Writable::open(folder, key.to_owned(), lock?, keeper)).await?;
                 Ok(OpfsSlot::Writable(files))
             }
             Either::Right(_) => Ok(OpfsSlot::ReadOnly(ReadOnly { folder, key: key.to_owned(), data: OnceCell::new() })),
@@ -115,7 +120,7 @@ impl Store for Opfs {
 /// Goes on when nobody waits for it any more, and lets go of what comes of it then: files that are half open would stay so.
 async fn to_its_end<T: 'static>(work: impl Future<Output = Result<T, StoreError>> + 'static) -> Result<T, StoreError> {
     let (give, given) = oneshot::channel();
-    spawn_local(async move {
+    spawn(async move {
         let _ = give.send(work.await);
     });
     given.await.unwrap_or_else(|_| Err(StoreError::Other("this worker is ending".to_owned())))
@@ -203,27 +208,104 @@ fn position(at: u64) -> FileSystemReadWriteOptions {
     options
 }
 
-/// Both files open, behind the lock. In this order they are let go.
+/// The bytes of a model: read and written beside this worker, where that can be.
+#[derive(Debug)]
+enum Data {
+    Beside(Keeper),
+    Here(InPlace),
+}
+
+impl Data {
+    async fn open(keeper: Option<Keeper>, files: &FileSystemDirectoryHandle, key: &str) -> Result<Self, StoreError> {
+        if let Some(keeper) = keeper
+            && keeper.open([FOLDER, key], DATA).await.is_ok()
+        {
+            return Ok(Data::Beside(keeper));
+        }
+        InPlace::open(files, DATA).await.map(Data::Here)
+    }
+
+    async fn read(&self, at: u64, len: usize) -> Result<Buffer, StoreError> {
+        match self {
+            Data::Beside(keeper) => keeper.read(at, len).await,
+            Data::Here(file) => file.read(at, len),
+        }
+    }
+
+    async fn write(&self, at: u64, bytes: &Buffer, sha256: Option<[u8; 32]>) -> Result<[u8; 32], StoreError> {
+        match (self, sha256) {
+            (Data::Beside(keeper), sha256) => keeper.write(at, bytes, sha256).await,
+            (Data::Here(file), Some(sha256)) => file.write(at, bytes).map(|()| sha256),
+            (Data::Here(file), None) => {
+                let sha256 = bytes.sha256().await;
+                file.write(at, bytes).map(|()| sha256)
+            }
+        }
+    }
+
+    async fn cut(&self, len: u64) -> Result<(), StoreError> {
+        match self {
+            Data::Beside(keeper) => keeper.cut(len).await,
+            Data::Here(file) => file.cut(len),
+        }
+    }
+
+    async fn flush(&self) -> Result<(), StoreError> {
+        match self {
+            Data::Beside(keeper) => keeper.flush().await,
+            Data::Here(file) => file.flush(),
+        }
+    }
+}
+
+/// Both files open, behind the lock.
 #[derive(Debug)]
 pub(crate) struct Writable {
-    data: InPlace,
-    journal: InPlace,
+    /// There until it is let go.
+    data: Option<Data>,
+    journal: Option<InPlace>,
     folder: FileSystemDirectoryHandle,
     key: String,
-    lock: Lock,
+    /// The last to go.
+    lock: Option<Lock>,
+}
+
+impl Drop for Writable {
+    fn drop(&mut self) {
+        self.journal = None;
+        if let Some(Data::Beside(keeper)) = self.data.take() {
+            keeper.close_behind(self.lock.take());
+        }
+    }
 }
 
 impl Writable {
-    async fn open(folder: FileSystemDirectoryHandle, key: String, lock: Lock) -> Result<Self, StoreError> {
+    async fn open(
+        folder: FileSystemDirectoryHandle,
+        key: String,
+        lock: Lock,
+        keeper: Option<Keeper>,
+    ) -> Result<Self, StoreError> {
         let files = folder_in(&folder, &key).await?;
-        let data = InPlace::open(&files, DATA).await?;
-        let journal = InPlace::open(&files, JOURNAL).await?;
-        Ok(Writable { data, journal, folder, key, lock })
+        let data = Some(Data::open(keeper, &files, &key).await?);
+        let journal = Some(InPlace::open(&files, JOURNAL).await?);
+        Ok(Writable { data, journal, folder, key, lock: Some(lock) })
     }
 
-    async fn remove(self) -> Result<(), StoreError> {
-        let Writable { data, journal, folder, key, lock } = self;
-        drop((data, journal));
+    fn data(&self) -> Result<&Data, StoreError> {
+        self.data.as_ref().ok_or_else(occupied)
+    }
+
+    fn journal(&self) -> Result<&InPlace, StoreError> {
+        self.journal.as_ref().ok_or_else(occupied)
+    }
+
+    async fn remove(mut self) -> Result<(), StoreError> {
+        self.journal = None;
+        if let Some(Data::Beside(keeper)) = self.data.take() {
+            keeper.close().await;
+        }
+        let (folder, key, lock) = (self.folder.clone(), self.key.clone(), self.lock.take());
         let options = FileSystemRemoveOptions::new();
         options.set_recursive(true);
         let removed = JsFuture::from(folder.remove_entry_with_options(&key, &options)).await;
@@ -302,41 +384,44 @@ impl Slot for OpfsSlot {
 
     async fn read_journal(&self) -> Result<Vec<u8>, StoreError> {
         match self {
-            OpfsSlot::Writable(Writable { journal, .. }) => Ok(journal.read(0, journal.size()? as usize)?.to_vec()?),
+            OpfsSlot::Writable(files) => {
+                let journal = files.journal()?;
+                Ok(journal.read(0, journal.size()? as usize)?.to_vec()?)
+            }
             OpfsSlot::ReadOnly(files) => files.read_journal().await,
         }
     }
 
     fn write_journal(&self, at: u64, bytes: &[u8]) -> Result<(), StoreError> {
         let bytes = Buffer::copied(bytes)?;
-        self.written()?.journal.write(at, &bytes)
+        self.written()?.journal()?.write(at, &bytes)
     }
 
     fn cut_journal(&self, len: u64) -> Result<(), StoreError> {
-        self.written()?.journal.cut(len)
+        self.written()?.journal()?.cut(len)
     }
 
     async fn read(&self, at: u64, len: usize) -> Result<Buffer, StoreError> {
         match self {
-            OpfsSlot::Writable(Writable { data, .. }) => data.read(at, len),
+            OpfsSlot::Writable(files) => files.data()?.read(at, len).await,
             OpfsSlot::ReadOnly(files) => files.read(at, len).await,
         }
     }
 
-    fn write(&self, at: u64, bytes: &Buffer) -> Result<(), StoreError> {
-        self.written()?.data.write(at, bytes)
+    async fn write(&self, at: u64, bytes: &Buffer, sha256: Option<[u8; 32]>) -> Result<[u8; 32], StoreError> {
+        self.written()?.data()?.write(at, bytes, sha256).await
     }
 
-    fn cut(&self, len: u64) -> Result<(), StoreError> {
-        self.written()?.data.cut(len)
+    async fn cut(&self, len: u64) -> Result<(), StoreError> {
+        self.written()?.data()?.cut(len).await
     }
 
-    fn flush(&self) -> Result<(), StoreError> {
-        self.written()?.data.flush()
+    async fn flush(&self) -> Result<(), StoreError> {
+        self.written()?.data()?.flush().await
     }
 
     fn flush_journal(&self) -> Result<(), StoreError> {
-        self.written()?.journal.flush()
+        self.written()?.journal()?.flush()
     }
 
     async fn remove(self) -> Result<(), StoreError> {

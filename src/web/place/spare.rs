@@ -4,8 +4,8 @@ use gloo::timers::callback::Timeout;
 use js_sys::Uint8Array;
 use std::cell::RefCell;
 
-/// What is kept at most, in bytes: a few parts of a download.
-const MOST_BYTES: usize = 8 << 20;
+/// What is kept at most, in bytes: what a download by four requests has under way at a time.
+const MOST_BYTES: usize = 48 << 20;
 /// Smaller pieces are not worth it.
 const LEAST_BYTES: usize = 64 << 10;
 /// What nobody has used for so long goes back to the browser.
@@ -36,7 +36,8 @@ thread_local! {
 /// An array of exactly this length, which may hold anything.
 pub(super) fn take(len: usize) -> Option<Uint8Array> {
     SPARE.with_borrow_mut(|spare| {
-        let index = spare.arrays.iter().position(|array| array.length() as usize == len)?;
+        // The last one may still be in the processor's cache.
+        let index = spare.arrays.iter().rposition(|array| array.length() as usize == len)?;
         spare.used = true;
         Some(spare.arrays.swap_remove(index))
     })

@@ -125,7 +125,7 @@ pub fn run(input: &[u8]) {
 fn talk(input: &Input, loaded: Loaded) -> Vec<u32> {
     let kv_type = [KvType::F16, KvType::F32, KvType::Q8_0][usize::from(input.kv_type % 3)];
     let prompt = loaded.tokenizer.encode("ab aaaa <s>", Special::PARSED).expect("the tables express every text");
-    let options = SessionOptions { context: Some(8), kv_type, batch: 3, ..Default::default() };
+    let options = SessionOptions { context: Some(8), kv_type: Some(kv_type), batch: 3, ..Default::default() };
     let Ok(mut session) = Session::new(Arc::new(loaded), options) else { return Vec::new() };
     let prompt = &prompt[..prompt.len().min(session.context() - 1)];
     let mut said = Vec::new();

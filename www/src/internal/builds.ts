@@ -15,7 +15,7 @@ export interface WasmGlue {
   /** Without `memory` it makes one. */
   default: (input: { module_or_path: WebAssembly.Module; memory?: WebAssembly.Memory; thread_stack_size?: number }) => Promise<{ memory: WebAssembly.Memory }>;
   /** Takes over: from here on the port speaks the messages of `protocol.ts`. */
-  serve: (port: Endpoint, threads: number, tuned: boolean, why?: string) => void;
+  serve: (port: Endpoint, threads: number, tuned: boolean, why?: string, keepers?: () => Worker) => void;
   /** Only in the builds with threads, as is the next. False: too late. */
   joinPool?: (() => boolean) | undefined;
   /** Never returns. */

@@ -1,8 +1,9 @@
-/** Entry of the module worker: an engine or an estimate, or one of an engine's further threads, as the first message says. */
+/** Entry of the module worker: an engine or an estimate, one of an engine's further threads, or its keeper of files, as the first message says. */
 import { BitNetError } from "../public/errors.js";
 import type { Endpoint, FromBootstrap, Sent } from "./channel.js";
 import { Deferred } from "./deferred.js";
 import { serveHelper } from "./helper.js";
+import { serveKeeper } from "./keeper.js";
 import { holdLife } from "./life.js";
 import { loadWasm } from "./load-wasm.js";
 import type { FromWorker, ToWorker } from "./protocol.js";
@@ -11,6 +12,9 @@ import { sparingly } from "./sparingly.js";
 const scope = self as unknown as Endpoint;
 const watched = holdLife(scope);
 serveHelper(scope, watched, () => {
+  self.close();
+});
+serveKeeper(scope, () => {
   self.close();
 });
 serveEngine(scope);
@@ -39,7 +43,7 @@ function serveEngine(port: Endpoint): void {
     try {
       const { serve, threads, tuned, why } = await loadWasm({ backend, wasmUrl, threads: wanted, onProgress, startHelpers });
       port.removeEventListener("message", hear);
-      serve(port, threads, tuned, why);
+      serve(port, threads, tuned, why, () => new Worker(self.location.href, { type: "module" }));
       post(port, { type: "opened" });
     } catch (error) {
       if (error instanceof BitNetError) post(port, { type: "load-failed", body: { code: error.code, message: error.message } });

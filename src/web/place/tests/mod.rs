@@ -103,7 +103,7 @@ async fn a_refusal_of_the_store_is_not_remembered() {
     if opfs::store().await.is_none() {
         return;
     }
-    let tab = Tab::new(Tuning::default());
+    let tab = Tab::new(Tuning::default(), None);
     let stub = Stub::missing("navigator.locks");
     assert!(tab.store().await.is_err());
     drop(stub);

@@ -5,7 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// WebKitGTK has no such file system, which is said and not passed over; every other browser of the tests must have it.
 pub(super) async fn store() -> Option<Opfs> {
-    let opened = Opfs::open().await;
+    let opened = Opfs::open(None).await;
     if js(
         "navigator.userAgent.includes('AppleWebKit') && !navigator.userAgent.includes('Chrome') && !navigator.storage?.getDirectory",
     ) == true
@@ -46,19 +46,19 @@ async fn what_is_written_is_there_again() {
     let Some(store) = store().await else { return };
     let slot = store.open("written").await.unwrap();
     assert!(slot.writable());
-    slot.cut(0).unwrap();
+    slot.cut(0).await.unwrap();
     slot.cut_journal(0).unwrap();
-    slot.write(4, &buffer(b"5678")).unwrap();
-    slot.write(0, &buffer(b"x1234x").slice(1..5)).unwrap();
+    slot.write(4, &buffer(b"5678"), None).await.unwrap();
+    slot.write(0, &buffer(b"x1234x").slice(1..5), None).await.unwrap();
     slot.write_journal(0, b"a line\n").unwrap();
     slot.write_journal(7, b"another\n").unwrap();
     slot.write_journal(0, b"A").unwrap();
-    slot.flush().unwrap();
+    slot.flush().await.unwrap();
     slot.flush_journal().unwrap();
     assert_eq!(slot.read(2, 3).await.unwrap().to_vec().unwrap(), b"345");
     assert_eq!(slot.read(6, 10).await.unwrap().to_vec().unwrap(), b"78");
     assert_eq!(slot.read(8, 1).await.unwrap().len(), 0);
-    slot.cut(6).unwrap();
+    slot.cut(6).await.unwrap();
     slot.cut_journal(14).unwrap();
     drop(slot);
     assert_eq!(text_of("written", "data").await, "123456");
@@ -80,9 +80,9 @@ async fn what_is_written_is_there_again() {
 async fn where_another_one_writes_it_is_read_only() {
     let Some(store) = store().await else { return };
     let first = store.open("shared").await.unwrap();
-    first.write(0, &buffer(b"finished")).unwrap();
+    first.write(0, &buffer(b"finished"), None).await.unwrap();
     first.write_journal(0, b"line\n").unwrap();
-    first.flush().unwrap();
+    first.flush().await.unwrap();
     first.flush_journal().unwrap();
     let second = store.open("shared").await.unwrap();
     assert!(first.writable() && !second.writable());
@@ -91,11 +91,11 @@ async fn where_another_one_writes_it_is_read_only() {
     assert_eq!(second.read(6, 10).await.unwrap().to_vec().unwrap(), b"ed");
     let said = StoreError::Other("another tab writes there".to_owned());
     let refusals = [
-        second.write(0, &buffer(b"x")),
-        second.cut(0),
+        second.write(0, &buffer(b"x"), None).await.map(drop),
+        second.cut(0).await,
         second.write_journal(0, b"x"),
         second.cut_journal(0),
-        second.flush(),
+        second.flush().await,
         second.flush_journal(),
         second.remove().await,
     ];
@@ -170,7 +170,7 @@ async fn no_room_is_told_apart() {
     ] {
         let _stub = Stub::new("FileSystemSyncAccessHandle.prototype.write", &js(write));
         let expected = if quota { StoreError::Quota(said.to_owned()) } else { StoreError::Other(said.to_owned()) };
-        assert_eq!(slot.write(0, &buffer(b"abc")), Err(expected.clone()));
+        assert_eq!(slot.write(0, &buffer(b"abc"), None).await, Err(expected.clone()));
         assert_eq!(slot.write_journal(0, b"abc"), Err(expected));
     }
     for method in ["read", "truncate", "flush"] {
@@ -181,8 +181,8 @@ async fn no_room_is_told_apart() {
         let broken = Err(StoreError::Other("broken".to_owned()));
         let results = match method {
             "read" => [slot.read(0, 1).await.map(|_| ()), slot.read_journal().await.map(|_| ())],
-            "truncate" => [slot.cut(0), slot.cut_journal(0)],
-            _ => [slot.flush(), slot.flush_journal()],
+            "truncate" => [slot.cut(0).await, slot.cut_journal(0)],
+            _ => [slot.flush().await, slot.flush_journal()],
         };
         assert_eq!(results, [broken.clone(), broken]);
     }
@@ -231,11 +231,11 @@ async fn why_there_is_no_cache() {
         ("navigator.storage.getDirectory", "() => { throw new TypeError('not here'); }", "not here"),
     ] {
         let _stub = Stub::new(path, &js(value));
-        assert_eq!(Opfs::open().await.map(|_| ()), Err(StoreError::Other(why.to_owned())), "{path} is {value}");
+        assert_eq!(Opfs::open(None).await.map(|_| ()), Err(StoreError::Other(why.to_owned())), "{path} is {value}");
     }
     // Outside of browsers nobody says whether it is secure.
     let _stub = Stub::missing("isSecureContext");
-    assert!(Opfs::open().await.is_ok());
+    assert!(Opfs::open(None).await.is_ok());
 }
 
 #[test]
