@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-const PART: u64 = 1 << 20;
+const PART: u64 = 512 << 10;
 const SETTINGS: [&str; 14] = [
     "HF_TOKEN",
     "HF_ENDPOINT",
