@@ -161,10 +161,10 @@ pub enum Error {
 
     /// A model that the header shows to be too large, before its weights are read.
     #[error(
-        "out of memory: the model needs {needed} bytes with a context of {context} tokens, {possible} are possible; {}",
+        "out of memory: the model needs {needed} bytes with a context of {context} tokens and a KV cache of {kv_type}, {possible} are possible; {}",
         advice(*fitting)
     )]
-    DoesNotFit { needed: u64, possible: u64, context: usize, fitting: Option<usize> },
+    DoesNotFit { needed: u64, possible: u64, context: usize, kv_type: &'static str, fitting: Option<usize> },
 
     // ── downloads (src/download) ─────────────────────────────────────────────────────────────
     /// A text that is no address, or not the one that it should be.

@@ -39,7 +39,7 @@
 //!
 //! ```text
 //! address ──► download (ranges, journal, cache) ──► bytes
-//! bytes ──► gguf (push parser) ──► blocks (I2_S, TQ1_0, TQ2_0, F16 …) ──► weights in the kernels' layout
+//! bytes ──► gguf (push parser) ──► blocks (I2_S, TQ2_0, Q2_0, F16 …) ──► weights in the kernels' layout
 //! text ──► tokenizer ──► model.forward (kernels + threads + KV cache) ──► sampler ──► detokenizer ──► text
 //! ```
 //!

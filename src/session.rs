@@ -13,8 +13,10 @@
 mod embedding;
 mod generation;
 pub mod saved;
+mod texts;
 
 pub use generation::Generation;
+pub use texts::shortened;
 
 use crate::allocate::{try_copy, try_with_capacity};
 use crate::model::{DEFAULT_BATCH, KvType, Loaded, Model, State};
@@ -31,8 +33,8 @@ use web_time::Instant;
 pub struct SessionOptions {
     /// Tokens that fit, prompt and answer; the model's own length, at most [`DEFAULT_CONTEXT`](crate::model::DEFAULT_CONTEXT), where absent.
     pub context: Option<usize>,
-    /// Type of the KV cache.
-    pub kv_type: KvType,
+    /// Type of the KV cache; [chosen](Loaded::kv_cache) by the memory that there is where absent.
+    pub kv_type: Option<KvType>,
     /// Let generation find out how many of the pool's threads make it fastest; all of them where false.
     pub tune_threads: bool,
     /// Prompt tokens per pass; 0 takes [`DEFAULT_BATCH`]. Does not change the result.
@@ -149,6 +151,7 @@ pub struct Session {
     run: Option<Run>,
     /// How many threads generation has; all of them where absent.
     tuner: Option<Tuner>,
+    note: Option<String>,
 }
 
 /// A generation under way.
@@ -184,9 +187,15 @@ impl Session {
     pub fn new(loaded: Arc<Loaded>, options: SessionOptions) -> Result<Self> {
         let context = loaded.model.config.context(options.context)?;
         let batch = if options.batch == 0 { DEFAULT_BATCH } else { options.batch };
-        let state = State::new(&loaded.model, options.kv_type, context, batch)?;
+        let (kv_type, note) = loaded.kv_cache(options.kv_type, context);
+        let state = State::new(&loaded.model, kv_type, context, batch)?;
         let tuner = options.tune_threads.then(|| Tuner::new(loaded.model.compute.pool.threads()));
-        Ok(Session { loaded, state, tokens: Vec::new(), run: None, tuner })
+        Ok(Session { loaded, state, tokens: Vec::new(), run: None, tuner, note })
+    }
+
+    /// What it had to decide by itself and a user should know.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
     }
 
     /// The model and its tokenizer.
@@ -217,7 +226,7 @@ impl Session {
         state.cache = cache.try_clone()?;
         let tuner = self.tuner.as_ref().map(|_| Tuner::new(model.compute.pool.threads()));
         let tokens = try_copy(&self.tokens[..cache.len()], TOKENS)?;
-        Ok(Session { loaded: Arc::clone(&self.loaded), state, tokens, run: None, tuner })
+        Ok(Session { loaded: Arc::clone(&self.loaded), state, tokens, run: None, tuner, note: self.note.clone() })
     }
 
     /// Begins a generation after `prompt`; one under way is dropped. What the cache holds of the prompt's beginning

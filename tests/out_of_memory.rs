@@ -128,7 +128,8 @@ impl Case {
         let loaded = self.load(compute)?;
         // The caller's own, of one size for all models.
         let loaded = given(|| Arc::new(loaded));
-        let options = SessionOptions { context: Some(600), kv_type: self.kv_type, batch: 20, ..Default::default() };
+        let options =
+            SessionOptions { context: Some(600), kv_type: Some(self.kv_type), batch: 20, ..Default::default() };
         let mut session = Session::new(loaded, options)?;
         let prompt: Vec<u32> = given(|| (0..290).map(|i| i % 200).collect());
         let sampler = SamplerOptions { temperature: 1.0, ..Default::default() };

@@ -1,13 +1,13 @@
 //! `b158 bench`: tokens a second, for prompt and generation, by number of threads, and what the machine allows.
 
 use super::Outcome;
-use super::load::{Model, backend, read, read_timed};
+use super::load::{KvCacheType, Model, backend, read, read_timed};
 use super::source::{Fetch, Source};
 use super::terminal::{self, say, tell};
 use super::values::whole;
 use b158::kernels::tables::{suits, turns};
 use b158::kernels::{Activations, Compute, Roofline, Way, ternary_matmul};
-use b158::model::{EmbeddingType, KvType, Linear, State};
+use b158::model::{EmbeddingType, Linear, State};
 use b158::threads::Pool;
 use clap::Args;
 use serde_json::json;
@@ -50,9 +50,9 @@ pub(crate) struct Bench {
     #[arg(short = 'b', long = "batch-size", value_name = "N", default_value = "64")]
     #[arg(value_parser = whole::<usize>(1, "a number of tokens, 1 or more"))]
     batch_size: usize,
-    /// Type of the KV cache: f16, f32 or q8_0.
-    #[arg(long, value_name = "TYPE", default_value = "f16")]
-    kv_cache: KvType,
+    /// Type of the KV cache: f16, f32, q8_0, or `auto`: f16, and q8_0 where the model would not fit this machine's memory with it.
+    #[arg(long, value_name = "TYPE", default_value = "auto")]
+    kv_cache: KvCacheType,
     /// How the token embedding is held: auto, file or int8 [default: auto].
     #[arg(long, value_name = "TYPE")]
     token_embedding_type: Option<EmbeddingType>,
@@ -76,14 +76,16 @@ impl Bench {
         let backend = backend(self.backend.as_deref())?;
         let options = self.options(false);
         let begun = Instant::now();
-        let mut model = read(&options, || Compute { backend, pool: Pool::default() })?.model;
+        let loaded = read(&options, || Compute { backend, pool: Pool::default() })?;
         let load_seconds = begun.elapsed().as_secs_f64();
-        let macs_per_token = model.weights.macs();
         let run = self.prompt.saturating_add(self.generate);
         let context = self.depth.iter().max().unwrap_or(&0).saturating_add(run);
         if !(1..=MAX_CONTEXT).contains(&context) {
             return Err(format!("-p, -n and -d give {context} tokens of context: it has 1 to {MAX_CONTEXT}").into());
         }
+        let kv_type = self.kv_cache.choose(&loaded, context, self.json);
+        let mut model = loaded.model;
+        let macs_per_token = model.weights.macs();
         // Any ids do: the work does not depend on them.
         let ids: Vec<u32> = (0..context).map(|i| (i * 7919 % model.config.vocabulary) as u32).collect();
         let mut rows = Vec::new();
@@ -96,7 +98,7 @@ impl Bench {
                 self.generate
             )?;
         }
-        let mut state = State::new(&model, self.kv_cache, context, self.batch_size)?;
+        let mut state = State::new(&model, kv_type, context, self.batch_size)?;
         for (&depth, &threads) in self.depth.iter().flat_map(|d| self.threads.iter().map(move |t| (d, t))) {
             if state.cache.len() < depth {
                 model.compute.pool = Pool::new(self.threads.iter().copied().max().unwrap_or(1));
@@ -175,7 +177,7 @@ impl Bench {
             "backend": model.compute.backend.name(),
             "tokenEmbedding": model.weights.token_embd.type_name(),
             "outputHead": model.weights.head().type_name(),
-            "kvCache": self.kv_cache.name(),
+            "kvCache": kv_type.name(),
             "promptTokens": self.prompt,
             "generatedTokens": self.generate,
             "repetitions": self.repetitions,

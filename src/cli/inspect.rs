@@ -106,7 +106,11 @@ impl Headers {
 
     fn start(&mut self, size: Option<u64>) {
         self.decoders = vec![Decoder::new(Limits { file_size: size, ..Limits::default() })];
-        self.estimator = Some(Ok(Estimator::new(LoaderOptions { file_size: size, ..Default::default() })));
+        self.estimator = Some(Ok(Estimator::new(LoaderOptions {
+            file_size: size,
+            memory_limit: Some(WASM_LIMIT),
+            ..Default::default()
+        })));
         self.complete = false;
     }
 

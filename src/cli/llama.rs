@@ -144,7 +144,7 @@ const TABLE: &[(&[&str], Takes, Here)] = &[
     (
         &["-ctk", "--cache-type-k", "-ctv", "--cache-type-v"],
         Takes::Text,
-        Refused("keys and values are of one type: --kv-cache f16, f32 or q8_0"),
+        Refused("keys and values are of one type: --kv-cache auto, f16, f32 or q8_0"),
     ),
     (&["-bf", "--binary-file"], Takes::Text, Refused("-f with --no-escape reads a prompt from a file")),
     (&["-md", "--model-draft"], Takes::Text, Refused("one model at a time")),

@@ -55,13 +55,36 @@ pub(crate) struct Context {
     #[arg(short = 'c', long = "ctx-size", value_name = "N", allow_hyphen_values = true)]
     #[arg(value_parser = whole::<usize>(0, "a number of tokens; 0 takes the model's own"))]
     ctx_size: Option<usize>,
-    /// Type of the KV cache: f16, f32 or q8_0.
-    #[arg(long, value_name = "TYPE", default_value = "f16")]
-    pub(crate) kv_cache: KvType,
+    /// Type of the KV cache: f16, f32, q8_0, or `auto`: f16, and q8_0 where the model would not fit this machine's memory with it.
+    #[arg(long, value_name = "TYPE", default_value = "auto")]
+    pub(crate) kv_cache: KvCacheType,
     /// Prompt tokens per pass; changes the speed, never the result.
     #[arg(short = 'b', long = "batch-size", value_name = "N", default_value = "64", allow_hyphen_values = true)]
     #[arg(value_parser = whole::<usize>(1, "a number of tokens, 1 or more"))]
     pub(crate) batch_size: usize,
+}
+
+/// What a KV cache may be asked to be; `auto` is for the memory to decide.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KvCacheType(Option<KvType>);
+
+impl std::str::FromStr for KvCacheType {
+    type Err = b158::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "auto" { Ok(KvCacheType(None)) } else { text.parse().map(|kind| KvCacheType(Some(kind))) }
+    }
+}
+
+impl KvCacheType {
+    /// For a text of so many tokens. What had to be decided is said on standard error.
+    pub(crate) fn choose(self, loaded: &Loaded, context: usize, quiet: bool) -> KvType {
+        let (kind, note) = loaded.kv_cache(self.0, context);
+        if let (Some(note), false) = (note, quiet) {
+            say!("note: {note}");
+        }
+        kind
+    }
 }
 
 impl Context {
@@ -69,8 +92,12 @@ impl Context {
     pub(crate) fn session(&self, loaded: Arc<Loaded>, model: &Model) -> Outcome<Session> {
         let tune_threads = model.asked_threads().is_none();
         let context = self.tokens(&loaded.model.config);
-        let options = SessionOptions { context, kv_type: self.kv_cache, tune_threads, batch: self.batch_size };
-        Ok(Session::new(loaded, options)?)
+        let options = SessionOptions { context, kv_type: self.kv_cache.0, tune_threads, batch: self.batch_size };
+        let session = Session::new(loaded, options)?;
+        if let (Some(note), false) = (session.note(), model.quiet) {
+            say!("note: {note}");
+        }
+        Ok(session)
     }
 
     /// Tokens that were asked for.
@@ -91,6 +118,7 @@ impl Model {
             overrides: self.override_kv.clone(),
             hash: self.hash,
             embedding: self.token_embedding_type.unwrap_or_default(),
+            device_memory: installed_memory(),
             ..Default::default()
         }
     }
@@ -295,4 +323,13 @@ pub(crate) fn bar(size: Option<u64>, quiet: bool, what: &'static str) -> Progres
     let style = "{msg} {bar:30} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
     bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.with_message(what)
+}
+
+/// Bytes of memory that this machine has, where the system says so without more ado. What is free at the moment would make
+/// the choice of the KV cache, and so the answers, another one each time.
+fn installed_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
 }

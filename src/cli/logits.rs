@@ -42,7 +42,8 @@ impl Logits {
         if ids.len() > context {
             return Err(b158::Error::PromptTooLong { tokens: ids.len(), context }.into());
         }
-        let mut state = State::new(model, self.context.kv_cache, context, self.context.batch_size)?;
+        let kv_type = self.context.kv_cache.choose(&loaded, ids.len(), self.model.quiet);
+        let mut state = State::new(model, kv_type, context, self.context.batch_size)?;
         let mut file = BufWriter::new(Output::create(&self.output)?);
         let bytes = (ids.len() * model.config.vocabulary * 4) as u64;
         let bar = bar(Some(bytes), self.model.quiet, "logits");

@@ -3,6 +3,7 @@
 mod bench;
 mod chat;
 mod check;
+mod embed;
 mod fetch;
 mod generate;
 mod inspect;
@@ -57,6 +58,8 @@ enum Command {
     Template(template::RenderTemplate),
     /// Write the logits of every position, raw little-endian f32.
     Logits(logits::Logits),
+    /// Make a vector of each text, in JSON of the shape of OpenAI's API.
+    Embed(embed::Embed),
     /// Score how well a model expects a text.
     Perplexity(perplexity::Perplexity),
     /// Show a file's metadata and tensors, or check its I2_S tensors.
@@ -141,6 +144,7 @@ impl Command {
             Command::Tokenize(command) => command.run(),
             Command::Template(command) => command.run(),
             Command::Logits(command) => command.run(),
+            Command::Embed(command) => command.run(),
             Command::Perplexity(command) => command.run(),
             Command::Inspect(command) => command.run(),
             Command::Verify(command) => command.run(),

@@ -3,11 +3,11 @@
 //! The text is cut into windows of the context's length, each begins with the begin-of-text token (in place of its first
 //! token), and the second half of each is scored: every scored token has at least half a context before it.
 
-use super::load::Model;
+use super::load::{KvCacheType, Model};
 use super::terminal::{self, say};
 use super::values::whole;
 use super::{Outcome, prompt};
-use b158::model::{KvType, State};
+use b158::model::State;
 use b158::tokenizer::Special;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -34,9 +34,9 @@ pub(crate) struct Perplexity {
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     #[arg(value_parser = whole::<i64>(-1, "a number of windows, or -1 for all"))]
     chunks: Option<i64>,
-    /// Type of the KV cache: f16, f32 or q8_0.
-    #[arg(long, value_name = "TYPE", default_value = "f16")]
-    kv_cache: KvType,
+    /// Type of the KV cache: f16, f32, q8_0, or `auto`: f16, and q8_0 where the model would not fit this machine's memory with it.
+    #[arg(long, value_name = "TYPE", default_value = "auto")]
+    kv_cache: KvCacheType,
     /// Tokens per pass; changes the speed, never the result.
     #[arg(short = 'b', long = "batch-size", value_name = "N", default_value = "64", allow_hyphen_values = true)]
     #[arg(value_parser = whole::<usize>(1, "a number of tokens, 1 or more"))]
@@ -104,7 +104,8 @@ impl Perplexity {
         }
         let bos = tokenizer.bos().filter(|_| tokenizer.add_bos());
         let bar = bar(windows as u64, self.model.quiet);
-        let mut state = State::new(model, self.kv_cache, window, self.batch_size)?;
+        let kv_type = self.kv_cache.choose(&loaded, window, self.model.quiet);
+        let mut state = State::new(model, kv_type, window, self.batch_size)?;
         let mut score = Score::default();
         for ids in ids.chunks_exact(window).take(windows) {
             let mut ids = ids.to_vec();
@@ -140,7 +141,7 @@ impl Perplexity {
                 "scoredTokens": score.tokens,
                 "windows": windows,
                 "window": window,
-                "kvCache": self.kv_cache.name(),
+                "kvCache": kv_type.name(),
                 "backend": model.compute.backend.name(),
                 "threads": model.compute.pool.threads(),
             });

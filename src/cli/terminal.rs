@@ -108,6 +108,11 @@ impl<W: Write> Out<W> {
         self.write(&(json(value) + "\n"))
     }
 
+    /// The same in one line.
+    pub(crate) fn json_line(&mut self, value: &serde_json::Value) -> io::Result<()> {
+        self.write(&(without_controls(value.to_string()) + "\n"))
+    }
+
     fn write(&mut self, text: &str) -> io::Result<()> {
         let written = self.sink.write_all(text.as_bytes()).and_then(|()| self.sink.flush());
         written.map_err(|e| io::Error::new(e.kind(), format!("standard output: {e}")))
@@ -116,7 +121,10 @@ impl<W: Write> Out<W> {
 
 /// JSON, indented, with everything that a terminal obeys as `\u` escapes.
 pub(crate) fn json(value: &serde_json::Value) -> String {
-    let text = format!("{value:#}");
+    without_controls(format!("{value:#}"))
+}
+
+fn without_controls(text: String) -> String {
     // Such characters stand inside strings alone, but for the line feeds of the indentation.
     let harmless = |c| c == '\n' || is_harmless_in_a_line(c);
     if text.chars().all(harmless) {

@@ -176,11 +176,15 @@ impl Meanings {
         Err(likely.storage().size_of(dims).and_then(|size| align_up(size, alignment)).unwrap_or(0))
     }
 
-    /// The last tensor of the file is followed by `rest` bytes from where it begins: used where the others leave it open.
+    /// There are `rest` bytes from the beginning of the last tensor to the end of the file: used where the others leave open
+    /// which of the types it is that are read.
     pub(crate) fn narrow_last(&mut self, id: u32, dims: &[u64], rest: u64, alignment: u64) {
-        if self.kept(id).count_ones() > 1 {
+        let all = meanings(id).iter().enumerate();
+        let read = all.fold(0, |read, (i, meaning)| read | u8::from(matches!(meaning, Meaning::Read(_))) << i);
+        if (self.kept(id) & read).count_ones() > 1 {
             let ends = |size: u64| size <= rest && align_up(size, alignment).is_some_and(|padded| rest <= padded);
-            self.keep(id, self.with_size(id, dims, ends));
+            let possible = read & self.with_size(id, dims, ends);
+            self.keep(id, possible);
         }
     }
 

@@ -272,7 +272,7 @@ impl Keys<'_> {
         let by = if told.is_some() { length } else { "attention.head_count" };
         let head_dim = match told {
             Some(head_dim) => head_dim,
-            None if embedding % heads == 0 => embedding / heads,
+            None if embedding.is_multiple_of(heads) => embedding / heads,
             None => return self.bad(by, &heads, format!("does not divide the embedding of {embedding}")),
         };
         if head_dim as u64 * heads as u64 > u64::from(MAX_WIDTH) {
@@ -297,19 +297,17 @@ impl Keys<'_> {
 
     /// Refuses keys that would make another graph of the same tensors.
     fn refuse_other_graphs(&self, head_dim: usize) -> Result<()> {
-        match self.m.u32(&self.of("expert_count"))? {
-            Some(experts @ 1..) => {
-                return self.bad("expert_count", &experts, "mixtures of experts are not supported".into());
-            }
-            _ => {}
+        if let Some(experts @ 1..) = self.m.u32(&self.of("expert_count"))? {
+            return self.bad("expert_count", &experts, "mixtures of experts are not supported".into());
         }
         if self.m.bool(&self.of("attention.causal"))? == Some(false) {
             return self.bad("attention.causal", &false, "every token sees those before it, and no others".into());
         }
         let usual = 1.0 / (head_dim as f32).sqrt();
+        let is_usual = |scale: f32| (scale - usual).abs() < 1e-5 * usual;
         match self.m.f32(&self.of("attention.scale"))? {
             // As in llama.cpp, 0 is the usual one.
-            Some(scale) if scale != 0.0 && !((scale - usual).abs() < 1e-5 * usual) => {
+            Some(scale) if scale != 0.0 && !is_usual(scale) => {
                 self.bad("attention.scale", &scale, format!("scores are multiplied by 1/√{head_dim} alone"))
             }
             _ => Ok(()),
@@ -342,154 +340,5 @@ fn in_range(key: &str, value: u32, max: u32) -> Result<usize> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::gguf::Value;
-
-    fn metadata(architecture: &str) -> Metadata {
-        let mut m = Metadata::new();
-        m.insert("general.architecture", Value::String(architecture.into()));
-        for (name, value) in [
-            ("vocab_size", 512),
-            ("context_length", 256),
-            ("embedding_length", 256),
-            ("block_count", 2),
-            ("feed_forward_length", 768),
-            ("attention.head_count", 4),
-            ("attention.head_count_kv", 2),
-        ] {
-            m.insert(format!("{architecture}.{name}"), Value::U32(value));
-        }
-        m.insert(format!("{architecture}.attention.layer_norm_rms_epsilon"), Value::F32(1e-5));
-        m
-    }
-
-    #[test]
-    fn reads_every_architecture_and_its_gate() {
-        for (name, gate) in [
-            ("bitnet-b1.58", Activation::Relu2),
-            ("bitnet-25", Activation::Relu2),
-            ("bitnet", Activation::Silu),
-            ("llama", Activation::Silu),
-            ("qwen3", Activation::Silu),
-        ] {
-            let config = Config::from_metadata(&metadata(name)).unwrap();
-            assert_eq!((config.head_dim, config.kv_width(), config.activation), (64, 128, gate), "{name}");
-        }
-        let mut m = metadata("bitnet");
-        m.insert("bitnet.hidden_activation", Value::String("relu2".into()));
-        assert_eq!(Config::from_metadata(&m).unwrap().activation, Activation::Relu2);
-        let mut m = metadata("bitnet");
-        for (name, value) in
-            [("vocab_size", 128_256), ("embedding_length", 2560), ("block_count", 30), ("feed_forward_length", 6912)]
-        {
-            m.insert(format!("bitnet.{name}"), Value::U32(value));
-        }
-        assert_eq!(Config::from_metadata(&m).unwrap().activation, Activation::Relu2);
-    }
-
-    #[test]
-    fn heads_may_be_wider_together_than_the_embedding() {
-        let mut m = metadata("qwen3");
-        for name in ["key_length", "value_length"] {
-            m.insert(format!("qwen3.attention.{name}"), Value::U32(128));
-        }
-        let config = Config::from_metadata(&m).unwrap();
-        assert_eq!((config.q_width(), config.kv_width(), config.embedding), (512, 256, 256));
-        let matrices = 2 * (2 * 256 * 512 + 2 * 256 * 256 + 3 * 256 * 768) + 512 * 256;
-        assert_eq!(config.parameters(), matrices);
-    }
-
-    /// What a model of MiniCPM multiplies by is not told by anything else: a file without it is refused.
-    #[test]
-    fn minicpm_needs_its_scales() {
-        let mut m = metadata("minicpm");
-        let scales = [("embedding_scale", 12.0), ("residual_scale", 0.25), ("logit_scale", 4.0)];
-        for (name, value) in scales {
-            let missing = Config::from_metadata(&m).unwrap_err();
-            assert_eq!(missing, Error::MissingKey { key: format!("minicpm.{name}") });
-            m.insert(format!("minicpm.{name}"), Value::F32(value));
-        }
-        let config = Config::from_metadata(&m).unwrap();
-        assert_eq!([config.embedding_scale, config.residual_scale, config.logit_scale], scales.map(|(_, value)| value));
-    }
-
-    #[test]
-    fn refuses_what_makes_no_sense() {
-        let refuse_key = |key: &str, value: Value| {
-            let mut m = metadata("bitnet-b1.58");
-            m.insert(key, value);
-            Config::from_metadata(&m).unwrap_err()
-        };
-        let refuse = |name: &str, value: Value| refuse_key(&format!("bitnet-b1.58.{name}"), value);
-        for (name, value) in [
-            ("block_count", 0),
-            ("block_count", 513),
-            ("block_count", u32::MAX),
-            ("embedding_length", 0),
-            ("embedding_length", u32::MAX),
-            ("attention.head_count", 0),
-            ("attention.head_count", 3),
-            ("attention.head_count", 256),
-            ("attention.head_count_kv", 0),
-            ("attention.head_count_kv", 3),
-            ("attention.key_length", 0),
-            ("attention.key_length", 63),
-            ("attention.key_length", 1 << 17),
-            ("attention.value_length", 32),
-            ("expert_count", 8),
-            ("pooling_type", 5),
-            ("context_length", 0),
-            ("context_length", u32::MAX),
-            ("vocab_size", 0),
-            ("rope.dimension_count", 32),
-        ] {
-            let error = refuse(name, Value::U32(value));
-            assert!(matches!(error, Error::BadValue { .. }), "{name} = {value}: {error}");
-        }
-        for (name, value) in [
-            ("attention.layer_norm_rms_epsilon", 0.0),
-            ("attention.layer_norm_rms_epsilon", f32::NAN),
-            ("rope.freq_base", f32::NAN),
-            ("rope.freq_base", 0.0),
-            ("rope.freq_base", f32::INFINITY),
-            ("rope.scaling.factor", -2.0),
-            ("attention.scale", 1.0),
-            ("embedding_scale", 12.0),
-            ("residual_scale", f32::NAN),
-            ("logit_scale", 0.0),
-        ] {
-            let error = refuse(name, Value::F32(value));
-            assert!(matches!(error, Error::BadValue { .. }), "{name} = {value}: {error}");
-        }
-        assert!(matches!(refuse("block_count", Value::String("30".into())), Error::WrongType { .. }));
-        let transformed = refuse_key("prism.hadamard.version", Value::U32(1));
-        assert!(matches!(&transformed, Error::UnsupportedKey { key, .. } if key.contains("hadamard")), "{transformed}");
-        for (name, instead) in
-            [("qwen35", "qwen3"), ("hunyuan-dense", "BitCPM"), ("gemma3", "0.6B"), ("gpt2", "Falcon-E")]
-        {
-            let error = Config::from_metadata(&metadata(name)).unwrap_err();
-            let said = error.to_string();
-            assert!(matches!(error, Error::UnsupportedArchitecture { .. }) && said.contains(instead), "{said}");
-        }
-        let mut m = metadata("bitnet-b1.58");
-        m.remove("bitnet-b1.58.block_count");
-        assert!(matches!(Config::from_metadata(&m), Err(Error::MissingKey { key }) if key.ends_with("block_count")));
-    }
-
-    #[test]
-    fn the_published_model_has_two_point_four_billion_parameters() {
-        let mut m = metadata("bitnet-b1.58");
-        for (name, value) in [
-            ("vocab_size", 128_256),
-            ("embedding_length", 2560),
-            ("block_count", 30),
-            ("feed_forward_length", 6912),
-            ("attention.head_count", 20),
-            ("attention.head_count_kv", 5),
-        ] {
-            m.insert(format!("bitnet-b1.58.{name}"), Value::U32(value));
-        }
-        assert_eq!(Config::from_metadata(&m).unwrap().parameters(), 2_412_380_160);
-    }
-}
+#[path = "config_tests.rs"]
+mod tests;

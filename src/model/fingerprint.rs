@@ -1,7 +1,7 @@
 //! Tells models apart, so that no session is restored into another model.
 
 use super::weights::Layer;
-use super::{Activation, Config, Pairs, RopeScaling, Weights};
+use super::{Activation, Angles, Config, Pairs, RopeScaling, Weights};
 use std::fmt;
 use twox_hash::XxHash3_128;
 
@@ -36,6 +36,9 @@ impl Fingerprint {
         only("long factors", factors.and_then(|factors| factors.long.as_deref()).unwrap_or_default());
         if config.rope_pairs == Pairs::Adjacent {
             only("adjacent pairs", &[1.0]);
+        }
+        if config.rope_angles == Angles::Exact {
+            only("exact angles", &[1.0]);
         }
         if config.rope_scaling != RopeScaling::NONE {
             let RopeScaling { factor, ramp, magnitude, short_context } = config.rope_scaling;

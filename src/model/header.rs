@@ -31,11 +31,12 @@ pub(super) struct Header {
 
 impl Header {
     pub(super) fn new(options: LoaderOptions) -> Self {
+        let room = options.room();
         let LoaderOptions { file_size, overrides, embedding, context, kv_type, .. } = options;
         Header {
             decoder: Decoder::new(Limits { file_size, ..Limits::default() }),
             overrides,
-            holding: Holding { embedding, context, kv_type },
+            holding: Holding { embedding, context, kv_type, room },
             config: None,
             name: None,
             notes: Vec::new(),
@@ -236,7 +237,7 @@ fn check_type(info: &TensorInfo) -> Result<()> {
     }
     let reason =
         "it is I2_S, which is for linear layers; use F16 or F32, for an embedding or an output head also BF16, \
-                  Q8_0, Q6_K or Q4_0"
+                  Q8_0, Q6_K, Q5_K, Q4_K, Q4_0, Q1_0, Q2_0, PQ2_0 or PTQ1_0"
             .into();
     Err(Error::BadTensorData { name: info.name.clone(), reason })
 }

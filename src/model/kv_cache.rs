@@ -18,12 +18,11 @@ use crate::{Error, Result};
 pub(crate) const PAGE: usize = 256;
 
 /// How keys and values are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub enum KvType {
-    /// Half precision: the default, as in llama.cpp.
-    #[default]
+    /// Half precision, as in llama.cpp by default.
     F16,
     /// Single precision: what comparisons with references need.
     F32,
@@ -59,7 +58,11 @@ impl std::str::FromStr for KvType {
             "f16" => Ok(KvType::F16),
             "f32" => Ok(KvType::F32),
             "q8_0" => Ok(KvType::Q8_0),
-            _ => Err(Error::BadOption { option: "kv-cache", value: s.to_owned(), reason: "must be f16, f32 or q8_0" }),
+            _ => Err(Error::BadOption {
+                option: "kv-cache",
+                value: s.to_owned(),
+                reason: "must be auto, f16, f32 or q8_0",
+            }),
         }
     }
 }

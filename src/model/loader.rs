@@ -5,7 +5,7 @@ use super::memory::{self, WASM_LIMIT};
 use super::tensor_sink::{Held, Tensor, TensorSink};
 use super::tensors::{EMBEDDING, OUTPUT, OUTPUT_NORM, ROPE_FREQS, ROPE_LONG, ROPE_SHORT};
 use super::weights::{RopeFactors, ScaledLinear};
-use super::{Embedding, KvType, Layer, Linear, Model, Weights};
+use super::{Embedding, Estimate, KvType, Layer, Linear, Model, Weights};
 use crate::allocate::try_with_capacity;
 use crate::chat::Template;
 use crate::gguf::{Event, Metadata, TensorInfo, TensorType};
@@ -36,8 +36,10 @@ impl EmbeddingType {
     const LARGE: u64 = 1 << 24;
 
     pub(super) fn rounds(self, info: &TensorInfo) -> bool {
+        // An embedding of so few bits has a head of its own beside it, is only looked up, and would take more memory.
+        let is_small = info.name == EMBEDDING && matches!(info.kind, TensorType::Q4_K | TensorType::Q5_K);
         let wanted = match self {
-            EmbeddingType::Auto => info.elements() >= Self::LARGE,
+            EmbeddingType::Auto => info.elements() >= Self::LARGE && !is_small,
             EmbeddingType::File => false,
             EmbeddingType::Int8 => true,
         };
@@ -77,10 +79,24 @@ pub struct LoaderOptions {
     /// Tokens that the session will ask for, as [`SessionOptions::context`](crate::session::SessionOptions::context):
     /// what can't be is refused before the weights.
     pub context: Option<usize>,
-    /// Type that the session's KV cache will have.
-    pub kv_type: KvType,
+    /// Type that the session's KV cache will have; where absent, f16, or q8_0 where f16 would not fit: see [`Loaded::kv_cache`].
+    pub kv_type: Option<KvType>,
     /// Bytes that there may be in all; where absent, what a 32-bit program can address on such, and any number on others.
     pub memory_limit: Option<u64>,
+    /// Bytes that the device is thought to have for the model. Nothing is refused by it: it is for the choice of `kv_type` alone.
+    pub device_memory: Option<u64>,
+}
+
+impl LoaderOptions {
+    /// Bytes that there are: more are refused.
+    fn limit(&self) -> u64 {
+        self.memory_limit.unwrap_or(if usize::BITS == 32 { WASM_LIMIT } else { u64::MAX })
+    }
+
+    /// Bytes that may well be taken.
+    pub(super) fn room(&self) -> u64 {
+        self.limit().min(self.device_memory.unwrap_or(u64::MAX))
+    }
 }
 
 /// Everything that a file gives.
@@ -99,6 +115,16 @@ pub struct Loaded {
     pub types: Vec<(TensorType, usize)>,
     /// SHA-256 of the file in hexadecimal, if that was asked for.
     pub sha256: Option<String>,
+    estimate: Estimate,
+}
+
+impl Loaded {
+    /// The type of a KV cache for `context` tokens: the one `asked` for, else f16 where the model stays within the memory that
+    /// there is with it ([`LoaderOptions::memory_limit`], [`LoaderOptions::device_memory`]), and q8_0 where not. What was chosen for
+    /// want of memory comes with a note for the user.
+    pub fn kv_cache(&self, asked: Option<KvType>, context: usize) -> (KvType, Option<String>) {
+        asked.map_or_else(|| self.estimate.choose_kv_type(context), |kind| (kind, None))
+    }
 }
 
 /// The parser's sink: push chunks of the file, then [`finish`](Self::finish). Of a split model, push the parts in
@@ -120,11 +146,10 @@ pub struct Loader {
 impl Loader {
     /// A loader whose model will run on `compute`.
     pub fn new(compute: Compute, options: LoaderOptions) -> Self {
-        let addressable = if usize::BITS == 32 { WASM_LIMIT } else { u64::MAX };
         Loader {
             compute,
             embedding: options.embedding,
-            memory_limit: options.memory_limit.unwrap_or(addressable),
+            memory_limit: options.limit(),
             text: None,
             current: None,
             tensors: HashMap::new(),
@@ -232,7 +257,7 @@ impl Loader {
 
     /// Begins to make tokenizer and template, beside the weights where there are threads for it.
     fn begin_text(&mut self) -> Result<()> {
-        // The tables are made by libraries that can't be told that there is no memory, so as much is asked for here. Without
+        // Parts of them are made by libraries that can't be told that there is no memory, so as much is asked for here. Without
         // the black box the compiler would see that nobody uses it, and not ask.
         let bytes = memory::text_bytes(self.header.decoder().position());
         let room = try_with_capacity::<u8>(usize::try_from(bytes).unwrap_or(usize::MAX), "the tokenizer")?;
@@ -275,6 +300,7 @@ impl Loader {
         let missing = || Error::Truncated { field: "metadata".into(), offset: self.header.decoder().position() };
         let config = self.header.config().ok_or_else(missing)?.clone();
         let Text { tokenizer, template } = text.ok_or_else(missing)?;
+        let estimate = self.header.estimate()?;
         let name = self.header.name().map(str::to_owned);
         let mut notes = self.header.notes;
         notes.extend(tokenizer.notes().iter().chain(template.notes()).cloned());
@@ -322,7 +348,7 @@ impl Loader {
         };
         let model = Model::new(config, weights, self.compute);
         let sha256 = self.hasher.map(|hasher| hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
-        Ok(Loaded { model, tokenizer, template, notes, name, types: self.header.types, sha256 })
+        Ok(Loaded { model, tokenizer, template, notes, name, types: self.header.types, sha256, estimate })
     }
 }
 

@@ -14,9 +14,9 @@ pub const WASM_LIMIT: u64 = 1 << 32;
 /// smallest models in Chromium.
 const PROGRAM: u64 = 3 << 20;
 /// The tokenizer's tables as multiples of the header, of which they are the bulk: built beside the file's, and as they
-/// stay. 53 MB and 23 MB were measured for 6.2 MB of 128,256 tokens with 280,147 merges.
-const TEXT_AT_FIRST: f64 = 8.6;
-const TEXT: f64 = 3.8;
+/// stay. 22 MB and 9 MB are taken for 7.8 MB of 128,256 tokens with 280,147 merges (tests/tokenizer counts them).
+const TEXT_AT_FIRST: f64 = 3.2;
+const TEXT: f64 = 1.5;
 
 /// What a header says of the model behind it.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,7 +31,7 @@ pub struct Estimate {
     pub file_bytes: u64,
     /// Tokens that prompt and answer may have together.
     pub context: usize,
-    /// How keys and values are held.
+    /// How keys and values are held: as asked for, or as [`Loaded::kv_cache`](super::Loaded::kv_cache) chooses.
     pub kv_type: KvType,
     /// Matrices in memory: what [`Weights::bytes`](super::Weights::bytes) will say. TQ blocks of a matrix are taken to
     /// share one scale, as those of a BitNet do; else it is a sixteenth more.
@@ -41,6 +41,8 @@ pub struct Estimate {
     /// Peak of a 32-bit module's memory in one thread, with a full context; each further thread takes one to three megabytes.
     pub wasm_bytes: u64,
     sizes: Sizes,
+    /// Bytes that a cache of f16 may lead to.
+    room: u64,
 }
 
 /// What tensors and tables add up to.
@@ -80,7 +82,10 @@ impl Sizes {
 pub(super) struct Holding {
     pub(super) embedding: EmbeddingType,
     pub(super) context: Option<usize>,
-    pub(super) kv_type: KvType,
+    /// Chosen by the room where absent.
+    pub(super) kv_type: Option<KvType>,
+    /// Bytes that there are for the model.
+    pub(super) room: u64,
 }
 
 impl Estimate {
@@ -92,17 +97,19 @@ impl Estimate {
         holding: Holding,
     ) -> Result<Self> {
         let context = config.context(holding.context)?;
+        let kv_type = holding.kv_type.unwrap_or_else(|| fitting_kv_type(config, context, sizes, holding.room));
         Ok(Estimate {
             config: config.clone(),
             name: name.map(str::to_owned),
             types: types.to_vec(),
             file_bytes: sizes.files,
             context,
-            kv_type: holding.kv_type,
+            kv_type,
             weight_bytes: sizes.matrices,
-            kv_cache_bytes: KvCache::new(config, holding.kv_type, context).bytes_when_full(),
-            wasm_bytes: peak(config, holding.kv_type, context, sizes),
+            kv_cache_bytes: KvCache::new(config, kv_type, context).bytes_when_full(),
+            wasm_bytes: peak(config, kv_type, context, sizes),
             sizes,
+            room: holding.room,
         })
     }
 
@@ -143,8 +150,24 @@ impl Estimate {
         if self.wasm_bytes <= limit {
             return Ok(());
         }
-        let (needed, context) = (self.wasm_bytes, self.context);
-        Err(Error::DoesNotFit { needed, possible: limit, context, fitting: self.fitting_context(limit) })
+        let (needed, context, kv_type) = (self.wasm_bytes, self.context, self.kv_type.name());
+        Err(Error::DoesNotFit { needed, possible: limit, context, kv_type, fitting: self.fitting_context(limit) })
+    }
+
+    /// The type of a cache for `context` tokens where nobody has asked for one, and what a user should know of it.
+    pub(super) fn choose_kv_type(&self, context: usize) -> (KvType, Option<String>) {
+        let chosen = fitting_kv_type(&self.config, context, self.sizes, self.room);
+        let note = (chosen != KvType::F16).then(|| {
+            let megabytes = |bytes: u64| bytes / 1_000_000;
+            format!(
+                "the KV cache is held in 8 bits ({}): in f16 the model would need {} MB with a full context of {context} tokens, \
+                 {} MB are there for it; logits differ a little from those with f16",
+                chosen.name(),
+                megabytes(peak(&self.config, KvType::F16, context, self.sizes)),
+                megabytes(self.room),
+            )
+        });
+        (chosen, note)
     }
 }
 
@@ -156,6 +179,11 @@ pub(super) fn text_bytes(header: u64) -> u64 {
 /// Block formats with their counts.
 pub(crate) fn quantization(types: &[(TensorType, usize)]) -> String {
     types.iter().map(|(kind, count)| format!("{count} × {}", kind.name())).collect::<Vec<_>>().join(", ")
+}
+
+/// f16, or 8 bits where the whole would not fit with it.
+fn fitting_kv_type(config: &Config, context: usize, sizes: Sizes, room: u64) -> KvType {
+    if peak(config, KvType::F16, context, sizes) <= room { KvType::F16 } else { KvType::Q8_0 }
 }
 
 /// The most that is held at a time: while the tokenizer is built and the place of the largest tensor is taken,

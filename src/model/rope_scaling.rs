@@ -40,8 +40,7 @@ impl RopeScaling {
         };
         // As in llama.cpp, 0 is no factor.
         let number = |name: &str, default: f32| match m.f32(&key(name))? {
-            None => Ok(default),
-            Some(value) if value == 0.0 => Ok(default),
+            None | Some(0.0) => Ok(default),
             Some(value) if value.is_finite() && value > 0.0 => Ok(value),
             Some(value) => Err(bad(name, &value, "must be above zero")),
         };

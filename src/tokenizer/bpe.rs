@@ -14,7 +14,7 @@ use crate::gguf::Metadata;
 pub(super) struct Bpe {
     pub(super) texts: Texts,
     /// The token of each byte, or [`NONE`].
-    bytes: [u32; 256],
+    bytes: Box<[u32; 256]>,
     merges: Merges,
     /// A piece that is a token as a whole is taken as such, whatever the merges would make of it.
     ignore_merges: bool,
@@ -56,7 +56,7 @@ fn bytes(texts: &Texts, notes: &mut Vec<String>) -> Result<[u32; 256]> {
     }
     if let Some((first, count)) = missing {
         notes.push(format!(
-            "{count} of the 256 bytes have no token, the first {first:#04x}: a text that holds them loses them, as with \
+            "no token for {count} of the 256 bytes, the first {first:#04x}: a text that holds them loses them, as with \
              other readers"
         ));
     }
@@ -66,7 +66,7 @@ fn bytes(texts: &Texts, notes: &mut Vec<String>) -> Result<[u32; 256]> {
 impl Bpe {
     pub(super) fn new(m: &Metadata, ignore_merges: bool, notes: &mut Vec<String>) -> Result<Self> {
         let texts = Texts::new(m, notes)?;
-        let bytes = bytes(&texts, notes)?;
+        let bytes = Box::new(bytes(&texts, notes)?);
         let merges = Merges::new(m, &texts, notes)?;
         Ok(Self { texts, bytes, merges, ignore_merges })
     }

@@ -16,7 +16,7 @@ pub(super) struct Spm {
     /// What goes first among the tokens, the least one; [`NEVER`] for those that text does not become.
     ranks: Vec<u32>,
     /// The tokens `<0x00>` … `<0xFF>`.
-    bytes: [Option<u32>; 256],
+    bytes: Box<[Option<u32>; 256]>,
     /// What characters become that have neither a token nor bytes.
     unknown: Option<u32>,
 }
@@ -40,8 +40,8 @@ impl Spm {
             Some(Kind::Normal | Kind::UserDefined | Kind::Unused) => rank(score),
             _ => NEVER,
         }));
-        let mut bytes = [None; 256];
-        for (byte, token) in (0u8..=255).zip(&mut bytes) {
+        let mut bytes = Box::new([None; 256]);
+        for (byte, token) in (0u8..=255).zip(bytes.iter_mut()) {
             *token = texts.id(format!("<{byte:#04X}>").as_bytes());
         }
         let unknown = vocabulary.unknown;

@@ -70,7 +70,9 @@ pub(super) enum ToWorker {
     PartEnd,
     /// Text is to be made.
     Generate { id: u32, session: u32, request: GenerateRequest },
-    /// The generation with this id is to end.
+    /// Vectors of texts are to be made.
+    Embed { id: u32, request: EmbedRequest },
+    /// The generation or the embedding with this id is to end.
     Cancel { id: u32 },
     /// One value is to be had.
     Call { id: u32, call: Call },
@@ -133,7 +135,10 @@ pub(super) enum Part {
 #[cfg_attr(test, derive(TS), ts(optional_fields))]
 pub(super) struct LoaderOptions {
     pub(super) context_length: Option<usize>,
+    /// Chosen by the memory that there is where absent.
     pub(super) kv_cache: Option<KvType>,
+    /// Bytes that the device is thought to have for the model.
+    pub(super) device_memory: Option<u64>,
     pub(super) overrides: Option<Vec<String>>,
     pub(super) hash: Option<bool>,
     pub(super) token_embedding: Option<EmbeddingType>,
@@ -166,6 +171,24 @@ pub(super) struct GenerateRequest {
     /// Token ids are an object's keys, so they come as strings.
     #[cfg_attr(test, ts(type = "Record<number, number>", optional))]
     pub(super) logit_bias: Option<BTreeMap<String, f32>>,
+}
+
+/// Texts that are to become vectors.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+pub(super) struct EmbedRequest {
+    pub(super) inputs: Vec<EmbedInput>,
+    /// Numbers of each vector; all of them where absent.
+    pub(super) dimensions: Option<usize>,
+}
+
+/// One of them, or its tokens.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", content = "body", rename_all = "kebab-case")]
+#[cfg_attr(test, derive(TS))]
+pub(super) enum EmbedInput {
+    Text(String),
+    Ids(#[cfg_attr(test, ts(type = "Uint32Array"))] Vec<u32>),
 }
 
 /// What gives one value back: the [`Reply`] of the same name.
@@ -233,7 +256,9 @@ pub(super) enum FromWorker {
     Tokens { id: u32, tokens: Vec<Token> },
     /// A generation has ended.
     Done { id: u32, finish_reason: FinishReason, usage: Usage, timings: Timings },
-    /// A generation or a call has failed; the worker goes on.
+    /// The vectors.
+    Embedded { id: u32, embeddings: Embeddings },
+    /// A generation, an embedding or a call has failed; the worker goes on.
     Failed { id: u32, error: PlainError },
     /// What a call gives.
     Value { id: u32, reply: Reply },
@@ -304,6 +329,7 @@ pub(super) struct Estimate {
     pub(super) trained_context_length: usize,
     pub(super) weight_bytes: u64,
     pub(super) kv_cache_bytes: u64,
+    pub(super) kv_cache: KvType,
     pub(super) wasm_bytes: u64,
     pub(super) fits: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -323,6 +349,20 @@ pub(super) struct Token {
     pub(super) log_probability: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) entropy: Option<f64>,
+}
+
+/// Vectors of length 1, one after the other.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(TS))]
+pub(super) struct Embeddings {
+    /// `[text][dimension]`
+    #[cfg_attr(test, ts(type = "Float32Array<ArrayBuffer>"))]
+    pub(super) values: Js,
+    pub(super) dimensions: usize,
+    /// Of all texts together.
+    pub(super) prompt_tokens: usize,
+    pub(super) notes: Vec<String>,
 }
 
 /// What a [`Call`] of the same name gives.

@@ -1,6 +1,7 @@
 //! What the worker has, and what it does with each message.
 
 mod calls;
+mod embed;
 mod engine;
 mod generate;
 mod jobs;
@@ -104,6 +105,7 @@ fn receive(worker: &Rc<Worker>, message: JsValue) {
         ToWorker::Chunk { bytes } => worker.inbox.chunk(bytes),
         ToWorker::PartEnd => worker.inbox.end(),
         ToWorker::Generate { id, session, request } => worker.enqueue(Job::Generate { id, session, request }),
+        ToWorker::Embed { id, request } => worker.enqueue(Job::Embed { id, request }),
         ToWorker::Cancel { id } => worker.cancel(id),
         ToWorker::Call { id, call } if jobs::waits(&call) => worker.enqueue(Job::Call { id, call }),
         ToWorker::Call { id, call } => worker.answer(id, call),
@@ -133,6 +135,11 @@ impl Worker {
                     match job {
                         Job::Generate { id, session, request } => {
                             if let Err(error) = generate::generate(&worker, id, session, request).await {
+                                worker.post(&FromWorker::Failed { id, error });
+                            }
+                        }
+                        Job::Embed { id, request } => {
+                            if let Err(error) = embed::embed(&worker, id, request).await {
                                 worker.post(&FromWorker::Failed { id, error });
                             }
                         }

@@ -20,6 +20,7 @@ function pretendEstimate(beforeScripts, changes = {}) {
     contextLength: 4096,
     weightBytes: 850_000_000,
     kvCacheBytes: 314_572_800,
+    kvCache: "f16",
     wasmBytes: 902_000_000,
     fits: true,
     ...changes,
@@ -46,7 +47,7 @@ test.describe("the official model", () => {
     const asked = [];
     page.on("request", (request) => asked.push(request.url()));
     await demo.openPicker();
-    await expect(demo.get("picker")).toContainText("1.19 GB to download once");
+    await expect(demo.get("offered-list").getByRole("listitem").filter({ hasText: "BitNet b1.58 2B-4T" })).toContainText("1.19 GB to download once");
     await demo.get("load-official").click();
     await expect(demo.get("offer")).toContainText("To download1.19 GB");
     await expect(demo.get("offer")).toContainText("Memoryabout 902 MB: 850 MB of weights, up to 315 MB for the context");
@@ -97,6 +98,42 @@ test.describe("the official model", () => {
       await expect(demo.get("offer")).toBeVisible();
       expect((await demo.write(PIP, GREEDY)).length).toBeGreaterThan(20);
     });
+  });
+});
+
+test.describe("the models that the page offers", () => {
+  const rows = (demo) => demo.get("offered-list").getByRole("listitem");
+
+  test("say what they cost, and nothing is fetched before a press", async ({ page, server, beforeScripts }) => {
+    await beforeScripts(() => Object.defineProperty(navigator, "deviceMemory", { value: undefined, configurable: true }));
+    const asked = [];
+    page.on("request", (request) => asked.push(request.url()));
+    const demo = await Demo.open(page, server.url);
+    await demo.openPicker();
+    await expect(rows(demo)).toHaveCount(5);
+    await expect(rows(demo).first()).toContainText(/Bonsai 1\.7B.*PrismML.*Apache 2\.0.*248 MB to download once · up to [\d.]+ [MG]B of memory, 470 MB of it for 4,096 tokens of contextLoad$/);
+    await expect(rows(demo).getByRole("button")).toHaveText(Array(5).fill("Load"));
+    await expect(demo.get("offered-list")).not.toContainText("too much");
+    expect(asked.filter((url) => !url.startsWith(server.url))).toEqual([]);
+  });
+
+  test("say what is too much for a device that has little, and take 8 bits where that helps", async ({ page, server, beforeScripts }) => {
+    await beforeScripts(() => Object.defineProperty(navigator, "deviceMemory", { value: 2, configurable: true }));
+    const demo = await Demo.open(page, server.url);
+    await demo.openPicker();
+    const official = rows(demo).filter({ hasText: "2B-4T" });
+    await expect(official).toContainText("1.06 GB of memory, 162 MB of it for 4,096 tokens of context, held in 8 bits");
+    await expect(official).not.toContainText("too much");
+    await beforeScripts(() => Object.defineProperty(navigator, "deviceMemory", { value: 1, configurable: true }));
+    await demo.reload();
+    await demo.openPicker();
+    await expect(official).toContainText("Likely too much for this device, where a model may take about 537 MB.");
+    await expect(rows(demo).last()).not.toContainText("too much");
+    for (const colorScheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme });
+      await page.screenshot({ path: shot(`offered-${colorScheme}`), fullPage: true });
+      await expectClean(page);
+    }
   });
 });
 

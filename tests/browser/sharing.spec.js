@@ -67,7 +67,7 @@ test.describe("the address bar", () => {
     await expect(demo.get("temperature")).toHaveAccessibleDescription(/from 0 to 5/);
     await expect(demo.get("min-p")).toHaveValue("0.05");
     await expect(demo.get("mode-story")).toBeChecked();
-    await expect(demo.get("kv-cache")).toHaveValue("f16");
+    await expect(demo.get("kv-cache")).toHaveValue("auto");
     await demo.write("Once upon a time", { "max-tokens": 5 });
     await demo.get("temperature").fill("0.75"); // between the arrows' steps, and fine
     await expect(demo.get("temperature-complaint")).toHaveCount(0);

@@ -11,6 +11,7 @@ mod conversation;
 #[cfg(unix)]
 mod documents;
 mod downloads;
+mod embeddings;
 mod escapes;
 mod files;
 mod options;

@@ -11,6 +11,14 @@ use b158::threads::Pool;
 pub(crate) const A: &[u8] = include_bytes!("../golden/A.gguf");
 pub(crate) const B: &[u8] = include_bytes!("../golden/B.gguf");
 pub(crate) const C: &[u8] = include_bytes!("../golden/C.gguf");
+pub(crate) const LLAMA: &[u8] = include_bytes!("../golden/family/L1r.gguf");
+pub(crate) const QWEN3: &[u8] = include_bytes!("../golden/family/F1y.gguf");
+pub(crate) const MINICPM: &[u8] = include_bytes!("../golden/family/M1.gguf");
+pub(crate) const LONGROPE: &[u8] = include_bytes!("../golden/family/M1l.gguf");
+pub(crate) const NORMS_IN: &[u8] = include_bytes!("../golden/family/E1.gguf");
+pub(crate) const Q1: &[u8] = include_bytes!("../golden/family/Q1y.gguf");
+pub(crate) const Q2: &[u8] = include_bytes!("../golden/family/Q2y.gguf");
+pub(crate) const PTQ1: &[u8] = include_bytes!("../golden/family/Q3p.gguf");
 pub(crate) const STORIES: &[u8] = include_bytes!("../models/stories-I2_S.gguf");
 
 /// What the story model goes on to say, greedy: prompt and the next 60 tokens as text. Pinned, on every backend.

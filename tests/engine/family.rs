@@ -74,7 +74,6 @@ fn models() -> Vec<Model> {
 }
 
 const L1: &[u8] = include_bytes!("../golden/family/L1.gguf");
-const E1: &[u8] = include_bytes!("../golden/family/E1.gguf");
 
 /// The same model with its TQ2_0 matrices in F16, which holds each of their weights exactly.
 fn in_floats(file: &[u8]) -> Vec<u8> {
@@ -207,15 +206,15 @@ fn with_a_scale_a_group_logits_are_those_of_transformers_and_llama_cpp() {
 #[test]
 fn embeddings_are_those_of_transformers() {
     for backend in backends() {
-        let loaded = load_as_in_file(E1, backend);
+        let loaded = load_as_in_file(NORMS_IN, backend);
         let width = loaded.model.config.embedding;
         let model = Reference::of(
             "E1",
-            load_as_in_file(E1, backend),
+            load_as_in_file(NORMS_IN, backend),
             include_str!("../golden/family/E1.json"),
             include_bytes!("../golden/family/E1.f32"),
         );
-        let options = SessionOptions { kv_type: KvType::F32, ..Default::default() };
+        let options = SessionOptions { kv_type: Some(KvType::F32), ..Default::default() };
         let mut session = Session::new(Arc::new(loaded), options).unwrap();
         let mut far = 0;
         let sequences = model.json["sequences"].as_object().unwrap();

@@ -29,20 +29,12 @@ const PINNED: [(&str, &[u8], KvType, u64); 20] = [
     ("llama", LLAMA, KvType::F16, 0x0c75_97f9_9e81_f2cb),
     ("qwen3", QWEN3, KvType::F16, 0xbeb2_c084_e05a_f938),
     ("minicpm", MINICPM, KvType::F16, 0xab0c_0ad9_5f71_0280),
-    ("norms-in", EMBEDDING, KvType::F16, 0xaaff_3308_6421_8471),
+    ("norms-in", NORMS_IN, KvType::F16, 0xaaff_3308_6421_8471),
     ("Q1_0", Q1, KvType::F16, 0x5b66_c4bc_4663_9732),
     ("Q2_0", Q2, KvType::F16, 0x77d3_d493_f8fe_33af),
     ("PTQ1_0", PTQ1, KvType::F16, 0x945c_b2fb_3110_c244),
     ("longrope", LONGROPE, KvType::F16, 0x037d_139a_2726_0541),
 ];
-const LLAMA: &[u8] = include_bytes!("../golden/family/L1r.gguf");
-const QWEN3: &[u8] = include_bytes!("../golden/family/F1y.gguf");
-const MINICPM: &[u8] = include_bytes!("../golden/family/M1.gguf");
-const LONGROPE: &[u8] = include_bytes!("../golden/family/M1l.gguf");
-const EMBEDDING: &[u8] = include_bytes!("../golden/family/E1.gguf");
-const Q1: &[u8] = include_bytes!("../golden/family/Q1y.gguf");
-const Q2: &[u8] = include_bytes!("../golden/family/Q2y.gguf");
-const PTQ1: &[u8] = include_bytes!("../golden/family/Q3p.gguf");
 const LENGTH: usize = 70;
 
 #[test]

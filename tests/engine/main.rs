@@ -3,6 +3,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+#[cfg(not(target_family = "wasm"))]
+mod catalogue;
 mod embedding;
 mod estimate;
 mod family;

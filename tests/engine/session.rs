@@ -75,7 +75,8 @@ fn every_type_of_the_kv_cache_tells_the_story() {
     let loaded = stories();
     let prompt = encode(&loaded, PROMPT);
     for kv_type in [KvType::F16, KvType::F32, KvType::Q8_0] {
-        let options = |batch| SessionOptions { context: Some(256), kv_type, batch, ..Default::default() };
+        let options =
+            |batch| SessionOptions { context: Some(256), kv_type: Some(kv_type), batch, ..Default::default() };
         let told = [1, 5, 64].map(|batch| {
             let mut session = Session::new(loaded.clone(), options(batch)).unwrap();
             session.start(&prompt, greedy(24)).unwrap();

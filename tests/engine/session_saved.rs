@@ -23,7 +23,11 @@ fn load(file: &[u8], backend: Backend) -> Arc<Loaded> {
 }
 
 fn session(loaded: &Arc<Loaded>, kv_type: KvType, context: usize) -> Session {
-    Session::new(loaded.clone(), SessionOptions { context: Some(context), kv_type, ..Default::default() }).unwrap()
+    Session::new(
+        loaded.clone(),
+        SessionOptions { context: Some(context), kv_type: Some(kv_type), ..Default::default() },
+    )
+    .unwrap()
 }
 
 /// Draws by chance, so that every bit of the logits counts, and says what the model thought of each token.

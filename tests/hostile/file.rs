@@ -14,9 +14,15 @@ pub(crate) const TENSOR_F32: u32 = 0;
 pub(crate) const TENSOR_F16: u32 = 1;
 pub(crate) const TENSOR_Q4_0: u32 = 2;
 pub(crate) const TENSOR_Q8_0: u32 = 8;
+pub(crate) const TENSOR_Q4_K: u32 = 12;
+pub(crate) const TENSOR_Q5_K: u32 = 13;
 pub(crate) const TENSOR_TQ1_0: u32 = 34;
 pub(crate) const TENSOR_TQ2_0: u32 = 35;
 pub(crate) const TENSOR_I2_S: u32 = 36;
+pub(crate) const TENSOR_Q1_0: u32 = 41;
+pub(crate) const TENSOR_Q2_0: u32 = 42;
+pub(crate) const TENSOR_PQ2_0: u32 = 142;
+pub(crate) const TENSOR_PTQ1_0: u32 = 143;
 
 /// Its widths: each is the least that the kernels take, or twice that.
 pub(crate) const WIDTH: u64 = 128;
@@ -235,6 +241,12 @@ impl File {
             TENSOR_Q8_0 => blocks(32, &[&one[..], &[1; 32]].concat()),
             TENSOR_TQ1_0 => blocks(256, &[&[128; 52][..], &one].concat()),
             TENSOR_TQ2_0 => blocks(256, &[&[0b10_01_00_01; 64][..], &one].concat()),
+            TENSOR_Q4_K => blocks(256, &[&one[..], &one, &[0x41; 140]].concat()),
+            TENSOR_Q5_K => blocks(256, &[&one[..], &one, &[0x41; 172]].concat()),
+            TENSOR_Q1_0 => blocks(128, &[&one[..], &[0b0110_1001; 16]].concat()),
+            TENSOR_Q2_0 => blocks(64, &[&one[..], &[0b10_01_00_01; 16]].concat()),
+            TENSOR_PQ2_0 => blocks(128, &[&one[..], &[0b10_01_00_01; 32]].concat()),
+            TENSOR_PTQ1_0 => blocks(128, &[&[128; 26][..], &one].concat()),
             TENSOR_I2_S => [blocks(4, &[0b10_01_00_01]), i2_s_tail(1.0)].concat(),
             _ => Vec::new(),
         };

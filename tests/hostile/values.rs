@@ -1,10 +1,15 @@
 //! Bytes of tensors that no writer produces.
 
-use super::file::{TENSOR_F16, TENSOR_F32, TENSOR_Q4_0, TENSOR_Q8_0, TENSOR_TQ1_0, TENSOR_TQ2_0, attack, i2_s_tail};
+use super::file::{
+    TENSOR_F16, TENSOR_F32, TENSOR_PQ2_0, TENSOR_PTQ1_0, TENSOR_Q1_0, TENSOR_Q2_0, TENSOR_Q4_0, TENSOR_Q8_0,
+    TENSOR_TQ1_0, TENSOR_TQ2_0, attack, i2_s_tail,
+};
 use super::{harmless, refused, test};
 use b158::Error;
 
 const NAME: &str = "blk.0.ffn_down.weight";
+/// Not the last, whose type another follows to tell.
+const INNER: &str = "blk.0.ffn_up.weight";
 
 /// This many bytes from the end of a tensor become others.
 fn at_end(name: &str, from: usize, bytes: &[u8]) -> Vec<u8> {
@@ -51,6 +56,30 @@ fn scales() {
     }
 }
 
+/// Blocks of 64 and 128, in a matrix and in the embedding, which is held as it is.
+#[test]
+fn scales_of_short_blocks() {
+    for (kind, bytes, at) in
+        [(TENSOR_Q1_0, 18, 0), (TENSOR_Q2_0, 18, 0), (TENSOR_PQ2_0, 34, 0), (TENSOR_PTQ1_0, 28, 26)]
+    {
+        for name in [INNER, "token_embd.weight"] {
+            harmless(&format!("type {kind}"), &other(name, kind, |_| {}));
+            for bits in [0x7e00u16, 0x7c00, 0xfc00] {
+                let file = other(name, kind, |data| data[3 * bytes + at..][..2].copy_from_slice(&bits.to_le_bytes()));
+                refused(
+                    &format!("type {kind}, scale {bits:#x}"),
+                    &file,
+                    |error| matches!(error, Error::BadTensorData { name: found, reason } if found == name && reason.contains("block 3")),
+                );
+            }
+            for bits in [0u16, 0x8000, 1, 0x83ff, 0xbc00, 0x7bff] {
+                let file = other(name, kind, |data| data[3 * bytes + at..][..2].copy_from_slice(&bits.to_le_bytes()));
+                harmless(&format!("type {kind}, scale {bits:#x}"), &file);
+            }
+        }
+    }
+}
+
 /// A factor beside a matrix, and the divisors of angles.
 #[test]
 fn factors() {
@@ -76,6 +105,11 @@ fn codes() {
     bad_data("I2_S code 3", NAME, &at_end(NAME, 100, &[0b1100_0000]));
     bad_data("I2_S codes all 3", NAME, &at_end(NAME, 8224, &[0xff; 8192]));
     bad_data("TQ2_0 code 3", NAME, &other(NAME, TENSOR_TQ2_0, |data| data[9] = 0b0011_0000));
+    for (kind, name) in [(TENSOR_Q2_0, INNER), (TENSOR_PQ2_0, NAME), (TENSOR_Q2_0, "token_embd.weight")] {
+        bad_data("Q2_0 code 3", name, &other(name, kind, |data| data[9] = 0b0011_0000));
+    }
+    harmless("PTQ1_0, any bytes", &other(NAME, TENSOR_PTQ1_0, |data| (0..26).for_each(|i| data[i] = 230 + i as u8)));
+    harmless("Q1_0, any bits", &other(NAME, TENSOR_Q1_0, |data| data[2..18].fill(0xff)));
     harmless(
         "TQ1_0 bytes 243 to 255",
         &other(NAME, TENSOR_TQ1_0, |data| {

@@ -36,6 +36,17 @@ fn check(tokenizer: &Tokenizer, texts: &str, expected: &str) -> (Vec<String>, us
     (differs.collect(), texts.len())
 }
 
+/// Another engine's ids of a question to Bonsai, as far as Qwen2 has its tokens: all but those around a thought.
+fn bonsais_question(tokenizer: &Tokenizer) {
+    let ids = |text: &str| tokenizer.encode(text, Special { add_bos: Some(false), parse: true }).unwrap();
+    assert_eq!(
+        ids("<|im_start|>user\nThe capital of France is<|im_end|>\n<|im_start|>assistant\n"),
+        [151644, 872, 198, 785, 6722, 315, 9625, 374, 151645, 198, 151644, 77091, 198]
+    );
+    assert_eq!(ids("\n\n"), [271]);
+    assert!(tokenizer.is_end(151_645) && tokenizer.is_end(151_643));
+}
+
 #[test]
 fn every_vector_of_llama_cpp() {
     let Some(folder) = std::env::var_os("B158_LLAMA_CPP_MODELS").map(PathBuf::from) else {
@@ -55,6 +66,9 @@ fn every_vector_of_llama_cpp() {
         let tokenizer = Tokenizer::from_metadata(&crate::vocabulary::read(&bytes(""))).unwrap();
         let (differ, all) = check(&tokenizer, &text(".inp"), &text(".out"));
         println!("{name}: {} of {all}", all - differ.len());
+        if name == "qwen2" {
+            bonsais_question(&tokenizer);
+        }
         if !differ.is_empty() {
             failed.insert(name, differ);
         }

@@ -99,6 +99,20 @@ fn the_full_size_vocabulary_is_llama_3s() {
     assert_eq!(ids.filter(|(_, id)| merges_alone.merge(&bytes(*id)) != [*id]).count(), 588);
 }
 
+/// The estimate of a load (src/model/memory.rs) counts on it: in multiples of the file's header, whose bulk the tables are.
+#[test]
+fn what_the_tables_take() {
+    let Some(v) = FULL_SIZE.as_ref() else { return };
+    let metadata = v.metadata(Mode::Llama3);
+    let strings = |list: &[String]| list.iter().map(|text| 8 + text.len()).sum::<usize>();
+    let header = (strings(&v.tokens) + strings(&v.merges) + 4 * v.tokens.len()) as f64;
+    let mut made = None;
+    let info = allocation_counter::measure(|| made = Some(Tokenizer::from_metadata(&metadata).unwrap()));
+    let (building, built) = (info.bytes_max as f64 / header, info.bytes_current as f64 / header);
+    println!("{header} bytes of tables: {building:.2} times as much while it is built, {built:.2} as it stays");
+    assert!(building <= 2.5 && built <= 1.6, "{building:.2} and {built:.2} times the header's {header} bytes");
+}
+
 /// All characters and tokens where tests run at full size (`./build.sh test --all` sets B158_WIDE), else one of sixteen.
 fn step() -> usize {
     if std::env::var_os("B158_WIDE").is_some() { 1 } else { 16 }

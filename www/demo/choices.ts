@@ -1,4 +1,5 @@
 import type { ModelSource } from "b158";
+import TABLE from "./catalogue.json";
 
 /** A model that somebody wants. */
 export interface Choice {
@@ -10,17 +11,49 @@ export interface Choice {
   readonly sha256?: string;
 }
 
-export const EMBEDDED: Choice = { source: "./models/stories-I2_S.gguf", name: "b158 stories" };
+/** A model that the page offers: a line of catalogue.json, which a test of the engine holds against its own estimate. */
+export interface Offered {
+  readonly id: string;
+  readonly name: string;
+  readonly address: string;
+  readonly sha256?: string;
+  /** Who made it. */
+  readonly from: string;
+  readonly licence: string;
+  /** Values of a weight: "1 bit" or "ternary". */
+  readonly weights: string;
+  /** What it is good for, in a sentence. */
+  readonly use: string;
+  readonly fileBytes: number;
+  readonly contextLength: number;
+  readonly weightBytes: number;
+  /** Of the whole context, in f16. */
+  readonly kvCacheBytes: number;
+  /** The expected peak, with a full context in f16. */
+  readonly memoryBytes: number;
+  /** The same with a KV cache in 8 bits. */
+  readonly leastMemoryBytes: number;
+}
 
-export const OFFICIAL: Choice = {
-  source: "hf:microsoft/bitnet-b1.58-2B-4T-gguf/ggml-model-i2_s.gguf",
-  name: "BitNet b1.58 2B-4T",
-  address: "hf:microsoft/bitnet-b1.58-2B-4T-gguf/ggml-model-i2_s.gguf",
-  sha256: "4221b252fdd5fd25e15847adfeb5ee88886506ba50b8a34548374492884c2162",
-};
+/** What people ask for first comes first. */
+export const CATALOGUE: readonly Offered[] = TABLE;
+
+export const EMBEDDED: Choice = embedded();
+
+/** The page's own model has no address of its own: it is there before anybody asks. */
+export function choiceOf({ id, address, name, sha256 }: Offered): Choice {
+  return id === "embedded" ? EMBEDDED : { source: address, name, address, ...(sha256 !== undefined && { sha256 }) };
+}
 
 export function byAddress(address: string): Choice {
-  return address === OFFICIAL.address ? OFFICIAL : { source: address, name: lastPart(address), address };
+  const known = CATALOGUE.find((offered) => offered.id !== "embedded" && offered.address === address);
+  return known ? choiceOf(known) : { source: address, name: lastPart(address), address };
+}
+
+function embedded(): Choice {
+  const own = CATALOGUE.find(({ id }) => id === "embedded");
+  if (!own) throw new Error("catalogue.json lacks the page's own model");
+  return { source: own.address, name: own.name };
 }
 
 /** One file, or the parts of a split one. */

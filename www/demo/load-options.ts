@@ -10,7 +10,7 @@ export function loadOptions(): LoadOptions {
     .map((line) => line.trim())
     .filter((line) => line !== "");
   return {
-    kvCache: byId("kv-cache", HTMLSelectElement).value as KvCacheType,
+    kvCache: byId("kv-cache", HTMLSelectElement).value as "auto" | KvCacheType,
     tokenEmbedding: byId("embedding", HTMLSelectElement).value as TokenEmbedding,
     backend: byId("backend", HTMLSelectElement).value as "auto" | "simd128" | "relaxed",
     ...(Number.isFinite(threads) && { threads }),

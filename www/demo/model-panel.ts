@@ -81,7 +81,7 @@ export class ModelPanel {
       if (!kept?.complete) {
         const { backend: _backend, ...options } = loadOptions();
         const expected = await BitNet.estimate(address, { ...options, signal: loading.signal });
-        const large = !expected.fits || (expected.fileBytes ?? Infinity) > ASK_ABOVE_BYTES;
+        const large = !expected.fits || expected.why !== undefined || (expected.fileBytes ?? Infinity) > ASK_ABOVE_BYTES;
         if (large) {
           this.#end(loading);
           this.#picker.open(false);

@@ -55,11 +55,12 @@ export function describe(name: string, estimate: Estimate, kept: Pick<Kept, "byt
   const here = kept?.bytes ?? 0;
   const costs: [what: string, value: string][] = [
     ["To download", fileBytes === undefined ? "its server does not say how much" : here > 0 ? `${format.bytes(fileBytes - here)}: ${format.bytes(here)} of ${format.bytes(fileBytes)} are here` : format.bytes(fileBytes)],
-    ["Memory", `about ${format.bytes(estimate.wasmBytes)}: ${format.bytes(estimate.weightBytes)} of weights, up to ${format.bytes(estimate.kvCacheBytes)} for the context`],
+    ["Memory", `about ${format.bytes(estimate.wasmBytes)}: ${format.bytes(estimate.weightBytes)} of weights, up to ${format.bytes(estimate.kvCacheBytes)} for the context${estimate.kvCache === "q8_0" ? ", in 8 bits" : ""}`],
   ];
   if (room !== undefined) costs.push(["Room on this device", format.bytes(room)]);
   const warnings: string[] = [];
   if (!estimate.fits) warnings.push(`It will hardly fit${estimate.why === undefined ? "" : `: ${estimate.why}`}. A smaller context under Advanced needs less.`);
+  else if (estimate.why !== undefined) warnings.push(`It may be too much for this device: ${estimate.why}.`);
   if (room !== undefined && fileBytes !== undefined && fileBytes - here > room) {
     warnings.push("It is larger than the room that the browser gives: it will run, but can't be kept for the next time.");
   }

@@ -1,7 +1,8 @@
-import { byAddress, type Choice, EMBEDDED, fromFiles, OFFICIAL } from "./choices.js";
+import { byAddress, type Choice, EMBEDDED, fromFiles } from "./choices.js";
 import { byId } from "./dom.js";
 import { canonical } from "./kept.js";
 import { KeptModels } from "./kept-models.js";
+import { OfferedModels } from "./offered-models.js";
 
 /** Where models come from: the page, the hub, an address, this computer, the browser's storage. */
 export class Picker {
@@ -28,12 +29,7 @@ export class Picker {
       if (address === "") byId("address").focus();
       else choose(byAddress(address));
     });
-    byId("load-embedded").addEventListener("click", () => {
-      choose(EMBEDDED);
-    });
-    byId("load-official").addEventListener("click", () => {
-      choose(OFFICIAL);
-    });
+    new OfferedModels(choose);
     const file = byId("file", HTMLInputElement);
     file.addEventListener("change", () => {
       const chosen = fromFiles([...(file.files ?? [])]);

@@ -3,10 +3,12 @@ import type { Estimate } from "b158";
 import { describe, expect, it, vi } from "vitest";
 import { copied, withSettings } from "../demo/address-bar.js";
 import { exportFile, type Written } from "../demo/export.js";
+import { byAddress, CATALOGUE, choiceOf } from "../demo/choices.js";
 import { Conversation } from "../demo/conversation.js";
 import { complaint } from "../demo/fields.js";
 import * as format from "../demo/format.js";
 import { describe as offer } from "../demo/offer.js";
+import { lines } from "../demo/offered-models.js";
 
 const SAMPLING = { temperature: 0.7, topK: 40, topP: 0.95, minP: 0.05, repeatPenalty: 1, maxTokens: 400, seed: 7 };
 
@@ -149,6 +151,39 @@ describe("an offer", () => {
     expect(warnings).toEqual(["It will hardly fit: it needs 5.2 GB, and a tab has 4 GB at most. A smaller context under Advanced needs less."]);
     expect(accept).toBe("Try it all the same");
     expect(offer("x.gguf", { ...ESTIMATE, fits: false }, undefined, 1e9).warnings).toHaveLength(2);
+    const tight = offer("x.gguf", { ...ESTIMATE, kvCache: "q8_0", why: "the model needs 1.1 GiB, more than half of this device's memory" }, undefined, undefined);
+    expect(tight.warnings).toEqual(["It may be too much for this device: the model needs 1.1 GiB, more than half of this device's memory."]);
+    expect([tight.costs[1]?.[1], tight.accept]).toEqual(["about 902 MB: 850 MB of weights, up to 315 MB for the context, in 8 bits", "Download and load"]);
+  });
+});
+
+describe("an offered model", () => {
+  const official = CATALOGUE.find(({ id }) => id === "official");
+  if (!official) throw new Error("it is not offered");
+
+  it("says what it costs, and takes 8 bits where only that fits", () => {
+    const roomy = lines(official, undefined);
+    expect(roomy).toEqual({
+      facts: "ternary · Microsoft · MIT",
+      costs: "1.19 GB to download once · up to 1.21 GB of memory, 315 MB of it for 4,096 tokens of context",
+      warning: undefined,
+    });
+    expect(lines(official, official.memoryBytes)).toEqual(roomy);
+    const narrow = lines(official, official.memoryBytes - 1);
+    expect(narrow.costs).toContain("up to 1.06 GB of memory, 162 MB of it for 4,096 tokens of context, held in 8 bits");
+    expect(narrow.warning).toBeUndefined();
+    expect(lines(official, official.leastMemoryBytes - 1).warning).toBe("Likely too much for this device, where a model may take about 1.06 GB.");
+  });
+
+  it("has an address that the address bar and the package know, but for the page's own", () => {
+    for (const offered of CATALOGUE) {
+      const choice = choiceOf(offered);
+      expect(choice.name).toBe(offered.name);
+      if (offered.id === "embedded") expect(choice.address).toBeUndefined();
+      else expect(byAddress(offered.address)).toEqual(choice);
+    }
+    expect(new Set(CATALOGUE.map(({ id }) => id)).size).toBe(CATALOGUE.length);
+    expect(CATALOGUE.every(({ address }) => /^(?:hf:[\w.-]+\/[\w.-]+\/[\w.-]+\.gguf|\.\/models\/)/.test(address))).toBe(true);
   });
 });
 

@@ -2,6 +2,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import ts from "typescript";
+import { CATALOGUE } from "../demo/choices.js";
+import * as format from "../demo/format.js";
 import { expect, it } from "vitest";
 import { BitNet, BitNetError, type LoadOptions } from "../src/public/index.js";
 import { fakeWorker } from "../src/public/testing.js";
@@ -62,6 +64,15 @@ it("compiles", () => {
   const [wrong, ...right] = complaints([withImport('await BitNet.lode("x");'), ...found]);
   expect(wrong).toEqual([expect.stringContaining("lode")]);
   for (const [index, said] of right.entries()) expect(said, found[index]).toEqual([]);
+});
+
+it("says of the models that the page offers what the page says", () => {
+  const guide = readFileSync(join(WWW, "GUIDE.md"), "utf8");
+  for (const { id, name, address, fileBytes, memoryBytes, leastMemoryBytes, contextLength, licence } of CATALOGUE) {
+    const where = id === "embedded" ? "comes with the page" : `\`${address}\``;
+    const memory = `${format.bytes(memoryBytes)}, ${format.bytes(leastMemoryBytes)}`;
+    expect(guide).toContain(`| ${name} | ${where} | ${format.bytes(fileBytes)} | ${memory} | ${format.count(contextLength)} | ${licence} |\n`);
+  }
 });
 
 it.each(DOCUMENTS)("streams text: %s", async (document) => {

@@ -34,7 +34,7 @@ describe("an estimate", () => {
     const found = await estimate(new Blob([FILE]), options);
     const { info, ...model } = await BitNet.load(new Blob([FILE]), { ...options, worker: fakeWorker() });
     expect(model).toBeDefined();
-    for (const field of ["architecture", "name", "parameters", "quantization", "contextLength", "trainedContextLength", "weightBytes", "kvCacheBytes"] as const) {
+    for (const field of ["architecture", "name", "parameters", "quantization", "contextLength", "trainedContextLength", "weightBytes", "kvCacheBytes", "kvCache"] as const) {
       expect(found[field]).toBe(info[field]);
     }
     expect(found).toMatchObject({ fileBytes: FILE.length, fits: true });
@@ -84,13 +84,32 @@ describe("an estimate", () => {
     expect(terminated).toHaveBeenCalledTimes(3);
   });
 
+  it("takes a KV cache of 8 bits where f16 would not fit, as loading does", async () => {
+    const contextLength = 2 ** 20;
+    const needed = FILE.length + 2 * contextLength;
+    const found = async (gigabytes: number | undefined, kvCache?: "auto" | "f16") => {
+      vi.stubGlobal("navigator", { deviceMemory: gigabytes });
+      const options = { contextLength, ...(kvCache && { kvCache }) };
+      const [before, { info }] = [await estimate(new Blob([FILE]), options), await BitNet.load(new Blob([FILE]), { ...options, worker: fakeWorker() })];
+      expect([before.kvCache, before.kvCacheBytes]).toEqual([info.kvCache, info.kvCacheBytes]);
+      expect(info.notes.some((note) => note.includes("q8_0"))).toBe(info.kvCache === "q8_0");
+      return info.kvCache;
+    };
+    const gigabytes = (bytes: number) => (2 * bytes) / 2 ** 30;
+    expect(await found(undefined)).toBe("f16");
+    expect(await found(gigabytes(needed))).toBe("f16");
+    expect(await found(gigabytes(needed - 1))).toBe("q8_0");
+    expect(await found(gigabytes(needed - 1), "auto")).toBe("q8_0");
+    expect(await found(gigabytes(needed - 1), "f16")).toBe("f16");
+  });
+
   it("warns where the device has little memory, and says why a model does not fit", async () => {
     vi.stubGlobal("navigator", { deviceMemory: 0.03125 });
     const warned = await estimate(new Blob([FILE]));
     expect(warned).toMatchObject({ fits: true, why: expect.stringContaining("more than half of this device's memory") as string });
     vi.stubGlobal("navigator", { deviceMemory: 8 });
     expect(await estimate(new Blob([FILE]))).not.toHaveProperty("why");
-    const tooLong = await estimate(new Blob([FILE]), { contextLength: 2 ** 31 });
+    const tooLong = await estimate(new Blob([FILE]), { contextLength: 2 ** 32 - 1 });
     expect(tooLong).toMatchObject({ fits: false, why: "it is too large" });
   });
 });
@@ -98,6 +117,17 @@ describe("an estimate", () => {
 describe("checkSupport", () => {
   it("answers outside a browser too", async () => {
     expect(await checkSupport()).toMatchObject({ simd: true, crossOriginIsolated: false, threads: false, opfs: false });
+  });
+
+  it("tells how much memory a model may take, where the browser tells that of the device", async () => {
+    for (const [deviceMemory, modelMemory] of [
+      [undefined, undefined],
+      [4, 2 ** 31],
+      [32, 2 ** 32],
+    ]) {
+      vi.stubGlobal("navigator", { deviceMemory });
+      expect((await checkSupport()).modelMemory).toBe(modelMemory);
+    }
   });
 
   it("tells of storage what the browser tells", async () => {

@@ -2,6 +2,7 @@
 import type { Sent } from "../src/internal/channel.js";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { nearest } from "../src/internal/options/nearest.js";
+import { EMBED, REQUEST } from "../src/internal/options/embed.js";
 import { CHAT, IN_GENERATE } from "../src/internal/options/openai.js";
 import { type Option, type Options, readOptions } from "../src/internal/options/read.js";
 import { CHAT_REQUEST, FAKE, GENERATE, LOAD, SESSION, TOKENIZE, VERIFY } from "../src/internal/options/tables.js";
@@ -341,9 +342,11 @@ ${section("BitNet.load, BitNet.estimate", LOAD)}
 \`estimate\` checks all of them, and uses those that memory or the way to the header depends on.
 ${section("generate, of a model or a session", GENERATE)}
 \`stop: "."\` is one stop string. A seed is a number, not a BigInt.
-${section("verify", VERIFY)}${section("tokenize", TOKENIZE)}${section("chat.completions.create", CHAT)}
+${section("verify", VERIFY)}${section("embed", EMBED)}${section("tokenize", TOKENIZE)}${section("chat.completions.create", CHAT)}
 Of \`max_tokens\` and \`max_completion_tokens\` the newer name counts. \`model\`, \`user\`, \`safety_identifier\`, \`prompt_cache_key\`, \`parallel_tool_calls\` and \`service_tier\` are accepted and not used. What OpenAI defines and this table
 lacks, such as \`audio\` or \`web_search_options\`, is refused with the reason. The second argument takes \`signal\`.
+${section("embeddings.create", REQUEST.fields)}
+\`model\` and \`user\` are accepted and not used. The second argument takes \`signal\`.
 ${section("fakeWorker, of b158/testing", FAKE)}`;
     await expect(text).toMatchFileSnapshot("../OPTIONS.md");
   });

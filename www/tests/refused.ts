@@ -137,7 +137,7 @@ export const LOAD_REFUSED: readonly Case[] = [
   [{ contextLength: 0 }, "contextLength is 0", "whole number from 1"],
   [{ contextLength: "2048" }, 'contextLength is "2048"'],
   [{ contextLength: 1e12 }, "contextLength is 1000000000000"],
-  [{ kvCache: "q4_0" }, 'kvCache is "q4_0"; it may be "f16", "f32" or "q8_0"'],
+  [{ kvCache: "q4_0" }, 'kvCache is "q4_0"; it may be "auto", "f16", "f32" or "q8_0"'],
   [{ kvCache: "F16" }, 'kvCache is "F16"'],
   [{ overrides: "a=int:1" }, 'overrides is "a=int:1"', "an array of strings"],
   [{ overrides: ["a=1"] }, 'overrides[0] is "a=1"', "key=type:value"],

@@ -6,7 +6,7 @@ use std::arch::aarch64::*;
 
 /// What both have in common; `$sums` is the loop.
 macro_rules! four {
-    ($lanes:ident, $tokens:literal, $(#[$doc:meta])* $sums:item) => {
+    ($lanes:ident, $tokens:literal, $($sums:tt)*) => {
         impl Lanes for $lanes {
             type Q = i8;
             type Masks = [uint8x16_t; 2];
@@ -28,8 +28,7 @@ macro_rules! four {
                 unsafe { [vdupq_n_u8(0x03), vdupq_n_u8(0x0c)] }
             }
 
-            $(#[$doc])*
-            $sums
+            $($sums)*
 
             #[inline(always)]
             unsafe fn zero() -> float32x4_t {

@@ -95,12 +95,6 @@ unsafe fn strip<L: Lanes, W: Widen, const T: usize>(tile: &Tile<'_>, token: usiz
     let per_block = block / GROUP;
     *totals = [[0.0; TILE]; T];
     for (b, bytes) in tile.packed.chunks_exact(block_bytes(block)).enumerate() {
-        // With several tokens in step the products take longer than the memory.
-        if T == 1 {
-            for line in (0..bytes.len()).step_by(64) {
-                L::fetch(bytes.as_ptr().wrapping_add(AHEAD + line));
-            }
-        }
         let (codes, scales) = bytes.split_at(bytes.len() - SCALES);
         let q = from_fn(|t| &q[t][b * block..][..block]);
         let starts = from_fn(|t| &groups[t].0[b * per_block..][..per_block]);
@@ -157,6 +151,13 @@ unsafe fn block_sums<L: Lanes, const T: usize>(
         for lane in (0..LANES).step_by(L::LANES) {
             let mut totals = [[L::zero(); ROWS]; T];
             for group in 0..groups {
+                // A few lines at a time: what the processor has no room to wait for, it forgets. With several tokens in step the
+                // products take longer than the memory.
+                if T == 1 && lane == 0 {
+                    for line in (0..GROUP_BYTES + SCALES).step_by(64) {
+                        L::fetch(codes.as_ptr().wrapping_add(group * GROUP_BYTES + AHEAD + line));
+                    }
+                }
                 let (mut at, mut start) = ([std::ptr::null(); T], [0; T]);
                 for t in 0..T {
                     (at[t], start[t]) = (q[t].as_ptr().add(group * GROUP), starts[t][group]);

@@ -1,5 +1,7 @@
 //! Eight or sixteen lanes a register.
 
+#![allow(clippy::needless_range_loop)] // one index goes through registers and memory
+
 use super::prefetch;
 use crate::kernels::groups::{GroupActivations, Lanes};
 use std::arch::x86_64::*;

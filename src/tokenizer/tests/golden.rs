@@ -1,4 +1,4 @@
-//! Against ids of bitnet.cpp's `llama_tokenize` (tests/golden), and the real stories model.
+//! Against ids of `llama_tokenize`, bitnet.cpp's and llama.cpp's (tests/golden), and the real stories model.
 
 use super::*;
 
@@ -11,8 +11,10 @@ fn check(name: &str, pre: Option<&str>, count: usize) {
     let path = format!("{}/tests/golden/{name}.json", env!("CARGO_MANIFEST_DIR"));
     let golden: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     for (field, id) in [("bos", t.bos()), ("eos", t.eos()), ("eot", t.eot())] {
-        let Some(expected) = golden.get(field) else { continue };
-        assert_eq!(expected.as_u64(), id.map(u64::from), "{name} {field}");
+        // Where the file does not say, its names tell.
+        if let Some(expected) = golden[field].as_u64() {
+            assert_eq!(Some(expected), id.map(u64::from), "{name} {field}");
+        }
     }
     let vectors = golden["tokenizer"]["vectors"].as_array().unwrap();
     assert_eq!(vectors.len(), count);
@@ -27,8 +29,12 @@ fn check(name: &str, pre: Option<&str>, count: usize) {
         let plain = t.encode(text, Special { add_bos: Some(false), ..special }).unwrap();
         let [before, after] = [t.bos().filter(|_| t.add_bos()), t.eos().filter(|_| t.add_eos())];
         assert_eq!([before.as_slice(), &plain, after.as_slice()].concat(), ids, "{name}: {text:?}");
-        let shown = t.decode(&plain, true);
-        assert!(shown == text || shown.strip_prefix(' ') == Some(text), "{name}: {shown:?}, not {text:?}");
+        // SentencePiece's kind puts a space before, and after each special token.
+        let mut shown = t.decode(&plain, true);
+        if golden["tokenizer"]["model"] == "llama" {
+            shown = shown.strip_prefix(' ').unwrap_or(&shown).replace("|> ", "|>");
+        }
+        assert_eq!(shown, text, "{name}");
     }
 }
 
@@ -46,7 +52,7 @@ fn bitnet_cpp_llama_splitter() {
 #[test]
 fn llama_cpps_vectors_of_the_family() {
     for name in ["L1", "Q1y", "M1", "M2", "E1"] {
-        check(name, None, 46);
+        check(&format!("family/{name}"), None, 46);
     }
 }
 

@@ -190,11 +190,66 @@ fn byte_alphabet_is_a_bijection() {
 
 #[test]
 fn long_runs_end() {
-    let t = Tokenizer::from_metadata(&byte_level()).unwrap();
-    for unit in ["a", " ", "\n", "é", "!", "1"] {
-        let text = unit.repeat(50_000);
-        let ids = t.encode(&text, Special::PIECE).unwrap();
-        assert_eq!(t.decode(&ids, false), text);
+    for t in &*SPLITTERS {
+        for unit in ["a", "Q", " ", "\n", "\t\n", "é", "!", "1", "'", "中", "\u{301}", "aB", " a", "hello"] {
+            let text = unit.repeat(20_000);
+            let ids = t.encode(&text, Special::PIECE).unwrap();
+            assert!(t.decode(&ids, false) == text, "{unit:?}");
+        }
+    }
+    // More than an engine that goes back can remember.
+    for (t, unit) in SPLITTERS.iter().zip(["a", " ", "1"].iter().cycle()) {
+        let text = unit.repeat(1_100_000);
+        assert_eq!(t.encode(&text, Special::PIECE).unwrap().len(), text.len());
+    }
+}
+
+/// All of a run of spaces goes by itself but the last one, which goes with the word, or alone where words take no such.
+#[test]
+fn the_last_space_before_a_word() {
+    let pieces = |pre: &str, text: &str| {
+        let mut m = Metadata::new();
+        m.insert("tokenizer.ggml.pre", Value::String(pre.into()));
+        let splitter = pre::Splitter::from_metadata(&m, &mut Vec::new()).unwrap();
+        let mut pieces = Vec::new();
+        splitter.split(text, &mut |piece| pieces.push(piece.to_owned())).unwrap();
+        pieces
+    };
+    let text = "a   b \n\n  c\t\td!\n \u{3000}\u{3000}x  ";
+    let llama = ["a", "  ", " b", " \n\n", " ", " c", "\t", "\td", "!\n", " \u{3000}", "\u{3000}x", "  "];
+    for pre in ["llama-bpe", "qwen2", "gpt-4o"] {
+        assert_eq!(pieces(pre, text), llama, "{pre}");
+    }
+    let gpt_2 = ["a", "  ", " b", " \n\n ", " c", "\t", "\t", "d", "!", "\n \u{3000}", "\u{3000}", "x", "  "];
+    for pre in ["gpt-2", "smollm", "falcon", "falcon3", "default"] {
+        assert_eq!(pieces(pre, text), gpt_2, "{pre}");
+    }
+}
+
+#[test]
+fn digits_and_signs_by_the_splitter() {
+    let pieces = |pre: &str| {
+        let mut m = Metadata::new();
+        m.insert("tokenizer.ggml.pre", Value::String(pre.into()));
+        let splitter = pre::Splitter::from_metadata(&m, &mut Vec::new()).unwrap();
+        let mut pieces = Vec::new();
+        splitter.split("in 20245 (it's helloWORLD)", &mut |piece| pieces.push(piece.to_owned())).unwrap();
+        pieces.join("|")
+    };
+    for (pre, expected) in [
+        ("llama-bpe", "in| |202|45| (|it|'s| helloWORLD|)"),
+        ("qwen2", "in| |2|0|2|4|5| (|it|'s| helloWORLD|)"),
+        ("gpt-2", "in| 20245| (|it|'s| helloWORLD|)"),
+        ("smollm", "in| |2|0|2|4|5| (|it|'s| helloWORLD|)"),
+        ("falcon", "in| |202|45| |(|it|'|s| helloWORLD|)"),
+        ("falcon3", "in| |2|0|2|4|5| |(|it|'|s| helloWORLD|)"),
+        ("falcon_e", "in| |2|0|2|4|5| |(|it|'|s| helloWORLD|)"),
+        ("default", "in| |202|45| |(|it|'|s| helloWORLD|)"),
+        ("gpt-4o", "in| |202|45| (|it's| hello|WORLD|)"),
+        ("deepseek-llm", "in| |20245| (|it|'|s| helloWORLD|)"),
+        ("deepseek-coder", "in| |2|0|2|4|5| (|it|'|s| helloWORLD|)"),
+    ] {
+        assert_eq!(pieces(pre), expected, "{pre}");
     }
 }
 

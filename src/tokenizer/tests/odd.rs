@@ -210,7 +210,7 @@ fn without(bytes: &[u8]) -> crate::Result<Tokenizer> {
 #[test]
 fn bytes_without_a_token_are_lost_and_the_load_says_so() {
     let t = without(&[0, 3, 0x80]).unwrap();
-    assert!(t.notes()[0].starts_with("3 of the 256 bytes have no token, the first 0x00"), "{:?}", t.notes());
+    assert!(t.notes()[0].starts_with("no token for 3 of the 256 bytes, the first 0x00"), "{:?}", t.notes());
     // Where a byte has gone its neighbours do not meet.
     assert_eq!(t.encode("hello h\0ello\u{3}", Special::PIECE).unwrap(), [259, 32, 104, 101, 257, 111]);
 }

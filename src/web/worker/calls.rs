@@ -81,7 +81,7 @@ impl Worker {
                 Reply::VerifyDefaults(VerifyDefaults { prompts: PROMPTS.to_vec(), max_tokens: MAX_TOKENS })
             }
             Call::Report { answers, about } => {
-                let metrics = Report::new(&engine.loaded, engine.options.kv_type.name(), about, &answers);
+                let metrics = Report::new(&engine.loaded, engine.kv_type.name(), about, &answers);
                 let (text, html) = (metrics.text(), metrics.html());
                 Reply::Report(Box::new(WrittenReport { metrics, text, html }))
             }

@@ -3,7 +3,7 @@
 use super::super::protocol::{Memory, ModelInfo, OWN_SESSION, PlainError};
 use super::{Threads, Worker};
 use crate::Result;
-use crate::model::{KvCache, Loaded, quantization};
+use crate::model::{KvCache, KvType, Loaded, quantization};
 use crate::session::{Session, SessionOptions};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -16,7 +16,11 @@ pub(super) type Shared = Rc<RefCell<Session>>;
 #[derive(Clone)]
 pub(super) struct Engine {
     pub(super) loaded: Arc<Loaded>,
-    pub(super) options: SessionOptions,
+    /// Of every session.
+    options: SessionOptions,
+    pub(super) kv_type: KvType,
+    /// Why the KV cache has that type, where nobody asked for it.
+    note: Option<String>,
     context: usize,
     sessions: Rc<RefCell<Sessions>>,
 }
@@ -31,14 +35,21 @@ impl Engine {
     /// With the session that a model has from the start.
     pub(super) fn new(loaded: Loaded, options: SessionOptions) -> Result<Self> {
         let context = loaded.model.config.context(options.context)?;
-        let engine = Engine { loaded: Arc::new(loaded), options, context, sessions: Rc::default() };
+        let (kv_type, note) = loaded.kv_cache(options.kv_type, context);
+        let options = SessionOptions { kv_type: Some(kv_type), ..options };
+        let engine = Engine { loaded: Arc::new(loaded), options, kv_type, note, context, sessions: Rc::default() };
         let own = engine.open()?;
         debug_assert_eq!(own, OWN_SESSION);
         Ok(engine)
     }
 
     pub(super) fn open(&self) -> Result<u32> {
-        Ok(self.keep(Session::new(Arc::clone(&self.loaded), self.options)?))
+        Ok(self.keep(self.session_apart()?))
+    }
+
+    /// One that the page does not know.
+    pub(super) fn session_apart(&self) -> Result<Session> {
+        Session::new(Arc::clone(&self.loaded), self.options)
     }
 
     /// Its number.
@@ -73,9 +84,9 @@ impl Engine {
     pub(super) fn info(&self, threads: &Threads, cached: Option<bool>, notes: Vec<String>) -> ModelInfo {
         let loaded = &self.loaded;
         let (config, compute) = (&loaded.model.config, &loaded.model.compute);
-        let cache = KvCache::new(config, self.options.kv_type, self.context);
+        let cache = KvCache::new(config, self.kv_type, self.context);
         let have = compute.pool.threads();
-        let mut notes = [loaded.notes.clone(), notes].concat();
+        let mut notes = [loaded.notes.clone(), self.note.iter().cloned().collect(), notes].concat();
         let mut why_single_threaded = None;
         if let Some(why) = &threads.why {
             if have == 1 {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use web_time::Instant;
 
 /// How long the worker is deaf: a step of a prompt returns after this time (a layer is never cut), and so does a row of tokens.
-const SLICE: Duration = Duration::from_millis(8);
+pub(super) const SLICE: Duration = Duration::from_millis(8);
 
 pub(super) async fn generate(
     worker: &Worker,
@@ -26,9 +26,9 @@ pub(super) async fn generate(
         session.start(&prompt, options(request)?)?;
     }
     worker.jobs.cancelled.set(false);
-    worker.jobs.generating.set(Some(id));
+    worker.jobs.running.set(Some(id));
     let ended = run(worker, id, &session).await;
-    worker.jobs.generating.set(None);
+    worker.jobs.running.set(None);
     ended
 }
 

@@ -1,6 +1,6 @@
-//! Generations, and calls that wait for those before them.
+//! Generations, embeddings, and calls that wait for those before them.
 
-use super::super::protocol::{Call, FromWorker, GenerateRequest};
+use super::super::protocol::{Call, EmbedRequest, FromWorker, GenerateRequest};
 use super::Worker;
 use crate::session::{FinishReason, Timings, Usage};
 use std::cell::{Cell, RefCell};
@@ -8,13 +8,14 @@ use std::collections::VecDeque;
 
 pub(super) enum Job {
     Generate { id: u32, session: u32, request: GenerateRequest },
+    Embed { id: u32, request: EmbedRequest },
     Call { id: u32, call: Call },
 }
 
 impl Job {
     fn id(&self) -> u32 {
         match self {
-            Job::Generate { id, .. } | Job::Call { id, .. } => *id,
+            Job::Generate { id, .. } | Job::Embed { id, .. } | Job::Call { id, .. } => *id,
         }
     }
 }
@@ -41,8 +42,8 @@ pub(super) fn waits(call: &Call) -> bool {
 pub(super) struct Jobs {
     waiting: RefCell<VecDeque<Job>>,
     under_way: Cell<bool>,
-    /// The generation that runs.
-    pub(super) generating: Cell<Option<u32>>,
+    /// The generation or embedding that runs.
+    pub(super) running: Cell<Option<u32>>,
     /// It is to end.
     pub(super) cancelled: Cell<bool>,
 }
@@ -60,19 +61,19 @@ impl Jobs {
         job
     }
 
-    /// Whether there was one.
-    fn remove(&self, id: u32) -> bool {
+    fn remove(&self, id: u32) -> Option<Job> {
         let mut waiting = self.waiting.borrow_mut();
-        let at = waiting.iter().position(|job| job.id() == id);
-        at.is_some_and(|at| waiting.remove(at).is_some())
+        let at = waiting.iter().position(|job| job.id() == id)?;
+        waiting.remove(at)
     }
 }
 
 impl Worker {
     pub(super) fn cancel(&self, id: u32) {
-        if self.jobs.generating.get() == Some(id) {
+        if self.jobs.running.get() == Some(id) {
             self.jobs.cancelled.set(true);
-        } else if self.jobs.remove(id) {
+        } else if let Some(Job::Generate { id, .. }) = self.jobs.remove(id) {
+            // Who has given up an embedding waits for nothing more.
             self.post(&FromWorker::Done {
                 id,
                 finish_reason: FinishReason::Cancelled,

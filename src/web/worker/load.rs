@@ -30,7 +30,7 @@ async fn try_load(worker: &Rc<Worker>, source: Source, options: LoaderOptions) -
     let place = Tab::new(Tuning::default(), worker.keepers.clone());
     let session = SessionOptions {
         context: options.context_length,
-        kv_type: options.kv_cache.unwrap_or_default(),
+        kv_type: options.kv_cache,
         tune_threads: worker.threads.tuned,
         batch: 0,
     };
@@ -64,6 +64,7 @@ async fn try_estimate(worker: &Rc<Worker>, source: Source, options: LoaderOption
         trained_context_length: estimate.config.context_length,
         weight_bytes: estimate.weight_bytes,
         kv_cache_bytes: estimate.kv_cache_bytes,
+        kv_cache: estimate.kv_type,
         wasm_bytes: estimate.wasm_bytes,
         fits: why.is_none(),
         why,
@@ -143,8 +144,9 @@ fn loader_options(options: &LoaderOptions, file_size: Option<u64>) -> model::Loa
         hash: options.hash.unwrap_or_default(),
         embedding: options.token_embedding.unwrap_or_default(),
         context: options.context_length,
-        kv_type: options.kv_cache.unwrap_or_default(),
+        kv_type: options.kv_cache,
         memory_limit: None,
+        device_memory: options.device_memory,
     }
 }
 

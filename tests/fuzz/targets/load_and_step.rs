@@ -52,6 +52,10 @@ static MODELS: LazyLock<Vec<(Vec<u8>, Vec<usize>)>> = LazyLock::new(|| {
         with(&[("blk.0.attn_q.weight", 0), ("blk.0.ffn_up.weight", 1), (down, 2), (embedding, 0)], File::new()),
         with(&[], File::of("llama")),
         with(&[], File::of("qwen3")),
+        with(
+            &[(embedding, 41), ("blk.0.attn_q.weight", 42), ("blk.0.ffn_up.weight", 143), (down, 142)],
+            File::of("qwen3"),
+        ),
         with(&[(down, 35)], File::of("minicpm")),
     ]
 });
@@ -121,7 +125,7 @@ pub fn run(input: &[u8]) {
 fn talk(input: &Input, loaded: Loaded) -> Vec<u32> {
     let kv_type = [KvType::F16, KvType::F32, KvType::Q8_0][usize::from(input.kv_type % 3)];
     let prompt = loaded.tokenizer.encode("ab aaaa <s>", Special::PARSED).expect("the tables express every text");
-    let options = SessionOptions { context: Some(8), kv_type, batch: 3, ..Default::default() };
+    let options = SessionOptions { context: Some(8), kv_type: Some(kv_type), batch: 3, ..Default::default() };
     let Ok(mut session) = Session::new(Arc::new(loaded), options) else { return Vec::new() };
     let prompt = &prompt[..prompt.len().min(session.context() - 1)];
     let mut said = Vec::new();

@@ -36,7 +36,7 @@ thread_local! {
 }
 
 fn having_read(kv_type: KvType, tokens: &[u32]) -> Session {
-    let options = SessionOptions { context: Some(8), kv_type, ..Default::default() };
+    let options = SessionOptions { context: Some(8), kv_type: Some(kv_type), ..Default::default() };
     let mut session = Session::new(MODEL.clone(), options).expect("there is memory");
     go_on(&mut session, tokens);
     session

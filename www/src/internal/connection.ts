@@ -5,7 +5,7 @@ import type { Frozen, Heard, Sent } from "./channel.js";
 import { Deferred } from "./deferred.js";
 import { GenerationStream } from "./generation.js";
 import { watchLife } from "./life.js";
-import type { Call, GenerateRequest, Reply } from "./protocol.js";
+import type { Call, Embeddings, EmbedRequest, GenerateRequest, Reply } from "./protocol.js";
 
 /** For an answer between two steps of the engine, one of which reads a batch of a prompt. */
 const PATIENCE_MS = 5000;
@@ -98,6 +98,24 @@ export class Connection {
     return stream;
   }
 
+  /** Vectors of texts; given up where the signal says so. */
+  embed(request: Frozen<EmbedRequest>, signal: AbortSignal | undefined): Promise<Embeddings> {
+    if (this.#closedBy || signal?.aborted) return Promise.reject((this.#closedBy ? this.#closedBy.reason : signal?.reason) as Error);
+    const id = this.#nextId++;
+    const pending = new Deferred<unknown>();
+    this.#calls.set(id, pending);
+    const abort = () => {
+      this.#calls.delete(id);
+      this.send({ type: "cancel", body: { id } });
+      pending.reject(signal?.reason);
+    };
+    signal?.addEventListener("abort", abort, { once: true });
+    const forget = () => signal?.removeEventListener("abort", abort);
+    pending.promise.then(forget, forget);
+    this.send({ type: "embed", body: { id, request } });
+    return pending.promise as Promise<Embeddings>;
+  }
+
   /** Ends a session and frees its memory; its generations reject with `reason`. */
   async closeSession(session: number, reason: unknown): Promise<void> {
     for (const [id, generation] of this.#generations) {
@@ -187,6 +205,12 @@ export class Connection {
       case "value": {
         const { id, reply } = message.body;
         this.#calls.get(id)?.resolve(reply.value);
+        this.#calls.delete(id);
+        break;
+      }
+      case "embedded": {
+        const { id, embeddings } = message.body;
+        this.#calls.get(id)?.resolve(embeddings);
         this.#calls.delete(id);
         break;
       }

@@ -1,6 +1,7 @@
 /** From a source to the memory that its model would take: a worker reads headers, and ends. */
 import { BitNetError } from "../public/errors.js";
 import type { Estimate, EstimateOptions, ModelSource } from "../public/types.js";
+import { deviceGigabytes, deviceRoom } from "./device-memory.js";
 import { Deferred } from "./deferred.js";
 import { listen, loaderOptions, needWorkers, withWorker } from "./load.js";
 import { readOptions } from "./options/read.js";
@@ -29,10 +30,8 @@ function judged(estimate: Estimate): Estimate {
   return { ...estimate, ...(why !== undefined && { why }) };
 }
 
-/** Browsers with Chromium's engine tell how much memory a device has, in coarse steps up to 8 (or 32) GiB; a tab gets a part of it. */
 function warning(wasmBytes: number): string | undefined {
-  const gigabytes = (globalThis as { navigator?: { deviceMemory?: number } }).navigator?.deviceMemory;
-  if (gigabytes === undefined || wasmBytes <= (gigabytes * 2 ** 30) / 2) return undefined;
+  if (wasmBytes <= (deviceRoom() ?? Infinity)) return undefined;
   const needed = (wasmBytes / 2 ** 30).toFixed(1);
-  return `the model needs ${needed} GiB, more than half of this device's memory (about ${String(gigabytes)} GiB): close other tabs, or take a shorter context`;
+  return `the model needs ${needed} GiB, more than half of this device's memory (about ${String(deviceGigabytes())} GiB): close other tabs, or take a shorter context`;
 }

@@ -1,5 +1,6 @@
 /** A model in plain JavaScript that knows no language: words of a list, and what there is to say of it. */
-import type { About, Answer, LoaderOptions, ModelInfo, WrittenReport } from "./protocol.js";
+import { BitNetError } from "../public/errors.js";
+import type { About, Answer, EmbedRequest, Embeddings, KvType, LoaderOptions, ModelInfo, WrittenReport } from "./protocol.js";
 
 /** What the fake says, and how much of it. */
 export interface FakeEngineOptions {
@@ -11,6 +12,8 @@ export interface FakeEngineOptions {
   /** Prompt tokens a step reads. */
   prefillBatch?: number;
 }
+
+const FAKE_DIMENSIONS = 8;
 
 const WORDS = "the a little girl boy dog cat saw ran to and was very happy sad big red blue ball park tree mom said they played all day".split(" ");
 
@@ -31,7 +34,9 @@ export class FakeModel {
     this.spoken = this.#words.length;
     this.#ids = new Map(this.#words.map((word, id) => [word, id]));
     const contextLength = options.contextLength ?? fake.contextLength ?? 256;
-    const kvCache = options.kvCache ?? "f16";
+    const cacheBytes = (type: KvType) => contextLength * { q8_0: 1, f16: 2, f32: 4 }[type];
+    const tooLarge = weightBytes + cacheBytes("f16") > Math.min(2 ** 32, options.deviceMemory ?? Infinity);
+    const kvCache = options.kvCache ?? (tooLarge ? "q8_0" : "f16");
     this.info = {
       architecture: "fake",
       name: "fake",
@@ -43,12 +48,12 @@ export class FakeModel {
       trainedContextLength: contextLength,
       quantization: "TQ2_0",
       weightBytes,
-      kvCacheBytes: contextLength * { q8_0: 1, f16: 2, f32: 4 }[kvCache],
+      kvCacheBytes: cacheBytes(kvCache),
       kvCache,
       backend: "fake",
       threads: 1,
       whySingleThreaded: "it is a fake",
-      notes: (options.overrides ?? []).map((override) => `override ${override}`),
+      notes: [...(options.overrides ?? []).map((override) => `override ${override}`), ...(options.kvCache === undefined && tooLarge ? ["the KV cache is held in 8 bits (q8_0)"] : [])],
     };
   }
 
@@ -63,6 +68,23 @@ export class FakeModel {
 
   detokenize(ids: Uint32Array): string {
     return Array.from(ids, (id) => this.#words[id] ?? "").join("");
+  }
+
+  /** Which words a text has, and how often: texts of the same words point the same way. */
+  embed({ inputs, dimensions = FAKE_DIMENSIONS }: EmbedRequest): Embeddings {
+    if (dimensions > FAKE_DIMENSIONS) throw new BitNetError("invalid-argument", `dimensions is ${String(dimensions)}; a fake's vectors have ${String(FAKE_DIMENSIONS)} numbers`);
+    const texts = inputs.map((input) => (input.type === "text" ? this.tokenize(input.body) : input.body));
+    texts.forEach((ids, index) => {
+      if (ids.length === 0) throw new BitNetError("invalid-argument", `text ${String(index + 1)}: the prompt has no tokens`);
+      if (ids.length > this.info.contextLength) throw new BitNetError("context-overflow", `text ${String(index + 1)}: ${String(ids.length)} tokens, the context has ${String(this.info.contextLength)}`);
+    });
+    const values = new Float32Array(texts.length * dimensions);
+    texts.forEach((ids, index) => {
+      const counts = Array.from({ length: FAKE_DIMENSIONS }, (_, dimension) => ids.filter((id) => id % FAKE_DIMENSIONS === dimension).length).slice(0, dimensions);
+      const length = Math.hypot(...counts) || 1;
+      values.set(counts.map((count) => count / length), index * dimensions);
+    });
+    return { values, dimensions, promptTokens: texts.reduce((sum, ids) => sum + ids.length, 0), notes: ["it is a fake"] };
   }
 
   report(answers: readonly Answer[], about: About): WrittenReport {

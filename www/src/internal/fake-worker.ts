@@ -67,6 +67,14 @@ class FakeWorker {
         this.#enqueue(id, () => (this.#waiting.delete(id) ? this.#generate(id, session, request) : undefined));
         break;
       }
+      case "embed": {
+        const { id, request } = message.body;
+        this.#waiting.add(id);
+        this.#enqueue(id, () => {
+          if (this.#waiting.delete(id)) this.#post({ type: "embedded", body: { id, embeddings: this.#loaded().embed(request) } });
+        });
+        break;
+      }
       case "cancel":
         this.#cancel(message.body.id);
         break;
@@ -116,11 +124,11 @@ class FakeWorker {
   async #estimate(source: Source, options: LoaderOptions): Promise<void> {
     try {
       const fileBytes = await this.#bytes(source, () => undefined, true);
-      const { architecture, parameters, quantization, contextLength, trainedContextLength, weightBytes, kvCacheBytes } = new FakeModel(this.fake, options, fileBytes, this.end).info;
+      const { architecture, parameters, quantization, contextLength, trainedContextLength, weightBytes, kvCacheBytes, kvCache } = new FakeModel(this.fake, options, fileBytes, this.end).info;
       const wasmBytes = weightBytes + kvCacheBytes;
       const fits = wasmBytes <= 2 ** 32;
       const why = fits ? {} : { why: "it is too large" };
-      this.#post({ type: "estimated", body: { fileBytes, architecture, name: "fake", parameters, quantization, contextLength, trainedContextLength, weightBytes, kvCacheBytes, wasmBytes, fits, ...why } });
+      this.#post({ type: "estimated", body: { fileBytes, architecture, name: "fake", parameters, quantization, contextLength, trainedContextLength, weightBytes, kvCacheBytes, kvCache, wasmBytes, fits, ...why } });
     } catch (error) {
       this.#post({ type: "load-failed", body: plain(error) });
     }
@@ -217,8 +225,7 @@ class FakeWorker {
   }
 
   #reply(call: Call): Reply {
-    const model = this.#model;
-    if (!model) throw new BitNetError("invalid-argument", "there is no model yet: load one first");
+    const model = this.#loaded();
     switch (call.name) {
       case "tokenize":
         return { name: call.name, value: model.tokenize(call.args.text) };
@@ -251,6 +258,11 @@ class FakeWorker {
         this.#sessions.delete(call.args.session);
         return { name: call.name, value: null };
     }
+  }
+
+  #loaded(): FakeModel {
+    if (!this.#model) throw new BitNetError("invalid-argument", "there is no model yet: load one first");
+    return this.#model;
   }
 
   #session(number: number): FakeSession {

@@ -3,6 +3,7 @@ import { BitNetError } from "../public/errors.js";
 import type { LoadOptions, ModelInfo, ModelSource } from "../public/types.js";
 import type { Frozen, FromBootstrap, Heard } from "./channel.js";
 import { Connection } from "./connection.js";
+import { deviceRoom } from "./device-memory.js";
 import { Deferred } from "./deferred.js";
 import { startHelpers } from "./helpers.js";
 import { allGone, endedLately } from "./life.js";
@@ -157,9 +158,11 @@ export function startWorker({ worker, workerUrl }: LoadOptions): Worker {
 }
 
 export function loaderOptions({ contextLength, kvCache, overrides, hash, tokenEmbedding }: LoadOptions): Frozen<LoaderOptions> {
+  const deviceMemory = deviceRoom();
   return {
+    ...(deviceMemory !== undefined && { deviceMemory }),
     ...(contextLength !== undefined && { contextLength }),
-    ...(kvCache !== undefined && { kvCache }),
+    ...(kvCache !== undefined && kvCache !== "auto" && { kvCache }),
     ...(overrides !== undefined && { overrides }),
     ...(hash !== undefined && { hash }),
     ...(tokenEmbedding !== undefined && { tokenEmbedding }),

@@ -102,9 +102,37 @@ same: boolean,
 partsAtToken: number | null, };
 
 /**
+ * One of them, or its tokens.
+ */
+export type EmbedInput = { "type": "text", "body": string }
+  | { "type": "ids", "body": Uint32Array };
+
+/**
+ * Texts that are to become vectors.
+ */
+export type EmbedRequest = { inputs: Array<EmbedInput>,
+/**
+ * Numbers of each vector; all of them where absent.
+ */
+dimensions?: number, };
+
+/**
  * How the token embedding is held, which is the output head too; a head of its own likewise.
  */
 export type EmbeddingType = "auto" | "file" | "int8";
+
+/**
+ * Vectors of length 1, one after the other.
+ */
+export type Embeddings = {
+/**
+ * `[text][dimension]`
+ */
+values: Float32Array<ArrayBuffer>, dimensions: number,
+/**
+ * Of all texts together.
+ */
+promptTokens: number, notes: Array<string>, };
 
 /**
  * One prompt's part of a [`Report`].
@@ -170,7 +198,7 @@ published: PublishedComparison | null, };
 /**
  * What headers tell of a model, without a word of the device.
  */
-export type Estimate = { fileBytes: number, architecture: string, name?: string, parameters: number, quantization: string, contextLength: number, trainedContextLength: number, weightBytes: number, kvCacheBytes: number, wasmBytes: number, fits: boolean, why?: string, };
+export type Estimate = { fileBytes: number, architecture: string, name?: string, parameters: number, quantization: string, contextLength: number, trainedContextLength: number, weightBytes: number, kvCacheBytes: number, kvCache: KvType, wasmBytes: number, fits: boolean, why?: string, };
 
 /**
  * Why generation ended.
@@ -189,6 +217,7 @@ export type FromWorker = { "type": "open-part", "body": { index: number, } }
   | { "type": "prefill", "body": { id: number, done: number, total: number, } }
   | { "type": "tokens", "body": { id: number, tokens: Array<Token>, } }
   | { "type": "done", "body": { id: number, finishReason: FinishReason, usage: Usage, timings: Timings, } }
+  | { "type": "embedded", "body": { id: number, embeddings: Embeddings, } }
   | { "type": "failed", "body": { id: number, error: PlainError, } }
   | { "type": "value", "body": { id: number, reply: Reply, } }
   | { "type": "crashed", "body": { message: string, } };
@@ -247,7 +276,15 @@ part?: PartNumber, };
 /**
  * How a model is loaded and held.
  */
-export type LoaderOptions = { contextLength?: number, kvCache?: KvType, overrides?: Array<string>, hash?: boolean, tokenEmbedding?: EmbeddingType, };
+export type LoaderOptions = { contextLength?: number,
+/**
+ * Chosen by the memory that there is where absent.
+ */
+kvCache?: KvType,
+/**
+ * Bytes that the device is thought to have for the model.
+ */
+deviceMemory?: number, overrides?: Array<string>, hash?: boolean, tokenEmbedding?: EmbeddingType, };
 
 /**
  * What computed the answers.
@@ -527,6 +564,7 @@ export type ToWorker = { "type": "load", "body": { source: Source, options: Load
   | { "type": "chunk", "body": { bytes: Uint8Array<ArrayBuffer>, } }
   | { "type": "part-end" }
   | { "type": "generate", "body": { id: number, session: number, request: GenerateRequest, } }
+  | { "type": "embed", "body": { id: number, request: EmbedRequest, } }
   | { "type": "cancel", "body": { id: number, } }
   | { "type": "call", "body": { id: number, call: Call, } };
 

@@ -2,6 +2,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { Completions } from "../internal/chat-completions.js";
 import type { Connection } from "../internal/connection.js";
+import { embed, embedRead, OpenAIShaped } from "../internal/embeddings.js";
 import { estimateModel } from "../internal/estimate.js";
 import { loadModel } from "../internal/load.js";
 import { text as textKind } from "../internal/options/kinds.js";
@@ -12,8 +13,9 @@ import { OWN_SESSION } from "../internal/protocol.js";
 import { WorkerSession } from "../internal/session.js";
 import { verify } from "../internal/verify.js";
 import type { ChatCompletions } from "./chat.js";
+import type { OpenAIEmbeddings } from "./embeddings.js";
 import { BitNetError } from "./errors.js";
-import type { Estimate, EstimateOptions, GenerateOptions, Generation, LoadOptions, ModelInfo, ModelSource, Prompt, Roofline, Session, SessionOptions, Stats, TokenizeOptions, VerifyOptions, VerifyReport } from "./types.js";
+import type { EmbedInput, EmbedOptions, Embeddings, Estimate, EstimateOptions, GenerateOptions, Generation, LoadOptions, ModelInfo, ModelSource, Prompt, Roofline, Session, SessionOptions, Stats, TokenizeOptions, VerifyOptions, VerifyReport } from "./types.js";
 
 /**
  * A loaded model in a worker of its own.
@@ -26,6 +28,8 @@ export class BitNet {
   readonly info: ModelInfo;
   /** The same in the shape of OpenAI's API: `chat.completions.create({ messages })`. */
   readonly chat: { readonly completions: ChatCompletions };
+  /** {@link BitNet.embed} in the shape of OpenAI's API: `embeddings.create({ input })`. */
+  readonly embeddings: OpenAIEmbeddings;
   readonly #connection: Connection;
   readonly #own: Session;
 
@@ -33,6 +37,7 @@ export class BitNet {
     this.#connection = connection;
     this.#own = new WorkerSession(connection, OWN_SESSION);
     this.info = info;
+    this.embeddings = new OpenAIShaped((inputs, given) => embedRead(connection, inputs, given), info.name ?? info.architecture);
     this.chat = { completions: new Completions((prompt, options) => this.generate(prompt, options), info.name ?? info.architecture) };
   }
 
@@ -60,6 +65,15 @@ export class BitNet {
   /** Begins at once (or when those before it have ended), and streams the answer. Never throws: iteration and `result()` do. */
   generate(prompt: Prompt, options: GenerateOptions = {}): Generation {
     return this.#own.generate(prompt, options);
+  }
+
+  /**
+   * A vector of each text, of length 1: what its last token knows at the end of the model. Texts that mean the same point the same way,
+   * with a model that was trained for it; with any other `notes` says so. Waits for the generations before it, and leaves all sessions as
+   * they are. An empty array and more tokens than the context has are errors.
+   */
+  embed(texts: EmbedInput | readonly EmbedInput[], options: EmbedOptions = {}): Promise<Embeddings> {
+    return embed(this.#connection, texts, options);
   }
 
   /** Opens a session with a KV cache of its own, beside the one that `generate` of the model uses. */

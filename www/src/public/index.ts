@@ -26,12 +26,24 @@ export type {
   ChatRequestOptions,
   CompletionUsage,
 } from "./chat.js";
+export type {
+  CreateEmbeddingResponse,
+  EmbeddingCreateParams,
+  EmbeddingCreateParamsBase64,
+  EmbeddingCreateParamsFloat,
+  EmbeddingObject,
+  EmbeddingRequestOptions,
+  OpenAIEmbeddings,
+} from "./embeddings.js";
 export { BitNetError, type BitNetErrorCode } from "./errors.js";
 export { checkSupport } from "./support.js";
 export type {
   Backend,
   CachedModel,
   ChatMessage,
+  EmbedInput,
+  EmbedOptions,
+  Embeddings,
   Estimate,
   EstimateOptions,
   GenerateOptions,

@@ -1,5 +1,6 @@
 import { relaxedSimd, simd, threads } from "wasm-feature-detect";
 import { whyNoOpfs } from "../internal/cache-folder.js";
+import { deviceRoom } from "../internal/device-memory.js";
 import { storageEstimate } from "./cache.js";
 import type { Support } from "./types.js";
 
@@ -7,6 +8,7 @@ import type { Support } from "./types.js";
 export async function checkSupport(): Promise<Support> {
   const [plain, relaxed, shared, opfs, storage] = await Promise.all([simd(), relaxedSimd(), threads(), hasOpfs(), storageEstimate()]);
   const { quota, usage } = storage;
+  const room = deviceRoom();
   const known = quota !== undefined || usage !== undefined;
   // Where a worker gets no shared memory, there are no threads whatever the engine can do.
   const isolated = (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated ?? false;
@@ -17,6 +19,7 @@ export async function checkSupport(): Promise<Support> {
     crossOriginIsolated: isolated,
     opfs,
     ...(known && { storage: { ...(quota !== undefined && { quota }), ...(usage !== undefined && { usage }) } }),
+    ...(room !== undefined && { modelMemory: Math.min(room, 2 ** 32) }),
   };
 }
 

@@ -58,8 +58,12 @@ export interface LoadOptions {
   signal?: AbortSignal;
   /** Tokens of context; the model's own by default. More context, more memory for the KV cache. */
   contextLength?: number;
-  /** Numbers in the KV cache: `f16` (default), `f32`, twice the memory, or `q8_0`, 8 bits: half of it, faster in long texts, logits a little off. */
-  kvCache?: KvCacheType;
+  /**
+   * Numbers in the KV cache: `f16`, `f32`, twice the memory, or `q8_0`, 8 bits: half of it, faster in long texts, logits a little off.
+   * `auto`, the default, is `f16` wherever the whole model fits with it, in the 4 GiB of WebAssembly and, where the browser tells how much
+   * memory the device has, in half of that; and `q8_0` where not. `info.kvCache` says which it is, `info.notes` why.
+   */
+  kvCache?: "auto" | KvCacheType;
   /** Metadata to replace, as llama.cpp spells it: `key=type:value` with the types `int`, `float`, `bool`, `str`; for example `tokenizer.ggml.pre=str:llama-bpe`. */
   overrides?: readonly string[];
   /** Take the file's SHA-256 on the way, for `verify()`: it names the file, and the official one is held against what was published of it. */
@@ -130,6 +134,8 @@ export interface Estimate {
   readonly weightBytes: number;
   /** Of the whole context: what `ModelInfo.kvCacheBytes` will be. */
   readonly kvCacheBytes: number;
+  /** What `ModelInfo.kvCache` will be. */
+  readonly kvCache: KvCacheType;
   /** The expected peak of the WebAssembly memory, with a full context and one thread; each further thread takes one to three megabytes. */
   readonly wasmBytes: number;
   /** Within the 4 GiB of WebAssembly memory. What the device has, a page is told in coarse steps or not at all. */
@@ -210,6 +216,26 @@ export interface GenerateOptions {
   signal?: AbortSignal;
   /** While the prompt is read: tokens done, of all that are new to the KV cache. */
   onPrefill?: (progress: { readonly done: number; readonly total: number }) => void;
+}
+
+/** A text whose vector is wanted, or its token ids. */
+export type EmbedInput = string | Uint32Array;
+
+/** How vectors are made. */
+export interface EmbedOptions {
+  /** The first so many numbers of each vector, of length 1 again; for models that were trained so. All of them by default. */
+  dimensions?: number;
+  /** Ends it: the promise rejects with the signal's reason. The engine stays usable. */
+  signal?: AbortSignal;
+}
+
+/** Vectors of texts. Those of length 1 are compared by their dot product: the nearer to 1, the more alike the texts. */
+export interface Embeddings {
+  /** One for each text, in their order. */
+  readonly vectors: readonly Float32Array<ArrayBuffer>[];
+  readonly usage: Pick<Usage, "promptTokens">;
+  /** What there is to know of them: that the model is not made for this, for example. */
+  readonly notes: readonly string[];
 }
 
 /** How a text is read. */
@@ -414,6 +440,8 @@ export interface Support {
   readonly opfs: boolean;
   /** Bytes that this site may use and does use, as far as the browser says. */
   readonly storage?: { readonly quota?: number; readonly usage?: number };
+  /** Bytes that a model may well take: half of the device's memory, where the browser tells that, in coarse steps; never more than the 4 GiB of WebAssembly. */
+  readonly modelMemory?: number;
 }
 
 /** A file in the cache, or what there is of it. Each part of a split model is one. */

@@ -82,7 +82,7 @@ export function readPrompt(value: unknown): GenerateRequest {
 const IDS = listOf(whole(0, U32), "a Uint32Array, or an array of token ids");
 
 /** Ids of tokens, copied. */
-export function readIds(value: unknown): Uint32Array {
+export function readIds(value: unknown, name = "ids"): Uint32Array {
   if (kindOf(value) === "Uint32Array") return Uint32Array.from(value as Uint32Array);
-  return guarded("ids", () => Uint32Array.from(IDS.read(value, "ids")));
+  return guarded(name, () => Uint32Array.from(IDS.read(value, name)));
 }

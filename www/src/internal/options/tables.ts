@@ -46,7 +46,7 @@ export const LOAD: Options<LoadOptions> = {
     onProgress: { kind: kinds.callback() },
     signal,
     contextLength: { kind: kinds.whole(1, kinds.U32, ", and no more than the model's own context"), otherwise: "the model's own, 4096 at most" },
-    kvCache: { kind: kinds.oneOf("f16", "f32", "q8_0"), otherwise: "`\"f16\"`" },
+    kvCache: { kind: kinds.oneOf("auto", "f16", "f32", "q8_0"), otherwise: "`\"auto\"`" },
     overrides: {
       kind: kinds.listOf(kinds.textLike("a string of the form key=type:value with the type int, float, bool or str", /^[^=]+=(?:int|float|bool|str):/), "an array of strings of the form key=type:value"),
       otherwise: "none",
