@@ -88,7 +88,13 @@ impl Lanes for One {
     unsafe fn masks() {}
 
     #[inline(always)]
-    unsafe fn sums<const T: usize>((): (), codes: *const u8, q: [*const i8; T], start: [i32; T]) -> [[i32; GROUP]; T] {
+    unsafe fn sums<const T: usize>(
+        (): (),
+        _steps: usize,
+        codes: *const u8,
+        q: [*const i8; T],
+        start: [i32; T],
+    ) -> [[i32; GROUP]; T] {
         let mut sums = start.map(|start| [start; GROUP]);
         for (sums, q) in sums.iter_mut().zip(q) {
             for col in 0..32 {

@@ -218,14 +218,10 @@ impl State {
 
         let q_heads = &mut q[..n * q_width];
         for (heads, width, norm) in [(q_heads, q_width, &layer.attn_q_norm), (&mut *k, kv_width, &layer.attn_k_norm)] {
-            if let Some(norm) = norm {
-                let raw = &mut h[..heads.len()];
-                raw.copy_from_slice(heads);
-                if !norm_rows(compute, config, raw, norm, heads) {
-                    return Err(in_attention(self.layer));
-                }
+            let raw = &mut h[..heads.len()];
+            if !turn_heads(compute, config, &self.rope, norm.as_deref(), raw, heads, width) {
+                return Err(in_attention(self.layer));
             }
-            self.rope.apply(compute, heads, width);
         }
         // The cache holds finite numbers alone, and queries are rounded too where it has 8 bits: both would hide it.
         if ![&q[..n * q_width], k, v].into_iter().all(finite) {
@@ -372,6 +368,35 @@ fn norm_rows(compute: &Compute, config: &Config, x: &[f32], weight: &[f32], out:
     compute.pool.chunks(out, width, |row, out| {
         if !compute.backend.rms_norm(&x[row * width..][..width], weight, config.rms_epsilon, out) {
             finite.store(false, Ordering::Relaxed);
+        }
+    });
+    finite.into_inner()
+}
+
+/// Norms each head of tokens' queries or keys, `[token][width]`, where the graph does, and turns it to its position; `raw` is
+/// scratch. False where one is no number.
+fn turn_heads(
+    compute: &Compute,
+    config: &Config,
+    rope: &Rope,
+    norm: Option<&[f32]>,
+    raw: &mut [f32],
+    heads: &mut [f32],
+    width: usize,
+) -> bool {
+    let (dim, finite) = (config.head_dim, AtomicBool::new(true));
+    if norm.is_some() {
+        raw.copy_from_slice(heads);
+    }
+    compute.pool.chunks(heads, width, |row, heads| {
+        let raw = &raw[row * width..][..width];
+        for (raw, head) in raw.chunks_exact(dim).zip(heads.chunks_exact_mut(dim)) {
+            if let Some(norm) = norm
+                && !compute.backend.rms_norm(raw, norm, config.rms_epsilon, head)
+            {
+                finite.store(false, Ordering::Relaxed);
+            }
+            rope.turn(compute.backend, row, head);
         }
     });
     finite.into_inner()

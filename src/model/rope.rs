@@ -3,7 +3,7 @@
 use super::{Angles, Config, Pairs};
 use crate::Result;
 use crate::allocate::{try_grow, try_with_capacity};
-use crate::kernels::Compute;
+use crate::kernels::Backend;
 
 const ROPE: &str = "rotary embedding";
 
@@ -67,17 +67,13 @@ impl Rope {
         Ok(())
     }
 
-    /// Rotates the heads of a batch's tokens, `[token][width]`.
-    pub(crate) fn apply(&self, compute: &Compute, heads: &mut [f32], width: usize) {
+    /// Turns a head of the batch's token `row`.
+    pub(crate) fn turn(&self, backend: Backend, row: usize, head: &mut [f32]) {
         let half = self.frequencies.len();
-        let angles = self.cos.chunks_exact(half).zip(self.sin.chunks_exact(half));
-        for (row, (cos, sin)) in heads.chunks_exact_mut(width).zip(angles) {
-            for head in row.chunks_exact_mut(2 * half) {
-                match self.pairs {
-                    Pairs::Halves => compute.backend.rope(head, cos, sin),
-                    Pairs::Adjacent => compute.backend.rope_adjacent(head, cos, sin),
-                }
-            }
+        let (cos, sin) = (&self.cos[row * half..][..half], &self.sin[row * half..][..half]);
+        match self.pairs {
+            Pairs::Halves => backend.rope(head, cos, sin),
+            Pairs::Adjacent => backend.rope_adjacent(head, cos, sin),
         }
     }
 }

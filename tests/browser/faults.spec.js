@@ -172,3 +172,32 @@ test.describe("a trap", () => {
     });
   }
 });
+
+test.describe("the worker that keeps a file", () => {
+  // In the place of the one that the engine's worker starts.
+  const KEEPERS = {
+    "can not be started": "class { constructor() { throw new TypeError('no workers here'); } }",
+    "ends at once": `class extends Worker { constructor() { super("data:text/javascript,throw 1"); } }`,
+    "never answers": `class extends Worker { constructor() { super("data:text/javascript,"); } }`,
+  };
+  for (const [what, keeper] of Object.entries(KEEPERS)) {
+    test(`is done without where it ${what}`, async ({ page, context }) => {
+      const script = (body) => (route) => route.fulfill({ contentType: "text/javascript", headers: ISOLATION, body });
+      await context.route("**/lib/keeper.js", script(`globalThis.Worker = ${keeper};`));
+      await context.route("**/lib/keeperless.js", script('import "./keeper.js"; import "./worker.js";'));
+      const cached = await page.evaluate(async () => {
+        const { BitNet, clearCachedModels, MODEL } = { ...window.lab, ...(await import("/lib/index.js")) };
+        await clearCachedModels();
+        const cached = [];
+        for (let time = 0; time < 2; time++) {
+          const model = await BitNet.load(MODEL, { cache: "required", threads: 1, workerUrl: "/lib/keeperless.js" });
+          cached.push(model.info.cached);
+          await model.dispose();
+        }
+        await clearCachedModels();
+        return cached;
+      });
+      expect(cached).toEqual([false, true]);
+    });
+  }
+});

@@ -99,10 +99,10 @@ impl Shape {
             ("attention.value_length", self.head_dim),
             ("rope.dimension_count", self.head_dim),
         ] {
-            parts.metadata.insert(&key(name), Value::U32(value));
+            parts.metadata.insert(key(name), Value::U32(value));
         }
-        parts.metadata.insert(&key("attention.layer_norm_rms_epsilon"), Value::F32(1e-5));
-        parts.metadata.insert(&key("rope.freq_base"), Value::F32(1e6));
+        parts.metadata.insert(key("attention.layer_norm_rms_epsilon"), Value::F32(1e-5));
+        parts.metadata.insert(key("rope.freq_base"), Value::F32(1e6));
         parts.tensors = self.tensors().map(|tensor| (tensor, Vec::new())).collect();
         let tokens = |parts: &mut Parts, each: usize| {
             let tokens = vec!["x".repeat(each); self.vocabulary as usize];

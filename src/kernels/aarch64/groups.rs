@@ -88,6 +88,7 @@ four! { Pairs, 1,
     #[inline(always)]
     unsafe fn sums<const T: usize>(
         masks: [uint8x16_t; 2],
+        steps: usize,
         codes: *const u8,
         q: [*const i8; T],
         start: [i32; T],
@@ -95,7 +96,7 @@ four! { Pairs, 1,
         // SAFETY: NEON, 16 bytes of codes every 64 and 32 activations by the contract of `Lanes`.
         unsafe {
             let mut sums = [[[vdupq_n_s16(0); 2]; 4]; T];
-            for step in 0..8 {
+            for step in 0..steps {
                 let rows = rows(masks, codes.add(64 * step));
                 for t in 0..T {
                     let x = spread(q[t].add(4 * step));
@@ -126,6 +127,7 @@ four! { Fours, 4,
     #[inline(always)]
     unsafe fn sums<const T: usize>(
         masks: [uint8x16_t; 2],
+        steps: usize,
         codes: *const u8,
         q: [*const i8; T],
         start: [i32; T],
@@ -138,7 +140,7 @@ four! { Fours, 4,
                     sums[t][r] = vdupq_n_s32(start[t] << Self::SHIFT[r]);
                 }
             }
-            for step in 0..8 {
+            for step in 0..steps {
                 let rows = rows(masks, codes.add(64 * step));
                 for t in 0..T {
                     let x = spread(q[t].add(4 * step));

@@ -3,13 +3,16 @@
 #![allow(clippy::needless_range_loop)] // one index goes through registers and memory
 
 use super::super::half::{HALVES, Widen};
-use super::{COLUMN, GROUP, GroupActivations, LANES, ROWS, SCALES, TILE, Tile, Totals, block_bytes};
+use super::{COLUMN, GROUP, GroupActivations, LANES, QUAD, ROWS, SCALES, TILE, Tile, Totals, block_bytes};
 use std::array::from_fn;
 
 /// Bytes of a group of columns.
 const GROUP_BYTES: usize = GROUP * COLUMN;
 /// Bytes ahead that weights are asked for, which memory has and no cache.
 const AHEAD: usize = 4096;
+
+/// Steps of four columns that a group takes.
+const STEPS: usize = GROUP / QUAD;
 
 const _: () = assert!(LANES == HALVES);
 
@@ -41,9 +44,10 @@ pub(in crate::kernels) trait Lanes {
     fn activations(x: &GroupActivations) -> &[Self::Q];
     unsafe fn masks() -> Self::Masks;
     /// `start` + Σ code·q over a group of columns, both times 2^shift: `LANES` · 4 bytes of codes every 64, and 32 activations
-    /// of each token.
+    /// of each token, in [`STEPS`] steps.
     unsafe fn sums<const T: usize>(
         masks: Self::Masks,
+        steps: usize,
         codes: *const u8,
         q: [*const Self::Q; T],
         start: [i32; T],
@@ -96,12 +100,15 @@ unsafe fn strip<L: Lanes, W: Widen, const T: usize>(tile: &Tile<'_>, token: usiz
     *totals = [[0.0; TILE]; T];
     for (b, bytes) in tile.packed.chunks_exact(block_bytes(block)).enumerate() {
         let (codes, scales) = bytes.split_at(bytes.len() - SCALES);
-        let q = from_fn(|t| &q[t][b * block..][..block]);
-        let starts = from_fn(|t| &groups[t].0[b * per_block..][..per_block]);
-        let d = from_fn(|t| &groups[t].1[b * per_block..][..per_block]);
+        let (mut part, mut starts, mut d) = ([&q[0][..0]; T], [&groups[0].0[..0]; T], [&groups[0].1[..0]; T]);
+        for t in 0..T {
+            part[t] = &q[t][b * block..][..block];
+            starts[t] = &groups[t].0[b * per_block..][..per_block];
+            d[t] = &groups[t].1[b * per_block..][..per_block];
+        }
         let mut sums = [[0.0; TILE]; T];
         // SAFETY: the caller's promise.
-        unsafe { block_sums::<L, T>(codes, q, starts, d, &mut sums) };
+        unsafe { block_sums::<L, T>(codes, part, starts, d, &mut sums) };
         for (row, halves) in scales.as_chunks::<{ 2 * HALVES }>().0.iter().enumerate() {
             let mut bits = [0; HALVES];
             for l in 0..HALVES {
@@ -147,7 +154,9 @@ unsafe fn block_sums<L: Lanes, const T: usize>(
     // `lane` on there are LANES lanes of four bytes in each of its runs of 64, and as many of the 16 rows that a register of
     // results has, four times.
     unsafe {
-        let masks = L::masks();
+        // A number that the compiler does not know. It would unroll the steps, add their products in another order, which
+        // makes no difference to integers, and have no registers for them all.
+        let (masks, steps) = (L::masks(), std::hint::black_box(STEPS));
         for lane in (0..LANES).step_by(L::LANES) {
             let mut totals = [[L::zero(); ROWS]; T];
             for group in 0..groups {
@@ -162,7 +171,7 @@ unsafe fn block_sums<L: Lanes, const T: usize>(
                 for t in 0..T {
                     (at[t], start[t]) = (q[t].as_ptr().add(group * GROUP), starts[t][group]);
                 }
-                let sums = L::sums::<T>(masks, codes.as_ptr().add(group * GROUP_BYTES + 4 * lane), at, start);
+                let sums = L::sums::<T>(masks, steps, codes.as_ptr().add(group * GROUP_BYTES + 4 * lane), at, start);
                 for t in 0..T {
                     for r in 0..ROWS {
                         totals[t][r] = L::add_scaled(totals[t][r], sums[t][r], d[t][group]);

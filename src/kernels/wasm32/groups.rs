@@ -56,6 +56,7 @@ four! { Halves, 1, [0, 2, 4, 6],
     #[inline(always)]
     unsafe fn sums<const T: usize>(
         masks: [v128; 4],
+        steps: usize,
         codes: *const u8,
         q: [*const i16; T],
         start: [i32; T],
@@ -66,7 +67,7 @@ four! { Halves, 1, [0, 2, 4, 6],
                 sums[t][r] = i32x4_splat(start[t] << Self::SHIFT[r]);
             }
         }
-        for step in 0..8 {
+        for step in 0..steps {
             // SAFETY: 16 bytes of codes every 64 by the contract of `Lanes`.
             let v = unsafe { v128_load(codes.add(64 * step).cast()) };
             let upper = u16x8_shr(v, 8);
@@ -133,6 +134,7 @@ relaxed! { Fours, 2,
     #[inline(always)]
     unsafe fn sums<const T: usize>(
         masks: [v128; 2],
+        steps: usize,
         codes: *const u8,
         q: [*const i8; T],
         start: [i32; T],
@@ -143,7 +145,7 @@ relaxed! { Fours, 2,
                 sums[t][r] = i32x4_splat(start[t] << Self::SHIFT[r]);
             }
         }
-        for step in 0..8 {
+        for step in 0..steps {
             // SAFETY: 16 bytes of codes every 64 by the contract of `Lanes`.
             let rows = unsafe { rows(masks, codes.add(64 * step)) };
             for t in 0..T {
@@ -168,12 +170,13 @@ relaxed! { Pairs, 2,
     #[inline(always)]
     unsafe fn sums<const T: usize>(
         masks: [v128; 2],
+        steps: usize,
         codes: *const u8,
         q: [*const i8; T],
         start: [i32; T],
     ) -> [[v128; 4]; T] {
         let mut sums = [[i16x8_splat(0); 4]; T];
-        for step in 0..8 {
+        for step in 0..steps {
             // SAFETY: 16 bytes of codes every 64 by the contract of `Lanes`.
             let rows = unsafe { rows(masks, codes.add(64 * step)) };
             for t in 0..T {

@@ -40,6 +40,7 @@ impl Lanes for Eight {
     #[inline(always)]
     unsafe fn sums<const T: usize>(
         [low, high]: [__m256i; 2],
+        steps: usize,
         codes: *const u8,
         q: [*const i8; T],
         start: [i32; T],
@@ -47,7 +48,7 @@ impl Lanes for Eight {
         // SAFETY: AVX2, 32 bytes of codes every 64 and 32 activations by the contract of `Lanes`.
         unsafe {
             let mut sums = [[_mm256_setzero_si256(); 4]; T];
-            for step in 0..8 {
+            for step in 0..steps {
                 let v = _mm256_loadu_si256(codes.add(64 * step).cast());
                 let upper = _mm256_srli_epi16::<4>(v);
                 let rows = [
@@ -128,6 +129,7 @@ impl Lanes for Sixteen {
     #[inline(always)]
     unsafe fn sums<const T: usize>(
         masks: [__m512i; 4],
+        steps: usize,
         codes: *const u8,
         q: [*const i8; T],
         start: [i32; T],
@@ -140,7 +142,7 @@ impl Lanes for Sixteen {
                     sums[t][r] = _mm512_set1_epi32(start[t] << Self::SHIFT[r]);
                 }
             }
-            for step in 0..8 {
+            for step in 0..steps {
                 let v = _mm512_loadu_si512(codes.add(64 * step).cast());
                 let mut rows = [v; 4];
                 for r in 0..4 {

@@ -28,7 +28,7 @@ impl Page {
         let (sent, heard) = mpsc::unbounded();
         let port = channel.port1();
         let listener = listen(port.unchecked_ref::<Endpoint>(), move |message| sent.unbounded_send(message).unwrap());
-        serve(channel.port2().unchecked_into(), 1, false, Some("a test".to_owned())).unwrap();
+        serve(channel.port2().unchecked_into(), 1, false, Some("a test".to_owned()), None).unwrap();
         channel.port2().start();
         port.start();
         Page { port, heard, _listener: listener }
