@@ -43,7 +43,14 @@ export interface EmbeddingRequestOptions {
 
 /** `embeddings` of a model. */
 export interface OpenAIEmbeddings {
+  /**
+   * Vectors of texts, as numbers.
+   *
+   * @throws BitNetError `invalid-argument` with the field's name; else as `BitNet.embed`.
+   */
   create(params: EmbeddingCreateParamsFloat, options?: EmbeddingRequestOptions): Promise<CreateEmbeddingResponse>;
+  /** The same as text: little-endian floats in base64. */
   create(params: EmbeddingCreateParamsBase64, options?: EmbeddingRequestOptions): Promise<CreateEmbeddingResponse<string>>;
+  /** The same where the form is known at run time only. */
   create(params: EmbeddingCreateParams, options?: EmbeddingRequestOptions): Promise<CreateEmbeddingResponse<number[] | string>>;
 }
