@@ -42,7 +42,6 @@ fn an_estimate_is_what_the_load_then_reports() {
         ("Q2_0", Q2),
         ("PTQ1_0", PTQ1),
         ("PQ2_0", include_bytes!("../golden/family/Q3p-q2_0-128.gguf")),
-        ("Q4_K and Q6_K", include_bytes!("../golden/family/M2.gguf")),
     ];
     for (name, file) in [("A", A), ("B", B), ("C", C), ("stories", STORIES)].into_iter().chain(family) {
         for embedding in [EmbeddingType::Auto, EmbeddingType::File, EmbeddingType::Int8] {
