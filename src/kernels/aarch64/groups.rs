@@ -136,8 +136,8 @@ four! { Fours, 4,
         unsafe {
             let mut sums = [[vdupq_n_s32(0); 4]; T];
             for t in 0..T {
-                for r in 0..4 {
-                    sums[t][r] = vdupq_n_s32(start[t] << Self::SHIFT[r]);
+                for (sum, shift) in sums[t].iter_mut().zip(Self::SHIFT) {
+                    *sum = vdupq_n_s32(start[t] << shift);
                 }
             }
             for step in 0..steps {

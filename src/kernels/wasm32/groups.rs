@@ -63,8 +63,8 @@ four! { Halves, 1, [0, 2, 4, 6],
     ) -> [[v128; 4]; T] {
         let mut sums = [[i32x4_splat(0); 4]; T];
         for t in 0..T {
-            for r in 0..4 {
-                sums[t][r] = i32x4_splat(start[t] << Self::SHIFT[r]);
+            for (sum, shift) in sums[t].iter_mut().zip(Self::SHIFT) {
+                *sum = i32x4_splat(start[t] << shift);
             }
         }
         for step in 0..steps {
@@ -141,8 +141,8 @@ relaxed! { Fours, 2,
     ) -> [[v128; 4]; T] {
         let mut sums = [[i32x4_splat(0); 4]; T];
         for t in 0..T {
-            for r in 0..4 {
-                sums[t][r] = i32x4_splat(start[t] << Self::SHIFT[r]);
+            for (sum, shift) in sums[t].iter_mut().zip(Self::SHIFT) {
+                *sum = i32x4_splat(start[t] << shift);
             }
         }
         for step in 0..steps {
@@ -188,9 +188,9 @@ relaxed! { Pairs, 2,
             }
         }
         for t in 0..T {
-            for r in 0..4 {
-                let start = i32x4_splat(start[t] << Self::SHIFT[r]);
-                sums[t][r] = i32x4_add(i32x4_dot_i16x8(sums[t][r], i16x8_splat(1)), start);
+            for (sum, shift) in sums[t].iter_mut().zip(Self::SHIFT) {
+                let start = i32x4_splat(start[t] << shift);
+                *sum = i32x4_add(i32x4_dot_i16x8(*sum, i16x8_splat(1)), start);
             }
         }
         sums
