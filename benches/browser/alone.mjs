@@ -33,12 +33,28 @@ export async function alone(url, asked, { told, folder }) {
   browser.on("exit", (code) => ended.reject(new Error(`${CHROMIUM} ended with ${code} before the bench did`)));
   try {
     const measured = await ended.promise;
-    const version = /[\d.]+/.exec(execFileSync(CHROMIUM, ["--version"], { encoding: "utf8" }))?.[0] ?? "of unknown version";
+    const version = /[\d.]+/.exec(execFileSync(CHROMIUM, ["--version"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }))?.[0] ?? "of unknown version";
     return { browser: `Chromium ${version}`, measured };
   } finally {
     if (browser.exitCode === null && browser.kill()) await once(browser, "exit");
     reports.close();
     reports.closeAllConnections();
-    rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
+    await remove(profile);
+  }
+}
+
+/** Processes of the browser outlive it for a moment, and write. What was measured is not lost for a folder. */
+async function remove(folder) {
+  for (let left = 20; ; left--) {
+    try {
+      rmSync(folder, { recursive: true, force: true });
+      return;
+    } catch (error) {
+      if (left === 0) {
+        console.error(`left behind: ${folder} (${error.message})`);
+        return;
+      }
+      await new Promise((later) => setTimeout(later, 250));
+    }
   }
 }
