@@ -25,7 +25,7 @@ library_tests() {
     step "tests for $1 ${3:+under $3}" "what cargo said is above"
     local run=(env PATH="$TARGET_PATH$PATH" ${3:+"CARGO_TARGET_${upper}_RUNNER=$3"} cargo test "${target[@]}")
     "${run[@]}" --lib --test fuzz </dev/null
-    "${run[@]}" --test engine golden </dev/null
+    "${run[@]}" --test engine -- golden:: family:: embedding:: </dev/null
     # Of the bit-identity matrix what differs between processors; the rest takes long under emulation.
     "${run[@]}" --test engine -- --nocapture every_backend_has_the_pinned_bits </dev/null | tee "$CACHE/bits-processor.log"
     gather_bits "$1 ${3:+under ${3%% *} ${3#* }}" "$CACHE/bits-processor.log"
