@@ -36,7 +36,7 @@ pub(super) enum Scales {
     Groups { block: usize },
 }
 
-/// A matrix of weights -1, 0, +1, four rows to a byte: of [`GROUP`] rows as told above, or in tiles as [`groups`] tells.
+/// A matrix of weights -1, 0, +1, four rows to a byte: of rows that follow each other as told above, or in tiles as `groups` tells.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TernaryMatrix {
     rows: usize,

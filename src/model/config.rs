@@ -51,7 +51,7 @@ impl Pooling {
 /// What the graph needs to know. Every field has been checked: see [`Config::from_metadata`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// `general.architecture`: what it means is told in the table of [`architecture`](super::architecture).
+    /// `general.architecture`: what it means is told in the table of `architecture.rs`.
     pub architecture: String,
     /// Transformer layers.
     pub layers: usize,
