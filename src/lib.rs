@@ -1,4 +1,4 @@
-//! BitNet b1.58: language models whose weights are -1, 0 and +1, in a browser tab and in a terminal.
+//! Language models whose weights are -1, 0 and +1 (BitNet b1.58, Bonsai, Falcon-E, BitCPM), in a browser tab and in a terminal.
 //!
 //! ```
 //! use b158::model::Loaded;

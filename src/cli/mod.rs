@@ -37,7 +37,7 @@ use terminal::say;
 
 pub(crate) type Outcome<T = ()> = Result<T, Box<dyn AnyError>>;
 
-/// BitNet b1.58 ternary language models: the same bits on every processor.
+/// Ternary language models (BitNet b1.58, Bonsai, Falcon-E, BitCPM): the same bits on every processor.
 #[derive(Parser)]
 // Of an option that is given twice the last counts, as in llama-cli.
 #[command(name = "b158", version, about, args_override_self = true)]
