@@ -114,6 +114,7 @@ build_native() {
 serve() {
     [ -e www/dist/demo/index.html ] || fail "there is nothing to serve yet" "run: ./build.sh demo"
     need_node
+    case ${1:-$PORT} in *[!0-9]*) fail "'${1:-$PORT}' is no port" "for example: ./build.sh demo 8080" ;; esac
     exec node www/serve.mjs --port "${1:-$PORT}" --root www/dist/demo "${@:2}"
 }
 
