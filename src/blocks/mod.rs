@@ -27,6 +27,16 @@ pub use join::BlockReader;
 
 use crate::gguf::TensorType;
 use crate::{Error, Result};
+use half::f16;
+
+/// Weights of a ternary block out of its codes and its scale, as the references compute them.
+#[inline(always)]
+fn dequantise(codes: &[u8], scale: f16, out: &mut [f32]) {
+    let scale = float::f16_to_f32(scale.to_bits());
+    for (out, code) in out.iter_mut().zip(codes) {
+        *out = (f32::from(*code) - 1.0) * scale;
+    }
+}
 
 /// Decodes a row, or any whole number of blocks, into `f32`. I2_S gives -1, 0 and +1: its scale belongs to the tensor,
 /// not to the row.

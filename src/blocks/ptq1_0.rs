@@ -6,7 +6,7 @@
 
 use half::f16;
 
-use super::float::f16_to_f32;
+use super::dequantise;
 use super::tq1_0::{Section, pack, unpack};
 
 /// Weights in a block.
@@ -28,10 +28,8 @@ pub fn decode(bytes: &[u8; BYTES], codes: &mut [u8; BLOCK]) -> f16 {
 #[inline(always)]
 pub fn values(bytes: &[u8; BYTES], out: &mut [f32; BLOCK]) {
     let mut codes = [0; BLOCK];
-    let d = f16_to_f32(decode(bytes, &mut codes).to_bits());
-    for (out, code) in out.iter_mut().zip(codes) {
-        *out = (f32::from(code) - 1.0) * d;
-    }
+    let d = decode(bytes, &mut codes);
+    dequantise(&codes, d, out);
 }
 
 /// The block of these codes, each at most 2, and this scale.

@@ -3,7 +3,7 @@
 
 use half::f16;
 
-use super::float::f16_to_f32;
+use super::dequantise;
 
 /// Weights in a block.
 pub const BLOCK: usize = 128;
@@ -29,17 +29,15 @@ pub fn decode(bytes: &[u8; BYTES], codes: &mut [u8; BLOCK]) -> f16 {
 #[inline(always)]
 pub fn values(bytes: &[u8; BYTES], out: &mut [f32; BLOCK]) {
     let mut codes = [0; BLOCK];
-    let d = f16_to_f32(decode(bytes, &mut codes).to_bits());
-    for (out, code) in out.iter_mut().zip(codes) {
-        *out = (f32::from(code) - 1.0) * d;
-    }
+    let d = decode(bytes, &mut codes);
+    dequantise(&codes, d, out);
 }
 
 /// The block of these codes and this scale: what is not 2 becomes -1.
 pub fn encode(codes: &[u8; BLOCK], scale: f16) -> [u8; BYTES] {
     let mut bytes = [0; BYTES];
-    bytes[..2].copy_from_slice(&scale.to_le_bytes());
-    for (byte, codes) in bytes[2..].iter_mut().zip(codes.as_chunks::<8>().0) {
+    bytes[..SCALE].copy_from_slice(&scale.to_le_bytes());
+    for (byte, codes) in bytes[SCALE..].iter_mut().zip(codes.as_chunks::<8>().0) {
         for (i, &code) in codes.iter().enumerate() {
             *byte |= u8::from(code == 2) << i;
         }

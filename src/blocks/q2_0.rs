@@ -5,7 +5,7 @@
 
 use half::f16;
 
-use super::float::f16_to_f32;
+use super::dequantise;
 
 /// Weights in a block of Q2_0.
 pub const BLOCK: usize = 64;
@@ -40,10 +40,8 @@ pub fn decode<const B: usize, const N: usize>(bytes: &[u8; B], codes: &mut [u8; 
 #[inline(always)]
 pub fn values<const B: usize, const N: usize>(bytes: &[u8; B], out: &mut [f32; N]) {
     let mut codes = [0; N];
-    let d = f16_to_f32(unpack(bytes, &mut codes).to_bits());
-    for (out, code) in out.iter_mut().zip(codes) {
-        *out = (f32::from(code) - 1.0) * d;
-    }
+    let d = unpack(bytes, &mut codes);
+    dequantise(&codes, d, out);
 }
 
 /// The block of these codes (the low two bits of each count) and this scale.

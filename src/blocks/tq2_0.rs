@@ -5,7 +5,7 @@
 
 use half::f16;
 
-use super::float::f16_to_f32;
+use super::dequantise;
 
 /// Weights in a block.
 pub const BLOCK: usize = 256;
@@ -36,10 +36,8 @@ pub fn decode(bytes: &[u8; BYTES], codes: &mut [u8; BLOCK]) -> Option<f16> {
 #[inline(always)]
 pub fn values(bytes: &[u8; BYTES], out: &mut [f32; BLOCK]) {
     let mut codes = [0; BLOCK];
-    let d = f16_to_f32(unpack(bytes, &mut codes).to_bits());
-    for (out, code) in out.iter_mut().zip(codes) {
-        *out = (f32::from(code) - 1.0) * d;
-    }
+    let d = unpack(bytes, &mut codes);
+    dequantise(&codes, d, out);
 }
 
 /// The block of these codes (the low two bits of each count) and this scale.

@@ -10,34 +10,70 @@ const ROPE: &str = "rotary embedding";
 /// Cosines and sines for the positions of a batch.
 pub(crate) struct Rope {
     pairs: Pairs,
-    angles: Angles,
-    /// Angle of the second pair at position 1.
-    step: f64,
-    /// What the angle of each pair is divided by, beyond step^-j.
-    divisors: Vec<f64>,
-    /// Angle of each pair at position 1.
-    frequencies: Vec<f64>,
+    frequencies: Frequencies,
     magnitude: f32,
     cos: Vec<f32>,
     sin: Vec<f32>,
 }
 
+/// The angles of a head's pairs at position 1.
+enum Frequencies {
+    Exact(Vec<f64>),
+    /// Each is the one before times `step`; then it is divided.
+    Stepped {
+        step: f32,
+        divisors: Vec<f32>,
+    },
+}
+
+impl Frequencies {
+    /// `factors` divide the frequency of each pair.
+    fn new(config: &Config, factors: Option<&[f32]>) -> Result<Self> {
+        fn each<T>(config: &Config, of: impl Fn(usize) -> T) -> Result<Vec<T>> {
+            let half = config.head_dim / 2;
+            let mut values = try_with_capacity(half, ROPE)?;
+            values.extend((0..half).map(of));
+            Ok(values)
+        }
+        let power = |exponent: f64| libm::pow(f64::from(config.rope_base), exponent / config.head_dim as f64);
+        let multiplier = |j: usize| config.rope_scaling.multiplier(j);
+        let factor = |j: usize| factors.map_or(1.0, |factors| f64::from(factors[j]));
+        Ok(match config.rope_angles {
+            Angles::Exact => Self::Exact(each(config, |j| power(-2.0 * j as f64) * multiplier(j) / factor(j))?),
+            Angles::Stepped => Self::Stepped {
+                step: power(-2.0) as f32,
+                divisors: each(config, |j| (factor(j) / multiplier(j)) as f32)?,
+            },
+        })
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Exact(frequencies) => frequencies.len(),
+            Self::Stepped { divisors, .. } => divisors.len(),
+        }
+    }
+
+    fn angles(&self, position: usize, mut each: impl FnMut(f64)) {
+        match self {
+            Self::Exact(frequencies) => frequencies.iter().for_each(|frequency| each(position as f64 * frequency)),
+            Self::Stepped { step, divisors } => {
+                let mut angle = position as f32;
+                for divisor in divisors {
+                    each(f64::from(angle / divisor));
+                    angle *= step;
+                }
+            }
+        }
+    }
+}
+
 impl Rope {
     /// `factors` divide the frequency of each pair.
     pub(crate) fn new(config: &Config, factors: Option<&[f32]>) -> Result<Self> {
-        let half = config.head_dim / 2;
-        let power = |exponent: f64| libm::pow(f64::from(config.rope_base), exponent / config.head_dim as f64);
-        let factor = |j: usize| factors.map_or(1.0, |factors| f64::from(factors[j]));
-        let mut divisors = try_with_capacity(half, ROPE)?;
-        divisors.extend((0..half).map(|j| factor(j) / config.rope_scaling.multiplier(j)));
-        let mut frequencies = try_with_capacity(half, ROPE)?;
-        frequencies.extend((0..half).map(|j| power(-2.0 * j as f64) * config.rope_scaling.multiplier(j) / factor(j)));
         Ok(Rope {
             pairs: config.rope_pairs,
-            angles: config.rope_angles,
-            step: power(-2.0),
-            divisors,
-            frequencies,
+            frequencies: Frequencies::new(config, factors)?,
             magnitude: config.rope_scaling.magnitude,
             cos: Vec::new(),
             sin: Vec::new(),
@@ -48,21 +84,16 @@ impl Rope {
     ///
     /// Cosine and sine are taken in `f64` and rounded once, so that every platform has the same bits.
     pub(crate) fn prepare(&mut self, first: usize, count: usize) -> Result<()> {
-        for values in [&mut self.cos, &mut self.sin] {
-            try_grow(values, self.frequencies.len() * count, ROPE)?;
+        let Rope { frequencies, magnitude, cos, sin, .. } = self;
+        for values in [&mut *cos, &mut *sin] {
+            try_grow(values, frequencies.len() * count, ROPE)?;
             values.clear();
         }
         for position in first..first + count {
-            let mut stepped = position as f32;
-            for (frequency, divisor) in self.frequencies.iter().zip(&self.divisors) {
-                let angle = match self.angles {
-                    Angles::Exact => position as f64 * frequency,
-                    Angles::Stepped => f64::from(stepped / *divisor as f32),
-                };
-                stepped *= self.step as f32;
-                self.cos.push(libm::cos(angle) as f32 * self.magnitude);
-                self.sin.push(libm::sin(angle) as f32 * self.magnitude);
-            }
+            frequencies.angles(position, |angle| {
+                cos.push(libm::cos(angle) as f32 * *magnitude);
+                sin.push(libm::sin(angle) as f32 * *magnitude);
+            });
         }
         Ok(())
     }
