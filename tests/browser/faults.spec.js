@@ -55,6 +55,8 @@ test.describe("a file of the disk", () => {
       await writeFile(path, MODEL);
       await page.setContent('<input type="file">');
       await page.locator("input").setInputFiles(path);
+      // Not before the browser has noted what it is.
+      expect(await page.evaluate(() => document.querySelector("input").files[0].size)).toBe(MODEL.length);
       await spoil(path);
       const ends = await page.evaluate(async () => {
         const { BitNet } = await import("/lib/index.js");
