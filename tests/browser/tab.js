@@ -41,7 +41,6 @@ async function cleanUp({ context, page, devTools }) {
   for (const other of context.pages()) if (other !== page) await other.close();
   await context.clearPermissions();
   await context.unrouteAll();
-  await context.setOffline(false);
   await page.emulateMedia({ colorScheme: null, reducedMotion: null });
   await page.setViewportSize(VIEWPORT);
   const { origin } = new URL(page.url());
