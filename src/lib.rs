@@ -73,6 +73,7 @@
 mod allocate;
 pub mod blocks;
 pub mod chat;
+pub mod convert;
 pub mod download;
 mod error;
 pub mod gguf;
