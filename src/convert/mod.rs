@@ -11,6 +11,8 @@
 //! knows checkpoints. It holds one matrix at a time at most, and of the embedding a block of rows.
 
 mod converter;
+#[allow(dead_code)] // until the converter calls it
+mod texts;
 
 pub use converter::{Converter, Options};
 
