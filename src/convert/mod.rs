@@ -11,8 +11,10 @@
 //! knows checkpoints. It holds one matrix at a time at most, and of the embedding a block of rows.
 
 mod converter;
+mod encode;
 
 pub use converter::{Converter, Options};
+pub use encode::{DenseType, LinearType, TernaryEncoder};
 
 use crate::Result;
 
