@@ -11,10 +11,14 @@
 //! knows checkpoints. It holds one matrix at a time at most, and of the embedding a block of rows.
 
 mod converter;
-#[allow(dead_code)] // until the converter calls it
+mod encode;
+mod plan;
+mod ternary;
 mod texts;
+mod weights;
 
 pub use converter::{Converter, Options};
+pub use encode::{DenseType, LinearType, TernaryEncoder};
 
 use crate::Result;
 
