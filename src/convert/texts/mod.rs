@@ -7,6 +7,10 @@
 //! chat_template.jinja …                   ──► the chat template
 //! ```
 
+mod config;
+mod json;
+mod rope;
+
 use super::Folder;
 use crate::Result;
 use crate::gguf::Metadata;
@@ -26,7 +30,7 @@ pub(crate) struct Description {
     pub(crate) kv_heads: usize,
     pub(crate) head_dim: usize,
     /// `vocab_size`, which the embedding's rows must be.
-    pub(crate) vocabulary: Option<usize>,
+    pub(crate) vocabulary: usize,
     /// `tie_word_embeddings`, if it is there.
     pub(crate) tied: Option<bool>,
     /// Norms before the last projection of attention and of the feed-forward network.
@@ -39,6 +43,10 @@ pub(crate) struct Description {
     pub(crate) quantization: Option<Quantization>,
     /// Tensors of the GGUF that `config.json` holds: the divisors of rotary angles, F32.
     pub(crate) tensors: Vec<(&'static str, Vec<f32>)>,
+    /// Keys of the graph.
+    metadata: Metadata,
+    notes: Vec<String>,
+    config: serde_json::Map<String, serde_json::Value>,
 }
 
 /// `quantization_config`, whose `quant_method` is `bitnet`.
@@ -77,8 +85,7 @@ impl Description {
     /// [`Error::BadCheckpoint`](crate::Error::BadCheckpoint) and
     /// [`Error::UnsupportedCheckpoint`](crate::Error::UnsupportedCheckpoint), which name the key; what `folder` gives.
     pub(crate) fn read(folder: &mut impl Folder) -> Result<Self> {
-        let _ = folder;
-        Err(crate::Error::NotStarted)
+        config::read(folder)
     }
 }
 
