@@ -13,6 +13,7 @@
 mod converter;
 mod encode;
 mod plan;
+mod tensor;
 mod ternary;
 mod texts;
 mod weights;

@@ -51,4 +51,4 @@ pub use metadata::{MAX_KEY, Metadata};
 pub use split::Split;
 pub use tensor::{MAX_DIMS, MAX_NAME, Storage, TensorInfo, TensorType};
 pub use value::{Array, Strings, Value};
-pub use writer::{TensorDeclaration, Writer};
+pub use writer::{Head, TensorDeclaration, Writer};

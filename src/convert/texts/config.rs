@@ -119,7 +119,8 @@ pub(super) fn read(folder: &mut impl Folder) -> Result<Description> {
     let read = Config::from_metadata(&keys.metadata).map_err(|e| bad(FILE, "as a GGUF's keys", e.to_string()))?;
     let input_norms = input_norms(&config, epsilon)?;
     if input_norms && architecture != "qwen3" {
-        let reason = format!("norms before each projection are not supported in {}, only in Qwen3ForCausalLM", class.name);
+        let reason =
+            format!("norms before each projection are not supported in {}, only in Qwen3ForCausalLM", class.name);
         return Err(json::unsupported(FILE, "`quantization_config.use_rms_norm`", reason));
     }
     Ok(Description {
@@ -151,7 +152,8 @@ fn class(config: &Object) -> Result<&'static Class> {
             let found = CLASSES.iter().find(|class| list.iter().any(|name| name.as_str() == Some(class.name)));
             found.ok_or_else(|| {
                 let list: Vec<String> = list.iter().take(3).map(json::shown).collect();
-                config.unsupported("architectures", format!("{} is not one that is read ({})", list.join(", "), names()))
+                config
+                    .unsupported("architectures", format!("{} is not one that is read ({})", list.join(", "), names()))
             })
         }
         None => {
@@ -160,7 +162,10 @@ fn class(config: &Object) -> Result<&'static Class> {
                 None => None,
             };
             found.ok_or_else(|| {
-                config.bad("architectures", format!("it is missing, and `model_type` does not tell: write one of {}", names()))
+                config.bad(
+                    "architectures",
+                    format!("it is missing, and `model_type` does not tell: write one of {}", names()),
+                )
             })
         }
     };
@@ -174,7 +179,10 @@ fn activation(config: &Object, class: &Class) -> Result<&'static str> {
         "silu" | "swish" => Ok("silu"),
         other => {
             let other = crate::tokenizer::shown(other);
-            Err(config.unsupported("hidden_act", format!("the activation {other} is not supported; known are relu2 and silu")))
+            Err(config.unsupported(
+                "hidden_act",
+                format!("the activation {other} is not supported; known are relu2 and silu"),
+            ))
         }
     }
 }
@@ -207,9 +215,12 @@ fn refuse_other_graphs(config: &Object) -> Result<()> {
     let slides = |kind: &serde_json::Value| kind.as_str() != Some("full_attention");
     match by_layer {
         Some(kinds) => {
-            if let Some(kind) = kinds.iter().find(|kind| slides(kind) && (bites || kind.as_str() != Some("sliding_attention"))) {
+            if let Some(kind) =
+                kinds.iter().find(|kind| slides(kind) && (bites || kind.as_str() != Some("sliding_attention")))
+            {
                 let kind = json::shown(kind);
-                return Err(config.unsupported("layer_types", format!("layers of {kind} are not supported, only full attention")));
+                return Err(config
+                    .unsupported("layer_types", format!("layers of {kind} are not supported, only full attention")));
             }
         }
         None if bites && config.bool("use_sliding_window")? == Some(true) => {
@@ -230,7 +241,9 @@ fn quantization(config: &Object) -> Result<Option<Quantization>> {
         Some("bitnet") => {}
         other => {
             let other = other.map_or("missing".to_owned(), crate::tokenizer::shown);
-            let reason = format!("it is {other}, supported is bitnet alone: take the checkpoint that has not been quantised by it");
+            let reason = format!(
+                "it is {other}, supported is bitnet alone: take the checkpoint that has not been quantised by it"
+            );
             return Err(said.unsupported("quant_method", reason));
         }
     }
@@ -240,7 +253,9 @@ fn quantization(config: &Object) -> Result<Option<Quantization>> {
         Some("autobitlinear") => ScaleMeaning::Factor,
         Some(other) => {
             let other = crate::tokenizer::shown(other);
-            let reason = format!("{other} is not known: its `weight_scale` could mean anything; known are bitlinear and autobitlinear");
+            let reason = format!(
+                "{other} is not known: its `weight_scale` could mean anything; known are bitlinear and autobitlinear"
+            );
             return Err(said.unsupported("linear_class", reason));
         }
     };
@@ -250,7 +265,9 @@ fn quantization(config: &Object) -> Result<Option<Quantization>> {
         Some("online") => Some(false),
         Some(other) => {
             let other = crate::tokenizer::shown(other);
-            return Err(said.unsupported("quantization_mode", format!("{other} is not known; known are offline and online")));
+            return Err(
+                said.unsupported("quantization_mode", format!("{other} is not known; known are offline and online"))
+            );
         }
     };
     let mut not_converted = Vec::new();
@@ -269,7 +286,10 @@ fn input_norms(config: &Object, epsilon: f64) -> Result<bool> {
     }
     let own = said.positive("rms_norm_eps")?.unwrap_or(1e-6);
     if own as f32 != epsilon as f32 {
-        return Err(said.unsupported("rms_norm_eps", format!("it is {own}, `rms_norm_eps` is {epsilon}: one for all is supported")));
+        return Err(said.unsupported(
+            "rms_norm_eps",
+            format!("it is {own}, `rms_norm_eps` is {epsilon}: one for all is supported"),
+        ));
     }
     Ok(true)
 }

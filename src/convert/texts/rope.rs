@@ -22,7 +22,8 @@ type Tensor = (&'static str, Vec<f32>);
 pub(super) fn read(config: &Object, model: &Model, keys: &mut Keys, notes: &mut Vec<String>) -> Result<Vec<Tensor>> {
     let (old, new) = (config.object("rope_scaling")?, config.object("rope_parameters")?);
     let scaling = new.or(old);
-    let theta = match (config.positive("rope_theta")?, scaling.map(|s| s.positive("rope_theta")).transpose()?.flatten()) {
+    let theta = match (config.positive("rope_theta")?, scaling.map(|s| s.positive("rope_theta")).transpose()?.flatten())
+    {
         (Some(one), Some(other)) if one != other => {
             let reason = format!("it is {one}, that of the rotary parameters is {other}: delete the wrong one");
             return Err(config.bad("rope_theta", reason));
@@ -38,7 +39,9 @@ pub(super) fn read(config: &Object, model: &Model, keys: &mut Keys, notes: &mut 
     let Some(scaling) = scaling else { return Ok(Vec::new()) };
     whole(&scaling)?;
     if let Some((layers, _)) = scaling.map.iter().find(|(_, value)| value.is_object()) {
-        return Err(scaling.unsupported(&crate::tokenizer::shown(layers), "parameters by kind of layer are not supported"));
+        return Err(
+            scaling.unsupported(&crate::tokenizer::shown(layers), "parameters by kind of layer are not supported")
+        );
     }
     for key in ["mrope_section", "short_mscale", "long_mscale", "mscale", "mscale_all_dim"] {
         if let Some(value) = scaling.get(key) {
@@ -76,9 +79,7 @@ pub(super) fn read(config: &Object, model: &Model, keys: &mut Keys, notes: &mut 
             keys.set("rope.scaling.type", text("yarn"));
             keys.set("rope.scaling.factor", Value::F32(factor as f32));
             keys.set("rope.scaling.original_context_length", Value::U32(original.unwrap_or(model.context)));
-            for (key, name, usual) in
-                [("beta_fast", "yarn_beta_fast", 32.0), ("beta_slow", "yarn_beta_slow", 1.0)]
-            {
+            for (key, name, usual) in [("beta_fast", "yarn_beta_fast", 32.0), ("beta_slow", "yarn_beta_slow", 1.0)] {
                 if let Some(beta) = scaling.positive(key)?.filter(|beta| *beta != usual) {
                     keys.set(&format!("rope.scaling.{name}"), Value::F32(beta as f32));
                 }
@@ -129,7 +130,9 @@ fn longrope(scaling: &Object, model: &Model, original: Option<u32>, keys: &mut K
         let list = scaling.list(key)?.ok_or_else(|| scaling.bad(key, "it is missing"))?;
         let pairs = model.head_dim as usize / 2;
         if list.len() != pairs {
-            return Err(scaling.bad(key, format!("it has {} factors, a head of {} has {pairs}", list.len(), model.head_dim)));
+            return Err(
+                scaling.bad(key, format!("it has {} factors, a head of {} has {pairs}", list.len(), model.head_dim))
+            );
         }
         let factor = |value: &serde_json::Value| value.as_f64().map(|f| f as f32).filter(|f| f.is_finite() && *f > 0.0);
         let factors: Option<Vec<f32>> = list.iter().map(factor).collect();
