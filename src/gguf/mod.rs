@@ -48,6 +48,7 @@ mod writer;
 
 pub use decoder::{Decoder, Event, Limits};
 pub use metadata::{MAX_KEY, Metadata};
+pub(crate) use split::Sequence;
 pub use split::Split;
 pub use tensor::{MAX_DIMS, MAX_NAME, Storage, TensorInfo, TensorType};
 pub use value::{Array, Strings, Value};
