@@ -140,8 +140,8 @@ fn what_the_graph_has_not_is_refused() {
         (json!({ "num_hidden_layers": 0 }), &["`num_hidden_layers`"]),
         (json!({ "hidden_size": "256" }), &["`hidden_size`", "whole number"]),
         (json!({ "hidden_size": null }), &["`hidden_size`", "missing"]),
-        (json!({ "num_attention_heads": 3 }), &["`num_key_value_heads`", "3 heads"]),
-        (json!({ "num_attention_heads": 3, "num_key_value_heads": 3 }), &["`num_attention_heads`", "256"]),
+        (json!({ "num_key_value_heads": 3 }), &["`num_key_value_heads`", "4 heads"]),
+        (json!({ "num_attention_heads": 3 }), &["`num_attention_heads`", "256", "`head_dim`"]),
         (json!({ "rms_norm_eps": -1 }), &["`rms_norm_eps`", "above zero"]),
         (json!({ "vocab_size": 300 }), &["`vocab_size`", "300", "288 rows"]),
         (json!({ "rope_parameters": { "rope_theta": 10000.0 } }), &["`rope_theta`", "500000", "10000"]),
@@ -312,10 +312,40 @@ fn tokenizers_of_other_kinds_are_refused_by_name() {
     let mut split = s1a();
     split.edit(TOKENIZER, |t| t["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = json!(r"\p{Han}+|\s+|."));
     refused(split, &[TOKENIZER, "`pre_tokenizer`", r"\p{Han}+|\s+|.", "llama-bpe"]);
-    refused(with(s1a(), TOKENIZER, json!({ "pre_tokenizer": null, "decoder": null })), &[TOKENIZER, "`pre_tokenizer`"]);
+    refused(with(s1a(), TOKENIZER, json!({ "pre_tokenizer": null })), &[TOKENIZER, "`pre_tokenizer`"]);
     let mut normalized = s1a();
     normalized.edit(TOKENIZER, |t| t["normalizer"] = json!({ "type": "NFC" }));
     assert_told(&read(normalized).unwrap().1.concat(), &[TOKENIZER, "NFC"]);
+}
+
+/// Whether pieces that are tokens are taken whole goes with the splitter's name, where it makes a difference.
+#[test]
+fn ignored_merges_choose_the_splitters_name() {
+    let pre = |edit: &dyn Fn(&mut Value)| {
+        let mut files = s1a();
+        files.edit(TOKENIZER, |t| edit(&mut t["model"]));
+        let (m, notes) = read(files).unwrap();
+        (m.str("tokenizer.ggml.pre").unwrap().unwrap().to_owned(), notes)
+    };
+    let without_merge = |model: &mut Value| {
+        model["merges"].as_array_mut().unwrap().pop();
+    };
+    assert_eq!(pre(&|_| ()), ("llama-bpe".to_owned(), vec![]));
+    assert_eq!(pre(&|model| model["ignore_merges"] = json!(false)), ("llama-bpe".to_owned(), vec![]));
+    assert_eq!(pre(&without_merge), ("llama-bpe".to_owned(), vec![]));
+    let both = |model: &mut Value| {
+        without_merge(model);
+        model["ignore_merges"] = json!(false);
+    };
+    assert_eq!(pre(&both), ("smaug-bpe".to_owned(), vec![]));
+    let mut files = s1a();
+    files.edit(TOKENIZER, |t| {
+        without_merge(&mut t["model"]);
+        t["pre_tokenizer"] = json!({ "type": "ByteLevel", "add_prefix_space": false, "use_regex": true });
+    });
+    let (m, notes) = read(files).unwrap();
+    assert_eq!(m.str("tokenizer.ggml.pre").unwrap(), Some("gpt-2"));
+    assert_told(&notes.concat(), &[TOKENIZER, "`model.ignore_merges`", "gpt-2"]);
 }
 
 /// ▁ for spaces, bytes for what is no token: GGUF's kind `llama`, whose scores are the merges' ranks.
