@@ -6,6 +6,7 @@ use b158::convert::{Converter, Options};
 use b158::gguf::Metadata;
 use b158::tokenizer::{Special, Tokenizer};
 use b158::{Error, Result};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 #[cfg(target_family = "wasm")]
@@ -521,4 +522,30 @@ fn the_activation_tells_the_two_bitnets_apart() {
     }
     let (_, notes) = read(with(s1c(), CONFIG, json!({ "hidden_act": "relu2" }))).unwrap();
     assert_told(&notes.concat(), &["`hidden_act`", "relu2", "SiLU"]);
+}
+
+/// Whatever a byte of the texts becomes, and wherever they end: taken, or refused with a file's name, and never a panic.
+#[test]
+fn any_damage_is_taken_or_refused() {
+    let files = [CONFIG, GENERATION, TOKENIZER, TOKENIZER_CONFIG];
+    let config = ProptestConfig {
+        cases: if crate::common::wide() { 4000 } else { 200 },
+        failure_persistence: None,
+        ..Default::default()
+    };
+    let (places, damages) = ((0..files.len(), any::<prop::sample::Index>()), any::<Option<u8>>());
+    proptest!(config, |((file, at) in places, damage in damages)| {
+        let mut damaged = s1a();
+        let mut bytes = damaged.get(files[file]).to_vec();
+        let at = at.index(bytes.len());
+        match damage {
+            Some(byte) => bytes[at] = byte,
+            None => bytes.truncate(at),
+        }
+        damaged.put(files[file], bytes);
+        if let Err(error) = read(damaged) {
+            let error = error.to_string();
+            prop_assert!(error.contains(".json: ") || error.starts_with("model.safetensors: "), "{error}");
+        }
+    });
 }
