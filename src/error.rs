@@ -166,6 +166,14 @@ pub enum Error {
     )]
     DoesNotFit { needed: u64, possible: u64, context: usize, kv_type: &'static str, fitting: Option<usize> },
 
+    // ── checkpoints (src/safetensors, src/convert) ───────────────────────────────────────────
+    /// A checkpoint that cannot be read. `file` is the one at fault, without its folder, `what` the key, the tensor or the part of it.
+    #[error("{file}: {what}: {reason}")]
+    BadCheckpoint { file: String, what: String, reason: String },
+    /// A checkpoint that is sound, and of a kind that this engine does not run.
+    #[error("{file}: {what}: {reason}")]
+    UnsupportedCheckpoint { file: String, what: String, reason: String },
+
     // ── downloads (src/download) ─────────────────────────────────────────────────────────────
     /// A text that is no address, or not the one that it should be.
     #[error("{reason}")]
@@ -269,11 +277,13 @@ impl Error {
             | BadTensorData { .. }
             | NotFinite { .. }
             | BadTokenizer { .. }
+            | BadCheckpoint { .. }
             | BadSession { .. } => "format",
             UnsupportedArchitecture { .. }
             | UnsupportedKey { .. }
             | UnsupportedPooling { .. }
             | UnsupportedTensorType { .. }
+            | UnsupportedCheckpoint { .. }
             | UnknownTensor { .. } => "unsupported-model",
             Io { .. } => "io",
             Network { .. } => "network",

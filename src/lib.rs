@@ -73,11 +73,13 @@
 mod allocate;
 pub mod blocks;
 pub mod chat;
+pub mod convert;
 pub mod download;
 mod error;
 pub mod gguf;
 pub mod kernels;
 pub mod model;
+pub mod safetensors;
 pub mod sampler;
 pub mod session;
 pub mod threads;
