@@ -273,7 +273,7 @@ fn the_vocabulary_has_a_token_for_each_row() {
     let tokens = m.strings("tokenizer.ggml.tokens").unwrap().unwrap();
     assert_eq!((tokens.len(), tokens.get(286).as_deref()), (288, Some("[PAD286]")));
     assert_eq!(ids(&m), expected);
-    assert_told(&notes.concat(), &[TOKENIZER, "1 rows", "286"]);
+    assert_told(&notes.concat(), &[TOKENIZER, "1 of the embedding's 288 rows", "286"]);
     // More: tokens without a row.
     let mut more = s1a();
     more.edit(TOKENIZER, |t| {

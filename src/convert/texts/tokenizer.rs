@@ -241,7 +241,7 @@ fn tokens(tables: &Tables, kind: Kind, rows: u64, notes: &mut Vec<String>) -> Re
     }
     if let (count @ 1.., last) = missing {
         notes.push(format!(
-            "{FILE}: {count} rows of the embedding have no token, the last of them {last}: they become tokens that no text has"
+            "{FILE}: {count} of the embedding's {rows} rows have no token, the last of them {last}: they get tokens that no text becomes"
         ));
     }
     Ok(found)
