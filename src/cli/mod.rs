@@ -13,11 +13,14 @@ mod load;
 mod logits;
 mod models;
 mod output;
+mod pack;
+mod parts;
 mod perplexity;
 mod place;
 mod prompt;
 mod pull;
 mod source;
+mod split;
 mod synth;
 mod synth_shape;
 mod synth_tokenizer;
@@ -70,6 +73,12 @@ enum Command {
     Pull(pull::Pull),
     /// List or delete what is in the cache of downloaded models.
     Models(models::Models),
+    /// Make a GGUF smaller.
+    Pack(pack::Pack),
+    /// Split a GGUF into parts of a given size.
+    Split(split::Split),
+    /// Join the parts of a split GGUF.
+    Merge(split::Merge),
     /// Make a synthetic model of any shape and type, always the same bytes.
     Synth(synth::Synth),
     /// Measure prompt reading and generation.
@@ -150,6 +159,9 @@ impl Command {
             Command::Verify(command) => command.run(),
             Command::Pull(command) => command.run(),
             Command::Models(command) => command.run(),
+            Command::Pack(command) => command.run(),
+            Command::Split(command) => command.run(),
+            Command::Merge(command) => command.run(),
             Command::Synth(command) => command.run(),
             Command::Bench(command) => command.run(),
         }
