@@ -8,6 +8,7 @@ use super::half::{HALVES, Widen};
 use super::layout::{COL_STEP, GROUP};
 use crate::blocks::{i2_s, ptq1_0, q1_0, q2_0, tq1_0, tq2_0};
 use crate::gguf::TensorType;
+use std::array::from_fn;
 use std::mem::MaybeUninit;
 
 /// How a file packs ternary codes.
@@ -150,23 +151,21 @@ pub(super) fn pack_rows(packing: Packing, rows: [&[u8]; GROUP], out: &mut [u8]) 
         Packing::Tq1 => {
             let blocks = rows.map(|row| row.as_chunks::<{ tq1_0::BYTES }>().0);
             for (i, out) in out.as_chunks_mut::<{ tq1_0::BLOCK }>().0.iter_mut().enumerate() {
-                let blocks = blocks.map(|blocks| &blocks[i][..]);
                 let (first, rest) = out.split_at_mut(160);
                 let (second, last) = rest.split_at_mut(80);
-                pack_digits::<32>(blocks, first);
-                pack_digits::<16>(blocks.map(|block| &block[32..]), second);
-                pack_few_digits::<4, 16>(blocks.map(|block| &block[48..]), last);
+                pack_digits::<32>(from_fn(|r| &blocks[r][i][..32]), first);
+                pack_digits::<16>(from_fn(|r| &blocks[r][i][32..48]), second);
+                pack_few_digits::<4, 16>(from_fn(|r| &blocks[r][i][48..]), last);
             }
         }
         Packing::Ptq1 => {
             let blocks = rows.map(|row| row.as_chunks::<{ ptq1_0::BYTES }>().0);
             for (i, out) in out.as_chunks_mut::<{ ptq1_0::BLOCK }>().0.iter_mut().enumerate() {
-                let blocks = blocks.map(|blocks| &blocks[i][..]);
                 let (first, rest) = out.split_at_mut(80);
                 let (second, last) = rest.split_at_mut(40);
-                pack_digits::<16>(blocks, first);
-                pack_few_digits::<8, 32>(blocks.map(|block| &block[16..]), second);
-                pack_few_digits::<2, 8>(blocks.map(|block| &block[24..]), last);
+                pack_digits::<16>(from_fn(|r| &blocks[r][i][..16]), first);
+                pack_few_digits::<8, 32>(from_fn(|r| &blocks[r][i][16..24]), second);
+                pack_few_digits::<2, 8>(from_fn(|r| &blocks[r][i][24..]), last);
             }
         }
         Packing::Q1 => {
@@ -192,7 +191,7 @@ pub(super) fn pack_rows(packing: Packing, rows: [&[u8]; GROUP], out: &mut [u8]) 
 /// bits: with the top bit turned, which tripling leaves turned, as signed ones, for which every processor has an instruction.
 #[inline(always)]
 fn pack_digits<const W: usize>(rows: [&[u8]; GROUP], out: &mut [u8]) {
-    let mut left = rows.map(turned::<W>);
+    let mut left: [[i8; W]; GROUP] = from_fn(|r| turned(rows[r]));
     for out in out.as_chunks_mut::<W>().0 {
         let mut codes = [0; W];
         for left in left.iter_mut().rev() {
