@@ -62,6 +62,9 @@ pub(crate) fn paths(model: &Source) -> Outcome<Vec<PathBuf>> {
             Err("standard input can't be read at any place: save it as a file first".into())
         }
         Source::File(path) => Ok(load::parts(path)),
+        Source::Repository(_) => {
+            Err(format!("{} is a checkpoint: `b158 convert` makes a GGUF of it", model.name()).into())
+        }
         Source::Address(_) => {
             let name = model.name();
             Err(format!("{name} is an address: `b158 pull` downloads it and prints where it lies").into())
