@@ -1,7 +1,7 @@
 //! The manifest of a split model: a file of JSON beside its parts, which names them in order, with sizes and hashes.
 //!
 //! ```json
-//! { "files": [{ "name": "m-00001-of-00002.gguf", "size": 123, "sha256": "…" }, …] }
+//! { "format": "b158-split", "version": 1, "files": [{ "name": "m-00001-of-00002.gguf", "size": 123, "sha256": "…" }, …] }
 //! ```
 //!
 //! `b158 split` writes it. What it says is checked before a part is asked for, and each part is held against it: its size as soon as
@@ -27,9 +27,16 @@ const MOST_FILES: usize = u16::MAX as usize;
 /// Of a name; what most file systems take.
 const LONGEST_NAME: usize = 255;
 
+const FORMAT: &str = "b158-split";
+const VERSION: u32 = 1;
+
 /// What a manifest says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
+    #[serde(default = "format")]
+    format: String,
+    #[serde(default = "version")]
+    version: u32,
     /// The parts in order.
     pub files: Vec<ManifestFile>,
 }
@@ -45,7 +52,20 @@ pub struct ManifestFile {
     pub sha256: String,
 }
 
+fn format() -> String {
+    FORMAT.to_owned()
+}
+
+fn version() -> u32 {
+    VERSION
+}
+
 impl Manifest {
+    /// Of these parts, in order.
+    pub fn new(files: Vec<ManifestFile>) -> Self {
+        Manifest { format: format(), version: version(), files }
+    }
+
     /// Whether an address is that of a manifest: its path ends in `.json`.
     pub fn is_at(url: &Url) -> bool {
         url.path().rsplit('.').next().is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
@@ -72,6 +92,15 @@ impl Manifest {
     }
 
     fn check(&self) -> Result<(), String> {
+        if self.format != FORMAT {
+            return Err(format!("its `format` is {:?}, not {FORMAT:?}", self.format));
+        }
+        if self.version != VERSION {
+            let found = self.version;
+            return Err(format!(
+                "its `version` is {found}, this engine reads {VERSION}: use a newer one, or split again"
+            ));
+        }
         let count = self.files.len();
         if !(1..=MOST_FILES).contains(&count) {
             return Err(format!("it names {count} files, a model has 1 to {MOST_FILES}"));
