@@ -79,6 +79,7 @@ mod error;
 pub mod gguf;
 pub mod kernels;
 pub mod model;
+pub mod safetensors;
 pub mod sampler;
 pub mod session;
 pub mod threads;

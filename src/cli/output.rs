@@ -1,6 +1,8 @@
 //! Files that are there whole or not at all.
 
-use super::{Outcome, terminal};
+use super::{Outcome, interrupt, terminal};
+use clap::Args;
+use indicatif::ProgressBar;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -18,6 +20,46 @@ pub(crate) struct Output {
 pub(crate) struct Place {
     path: PathBuf,
     part: Option<PathBuf>,
+    /// What has come there meanwhile stays.
+    fresh: bool,
+}
+
+/// What may be replaced.
+#[derive(Args, Clone, Copy)]
+pub(crate) struct Replace {
+    /// Replace what is there under the output's name.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+impl Replace {
+    /// Refuses an output that is one of the inputs, by whatever name, and what must not be replaced. Said before any work is done.
+    pub(crate) fn check<'a>(self, path: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Outcome {
+        let name = || terminal::path(path);
+        for input in inputs {
+            // What can't be looked at can't be overwritten either.
+            if same_file::is_same_file(path, input).unwrap_or(false) {
+                let input = terminal::path(input);
+                return Err(format!("{}: it is what is read ({input}): name another file", name()).into());
+            }
+        }
+        match fs::metadata(path) {
+            Ok(found) if found.is_dir() => Err(format!("{}: it is a folder: name a file in it", name()).into()),
+            Ok(found) if found.is_file() && !self.force => Err(exists(path).into()),
+            Ok(_) => Ok(()),
+            Err(_) if path.is_symlink() => Err(format!("{}: it is a link to nothing: remove it", name()).into()),
+            Err(_) => match path.parent() {
+                Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+                    Err(format!("{}: there is no folder {}", name(), terminal::path(folder)).into())
+                }
+                _ => Ok(()),
+            },
+        }
+    }
+}
+
+fn exists(path: &Path) -> String {
+    format!("{}: it exists: name another file, or replace it with --force", terminal::path(path))
 }
 
 impl Output {
@@ -25,12 +67,19 @@ impl Output {
         Ok(Self::open(path).map_err(|e| named(path, &e))?)
     }
 
+    /// A file that replaces no other, unless it may. [`Replace::check`] comes first.
+    pub(crate) fn create_as(path: &Path, replace: Replace) -> Outcome<Self> {
+        let mut output = Self::create(path)?;
+        output.place.fresh = !replace.force;
+        Ok(output)
+    }
+
     fn open(path: &Path) -> io::Result<Self> {
         let existing = match fs::metadata(path) {
             Ok(found) if found.is_file() => Some(found),
             Ok(_) => {
                 let file = File::options().write(true).open(path)?;
-                return Ok(Self { file, place: Place { path: path.to_owned(), part: None } });
+                return Ok(Self { file, place: Place { path: path.to_owned(), part: None, fresh: false } });
             }
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(error),
@@ -49,7 +98,7 @@ impl Output {
             }
             other => other?,
         };
-        let output = Self { file, place: Place { path, part: Some(part) } };
+        let output = Self { file, place: Place { path, part: Some(part), fresh: false } };
         if let Some(existing) = existing {
             output.file.set_permissions(existing.permissions())?;
         }
@@ -61,9 +110,22 @@ impl Output {
         self.close().commit()
     }
 
+    /// The same, when the disk has all of it: some say only then that they are full.
+    pub(crate) fn commit_synced(self) -> Outcome {
+        self.close_synced()?.commit()
+    }
+
     /// Closes the file, for a place later on.
     pub(crate) fn close(self) -> Place {
         self.place
+    }
+
+    /// The same, when the disk has all of it.
+    pub(crate) fn close_synced(self) -> Outcome<Place> {
+        if self.place.part.is_some() {
+            self.file.sync_all().map_err(|e| named(&self.place.path, &e))?;
+        }
+        Ok(self.close())
     }
 }
 
@@ -71,6 +133,9 @@ impl Place {
     /// Puts the file there.
     pub(crate) fn commit(mut self) -> Outcome {
         if let Some(part) = &self.part {
+            if self.fresh && self.path.exists() {
+                return Err(exists(&self.path).into());
+            }
             fs::rename(part, &self.path).map_err(|e| named(&self.path, &e))?;
             self.part = None;
         }
@@ -83,6 +148,24 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Outcome {
     let mut output = Output::create(path)?;
     output.write_all(bytes)?;
     output.commit()
+}
+
+/// Writes the bytes that `next` gives in pieces, until there are no more. Ctrl-C is an error.
+pub(crate) fn stream<S>(
+    source: &mut S,
+    next: impl for<'a> Fn(&'a mut S) -> b158::Result<Option<&'a [u8]>>,
+    output: &mut Output,
+    bar: &ProgressBar,
+) -> Outcome {
+    interrupt::listen();
+    while let Some(bytes) = next(source)? {
+        output.write_all(bytes)?;
+        bar.inc(bytes.len() as u64);
+        if interrupt::take() {
+            return Err("stopped".into());
+        }
+    }
+    Ok(())
 }
 
 fn named(path: &Path, error: &io::Error) -> io::Error {

@@ -11,8 +11,15 @@
 //! knows checkpoints. It holds one matrix at a time at most, and of the embedding a block of rows.
 
 mod converter;
+mod encode;
+mod plan;
+mod tensor;
+mod ternary;
+mod texts;
+mod weights;
 
 pub use converter::{Converter, Options};
+pub use encode::{DenseType, LinearType, TernaryEncoder};
 
 use crate::Result;
 

@@ -73,6 +73,11 @@ pub(crate) fn recognise(head: &[u8]) -> String {
     }
 }
 
+/// What a file is that should be none of text, where it is one: a pointer, a page, a message.
+pub(crate) fn of_text_file(head: &[u8]) -> Option<String> {
+    text(head).filter(|text| !text.is_empty()).map(of_text)
+}
+
 fn of_text(text: &str) -> String {
     let lower = text.to_ascii_lowercase();
     if let Some(rest) = text.strip_prefix("version https://git-lfs.github.com/spec/") {

@@ -98,6 +98,14 @@ impl Type {
         }
     }
 
+    /// The number.
+    pub(crate) fn id(self) -> u32 {
+        match self {
+            Type::Known { kind, .. } => kind.id(),
+            Type::Open { id, .. } => id,
+        }
+    }
+
     /// The type and the size to go on with until all is known: those of the first that it may be.
     pub(crate) fn first(self, dims: &[u64]) -> (TensorType, u64) {
         match self {

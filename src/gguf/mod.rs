@@ -33,7 +33,7 @@
 //! Next: [`blocks`](crate::blocks), which reads the tensors' bytes.
 
 mod decoder;
-mod foreign;
+pub(crate) mod foreign;
 mod key_values;
 mod meaning;
 mod metadata;
@@ -48,7 +48,8 @@ mod writer;
 
 pub use decoder::{Decoder, Event, Limits};
 pub use metadata::{MAX_KEY, Metadata};
+pub(crate) use split::Sequence;
 pub use split::Split;
 pub use tensor::{MAX_DIMS, MAX_NAME, Storage, TensorInfo, TensorType};
 pub use value::{Array, Strings, Value};
-pub use writer::{TensorDeclaration, Writer};
+pub use writer::{Head, TensorDeclaration, Writer};

@@ -3,8 +3,9 @@
 //! The first has the model's metadata, and all have the three `split.*` keys and some of the tensors. Each is a GGUF of
 //! its own, with offsets that begin at 0; their names end in `-00001-of-00003.gguf` and so on.
 
-use super::{Metadata, Value};
+use super::{Metadata, TensorInfo, Value};
 use crate::{Error, Result};
+use std::collections::HashSet;
 
 const NO: &str = "split.no";
 const COUNT: &str = "split.count";
@@ -73,9 +74,115 @@ impl Split {
         format!("{prefix}-{:05}-of-{count:05}", no + 1)
     }
 
+    /// Takes the keys out: what is left are those of the whole model.
+    pub fn remove(m: &mut Metadata) {
+        [NO, COUNT, TENSORS].iter().for_each(|key| drop(m.remove(key)));
+    }
+
     /// `part 2 of 5`.
     pub(crate) fn of(no: u16, count: u16) -> String {
         format!("part {} of {count}", u32::from(no) + 1)
+    }
+}
+
+/// The files of a model as they are read, one after the other: each must be the one that is due.
+#[derive(Debug, Default)]
+pub(crate) struct Sequence {
+    split: Option<Split>,
+    /// The file at hand, from 0.
+    no: u16,
+    /// Tensors of the files before.
+    earlier: HashSet<String>,
+}
+
+impl Sequence {
+    /// Whether the file at hand is the first.
+    pub(crate) fn is_first(&self) -> bool {
+        self.no == 0
+    }
+
+    /// Whether it is the last, or the only one; told by the first one's metadata.
+    pub(crate) fn is_last(&self) -> bool {
+        self.split.is_none_or(|split| self.no + 1 == split.count)
+    }
+
+    /// Whether a file before has a tensor of this name.
+    pub(crate) fn had(&self, tensor: &str) -> bool {
+        self.earlier.contains(tensor)
+    }
+
+    /// Takes the metadata of the file at hand.
+    pub(crate) fn check_metadata(&mut self, m: &Metadata) -> Result<()> {
+        if self.is_first() {
+            self.split = Split::from_metadata(m)?;
+            if let Some(Split { no: no @ 1.., count, .. }) = self.split {
+                let expected = "a whole model, or the first part of one,".to_owned();
+                return Err(Error::WrongPart { expected, found: Split::of(no, count) });
+            }
+            return Ok(());
+        }
+        let Some(first) = self.split else { return Ok(()) };
+        let due = Split { no: self.no, ..first };
+        let found = match Split::from_metadata(m)? {
+            Some(found) if found == due => return Ok(()),
+            Some(found) if (found.no, found.count) == (due.no, due.count) => {
+                format!("the same part of a model of {} tensors instead of {}", found.tensors, due.tensors)
+            }
+            Some(found) => Split::of(found.no, found.count),
+            None => "no part of a split model".to_owned(),
+        };
+        Err(Error::WrongPart { expected: Split::of(due.no, due.count), found })
+    }
+
+    /// Takes the tensor table of the file at hand.
+    pub(crate) fn check_tensors(&self, table: &[TensorInfo]) -> Result<()> {
+        let Some(split) = self.split else { return Ok(()) };
+        let part = Split::of(self.no, split.count);
+        if let Some(info) = table.iter().find(|info| self.had(&info.name)) {
+            return Err(Error::TensorInTwoParts { tensor: info.name.clone(), part });
+        }
+        let (found, expected) = ((self.earlier.len() + table.len()) as u64, u64::from(split.tensors));
+        if found > expected || (found < expected && self.is_last()) {
+            return Err(Error::WrongTensorCount { part, found, expected });
+        }
+        Ok(())
+    }
+
+    /// An error that the tensors of the file at hand give: in a later one it means that the file is not of the model of the
+    /// first.
+    pub(crate) fn of_another(&self, error: Error) -> Error {
+        match self.split {
+            Some(Split { count, .. }) if !self.is_first() => Error::WrongPart {
+                expected: Split::of(self.no, count),
+                found: format!("the same part of another model ({error})"),
+            },
+            _ => error,
+        }
+    }
+
+    /// Goes on to the next file, behind the one with this tensor table.
+    pub(crate) fn next(&mut self, table: &[TensorInfo]) -> Result<()> {
+        if self.is_last() {
+            return Err(Error::WrongPart { expected: "the end of the model".to_owned(), found: "one more".to_owned() });
+        }
+        let bytes = (table.len() * size_of::<String>()) as u64;
+        let no_room = |_| Error::OutOfMemory { what: "the names of tensors".to_owned(), bytes };
+        self.earlier.try_reserve(table.len()).map_err(no_room)?;
+        self.earlier.extend(table.iter().map(|info| info.name.clone()));
+        self.no += 1;
+        Ok(())
+    }
+
+    /// Whether all files have come.
+    pub(crate) fn finish(&self) -> Result<()> {
+        match self.split {
+            Some(Split { count, .. }) if !self.is_last() => {
+                let no = self.no + 1;
+                let name = Split::name("", no.into(), count.into());
+                Err(Error::MissingPart { part: Split::of(no, count), name })
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -188,6 +188,7 @@ impl Table {
                         name: std::mem::take(&mut self.name),
                         dims: std::mem::take(&mut self.dims),
                         kind: first,
+                        id: kind.id(),
                         offset: found,
                         size,
                     });

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
+use super::TensorDeclaration;
 use crate::{Error, Result};
 
 /// Most dimensions of a tensor.
@@ -199,6 +200,8 @@ pub struct TensorInfo {
     pub dims: Vec<u64>,
     /// Storage format.
     pub kind: TensorType,
+    /// Its number in the file: writers differ.
+    pub id: u32,
     /// Bytes from the start of the data section.
     pub offset: u64,
     /// Bytes, without padding.
@@ -209,6 +212,12 @@ impl TensorInfo {
     /// Number of elements.
     pub fn elements(&self) -> u64 {
         self.dims.iter().product()
+    }
+
+    /// What writes it again, under the same number.
+    pub fn declaration(&self) -> TensorDeclaration {
+        let kind = Storage { id: self.id, ..self.kind.into() };
+        TensorDeclaration { name: self.name.clone(), dims: self.dims.clone(), kind }
     }
 
     /// Elements in a row: the innermost dimension.

@@ -26,13 +26,74 @@ struct Place {
     size: u64,
 }
 
+/// What a file has before its tensors' bytes, and where these go.
+pub struct Head {
+    /// Header, key-values, tensor table, and padding up to the first tensor.
+    pub bytes: Vec<u8>,
+    tensors: Vec<Place>,
+    alignment: u64,
+}
+
+impl Head {
+    /// That of a file with these key-values and these tensors, in this order.
+    ///
+    /// # Errors
+    /// [`Error::BadWrite`] for names, shapes or an alignment that the decoder would refuse.
+    pub fn new(metadata: &Metadata, tensors: &[TensorDeclaration]) -> Result<Self> {
+        let alignment = match metadata.get(ALIGNMENT_KEY) {
+            None => DEFAULT_ALIGNMENT,
+            Some(Value::U32(v)) => (*v).into(),
+            Some(_) => return Err(bad_write(ALIGNMENT_KEY, "it must be a u32")),
+        };
+        check_alignment(alignment, 1 << 20).map_err(|reason| bad_write(ALIGNMENT_KEY, reason))?;
+        let places = place(tensors, alignment)?;
+
+        // Built whole, so that the position for the padding is known.
+        let mut bytes = Vec::new();
+        bytes.extend(b"GGUF");
+        bytes.extend(3u32.to_le_bytes());
+        bytes.extend((tensors.len() as u64).to_le_bytes());
+        bytes.extend((metadata.len() as u64).to_le_bytes());
+        for (key, value) in metadata.iter() {
+            check_key(key).map_err(|reason| bad_write(key, reason))?;
+            put_string(&mut bytes, key);
+            bytes.extend((value.kind() as u32).to_le_bytes());
+            put_value(&mut bytes, value);
+        }
+        for (tensor, place) in tensors.iter().zip(&places) {
+            put_string(&mut bytes, &tensor.name);
+            bytes.extend((tensor.dims.len() as u32).to_le_bytes());
+            tensor.dims.iter().for_each(|dim| bytes.extend(dim.to_le_bytes()));
+            bytes.extend(tensor.kind.id.to_le_bytes());
+            bytes.extend(place.offset.to_le_bytes());
+        }
+        bytes.resize(bytes.len().next_multiple_of(alignment as usize), 0);
+        Ok(Head { bytes, tensors: places, alignment })
+    }
+
+    /// Bytes of the whole file.
+    pub fn file_size(&self) -> u64 {
+        let last = self.tensors.last().map_or(0, |last| last.offset + last.size + self.padding(last));
+        self.bytes.len() as u64 + last
+    }
+
+    /// Zeros between a tensor and the next one, or the end of the file.
+    pub fn padding_after(&self, tensor: usize) -> u64 {
+        self.tensors.get(tensor).map_or(0, |place| self.padding(place))
+    }
+
+    fn padding(&self, place: &Place) -> u64 {
+        let end = place.offset + place.size;
+        align_up(end, self.alignment).unwrap_or(end) - end
+    }
+}
+
 /// Writes a file from front to back: all but the tensors' bytes in [`new`](Self::new), then these in order.
 ///
 /// It writes to `W` in small pieces: give it a [`BufWriter`](std::io::BufWriter).
 pub struct Writer<W: Write> {
     sink: W,
-    tensors: Vec<Place>,
-    alignment: u64,
+    head: Head,
     /// The tensor being written, and how much of it is.
     index: usize,
     done: u64,
@@ -44,41 +105,14 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// [`Error::BadWrite`] for names, shapes or an alignment that the decoder would refuse; [`Error::Io`].
     pub fn new(mut sink: W, metadata: &Metadata, tensors: &[TensorDeclaration]) -> Result<Self> {
-        let alignment = match metadata.get(ALIGNMENT_KEY) {
-            None => DEFAULT_ALIGNMENT,
-            Some(Value::U32(v)) => (*v).into(),
-            Some(_) => return Err(bad_write(ALIGNMENT_KEY, "it must be a u32")),
-        };
-        check_alignment(alignment, 1 << 20).map_err(|reason| bad_write(ALIGNMENT_KEY, reason))?;
-        let places = place(tensors, alignment)?;
-
-        // Built whole, so that the position for the padding is known.
-        let mut head = Vec::new();
-        head.extend(b"GGUF");
-        head.extend(3u32.to_le_bytes());
-        head.extend((tensors.len() as u64).to_le_bytes());
-        head.extend((metadata.len() as u64).to_le_bytes());
-        for (key, value) in metadata.iter() {
-            check_key(key).map_err(|reason| bad_write(key, reason))?;
-            put_string(&mut head, key);
-            head.extend((value.kind() as u32).to_le_bytes());
-            put_value(&mut head, value);
-        }
-        for (tensor, place) in tensors.iter().zip(&places) {
-            put_string(&mut head, &tensor.name);
-            head.extend((tensor.dims.len() as u32).to_le_bytes());
-            tensor.dims.iter().for_each(|dim| head.extend(dim.to_le_bytes()));
-            head.extend(tensor.kind.id.to_le_bytes());
-            head.extend(place.offset.to_le_bytes());
-        }
-        head.resize(head.len().next_multiple_of(alignment as usize), 0);
-        sink.write_all(&head).map_err(io)?;
-        Ok(Self { sink, tensors: places, alignment, index: 0, done: 0 })
+        let mut head = Head::new(metadata, tensors)?;
+        sink.write_all(&std::mem::take(&mut head.bytes)).map_err(io)?;
+        Ok(Self { sink, head, index: 0, done: 0 })
     }
 
     /// Bytes of all tensors, without padding: what [`write_tensor_data`](Self::write_tensor_data) wants.
     pub fn data_bytes(&self) -> u64 {
-        self.tensors.iter().map(|place| place.size).sum()
+        self.head.tensors.iter().map(|place| place.size).sum()
     }
 
     /// Writes on at the tensors' bytes, in pieces of any size; a piece may end one tensor and begin the next.
@@ -88,6 +122,7 @@ impl<W: Write> Writer<W> {
     pub fn write_tensor_data(&mut self, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
             let tensor = self
+                .head
                 .tensors
                 .get(self.index)
                 .ok_or_else(|| bad_write("tensor data", "there is more of it than was declared"))?;
@@ -97,8 +132,7 @@ impl<W: Write> Writer<W> {
             self.done += now.len() as u64;
             bytes = rest;
             if self.done == tensor.size {
-                let end = tensor.offset + tensor.size;
-                let padding = align_up(end, self.alignment).unwrap_or(end) - end;
+                let padding = self.head.padding(tensor);
                 std::io::copy(&mut std::io::Read::take(std::io::repeat(0), padding), &mut self.sink).map_err(io)?;
                 self.index += 1;
                 self.done = 0;
@@ -112,7 +146,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// [`Error::BadWrite`] if a tensor is not complete; [`Error::Io`].
     pub fn finish(mut self) -> Result<W> {
-        if let Some(tensor) = self.tensors.get(self.index) {
+        if let Some(tensor) = self.head.tensors.get(self.index) {
             let reason = format!("{} of its {} bytes were given", self.done, tensor.size);
             return Err(bad_write(&tensor.name, reason));
         }

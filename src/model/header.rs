@@ -5,7 +5,7 @@ use super::memory::{Holding, Sizes};
 use super::tensor_sink::Held;
 use super::tensors::{is_input_norm, is_table, required, shape};
 use super::{Config, Estimate, LoaderOptions};
-use crate::gguf::{Decoder, Event, Limits, Metadata, Split, TensorInfo, TensorType, Value};
+use crate::gguf::{Decoder, Event, Limits, Metadata, Sequence, TensorInfo, TensorType, Value};
 use crate::{Error, Result};
 use std::collections::HashSet;
 
@@ -22,11 +22,7 @@ pub(super) struct Header {
     /// Types of the tensors that are read, with how many there are of each.
     pub(super) types: Vec<(TensorType, usize)>,
     sizes: Sizes,
-    split: Option<Split>,
-    /// The part at hand, from 0.
-    part: u16,
-    /// Tensors of the parts before.
-    earlier: HashSet<String>,
+    files: Sequence,
 }
 
 impl Header {
@@ -42,9 +38,7 @@ impl Header {
             notes: Vec::new(),
             types: Vec::new(),
             sizes: Sizes::default(),
-            split: None,
-            part: 0,
-            earlier: HashSet::new(),
+            files: Sequence::default(),
         }
     }
 
@@ -68,15 +62,14 @@ impl Header {
 
     /// Whether the file at hand is the last one, or the only one.
     pub(super) fn is_last_part(&self) -> bool {
-        self.split.is_none_or(|split| self.part + 1 == split.count)
+        self.files.is_last()
     }
 
     /// As [`Decoder::push`]; metadata and tensor table have been checked when their events come out.
     pub(super) fn push<'a>(&mut self, bytes: &'a [u8]) -> Result<(usize, Event<'a>)> {
         let (taken, event) = self.decoder.push(bytes)?;
         match event {
-            Event::Metadata if self.part == 0 => self.read_metadata()?,
-            Event::Metadata => self.check_part()?,
+            Event::Metadata => self.read_metadata()?,
             Event::Tensors => self.check_tensors()?,
             _ => {}
         }
@@ -85,14 +78,12 @@ impl Header {
 
     /// Begins the next part, when the tensor table of the one at hand is in.
     pub(super) fn next_part(&mut self, file_size: Option<u64>) -> Result<()> {
-        let (Some(config), false) = (&self.config, self.is_last_part()) else {
-            return Err(Error::WrongPart { expected: "the end of the model".to_owned(), found: "one more".to_owned() });
-        };
+        self.files.next(self.decoder.tensors())?;
         let limits = Limits { file_size, ..Limits::default() };
-        let decoder = std::mem::replace(&mut self.decoder, Decoder::of_part(limits, &config.architecture));
-        self.earlier.try_reserve(decoder.tensors().len()).map_err(|_| no_room(decoder.tensors().len()))?;
-        self.earlier.extend(decoder.tensors().iter().map(|info| info.name.clone()));
-        self.part += 1;
+        self.decoder = match &self.config {
+            Some(config) => Decoder::of_part(limits, &config.architecture),
+            None => Decoder::new(limits),
+        };
         Ok(())
     }
 
@@ -105,23 +96,15 @@ impl Header {
 
     /// Whether all files have come.
     pub(super) fn check_parts(&self) -> Result<()> {
-        match self.split {
-            Some(Split { count, .. }) if !self.is_last_part() => {
-                let no = self.part + 1;
-                let name = Split::name("", no.into(), count.into());
-                Err(Error::MissingPart { part: Split::of(no, count), name })
-            }
-            _ => Ok(()),
-        }
+        self.files.finish()
     }
 
     fn read_metadata(&mut self) -> Result<()> {
         self.notes.extend(self.decoder.notes());
         let metadata = self.decoder.metadata_mut();
-        self.split = Split::from_metadata(metadata)?;
-        if let Some(Split { no: no @ 1.., count, .. }) = self.split {
-            let expected = "a whole model, or the first part of one,".to_owned();
-            return Err(Error::WrongPart { expected, found: Split::of(no, count) });
+        self.files.check_metadata(metadata)?;
+        if !self.files.is_first() {
+            return Ok(());
         }
         for text in &self.overrides {
             metadata.apply_override(text)?;
@@ -147,33 +130,6 @@ impl Header {
         Ok(())
     }
 
-    /// A later part must be the one that is due.
-    fn check_part(&mut self) -> Result<()> {
-        self.notes.extend(self.decoder.notes());
-        let Some(first) = self.split else { return Ok(()) };
-        let due = Split { no: self.part, ..first };
-        let found = match Split::from_metadata(self.decoder.metadata())? {
-            Some(found) if found == due => return Ok(()),
-            Some(found) if (found.no, found.count) == (due.no, due.count) => {
-                format!("the same part of a model of {} tensors instead of {}", found.tensors, due.tensors)
-            }
-            Some(found) => Split::of(found.no, found.count),
-            None => "no part of a split model".to_owned(),
-        };
-        Err(Error::WrongPart { expected: Split::of(due.no, due.count), found })
-    }
-
-    /// In a later part, a tensor that does not fit the model of the first means that the part is not of that model.
-    fn of_another(&self, error: Error) -> Error {
-        match self.split {
-            Some(Split { count, .. }) if self.part > 0 => Error::WrongPart {
-                expected: Split::of(self.part, count),
-                found: format!("the same part of another model ({error})"),
-            },
-            _ => error,
-        }
-    }
-
     /// Every tensor must have a place in the graph and its shape, before the long part of the file.
     fn check_tensors(&mut self) -> Result<()> {
         let table = self.decoder.tensors();
@@ -193,32 +149,23 @@ impl Header {
                 }
                 Some(expected) => {
                     let (name, found) = (info.name.clone(), info.dims.clone());
-                    return Err(self.of_another(Error::WrongShape { name, found, expected }));
+                    return Err(self.files.of_another(Error::WrongShape { name, found, expected }));
                 }
-                None => return Err(self.of_another(Error::UnknownTensor { name: info.name.clone() })),
+                None => return Err(self.files.of_another(Error::UnknownTensor { name: info.name.clone() })),
             }
         }
         self.sizes.files += self.decoder.data_size().unwrap_or(0);
-        if self.part == 0 {
+        if self.files.is_first() {
             self.sizes.header = self.decoder.position();
         }
-        if let Some(split) = self.split {
-            let part = Split::of(self.part, split.count);
-            if let Some(info) = table.iter().find(|info| self.earlier.contains(&info.name)) {
-                return Err(Error::TensorInTwoParts { tensor: info.name.clone(), part });
-            }
-            let (found, expected) = ((self.earlier.len() + table.len()) as u64, u64::from(split.tensors));
-            if found > expected || (found < expected && self.is_last_part()) {
-                return Err(Error::WrongTensorCount { part, found, expected });
-            }
-        }
+        self.files.check_tensors(table)?;
         if !self.is_last_part() {
             return Ok(());
         }
         let mut here = HashSet::new();
         here.try_reserve(table.len()).map_err(|_| no_room(table.len()))?;
         here.extend(table.iter().map(|info| info.name.as_str()));
-        let has = |name: &str| here.contains(name) || self.earlier.contains(name);
+        let has = |name: &str| here.contains(name) || self.files.had(name);
         match required(config, has).find(|name| !has(name)) {
             Some(name) => Err(Error::MissingTensor { name }),
             None => Ok(()),

@@ -30,6 +30,7 @@ mod vocabulary;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub(crate) use alphabet::{SPACE, byte_token, shown};
 pub use stop::StopStrings;
 pub use stream::TextStream;
 use vocabulary::{Kind, Vocabulary};

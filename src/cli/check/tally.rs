@@ -105,7 +105,8 @@ mod tests {
 
     fn tally(bytes: &[u8], piece: usize) -> Tally {
         let dims = vec![256, 2];
-        let info = TensorInfo { name: "t".into(), size: bytes.len() as u64, dims, kind: TensorType::I2S, offset: 0 };
+        let info =
+            TensorInfo { name: "t".into(), size: bytes.len() as u64, dims, kind: TensorType::I2S, id: 36, offset: 0 };
         let mut tally = Tally::new(&info).unwrap();
         bytes.chunks(piece).for_each(|part| tally.push(part).unwrap());
         tally
