@@ -3,6 +3,9 @@
 mod bench;
 mod chat;
 mod check;
+mod checkpoint;
+mod compare;
+mod convert;
 mod embed;
 mod fetch;
 mod generate;
@@ -17,6 +20,7 @@ mod perplexity;
 mod place;
 mod prompt;
 mod pull;
+mod repository;
 mod source;
 mod synth;
 mod synth_shape;
@@ -70,6 +74,8 @@ enum Command {
     Pull(pull::Pull),
     /// List or delete what is in the cache of downloaded models.
     Models(models::Models),
+    /// Make a GGUF file of a checkpoint of Hugging Face's libraries.
+    Convert(convert::Convert),
     /// Make a synthetic model of any shape and type, always the same bytes.
     Synth(synth::Synth),
     /// Measure prompt reading and generation.
@@ -150,6 +156,7 @@ impl Command {
             Command::Verify(command) => command.run(),
             Command::Pull(command) => command.run(),
             Command::Models(command) => command.run(),
+            Command::Convert(command) => command.run(),
             Command::Synth(command) => command.run(),
             Command::Bench(command) => command.run(),
         }

@@ -6,8 +6,10 @@ use crate::safetensors::{DType, Header, Index, Tensor};
 use crate::{Error, Result};
 use std::collections::HashMap;
 
-const WHOLE: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
+/// The weights, where they are in one file: it goes before an index, as in transformers.
+pub const WEIGHTS: &str = "model.safetensors";
+/// What names the files of the weights, where they are in several.
+pub const INDEX: &str = "model.safetensors.index.json";
 
 /// All tensors of a checkpoint.
 pub(super) struct Weights {
@@ -31,11 +33,11 @@ impl Weights {
     pub(super) fn read(folder: &mut impl Folder) -> Result<Self> {
         let names: Vec<String> = folder.files().iter().map(|(name, _)| name.clone()).collect();
         let mut weights =
-            Weights { files: Vec::new(), tensors: HashMap::new(), file: WHOLE.to_owned(), notes: Vec::new() };
+            Weights { files: Vec::new(), tensors: HashMap::new(), file: WEIGHTS.to_owned(), notes: Vec::new() };
         match choose(folder, &names)? {
             Files::One(name) => {
-                if name != WHOLE {
-                    weights.notes.push(format!("{name}: the weights are taken from it, there is no {WHOLE}"));
+                if name != WEIGHTS {
+                    weights.notes.push(format!("{name}: the weights are taken from it, there is no {WEIGHTS}"));
                 }
                 for tensor in header(folder, &name)?.tensors {
                     weights.tensors.insert(tensor.name.clone(), (0, tensor));
@@ -49,8 +51,8 @@ impl Weights {
         for name in names.iter().filter(|name| name.ends_with(".safetensors") && !used(name)) {
             weights.notes.push(format!("{name}: it is no part of the checkpoint and passed over"));
         }
-        if weights.file == WHOLE && names.iter().any(|name| name == INDEX) {
-            weights.notes.push(format!("{INDEX}: there is a {WHOLE}, which goes before, as in transformers"));
+        if weights.file == WEIGHTS && names.iter().any(|name| name == INDEX) {
+            weights.notes.push(format!("{INDEX}: there is a {WEIGHTS}, which goes before, as in transformers"));
         }
         Ok(weights)
     }
@@ -154,13 +156,13 @@ pub(super) fn float_type(dtype: DType) -> Option<crate::gguf::TensorType> {
 
 fn choose(folder: &mut impl Folder, names: &[String]) -> Result<Files> {
     let has = |wanted: &str| names.iter().any(|name| name == wanted);
-    if has(WHOLE) {
-        return Ok(Files::One(WHOLE.to_owned()));
+    if has(WEIGHTS) {
+        return Ok(Files::One(WEIGHTS.to_owned()));
     }
     if has(INDEX) {
         return Index::parse(INDEX, &text(folder, INDEX, Index::MAX_SIZE)?).map(Files::Indexed);
     }
-    let none = |reason: &str| Err(bad(WHOLE, "the file", reason));
+    let none = |reason: &str| Err(bad(WEIGHTS, "the file", reason));
     let ending = |end: &str| names.iter().find(|name| name.ends_with(end));
     if has("adapter_config.json") || has("adapter_model.safetensors") {
         return none(
@@ -174,7 +176,7 @@ fn choose(folder: &mut impl Folder, names: &[String]) -> Result<Files> {
         [name] => return Ok(Files::One((*name).clone())),
         [first, ..] => {
             let reason = format!(
-                "it is missing, and so is {WHOLE}, but there are {} files as {first}: fetch the index",
+                "it is missing, and so is {WEIGHTS}, but there are {} files as {first}: fetch the index",
                 others.len()
             );
             return Err(bad(INDEX, "the file", reason));
@@ -184,9 +186,18 @@ fn choose(folder: &mut impl Folder, names: &[String]) -> Result<Files> {
         let reason = format!(
             "there is none, but {name}, a pickle: save the model with save_pretrained(safe_serialization=True)"
         );
-        return Err(bad(WHOLE, "the file", reason));
+        return Err(bad(WEIGHTS, "the file", reason));
     }
     none("there is none: give the folder of a checkpoint, with config.json, tokenizer.json and model.safetensors")
+}
+
+/// The files that a checkpoint's index names.
+///
+/// # Errors
+/// Those of [`Index::parse`], and what `folder` gives.
+pub fn shards(mut folder: impl Folder) -> Result<Vec<String>> {
+    let index = Index::parse(INDEX, &text(&mut folder, INDEX, Index::MAX_SIZE)?)?;
+    Ok(index.files().into_iter().map(str::to_owned).collect())
 }
 
 fn header(folder: &mut impl Folder, file: &str) -> Result<Header> {
@@ -195,7 +206,7 @@ fn header(folder: &mut impl Folder, file: &str) -> Result<Header> {
 }
 
 /// All bytes of a file of text, `limit` at most.
-pub(super) fn text(folder: &mut impl Folder, file: &str, limit: u64) -> Result<Vec<u8>> {
+fn text(folder: &mut impl Folder, file: &str, limit: u64) -> Result<Vec<u8>> {
     let size = folder.files().iter().find(|(name, _)| name == file).map_or(0, |(_, size)| *size);
     if size > limit {
         return Err(bad(file, "the file", format!("it has {size} bytes, the limit is {limit}")));
@@ -205,6 +216,6 @@ pub(super) fn text(folder: &mut impl Folder, file: &str, limit: u64) -> Result<V
     Ok(bytes)
 }
 
-pub(super) fn bad(file: &str, what: &str, reason: impl Into<String>) -> Error {
+fn bad(file: &str, what: &str, reason: impl Into<String>) -> Error {
     Error::BadCheckpoint { file: file.to_owned(), what: what.to_owned(), reason: reason.into() }
 }
