@@ -31,6 +31,7 @@ mod vocabulary;
 pub(crate) mod tests;
 
 pub(crate) use alphabet::{SPACE, byte_token, shown};
+pub(crate) use pre::splitters;
 pub use stop::StopStrings;
 pub use stream::TextStream;
 use vocabulary::{Kind, Vocabulary};

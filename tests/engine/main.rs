@@ -5,6 +5,8 @@ mod common;
 
 #[cfg(not(target_family = "wasm"))]
 mod catalogue;
+mod checkpoint_texts;
+mod checkpoints;
 mod embedding;
 mod estimate;
 mod family;

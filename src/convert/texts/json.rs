@@ -1,13 +1,16 @@
 //! The files themselves: read whole within a limit, told from what downloads leave in their place, and parsed; and keys of
 //! their objects, by type.
 
-use crate::allocate::try_zeroed;
+use crate::allocate::{try_with_capacity, try_zeroed};
 use crate::convert::Folder;
 use crate::{Error, Result};
 use serde_json::{Map, Value};
 
 /// The longest text that is read: tokenizer.json of the largest vocabularies has a third of it.
 const MAX_TEXT: u64 = 128 << 20;
+/// The longest that is parsed into values, which take twenty times their text: tokenizer_config.json with thousands of added tokens has
+/// an eighth of it.
+const MAX_OBJECT: usize = 8 << 20;
 
 /// A checkpoint that is not as it must be.
 pub(super) fn bad(file: &str, what: impl Into<String>, reason: impl Into<String>) -> Error {
@@ -69,6 +72,10 @@ pub(super) fn not_json(file: &str, bytes: &[u8], error: &serde_json::Error) -> E
 /// A file that is one JSON object; `None` if there is no such file.
 pub(super) fn object(folder: &mut impl Folder, file: &str) -> Result<Option<Map<String, Value>>> {
     let Some(bytes) = bytes(folder, file)? else { return Ok(None) };
+    if bytes.len() > MAX_OBJECT {
+        let reason = format!("{} bytes are no such text: at most {MAX_OBJECT} are read", bytes.len());
+        return Err(bad(file, "its bytes", reason));
+    }
     let parsed = serde_json::from_slice(&bytes).or_else(|error| {
         // What Python's json writes for numbers that are none.
         let quoted = quote_python_numbers(&bytes)?;
@@ -93,9 +100,11 @@ fn quote_python_numbers(bytes: &[u8]) -> Result<Option<Vec<u8>>> {
             (b'\\', _) if in_string => at += 1,
             (b'"', _) => in_string = !in_string,
             (_, Some(number)) if !in_string => {
-                let out = out.get_or_insert_default();
-                let more = at - copied + number.len() + 2;
-                crate::allocate::try_reserve(out, more, "config.json")?;
+                if out.is_none() {
+                    // Each of them, of 3 bytes or more, gets two quotes.
+                    out = Some(try_with_capacity(bytes.len() / 3 * 5 + 2, "config.json")?);
+                }
+                let Some(out) = &mut out else { continue };
                 out.extend_from_slice(&bytes[copied..at]);
                 out.push(b'"');
                 out.extend_from_slice(number);
@@ -109,7 +118,6 @@ fn quote_python_numbers(bytes: &[u8]) -> Result<Option<Vec<u8>>> {
         at += 1;
     }
     if let Some(out) = &mut out {
-        crate::allocate::try_reserve(out, bytes.len() - copied, "config.json")?;
         out.extend_from_slice(&bytes[copied..]);
     }
     Ok(out)

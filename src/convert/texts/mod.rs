@@ -7,9 +7,16 @@
 //! chat_template.jinja …                   ──► the chat template
 //! ```
 
+mod card;
 mod config;
 mod json;
+mod pipeline;
 mod rope;
+mod scores;
+mod special;
+mod tables;
+mod template;
+mod tokenizer;
 
 use super::Folder;
 use crate::Result;
@@ -94,6 +101,35 @@ impl Description {
 /// # Errors
 /// As [`Description::read`].
 pub(crate) fn read(folder: &mut impl Folder, description: &Description, rows: u64) -> Result<Texts> {
-    let _ = (folder, description, rows);
-    Err(crate::Error::NotStarted)
+    if rows != description.vocabulary as u64 {
+        let reason = format!("it is {}, the embedding has {rows} rows", description.vocabulary);
+        return Err(json::bad(config::FILE, "`vocab_size`", reason));
+    }
+    let mut metadata = description.metadata.clone();
+    let mut notes = description.notes.clone();
+    card::read(folder, &mut metadata)?;
+    let said = json::object(folder, special::TOKENIZER_CONFIG)?;
+    let tokenizer = tokenizer::read(folder, rows, &mut metadata, &mut notes)?;
+    if said.is_none() {
+        notes.push(format!(
+            "no {}: special tokens are those of {}, and a chat template that it may have had is missing",
+            special::TOKENIZER_CONFIG,
+            config::FILE
+        ));
+    }
+    special::read(folder, &description.config, said.as_ref(), &tokenizer, &mut metadata, &mut notes)?;
+    template::read(folder, said.as_ref(), &mut metadata, &mut notes)?;
+    // The readers have the last word.
+    crate::model::Config::from_metadata(&metadata)
+        .map_err(|e| json::bad(config::FILE, "as a GGUF's keys", e.to_string()))?;
+    built(&metadata)?;
+    Ok(Texts { metadata, notes })
+}
+
+/// The tokenizer that a GGUF of this metadata has.
+fn built(metadata: &Metadata) -> Result<crate::tokenizer::Tokenizer> {
+    crate::tokenizer::Tokenizer::from_metadata(metadata).map_err(|error| match error {
+        crate::Error::OutOfMemory { .. } => error,
+        error => json::bad(tokenizer::FILE, "as a GGUF's tables", error.to_string()),
+    })
 }
