@@ -417,6 +417,15 @@ fn the_licence_is_that_of_the_card() {
     }
 }
 
+#[test]
+fn the_card_may_have_a_name() {
+    let mut files = s1a();
+    files.put("README.md", "---\nname: Stories, small\ndescription: 'Of a fox: and more.'\n---\n");
+    let (m, _) = read(files).unwrap();
+    assert_eq!(m.str("general.name").unwrap(), Some("Stories, small"));
+    assert_eq!(m.str("general.description").unwrap(), Some("Of a fox: and more."));
+}
+
 /// Rotary angles: scaled by keys, or by tensors that the file gets.
 #[test]
 fn rotary_scaling_becomes_keys_and_tensors() {

@@ -1,4 +1,4 @@
-//! README.md's front matter, which says the licence.
+//! README.md's front matter, which says the licence, and may say a name and what the model is.
 
 use crate::Result;
 use crate::convert::Folder;
@@ -9,7 +9,7 @@ const FILE: &str = "README.md";
 const MOST: u64 = 64 << 10;
 const LONGEST: usize = 200;
 
-/// Sets `general.license` and what goes with it. A card that can't be read says nothing.
+/// Sets `general.license`, `general.name` and the like. A card that can't be read says nothing.
 pub(super) fn read(folder: &mut impl Folder, m: &mut Metadata) -> Result<()> {
     let Some((_, size)) = folder.files().iter().find(|(name, _)| name == FILE) else { return Ok(()) };
     let mut bytes = crate::allocate::try_zeroed((*size).min(MOST) as usize, FILE)?;
@@ -22,6 +22,9 @@ pub(super) fn read(folder: &mut impl Folder, m: &mut Metadata) -> Result<()> {
     for line in lines.take_while(|line| line.trim_end() != "---") {
         let Some((key, value)) = line.split_once(':') else { continue };
         let key = match key {
+            // As llama.cpp's converters take them.
+            "name" | "model_name" => "general.name",
+            "description" | "model_description" => "general.description",
             "license" => "general.license",
             "license_name" => "general.license.name",
             "license_link" => "general.license.link",
