@@ -6,6 +6,7 @@ use b158::convert::{Converter, Options};
 use b158::gguf::Metadata;
 use b158::tokenizer::{Special, Tokenizer};
 use b158::{Error, Result};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 #[cfg(target_family = "wasm")]
@@ -140,8 +141,8 @@ fn what_the_graph_has_not_is_refused() {
         (json!({ "num_hidden_layers": 0 }), &["`num_hidden_layers`"]),
         (json!({ "hidden_size": "256" }), &["`hidden_size`", "whole number"]),
         (json!({ "hidden_size": null }), &["`hidden_size`", "missing"]),
-        (json!({ "num_attention_heads": 3 }), &["`num_key_value_heads`", "3 heads"]),
-        (json!({ "num_attention_heads": 3, "num_key_value_heads": 3 }), &["`num_attention_heads`", "256"]),
+        (json!({ "num_key_value_heads": 3 }), &["`num_key_value_heads`", "4 heads"]),
+        (json!({ "num_attention_heads": 3 }), &["`num_attention_heads`", "256", "`head_dim`"]),
         (json!({ "rms_norm_eps": -1 }), &["`rms_norm_eps`", "above zero"]),
         (json!({ "vocab_size": 300 }), &["`vocab_size`", "300", "288 rows"]),
         (json!({ "rope_parameters": { "rope_theta": 10000.0 } }), &["`rope_theta`", "500000", "10000"]),
@@ -273,7 +274,7 @@ fn the_vocabulary_has_a_token_for_each_row() {
     let tokens = m.strings("tokenizer.ggml.tokens").unwrap().unwrap();
     assert_eq!((tokens.len(), tokens.get(286).as_deref()), (288, Some("[PAD286]")));
     assert_eq!(ids(&m), expected);
-    assert_told(&notes.concat(), &[TOKENIZER, "1 rows", "286"]);
+    assert_told(&notes.concat(), &[TOKENIZER, "1 of the embedding's 288 rows", "286"]);
     // More: tokens without a row.
     let mut more = s1a();
     more.edit(TOKENIZER, |t| {
@@ -312,10 +313,40 @@ fn tokenizers_of_other_kinds_are_refused_by_name() {
     let mut split = s1a();
     split.edit(TOKENIZER, |t| t["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = json!(r"\p{Han}+|\s+|."));
     refused(split, &[TOKENIZER, "`pre_tokenizer`", r"\p{Han}+|\s+|.", "llama-bpe"]);
-    refused(with(s1a(), TOKENIZER, json!({ "pre_tokenizer": null, "decoder": null })), &[TOKENIZER, "`pre_tokenizer`"]);
+    refused(with(s1a(), TOKENIZER, json!({ "pre_tokenizer": null })), &[TOKENIZER, "`pre_tokenizer`"]);
     let mut normalized = s1a();
     normalized.edit(TOKENIZER, |t| t["normalizer"] = json!({ "type": "NFC" }));
     assert_told(&read(normalized).unwrap().1.concat(), &[TOKENIZER, "NFC"]);
+}
+
+/// Whether pieces that are tokens are taken whole goes with the splitter's name, where it makes a difference.
+#[test]
+fn ignored_merges_choose_the_splitters_name() {
+    let pre = |edit: &dyn Fn(&mut Value)| {
+        let mut files = s1a();
+        files.edit(TOKENIZER, |t| edit(&mut t["model"]));
+        let (m, notes) = read(files).unwrap();
+        (m.str("tokenizer.ggml.pre").unwrap().unwrap().to_owned(), notes)
+    };
+    let without_merge = |model: &mut Value| {
+        model["merges"].as_array_mut().unwrap().pop();
+    };
+    assert_eq!(pre(&|_| ()), ("llama-bpe".to_owned(), vec![]));
+    assert_eq!(pre(&|model| model["ignore_merges"] = json!(false)), ("llama-bpe".to_owned(), vec![]));
+    assert_eq!(pre(&without_merge), ("llama-bpe".to_owned(), vec![]));
+    let both = |model: &mut Value| {
+        without_merge(model);
+        model["ignore_merges"] = json!(false);
+    };
+    assert_eq!(pre(&both), ("smaug-bpe".to_owned(), vec![]));
+    let mut files = s1a();
+    files.edit(TOKENIZER, |t| {
+        without_merge(&mut t["model"]);
+        t["pre_tokenizer"] = json!({ "type": "ByteLevel", "add_prefix_space": false, "use_regex": true });
+    });
+    let (m, notes) = read(files).unwrap();
+    assert_eq!(m.str("tokenizer.ggml.pre").unwrap(), Some("gpt-2"));
+    assert_told(&notes.concat(), &[TOKENIZER, "`model.ignore_merges`", "gpt-2"]);
 }
 
 /// ▁ for spaces, bytes for what is no token: GGUF's kind `llama`, whose scores are the merges' ranks.
@@ -491,4 +522,30 @@ fn the_activation_tells_the_two_bitnets_apart() {
     }
     let (_, notes) = read(with(s1c(), CONFIG, json!({ "hidden_act": "relu2" }))).unwrap();
     assert_told(&notes.concat(), &["`hidden_act`", "relu2", "SiLU"]);
+}
+
+/// Whatever a byte of the texts becomes, and wherever they end: taken, or refused with a file's name, and never a panic.
+#[test]
+fn any_damage_is_taken_or_refused() {
+    let files = [CONFIG, GENERATION, TOKENIZER, TOKENIZER_CONFIG];
+    let config = ProptestConfig {
+        cases: if crate::common::wide() { 4000 } else { 200 },
+        failure_persistence: None,
+        ..Default::default()
+    };
+    let (places, damages) = ((0..files.len(), any::<prop::sample::Index>()), any::<Option<u8>>());
+    proptest!(config, |((file, at) in places, damage in damages)| {
+        let mut damaged = s1a();
+        let mut bytes = damaged.get(files[file]).to_vec();
+        let at = at.index(bytes.len());
+        match damage {
+            Some(byte) => bytes[at] = byte,
+            None => bytes.truncate(at),
+        }
+        damaged.put(files[file], bytes);
+        if let Err(error) = read(damaged) {
+            let error = error.to_string();
+            prop_assert!(error.contains(".json: ") || error.starts_with("model.safetensors: "), "{error}");
+        }
+    });
 }

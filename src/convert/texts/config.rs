@@ -23,6 +23,7 @@ struct Class {
     activation: &'static str,
     rms_epsilon: f64,
     rope_theta: f64,
+    context: u32,
     /// What it has besides `hidden_size / num_attention_heads`.
     head_dim: Option<u32>,
     tied: Option<bool>,
@@ -30,12 +31,12 @@ struct Class {
 
 #[rustfmt::skip]
 const CLASSES: [Class; 5] = [
-    Class { name: "BitNetForCausalLM",  model_type: Some("bitnet"),  gguf: "bitnet-b1.58", activation: "relu2", rms_epsilon: 1e-5, rope_theta: 500_000.0, head_dim: None,      tied: None },
+    Class { name: "BitNetForCausalLM",  model_type: Some("bitnet"),  gguf: "bitnet-b1.58", activation: "relu2", rms_epsilon: 1e-5, rope_theta: 500_000.0, context: 2048,   head_dim: None,      tied: None },
     // 1bitLLM's spelling, whose gate is SiLU; some copies of 2B-4T have it too.
-    Class { name: "BitnetForCausalLM",  model_type: None,            gguf: "bitnet",       activation: "silu",  rms_epsilon: 1e-6, rope_theta: 10_000.0,  head_dim: None,      tied: None },
-    Class { name: "LlamaForCausalLM",   model_type: Some("llama"),   gguf: "llama",        activation: "silu",  rms_epsilon: 1e-6, rope_theta: 10_000.0,  head_dim: None,      tied: None },
-    Class { name: "Qwen3ForCausalLM",   model_type: Some("qwen3"),   gguf: "qwen3",        activation: "silu",  rms_epsilon: 1e-6, rope_theta: 10_000.0,  head_dim: Some(128), tied: None },
-    Class { name: "MiniCPMForCausalLM", model_type: Some("minicpm"), gguf: "minicpm",      activation: "silu",  rms_epsilon: 1e-6, rope_theta: 10_000.0,  head_dim: None,      tied: Some(true) },
+    Class { name: "BitnetForCausalLM",  model_type: None,            gguf: "bitnet",       activation: "silu",  rms_epsilon: 1e-6, rope_theta: 10_000.0,  context: 2048,   head_dim: None,      tied: None },
+    Class { name: "LlamaForCausalLM",   model_type: Some("llama"),   gguf: "llama",        activation: "silu",  rms_epsilon: 1e-6, rope_theta: 10_000.0,  context: 2048,   head_dim: None,      tied: None },
+    Class { name: "Qwen3ForCausalLM",   model_type: Some("qwen3"),   gguf: "qwen3",        activation: "silu",  rms_epsilon: 1e-6, rope_theta: 10_000.0,  context: 32_768, head_dim: Some(128), tied: None },
+    Class { name: "MiniCPMForCausalLM", model_type: Some("minicpm"), gguf: "minicpm",      activation: "silu",  rms_epsilon: 1e-6, rope_theta: 10_000.0,  context: 2048,   head_dim: None,      tied: Some(true) },
 ];
 
 /// Keys of the graph by their GGUF names.
@@ -70,7 +71,16 @@ pub(super) fn read(folder: &mut impl Folder) -> Result<Description> {
     let heads = config.require_count("num_attention_heads", MAX_WIDTH)?;
     let kv_heads = config.count("num_key_value_heads", MAX_WIDTH)?.unwrap_or(heads);
     let layers = config.require_count("num_hidden_layers", MAX_LAYERS)?;
-    let context = config.require_count("max_position_embeddings", MAX_CONTEXT)?;
+    let context = match config.count("max_position_embeddings", MAX_CONTEXT)? {
+        Some(context) => context,
+        None => {
+            notes.push(format!(
+                "{FILE}: `max_position_embeddings` is missing: it is {}, as in transformers",
+                class.context
+            ));
+            class.context
+        }
+    };
     if heads % kv_heads != 0 {
         return Err(config.bad("num_key_value_heads", format!("{kv_heads} does not divide the {heads} heads")));
     }

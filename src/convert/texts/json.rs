@@ -66,6 +66,8 @@ pub(super) fn not_json(file: &str, bytes: &[u8], error: &serde_json::Error) -> E
         _ if error.is_eof() => "it is cut short: download it again",
         _ => "download it again, or mend it",
     };
+    // It may quote the file.
+    let error: String = error.to_string().chars().take(200).collect();
     bad(file, "its JSON", format!("{error}; {hint}"))
 }
 

@@ -5,7 +5,7 @@ use super::json::unsupported;
 use super::tables::Tables;
 use super::tokenizer::FILE;
 use crate::Result;
-use crate::tokenizer::{SPACE, shown, splitters};
+use crate::tokenizer::{Named, SPACE, shown, splitters};
 use serde_json::Value;
 
 /// The expression of ByteLevel, which is GPT-2's.
@@ -14,7 +14,7 @@ const GPT_2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}
 /// The steps of a normalizer, pre-tokenizer or post-processor, sequences flattened.
 pub(super) fn steps(value: Option<&Value>) -> Vec<&Value> {
     fn flatten<'v>(value: &'v Value, steps: &mut Vec<&'v Value>) {
-        let lists = ["normalizers", "pretokenizers", "processors", "decoders"];
+        let lists = ["normalizers", "pretokenizers", "processors"];
         match lists.iter().find_map(|list| value.get(list)?.as_array()).filter(|_| kind(value) == "Sequence") {
             Some(list) => list.iter().for_each(|step| flatten(step, steps)), // serde_json bounds the depth
             None if value.is_null() => {}
@@ -40,7 +40,7 @@ fn text<'v>(step: &'v Value, key: &str) -> Option<&'v str> {
 
 /// Whether bytes become letters of GPT-2's alphabet.
 pub(super) fn is_byte_level(tables: &Tables) -> bool {
-    [&tables.pre_tokenizer, &tables.decoder].into_iter().any(|part| has(part.as_ref(), "ByteLevel"))
+    has(tables.pre_tokenizer.as_ref(), "ByteLevel")
 }
 
 /// Whether spaces become ▁.
@@ -84,8 +84,8 @@ fn shown_kind(step: &Value) -> String {
     shown(kind(step))
 }
 
-/// `tokenizer.ggml.pre`.
-pub(super) fn byte_level(tables: &Tables, ignore_merges: bool, notes: &mut Vec<String>) -> Result<&'static str> {
+/// Splitters by the expressions that tokenizer.json has, the best-known first; at least one.
+pub(super) fn byte_level(tables: &Tables, notes: &mut Vec<String>) -> Result<Vec<Named>> {
     for step in steps(tables.normalizer.as_ref()) {
         notes.push(format!(
             "{FILE}: `normalizer`: {} is not done to texts here, nor by other readers of GGUF",
@@ -129,20 +129,13 @@ pub(super) fn byte_level(tables: &Tables, ignore_merges: bool, notes: &mut Vec<S
             passes.pop();
         }
     }
-    let same =
-        || splitters().filter(|splitter| splitter.passes.iter().map(|pass| canonical(pass)).eq(passes.iter().cloned()));
-    if let Some(splitter) = same().find(|splitter| splitter.ignore_merges == ignore_merges) {
-        return Ok(splitter.name);
-    }
-    let Some(splitter) = same().next() else {
+    let is_same = |named: &Named| named.passes.iter().map(|pass| canonical(pass)).eq(passes.iter().cloned());
+    let same: Vec<Named> = splitters().filter(is_same).collect();
+    if same.is_empty() {
         let shown: Vec<String> = steps(tables.pre_tokenizer.as_ref()).into_iter().map(shown_step).collect();
         return Err(unknown(&shown.join(", then ")));
-    };
-    notes.push(format!(
-        "{FILE}: `model.ignore_merges` is {ignore_merges}, GGUF's splitter {} has {}: pieces that are tokens as a whole may become others",
-        splitter.name, splitter.ignore_merges
-    ));
-    Ok(splitter.name)
+    }
+    Ok(same)
 }
 
 fn unknown(what: &str) -> crate::Error {
@@ -211,10 +204,11 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn pre(pre_tokenizer: Value, ignore_merges: bool) -> (Result<&'static str>, Vec<String>) {
+    fn pre(pre_tokenizer: Value) -> (Result<Vec<&'static str>>, Vec<String>) {
         let tables = json!({ "model": {}, "pre_tokenizer": pre_tokenizer });
         let mut notes = Vec::new();
-        (byte_level(&serde_json::from_value(tables).unwrap(), ignore_merges, &mut notes), notes)
+        let found = byte_level(&serde_json::from_value(tables).unwrap(), &mut notes);
+        (found.map(|found| found.into_iter().map(|named| named.name).collect()), notes)
     }
 
     fn split(regex: &str) -> Value {
@@ -232,23 +226,22 @@ mod tests {
         let qwen = llama.replace("{1,3}", "");
         let byte_level = json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true });
         let digits = json!({ "type": "Digits", "individual_digits": true });
-        for (rules, ignore_merges, name) in [
-            (split(llama), true, "llama-bpe"),
-            (split(llama), false, "smaug-bpe"),
-            (split(cl100k), true, "llama-bpe"),
-            (split(&qwen), false, "qwen2"),
-            (byte_level.clone(), false, "gpt-2"),
-            (json!({ "type": "Sequence", "pretokenizers": [digits, byte_level] }), false, "smollm"),
+        for (rules, names) in [
+            (split(llama), &["llama-bpe", "smaug-bpe"][..]),
+            (split(cl100k), &["llama-bpe", "smaug-bpe"]),
+            (split(&qwen), &["qwen2"]),
+            (byte_level.clone(), &["gpt-2"]),
+            (json!({ "type": "Sequence", "pretokenizers": [digits, byte_level] }), &["smollm"]),
         ] {
-            let (found, notes) = pre(rules, ignore_merges);
-            assert_eq!((found.unwrap(), notes), (name, vec![]));
+            let (found, notes) = pre(rules);
+            assert_eq!((found.unwrap(), notes), (names.to_vec(), vec![]));
         }
     }
 
     #[test]
     fn an_unknown_splitter_is_shown() {
         for rules in [split(r"\p{Han}+|."), json!({ "type": "Whitespace" }), json!({ "type": "UnicodeScripts" })] {
-            let error = pre(rules.clone(), false).0.unwrap_err().to_string();
+            let error = pre(rules.clone()).0.unwrap_err().to_string();
             let told = if kind(&rules) == "Sequence" { r"\p{Han}+|." } else { kind(&rules) };
             assert!(error.starts_with("tokenizer.json: `pre_tokenizer`: ") && error.contains(told), "{error}");
         }
@@ -262,16 +255,14 @@ mod tests {
             { "type": "Digits", "individual_digits": true },
             { "type": "Split", "pattern": { "Regex": "[0-9][0-9][0-9]" }, "behavior": "Isolated", "invert": false },
         ]);
-        for (ignore_merges, name) in [(false, "falcon3"), (true, "falcon_e")] {
-            let (found, notes) = pre(json!({ "type": "Sequence", "pretokenizers": steps }), ignore_merges);
-            assert_eq!((found.unwrap(), notes.len()), (name, 1));
-        }
+        let (found, notes) = pre(json!({ "type": "Sequence", "pretokenizers": steps }));
+        assert_eq!((found.unwrap(), notes.len()), (vec!["falcon3", "falcon_e"], 1));
     }
 
     #[test]
     fn what_is_not_done_to_texts_is_told() {
-        let (found, notes) = pre(json!({ "type": "ByteLevel", "add_prefix_space": true }), true);
-        assert_eq!(found.unwrap(), "gpt-2");
-        assert!(notes[0].contains("add_prefix_space") && notes[1].contains("ignore_merges"), "{notes:?}");
+        let (found, notes) = pre(json!({ "type": "ByteLevel", "add_prefix_space": true }));
+        assert_eq!(found.unwrap(), ["gpt-2"]);
+        assert!(notes[0].contains("add_prefix_space"), "{notes:?}");
     }
 }

@@ -19,7 +19,6 @@ pub(super) struct Tables {
     pub(super) normalizer: Option<Value>,
     pub(super) pre_tokenizer: Option<Value>,
     pub(super) post_processor: Option<Value>,
-    pub(super) decoder: Option<Value>,
     pub(super) model: Model,
 }
 

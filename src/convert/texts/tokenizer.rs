@@ -81,12 +81,11 @@ pub(super) fn read(
     let no_merges = Merges::default();
     let list = tables.model.merges.as_ref().unwrap_or(&no_merges);
     let text = |value: &str| Value::String(value.to_owned());
+    let mut splitters = Vec::new();
     match kind {
         Kind::ByteLevel => {
             m.insert("tokenizer.ggml.model", text("gpt2"));
-            let ignore_merges = tables.model.ignore_merges.unwrap_or_default();
-            let pre = pipeline::byte_level(&tables, ignore_merges, notes)?;
-            m.insert("tokenizer.ggml.pre", text(pre));
+            splitters = pipeline::byte_level(&tables, notes)?;
             m.insert("tokenizer.ggml.merges", Value::Array(Array::Strings(merges(list)?)));
         }
         Kind::SentencePiece => {
@@ -99,6 +98,21 @@ pub(super) fn read(
     }
     m.insert("tokenizer.ggml.tokens", Value::Array(Array::Strings(tokens.texts.try_clone(FILE)?)));
     m.insert("tokenizer.ggml.token_type", Value::Array(Array::I32(crate::allocate::try_copy(&tokens.types, FILE)?)));
+    if let Some(best) = splitters.first() {
+        m.insert("tokenizer.ggml.pre", text(best.name));
+        let ignore_merges = tables.model.ignore_merges.unwrap_or_default();
+        // They differ in nothing else. The best-known name is the one that all readers know.
+        if best.ignore_merges != ignore_merges && !super::built(m)?.merges_make_every_token() {
+            match splitters.iter().find(|splitter| splitter.ignore_merges == ignore_merges) {
+                Some(splitter) => m.insert("tokenizer.ggml.pre", text(splitter.name)),
+                None => notes.push(format!(
+                    "{FILE}: `model.ignore_merges` is {ignore_merges}, with GGUF's splitter {} it is {}: pieces that are tokens as a \
+                     whole may become others",
+                    best.name, best.ignore_merges
+                )),
+            }
+        }
+    }
     Ok(Tokenizer { tokens, post_processor: tables.post_processor })
 }
 
@@ -241,7 +255,7 @@ fn tokens(tables: &Tables, kind: Kind, rows: u64, notes: &mut Vec<String>) -> Re
     }
     if let (count @ 1.., last) = missing {
         notes.push(format!(
-            "{FILE}: {count} rows of the embedding have no token, the last of them {last}: they become tokens that no text has"
+            "{FILE}: {count} of the embedding's {rows} rows have no token, the last of them {last}: they get tokens that no text becomes"
         ));
     }
     Ok(found)
