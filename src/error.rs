@@ -102,6 +102,12 @@ pub enum Error {
         "the split model has {found} tensors up to {part}, `split.tensors.count` is {expected}: the files are not of one model"
     )]
     WrongTensorCount { part: String, found: u64, expected: u64 },
+    /// A tensor, or a model's key-values, that no part of a split model may hold.
+    #[error("{what} takes a part of {needed} bytes, a part may have {most}: allow larger parts")]
+    TooLargeForPart { what: String, needed: u64, most: u64 },
+    /// What is wrong with one of a model's files. `file` is its name, without its folder.
+    #[error("{file}: {error}")]
+    InFile { file: String, error: Box<Error> },
     /// A call to the writer that does not fit what was declared.
     #[error("cannot write {what}: {reason}")]
     BadWrite { what: String, reason: String },
@@ -246,6 +252,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// The same, of this file.
+    pub(crate) fn in_file(self, name: &str) -> Self {
+        Error::InFile { file: name.to_owned(), error: Box::new(self) }
+    }
+
     /// A short name for programs: the `code` of the npm package's `BitNetError`.
     pub fn code(&self) -> &'static str {
         use Error::*;
@@ -297,7 +308,9 @@ impl Error {
             OutOfMemory { .. } | DoesNotFit { .. } => "out-of-memory",
             PromptTooLong { .. } | SessionTooLong { .. } => "context-overflow",
             UnknownBackend { .. } => "unsupported-browser",
+            InFile { error, .. } => error.code(),
             BadWrite { .. }
+            | TooLargeForPart { .. }
             | BadAddress { .. }
             | WrongPart { .. }
             | BadOverride { .. }

@@ -16,12 +16,15 @@ mod load;
 mod logits;
 mod models;
 mod output;
+mod pack;
+mod parts;
 mod perplexity;
 mod place;
 mod prompt;
 mod pull;
 mod repository;
 mod source;
+mod split;
 mod synth;
 mod synth_shape;
 mod synth_tokenizer;
@@ -76,6 +79,12 @@ enum Command {
     Models(models::Models),
     /// Make a GGUF file of a checkpoint of Hugging Face's libraries.
     Convert(convert::Convert),
+    /// Make a GGUF smaller.
+    Pack(pack::Pack),
+    /// Split a GGUF into parts of a given size.
+    Split(split::Split),
+    /// Join the parts of a split GGUF.
+    Merge(split::Merge),
     /// Make a synthetic model of any shape and type, always the same bytes.
     Synth(synth::Synth),
     /// Measure prompt reading and generation.
@@ -157,6 +166,9 @@ impl Command {
             Command::Pull(command) => command.run(),
             Command::Models(command) => command.run(),
             Command::Convert(command) => command.run(),
+            Command::Pack(command) => command.run(),
+            Command::Split(command) => command.run(),
+            Command::Merge(command) => command.run(),
             Command::Synth(command) => command.run(),
             Command::Bench(command) => command.run(),
         }

@@ -154,7 +154,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Outcome {
 pub(crate) fn stream<S>(
     source: &mut S,
     next: impl for<'a> Fn(&'a mut S) -> b158::Result<Option<&'a [u8]>>,
-    output: &mut Output,
+    output: &mut impl Write,
     bar: &ProgressBar,
 ) -> Outcome {
     interrupt::listen();

@@ -12,7 +12,11 @@
 
 mod converter;
 mod encode;
+mod gguf;
+mod pack;
 mod plan;
+mod rewrite;
+mod split;
 mod tensor;
 mod ternary;
 mod texts;
@@ -20,11 +24,14 @@ mod weights;
 
 pub use converter::{Converter, Options};
 pub use encode::{DenseType, LinearType, TernaryEncoder};
+pub use gguf::Gguf;
+pub use pack::Packed;
+pub use rewrite::{Plan, Rewriter};
 pub use weights::{INDEX, WEIGHTS, shards};
 
 use crate::Result;
 
-/// A checkpoint's files: names without folders, with sizes; read at any place.
+/// The files of a checkpoint, or of a GGUF's parts: names without folders, with sizes; read at any place.
 pub trait Folder {
     /// All files, in any order: also those that no converter has use for, which it may have to speak of.
     fn files(&self) -> &[(String, u64)];

@@ -90,6 +90,15 @@ impl TernaryMatrix {
         }
     }
 
+    /// Takes this scale where the matrix has 1 so far; whether it has.
+    pub(crate) fn take_scale(&mut self, scale: f32) -> bool {
+        let has_one = self.scales == Scales::Matrix(1.0);
+        if has_one {
+            self.scales = Scales::Matrix(scale);
+        }
+        has_one
+    }
+
     /// Whether activations have a scale for each 32 columns: [`groups`].
     pub fn in_groups(&self) -> bool {
         matches!(self.scales, Scales::Groups { .. })

@@ -8,6 +8,7 @@ use super::half::{HALVES, Widen};
 use super::layout::{COL_STEP, GROUP};
 use crate::blocks::{i2_s, ptq1_0, q1_0, q2_0, tq1_0, tq2_0};
 use crate::gguf::TensorType;
+use std::array::from_fn;
 use std::mem::MaybeUninit;
 
 /// How a file packs ternary codes.
@@ -148,27 +149,23 @@ pub(super) fn pack_rows(packing: Packing, rows: [&[u8]; GROUP], out: &mut [u8]) 
             }
         }
         Packing::Tq1 => {
-            let mut codes = [[0; tq1_0::BLOCK]; GROUP];
+            let blocks = rows.map(|row| row.as_chunks::<{ tq1_0::BYTES }>().0);
             for (i, out) in out.as_chunks_mut::<{ tq1_0::BLOCK }>().0.iter_mut().enumerate() {
-                for (codes, row) in codes.iter_mut().zip(rows) {
-                    tq1_0::decode(&row.as_chunks().0[i], codes);
-                }
-                let [a, b, c, d] = &codes;
-                for l in 0..tq1_0::BLOCK {
-                    out[l] = a[l] | b[l] << 2 | c[l] << 4 | d[l] << 6;
-                }
+                let (first, rest) = out.split_at_mut(160);
+                let (second, last) = rest.split_at_mut(80);
+                pack_digits::<32>(from_fn(|r| &blocks[r][i][..32]), first);
+                pack_digits::<16>(from_fn(|r| &blocks[r][i][32..48]), second);
+                pack_few_digits::<4, 16>(from_fn(|r| &blocks[r][i][48..]), last);
             }
         }
         Packing::Ptq1 => {
-            let mut codes = [[0; ptq1_0::BLOCK]; GROUP];
+            let blocks = rows.map(|row| row.as_chunks::<{ ptq1_0::BYTES }>().0);
             for (i, out) in out.as_chunks_mut::<{ ptq1_0::BLOCK }>().0.iter_mut().enumerate() {
-                for (codes, row) in codes.iter_mut().zip(rows) {
-                    ptq1_0::decode(&row.as_chunks().0[i], codes);
-                }
-                let [a, b, c, d] = &codes;
-                for l in 0..ptq1_0::BLOCK {
-                    out[l] = a[l] | b[l] << 2 | c[l] << 4 | d[l] << 6;
-                }
+                let (first, rest) = out.split_at_mut(80);
+                let (second, last) = rest.split_at_mut(40);
+                pack_digits::<16>(from_fn(|r| &blocks[r][i][..16]), first);
+                pack_few_digits::<8, 32>(from_fn(|r| &blocks[r][i][16..24]), second);
+                pack_few_digits::<2, 8>(from_fn(|r| &blocks[r][i][24..]), last);
             }
         }
         Packing::Q1 => {
@@ -186,6 +183,59 @@ pub(super) fn pack_rows(packing: Packing, rows: [&[u8]; GROUP], out: &mut [u8]) 
         Packing::LongQ2 => threes[0] |= pack_pairs::<{ q2_0::LONG_BLOCK }, { q2_0::LONG_BYTES }>(rows, out),
     }
     threes.iter().fold(0, |all, threes| all | threes) == 0
+}
+
+/// Four rows of `W` bytes of base-3 digits: each digit of all bytes is `W` columns.
+///
+/// The digit is what 3·byte has above its low 8 bits, and these are the next byte. Comparisons give it without more than 8
+/// bits: with the top bit turned, which tripling leaves turned, as signed ones, for which every processor has an instruction.
+#[inline(always)]
+fn pack_digits<const W: usize>(rows: [&[u8]; GROUP], out: &mut [u8]) {
+    let mut left: [[i8; W]; GROUP] = from_fn(|r| turned(rows[r]));
+    for out in out.as_chunks_mut::<W>().0 {
+        let mut codes = [0; W];
+        for left in left.iter_mut().rev() {
+            for l in 0..W {
+                codes[l] = codes[l] << 2 | digit(&mut left[l]);
+            }
+        }
+        *out = codes;
+    }
+}
+
+/// The same of so few bytes that the four rows, of `ALL` bytes together, are unpacked side by side.
+#[inline(always)]
+fn pack_few_digits<const W: usize, const ALL: usize>(rows: [&[u8]; GROUP], out: &mut [u8]) {
+    let mut left = [0; ALL];
+    for (left, row) in left.as_chunks_mut::<W>().0.iter_mut().zip(rows) {
+        *left = turned(row);
+    }
+    for out in out.as_chunks_mut::<W>().0 {
+        let mut digits = [0; ALL];
+        for l in 0..ALL {
+            digits[l] = digit(&mut left[l]);
+        }
+        for l in 0..W {
+            out[l] = digits[l] | digits[W + l] << 2 | digits[2 * W + l] << 4 | digits[3 * W + l] << 6;
+        }
+    }
+}
+
+#[inline(always)]
+fn turned<const W: usize>(bytes: &[u8]) -> [i8; W] {
+    let mut out = [0; W];
+    for (out, byte) in out.iter_mut().zip(&bytes[..W]) {
+        *out = (byte ^ 0x80) as i8;
+    }
+    out
+}
+
+/// The next digit of a byte with its top bit turned.
+#[inline(always)]
+fn digit(left: &mut i8) -> u8 {
+    let digit = u8::from(*left >= (86 ^ 0x80u8) as i8) + u8::from(*left >= (171 ^ 0x80u8) as i8);
+    *left = left.wrapping_add(*left).wrapping_add(*left);
+    digit
 }
 
 /// Rows whose bytes hold four columns each, one after the other: Q2_0. Not 0 if a code is 3.

@@ -408,12 +408,19 @@ impl Take {
     /// A matrix, with what may be kept beside it.
     fn linear(&mut self, name: &str) -> Result<ScaledLinear> {
         let weight = format!("{name}.weight");
-        let linear = match self.0.remove(&weight) {
+        let mut linear = match self.0.remove(&weight) {
             Some(Tensor::Ternary(matrix)) => Linear::Ternary(matrix),
             Some(Tensor::Dense(matrix)) => Linear::Dense(matrix),
             _ => return Err(Error::MissingTensor { name: weight }),
         };
-        let scale = self.optional(&format!("{name}.scale")).and_then(|values| values.first().copied());
+        let mut scale = self.optional(&format!("{name}.scale")).and_then(|values| values.first().copied());
+        // Of a packed file: the blocks hold 1 in place of a scale that they have no digits for. Times 1 is exact, so the results
+        // are the same, and the model is the one that it was before it was packed.
+        if let (Linear::Ternary(matrix), Some(beside)) = (&mut linear, scale)
+            && matrix.take_scale(beside)
+        {
+            scale = None;
+        }
         Ok(ScaledLinear { norm: self.optional(&format!("{name}_norm_in.weight")), linear, scale })
     }
 }

@@ -43,6 +43,7 @@ pub use kv_cache::{KvCache, KvType};
 pub use loader::{EmbeddingType, Loaded, Loader, LoaderOptions};
 pub use memory::{Estimate, WASM_LIMIT};
 pub use rope_scaling::RopeScaling;
+pub(crate) use tensors::is_table;
 pub use weights::{Embedding, Layer, Linear, ScaledLinear, Weights};
 
 #[cfg(target_family = "wasm")]

@@ -227,6 +227,8 @@ enum TernaryScales {
     Blocks {
         /// The scale that all blocks have shared so far; a block of zeros agrees with any.
         shared: Option<f16>,
+        /// That of the first block, which counts where all are zeros: it may be negative, as zeros may.
+        first: f16,
         /// One scale a block, from the first disagreement on.
         each: Vec<f32>,
     },
@@ -250,7 +252,9 @@ impl TernarySink {
             scales: match packing {
                 Packing::I2S => TernaryScales::Tail(try_with_capacity(i2_s::BYTES, "the scale of a matrix")?),
                 Packing::Q1 | Packing::Q2 | Packing::LongQ2 | Packing::Ptq1 => TernaryScales::Packed,
-                Packing::Tq1 | Packing::Tq2 => TernaryScales::Blocks { shared: None, each: Vec::new() },
+                Packing::Tq1 | Packing::Tq2 => {
+                    TernaryScales::Blocks { shared: None, first: f16::ONE, each: Vec::new() }
+                }
             },
         })
     }
@@ -290,8 +294,8 @@ impl TernarySink {
                 }
                 packer.finish_scaled(scale)
             }
-            TernaryScales::Blocks { shared, each } if each.is_empty() => {
-                packer.finish_scaled(shared.map_or(1.0, f16::to_f32))
+            TernaryScales::Blocks { shared, first, each } if each.is_empty() => {
+                packer.finish_scaled(shared.unwrap_or(first).to_f32())
             }
             TernaryScales::Blocks { each, .. } => packer.finish_block_scaled(block, each),
             TernaryScales::Packed => packer.finish_groups(),
@@ -308,7 +312,14 @@ impl TernaryScales {
                 let blocks = run.chunks_exact(packing.block_bytes());
                 return Ok(blocks.fold(true, |finite, block| finite & block_scale(packing, block).is_finite()));
             }
-            TernaryScales::Blocks { shared, each } => (shared, each),
+            TernaryScales::Blocks { shared, first: of_first, each } => {
+                if first == 0
+                    && let Some(block) = run.get(..packing.block_bytes())
+                {
+                    *of_first = block_scale(packing, block);
+                }
+                (shared, each)
+            }
         };
         for (i, block) in run.chunks_exact(packing.block_bytes()).enumerate() {
             let scale = block_scale(packing, block);

@@ -18,7 +18,7 @@ const NORM_IN: &str = "_norm_in";
 const PROJECTIONS: [&str; 7] = ["attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"];
 
 /// Whether a tensor has a row a token: the embedding, and the head.
-pub(super) fn is_table(name: &str) -> bool {
+pub(crate) fn is_table(name: &str) -> bool {
     name == EMBEDDING || name == OUTPUT
 }
 

@@ -1,0 +1,95 @@
+//! One GGUF into parts, and parts into one.
+
+use super::Folder;
+use super::gguf::Gguf;
+use super::rewrite::{Plan, Step};
+use crate::gguf::{Metadata, Split, TensorDeclaration};
+use crate::{Error, Result};
+
+/// More parts than five digits, and a `u16`, can count.
+const MOST_PARTS: usize = u16::MAX as usize;
+
+impl<F: Folder> Gguf<F> {
+    /// The whole model in one file.
+    ///
+    /// # Errors
+    /// [`Error::BadWrite`] for what no file can hold.
+    pub fn merge(&self) -> Result<Plan> {
+        Plan::new(self.metadata.clone(), self.copies(0..self.tensors.len()))
+    }
+
+    /// Parts of at most `most` bytes each, as few as the tensors' order allows. The first has the key-values of the model.
+    ///
+    /// # Errors
+    /// [`Error::TooLargeForPart`] for a tensor, or key-values, that no part of the size holds.
+    pub fn split(&self, most: u64) -> Result<Vec<Plan>> {
+        let tensors = u32::try_from(self.tensors.len()).unwrap_or(u32::MAX);
+        // The numbers take the same bytes whatever they are.
+        let key_values = |no: usize, count: usize| {
+            let mut metadata = if no == 0 { self.metadata.clone() } else { Metadata::new() };
+            let [no, count] = [no, count].map(|number| u16::try_from(number).unwrap_or(u16::MAX));
+            Split { no, count, tensors }.write(&mut metadata);
+            // Where the data begins depends on it.
+            if no > 0
+                && let Some(alignment) = self.metadata.get("general.alignment")
+            {
+                metadata.insert("general.alignment", alignment.clone());
+            }
+            metadata
+        };
+        let mut cuts = Vec::new();
+        let mut from = 0;
+        loop {
+            let to = self.longest(cuts.len(), from, most, &key_values(cuts.len(), MOST_PARTS))?;
+            cuts.push(from..to);
+            from = to;
+            if from >= self.tensors.len() {
+                break;
+            }
+            if cuts.len() == MOST_PARTS {
+                let reason = format!("there would be more than {MOST_PARTS} parts: allow larger ones");
+                return Err(Error::BadWrite { what: "the parts".to_owned(), reason });
+            }
+        }
+        let count = cuts.len();
+        cuts.into_iter()
+            .enumerate()
+            .map(|(no, tensors)| {
+                // A model of one file has no such keys.
+                let metadata = if count == 1 { self.metadata.clone() } else { key_values(no, count) };
+                Plan::new(metadata, self.copies(tensors))
+            })
+            .collect()
+    }
+
+    /// Up to which tensor part `no` goes, which begins with `from`.
+    fn longest(&self, no: usize, from: usize, most: u64, metadata: &Metadata) -> Result<usize> {
+        // Sizes grow with the tensors, so the last that fits is found by halving.
+        let size = |to: usize| Plan::new(metadata.clone(), self.copies(from..to)).map(|plan| plan.size());
+        let too_large = |what: String, needed: u64| Error::TooLargeForPart { what, needed, most };
+        let (mut fits, mut beyond) = (from, self.tensors.len() + 1);
+        let alone = size(from)?;
+        if alone > most {
+            return Err(too_large("the key-values".to_owned(), alone));
+        }
+        while fits + 1 < beyond {
+            let middle = fits + (beyond - fits) / 2;
+            if size(middle)? <= most {
+                fits = middle;
+            } else {
+                beyond = middle;
+            }
+        }
+        match self.tensors.get(from) {
+            // The model's key-values may be a part of their own.
+            Some(first) if fits == from && no > 0 => {
+                Err(too_large(format!("tensor `{}`", first.info.name), size(from + 1)?))
+            }
+            _ => Ok(fits),
+        }
+    }
+
+    fn copies(&self, tensors: std::ops::Range<usize>) -> Vec<(TensorDeclaration, Step)> {
+        tensors.map(|index| (self.tensors[index].info.declaration(), Step::Copy(index))).collect()
+    }
+}
