@@ -110,7 +110,7 @@ export interface LoadOptions {
   cache?: "auto" | "required" | false;
   /**
    * SHA-256 that the file must have, in hexadecimal; an array for the parts of a split file. Another one gives the error `integrity`, and nothing of it
-   * is kept. It costs 2 ms a MB, once.
+   * is kept. It costs 2 ms a MB, once. A manifest has those of its parts by itself; a checkpoint has none.
    */
   sha256?: string | readonly string[];
   /** Headers for addresses, such as `Authorization`. For another origin they need its permission (CORS). */
@@ -145,7 +145,7 @@ export type EstimateOptions = Pick<
 
 /** What the header alone tells of a model. */
 export interface Estimate {
-  /** Of the file, or of all parts together. */
+  /** Of the file, or of all parts together; of a checkpoint, of the GGUF that it becomes. */
   readonly fileBytes?: number;
   readonly architecture: string;
   readonly name?: string;
