@@ -123,6 +123,7 @@ impl Fetch {
             cache: if self.no_cache { CacheMode::Off } else { CacheMode::Auto },
             offline: self.offline,
             connections: CONNECTIONS,
+            size: None,
             sha256: self.sha256.get(part).cloned(),
         }
     }
