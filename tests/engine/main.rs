@@ -8,7 +8,6 @@ mod catalogue;
 mod embedding;
 mod estimate;
 mod family;
-#[cfg(not(target_family = "wasm"))]
 mod golden;
 mod identity;
 mod loader;
