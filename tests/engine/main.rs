@@ -17,6 +17,7 @@ mod session;
 mod session_saved;
 mod split;
 mod story_model;
+mod tokenizer;
 
 #[cfg(target_family = "wasm")]
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
