@@ -124,7 +124,8 @@ unsafe fn strip<L: Lanes, const GROUPS: usize, const T: usize>(
     let of: [(&[i32], &[f32]); T] = from_fn(|t| tile.x.groups(token + t));
     assert!(tile.packed.len() == blocks * bytes && groups == blocks * GROUPS);
     assert!(of.iter().all(|(starts, d)| starts.len() == groups && d.len() == groups));
-    *totals = [[0.0; TILE]; T];
+    // A zero that the compiler does not know: for one that it knows wasm has an instruction, which is a call in V8.
+    *totals = [[std::hint::black_box(0.0); TILE]; T];
     // SAFETY: the caller's promise. A block is `GROUPS` groups of 512 bytes of codes, for 32 activations each, and 128 bytes of
     // scales; all of them are there as was checked. From `lane` on there are L::LANES lanes of four bytes in each run of 64 of
     // the codes, and as many scales and totals of the 16 that each of four rows of lanes has.
