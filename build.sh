@@ -204,6 +204,7 @@ lint() {
     cargo fmt --all --check
     cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
     cargo fmt --check --manifest-path tests/loom/Cargo.toml
+    cargo fmt --check --manifest-path tests/tokenizer/references/Cargo.toml
     step "clippy, native" "the lines above say what to change"
     cargo clippy --workspace --features cli --all-targets -- -D warnings
     step "rustdoc" "the lines above say what to change"

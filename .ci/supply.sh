@@ -5,7 +5,7 @@
 test_crates() {
     need_rust
     cargo_tool cargo-deny "$CARGO_DENY" cargo-deny
-    local manifests=(Cargo.toml tests/fuzz/Cargo.toml tests/loom/Cargo.toml) manifest checks=(licenses bans sources) log=$CACHE/advisories.log
+    local manifests=(Cargo.toml tests/fuzz/Cargo.toml tests/loom/Cargo.toml tests/tokenizer/references/Cargo.toml) manifest checks=(licenses bans sources) log=$CACHE/advisories.log
     mkdir -p "$CACHE"
     # Where that fails the checks above still run: the database is on GitHub, which not every machine reaches.
     if timeout 300 cargo deny fetch db >"$log" 2>&1 </dev/null; then

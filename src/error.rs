@@ -193,7 +193,10 @@ pub enum Error {
          in it)"
     )]
     WebPage { url: String },
-    /// A file with another hash than the one asked for, or damaged where it is kept.
+    /// A manifest that names no parts, or names what can't be.
+    #[error("{file} is no manifest of a split model: {reason}")]
+    BadManifest { file: String, reason: String },
+    /// A file with another size or hash than the one asked for, or damaged where it is kept.
     #[error("{reason}")]
     Integrity { reason: String },
     /// A file that must be kept, and can't be.
@@ -289,6 +292,7 @@ impl Error {
             | NotFinite { .. }
             | BadTokenizer { .. }
             | BadCheckpoint { .. }
+            | BadManifest { .. }
             | BadSession { .. } => "format",
             UnsupportedArchitecture { .. }
             | UnsupportedKey { .. }

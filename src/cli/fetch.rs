@@ -12,6 +12,7 @@ use futures::future::{Either, select};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -24,17 +25,69 @@ const BETWEEN_LINES: Duration = Duration::from_secs(10);
 pub(crate) fn all<R: Receiver, T>(
     requests: Vec<Request>,
     quiet: bool,
+    receiver: R,
+    finish: impl FnOnce(R) -> b158::Result<T>,
+) -> Outcome<T> {
+    all_to(&Machine::new()?, requests, quiet, receiver, finish)
+}
+
+/// A file, whatever it is, into the cache, and where it lies there; `None` if the server has none.
+pub(crate) fn file(request: Request, quiet: bool) -> Outcome<Option<PathBuf>> {
+    let machine = Machine::new()?;
+    let (url, offline) = (request.url.clone(), request.offline);
+    let files = machine.files()?;
+    let find = || -> Outcome<_> {
+        let cached = block_on(download::list(files))?;
+        let found = cached.iter().find(|file| file.complete && file.url == url);
+        Ok(found.map(|file| files.data(&file.key)))
+    };
+    if offline && find()?.is_none() {
+        return Ok(None);
+    }
+    match all_to(&machine, vec![request], quiet, Anything, |_| Ok(())) {
+        Ok(()) => {
+            find()?.map(Some).ok_or_else(|| format!("{}: another process has deleted it meanwhile", shown(&url)).into())
+        }
+        Err(_) if machine.refused() == Some(404) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Bytes that only the cache wants.
+struct Anything;
+
+impl Receiver for Anything {
+    async fn begin(&mut self, _: Option<u64>) -> b158::Result<()> {
+        Ok(())
+    }
+    fn next_part(&mut self, _: Option<u64>) -> b158::Result<()> {
+        Ok(())
+    }
+    fn push(&mut self, _: &[u8]) -> b158::Result<()> {
+        Ok(())
+    }
+    fn is_last_part(&self) -> bool {
+        true
+    }
+    fn expected_size(&self) -> Option<u64> {
+        None
+    }
+}
+
+fn all_to<R: Receiver, T>(
+    machine: &Machine,
+    requests: Vec<Request>,
+    quiet: bool,
     mut receiver: R,
     finish: impl FnOnce(R) -> b158::Result<T>,
 ) -> Outcome<T> {
-    let machine = Machine::new()?;
     let keeps = requests.iter().all(|request| request.cache != CacheMode::Off);
     let urls: Vec<String> = requests.iter().map(|request| request.url.clone()).collect();
     let mut progress = Progress::new(urls.first().map_or("", String::as_str), quiet);
     let work = async {
         let parts = requests.into_iter().map(Part::Address).collect();
         let mut counted = Counted { receiver: &mut receiver, part: 0 };
-        let loaded = download::load(&machine, parts, &mut counted, &mut |report| progress.update(&report)).await;
+        let loaded = download::load(machine, parts, &mut counted, &mut |report| progress.update(&report)).await;
         let part = counted.part;
         let loaded = loaded.map_err(|error| (error, part))?;
         let (bytes, cached, notes) = (loaded.bytes, loaded.cached, loaded.notes.clone());
@@ -47,7 +100,7 @@ pub(crate) fn all<R: Receiver, T>(
     let (value, bytes, cached, notes) = match done {
         None if keeps => return Err("stopped; what has come is kept, and the same command goes on from there".into()),
         None => return Err("stopped".into()),
-        Some(Err((error, part))) => return Err(named(error, urls.get(part), &machine)),
+        Some(Err((error, part))) => return Err(named(error, urls.get(part), machine)),
         Some(Ok(done)) => done,
     };
     if !quiet {

@@ -13,7 +13,7 @@ use serde_json::json;
 #[derive(Args)]
 pub(crate) struct Inspect {
     /// The GGUF file, of a split model the first; of hf:owner/repository/file.gguf and https://… no more is downloaded than
-    /// the header.
+    /// the header. Of a checkpoint, the folder or hf:owner/repository: what it is as a GGUF.
     #[arg(value_parser = Source::parser())]
     file: Source,
     #[command(flatten)]
@@ -70,6 +70,10 @@ impl Headers {
                 requests.truncate(most);
                 fetch::headers(requests, self)?;
                 self.end().map_err(|e| failed(&source.name(), &e))?;
+            }
+            Source::Repository(address) => {
+                let part = load::open_repository(address, fetch, false)?;
+                self.read_file(part, 0).map_err(|e| failed(address, &e))?;
             }
             Source::File(path) => {
                 let parts = load::parts(path);

@@ -1,9 +1,10 @@
 //! Loading a model file with a progress bar.
 
+use super::checkpoint::{Converted, LocalFolder, Notes};
 use super::source::{Fetch, Source};
 use super::terminal::{self, say};
 use super::values::whole;
-use super::{Outcome, fetch};
+use super::{Outcome, fetch, repository};
 use b158::download::Receiver;
 use b158::gguf::Split;
 use b158::kernels::{self, Backend, Compute};
@@ -21,7 +22,7 @@ use std::sync::Arc;
 #[derive(Args, Clone)]
 pub(crate) struct Model {
     /// The GGUF file, of a split model the first, name-00001-of-0000N.gguf; `-` reads standard input; hf:owner/repository/file.gguf
-    /// and https://… are downloaded, and kept in a cache.
+    /// and https://… are downloaded, and kept in a cache. Or the folder of a checkpoint (safetensors), or hf:owner/repository.
     #[arg(short = 'm', long = "model", value_name = "FILE", value_parser = Source::parser())]
     pub(crate) model: Source,
     #[command(flatten)]
@@ -167,7 +168,14 @@ pub(crate) fn read(options: &Model, compute: impl Fn() -> Compute) -> Outcome<Lo
 /// The same, and where the time went, of a file.
 pub(crate) fn read_timed(options: &Model, compute: impl Fn() -> Compute) -> Outcome<(Loaded, Option<Spent>)> {
     match &options.model {
-        Source::File(path) => read_files(options, path, compute()).map(|(loaded, spent)| (loaded, Some(spent))),
+        Source::File(path) => {
+            let part = open(path)?;
+            read_parts(options, part, &parts(path), compute()).map(|(loaded, spent)| (loaded, Some(spent)))
+        }
+        Source::Repository(address) => {
+            let part = open_repository(address, &options.fetch, options.quiet)?;
+            read_parts(options, part, &[], compute()).map(|(loaded, spent)| (loaded, Some(spent)))
+        }
         Source::Address(address) => {
             let receiver = Loading { options: options.settings(None), compute, loader: None };
             let requests = options.fetch.requests(address)?;
@@ -218,17 +226,18 @@ impl<C: Fn() -> Compute> Receiver for Loading<C> {
     }
 }
 
-fn read_files(options: &Model, path: &Path, compute: Compute) -> Outcome<(Loaded, Spent)> {
-    let paths = parts(path);
+/// `part` is the first one, `paths` has those of all.
+fn read_parts(options: &Model, mut part: Part, paths: &[PathBuf], compute: Compute) -> Outcome<(Loaded, Spent)> {
+    let notes = part.notes.take();
     let digest = match options.fetch.sha256.as_slice() {
         [] => None,
-        [digest] if paths.len() == 1 => Some(digest),
-        _ => return Err("--sha256 is for one file or for an address: sha256sum tells that of the parts".into()),
+        [digest] if paths.len() == 1 && notes.is_none() => Some(digest),
+        _ => return Err("--sha256 is for one file or for an address: sha256sum tells that of others".into()),
     };
-    let mut part = open(path)?;
     // Whether the others belong to it is known when its metadata is.
-    let sizes = paths.iter().map(|path| std::fs::metadata(path).map(|m| m.len()).ok());
-    let bar = bar(sizes.sum::<Option<u64>>().or(part.size), options.quiet, "loading");
+    let later = paths.iter().skip(1).map(|path| std::fs::metadata(path).map(|m| m.len()).ok());
+    let size = later.chain([part.size]).sum::<Option<u64>>();
+    let bar = bar(size.or(part.size), options.quiet, "loading");
     let mut settings = options.settings(part.size);
     settings.hash |= digest.is_some();
     let mut loader = Loader::new(compute, settings);
@@ -252,7 +261,8 @@ fn read_files(options: &Model, path: &Path, compute: Compute) -> Outcome<(Loaded
         part = next;
     }
     bar.finish_and_clear();
-    let loaded = loader.finish().map_err(|e| format!("{}: {e}", part.path))?;
+    let mut loaded = loader.finish().map_err(|e| format!("{}: {e}", part.path))?;
+    loaded.notes.splice(0..0, notes.iter().flat_map(Notes::take));
     match (digest, &loaded.sha256) {
         (Some(digest), Some(found)) if digest != found => {
             Err(format!("{} has the SHA-256 {found}, not {digest}", part.path).into())
@@ -275,42 +285,54 @@ pub(crate) fn open_part(path: &Path, no: usize, count: usize) -> Outcome<Part> {
     open(path).map_err(|e| format!("{e}; it is part {} of {count} of the split model", no + 1).into())
 }
 
-/// An open file.
+/// An open file, or a checkpoint, which reads as the GGUF that it would become.
 pub(crate) struct Part {
     pub(crate) path: String,
     pub(crate) file: Box<dyn Read + Send>,
     pub(crate) size: Option<u64>,
+    /// Of a checkpoint: what a user should know of it, when all of it has been read.
+    pub(crate) notes: Option<Notes>,
 }
 
-/// Opens a file; `-` is standard input.
+impl Part {
+    fn of_checkpoint(name: String, folder: LocalFolder) -> Outcome<Self> {
+        let converted = Converted::new(folder).map_err(|e| format!("{name}: {e}"))?;
+        let (size, notes) = (Some(converted.size()), Some(converted.notes()));
+        Ok(Part { path: name, file: Box::new(converted), size, notes })
+    }
+}
+
+/// Opens a file, or the folder of a checkpoint; `-` is standard input.
 pub(crate) fn open(path: &Path) -> Outcome<Part> {
     let name = terminal::path(path);
     if path.as_os_str() == "-" {
-        return Ok(Part { path: name, file: Box::new(std::io::stdin()), size: None });
+        return Ok(Part { path: name, file: Box::new(std::io::stdin()), size: None, notes: None });
     }
     let file = File::open(path).map_err(|e| format!("{name}: {e}"))?;
     let metadata = file.metadata().ok();
     if metadata.as_ref().is_some_and(std::fs::Metadata::is_dir) {
-        return Err(format!("{name}: it is a folder: {}", in_folder(path)).into());
+        return match gguf_in(path) {
+            Some(file) => Err(format!("{name}: it is a folder: give the GGUF file in it, as {file}").into()),
+            None => Part::of_checkpoint(name, LocalFolder::read(path)?),
+        };
     }
     let size = metadata.filter(std::fs::Metadata::is_file).map(|m| m.len());
-    Ok(Part { path: name, file: Box::new(file), size })
+    Ok(Part { path: name, file: Box::new(file), size, notes: None })
 }
 
-/// What to give in place of a folder.
-fn in_folder(path: &Path) -> String {
-    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+/// Opens a checkpoint of the hub, by way of the cache.
+pub(crate) fn open_repository(address: &str, fetch: &Fetch, quiet: bool) -> Outcome<Part> {
+    Part::of_checkpoint(address.to_owned(), repository::folder(address, fetch, quiet)?)
+}
+
+/// The GGUF file of a folder that is no checkpoint.
+fn gguf_in(folder: &Path) -> Option<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names: Vec<_> = entries.map(|entry| entry.path()).collect();
     names.sort();
-    let with = |extension: &str| {
-        let fits = |path: &&PathBuf| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(extension));
-        names.iter().find(fits)
-    };
-    match (with("gguf"), with("safetensors")) {
-        (Some(file), _) => format!("give the GGUF file in it, as {}", terminal::path(file)),
-        (None, Some(_)) => "it holds a safetensors checkpoint, convert it to GGUF".to_owned(),
-        (None, None) => "give a GGUF file, there is none in it".to_owned(),
-    }
+    let is_gguf = |path: &&PathBuf| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"));
+    let is_checkpoint = names.iter().any(|path| path.file_name().is_some_and(|name| name == "config.json"));
+    names.iter().find(is_gguf).filter(|_| !is_checkpoint).map(|path| terminal::path(path))
 }
 
 /// A bar of bytes on standard error; nothing where that is no terminal.

@@ -3,6 +3,9 @@
 mod bench;
 mod chat;
 mod check;
+mod checkpoint;
+mod compare;
+mod convert;
 mod embed;
 mod fetch;
 mod generate;
@@ -19,6 +22,7 @@ mod perplexity;
 mod place;
 mod prompt;
 mod pull;
+mod repository;
 mod source;
 mod split;
 mod synth;
@@ -73,6 +77,8 @@ enum Command {
     Pull(pull::Pull),
     /// List or delete what is in the cache of downloaded models.
     Models(models::Models),
+    /// Make a GGUF file of a checkpoint of Hugging Face's libraries.
+    Convert(convert::Convert),
     /// Make a GGUF smaller.
     Pack(pack::Pack),
     /// Split a GGUF into parts of a given size.
@@ -159,6 +165,7 @@ impl Command {
             Command::Verify(command) => command.run(),
             Command::Pull(command) => command.run(),
             Command::Models(command) => command.run(),
+            Command::Convert(command) => command.run(),
             Command::Pack(command) => command.run(),
             Command::Split(command) => command.run(),
             Command::Merge(command) => command.run(),

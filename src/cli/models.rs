@@ -51,6 +51,12 @@ impl Models {
 fn found(cached: &[Cached], given: &str) -> Outcome<Vec<String>> {
     let keys: Vec<String> = match Source::from(OsString::from(given)) {
         Source::File(_) => cached.iter().filter(|file| file.key == given).map(|file| file.key.clone()).collect(),
+        Source::Repository(address) => {
+            let any = Hub::from_environment()?.file(&address, "-")?;
+            let all = any.as_str().trim_end_matches('-');
+            let is_one = |file: &&Cached| file.url.starts_with(all);
+            cached.iter().filter(is_one).map(|file| file.key.clone()).collect()
+        }
         Source::Address(address) => {
             let urls = Hub::from_environment()?.parts(&address)?;
             let is_one = |file: &&Cached| urls.iter().any(|url| url.as_str() == file.url);

@@ -1,4 +1,4 @@
-//! Where a model comes from: a file, standard input, or an address on the network.
+//! Where a model comes from: a file, a folder, standard input, or an address on the network.
 
 use super::{Outcome, terminal};
 use b158::download::{CacheMode, Request, address};
@@ -15,22 +15,31 @@ const CONNECTIONS: usize = 4;
 /// What stands behind `-m`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Source {
-    /// A file of this machine; `-` is standard input.
+    /// A file of this machine, or the folder of a checkpoint; `-` is standard input.
     File(PathBuf),
     /// `hf:owner/repository/file.gguf` or `https://…`.
     Address(String),
+    /// `hf:owner/repository`, a checkpoint.
+    Repository(String),
 }
 
 impl From<OsString> for Source {
     fn from(text: OsString) -> Self {
         const SCHEMES: [&str; 3] = ["hf:", "https://", "http://"];
         match text.to_str() {
+            Some(address) if is_repository(address) => Source::Repository(address.to_owned()),
             Some(address) if SCHEMES.iter().any(|scheme| begins(address, scheme)) => {
                 Source::Address(address.to_owned())
             }
             _ => Source::File(text.into()),
         }
     }
+}
+
+/// Whether it is `hf:owner/repository`, and no file in it.
+fn is_repository(address: &str) -> bool {
+    let path = address.get("hf:".len()..).filter(|_| begins(address, "hf:")).unwrap_or_default();
+    path.split_once('/').is_some_and(|(owner, name)| !owner.is_empty() && !name.is_empty() && !name.contains('/'))
 }
 
 fn begins(text: &str, scheme: &str) -> bool {
@@ -48,7 +57,7 @@ impl Source {
     pub(crate) fn file_name(&self) -> Option<String> {
         match self {
             Source::File(path) => path.file_name().map(|name| name.to_string_lossy().into_owned()),
-            Source::Address(address) => Some(address::file_name(address)),
+            Source::Address(address) | Source::Repository(address) => Some(address::file_name(address)),
         }
     }
 
@@ -56,7 +65,7 @@ impl Source {
     pub(crate) fn name(&self) -> String {
         match self {
             Source::File(path) => terminal::path(path),
-            Source::Address(address) => shown(address),
+            Source::Address(address) | Source::Repository(address) => shown(address),
         }
     }
 }
@@ -98,6 +107,11 @@ impl Fetch {
         Ok(urls.into_iter().enumerate().map(|(part, url)| self.request(&hub, url, part)).collect())
     }
 
+    /// A file that must come to lie in the cache.
+    pub(crate) fn kept(&self, hub: &Hub, url: Url) -> Request {
+        Request { cache: CacheMode::Required, sha256: None, ..self.request(hub, url, 0) }
+    }
+
     fn request(&self, hub: &Hub, url: Url, part: usize) -> Request {
         Request {
             headers: hub.headers(&url),
@@ -109,6 +123,7 @@ impl Fetch {
             cache: if self.no_cache { CacheMode::Off } else { CacheMode::Auto },
             offline: self.offline,
             connections: CONNECTIONS,
+            size: None,
             sha256: self.sha256.get(part).cloned(),
         }
     }
@@ -157,6 +172,12 @@ impl Hub {
             return Err(format!("the address of {url} has a name or a password in it: leave them out").into());
         }
         Ok(address::parts(&url)?)
+    }
+
+    /// The address of a file of `hf:owner/repository`.
+    pub(crate) fn file(&self, repository: &str, name: &str) -> Outcome<Url> {
+        let url = address::resolve(&format!("hf:{}/{name}", &repository["hf:".len()..]), None)?;
+        Ok(self.on_endpoint(&url))
     }
 
     /// The same path there.

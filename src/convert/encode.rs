@@ -164,14 +164,23 @@ pub struct TernaryEncoder {
     kind: LinearType,
     scale: f32,
     block_scale: f16,
+    /// Whether the scale stands beside the matrix.
+    apart: bool,
 }
 
 impl TernaryEncoder {
     /// For a matrix of this scale, finite and not 0.
     pub fn new(kind: LinearType, scale: f32) -> Self {
         let near = f16::from_f32(scale);
-        let block_scale = if near.to_f32() == scale { near } else { f16::ONE };
-        TernaryEncoder { kind, scale, block_scale }
+        if kind == LinearType::I2S || near.to_f32() == scale {
+            return TernaryEncoder { kind, scale, block_scale: near, apart: false };
+        }
+        Self::apart(kind, scale)
+    }
+
+    /// The same, with the scale in a tensor beside the matrix even where blocks would hold it: the tensors are known before the scale.
+    pub fn apart(kind: LinearType, scale: f32) -> Self {
+        TernaryEncoder { kind, scale, block_scale: f16::ONE, apart: kind != LinearType::I2S }
     }
 
     /// The tensors that it takes: the matrix, of that name and shape, and behind it what is beside it.
@@ -209,8 +218,7 @@ impl TernaryEncoder {
 
     /// The bytes of the tensor beside the matrix, where there is one.
     pub fn beside(&self) -> Option<[u8; 4]> {
-        let in_blocks = self.kind == LinearType::I2S || self.block_scale.to_f32() == self.scale;
-        (!in_blocks).then(|| self.scale.to_le_bytes())
+        self.apart.then(|| self.scale.to_le_bytes())
     }
 }
 

@@ -14,14 +14,20 @@ mod converter;
 mod encode;
 mod gguf;
 mod pack;
+mod plan;
 mod rewrite;
 mod split;
+mod tensor;
+mod ternary;
+mod texts;
+mod weights;
 
 pub use converter::{Converter, Options};
 pub use encode::{DenseType, LinearType, TernaryEncoder};
 pub use gguf::Gguf;
 pub use pack::Packed;
 pub use rewrite::{Plan, Rewriter};
+pub use weights::{INDEX, WEIGHTS, shards};
 
 use crate::Result;
 
@@ -35,6 +41,15 @@ pub trait Folder {
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) where it can't be read, or ends before.
     fn read(&mut self, file: &str, offset: u64, out: &mut [u8]) -> Result<()>;
+}
+
+/// Whether `config.json` tells of a model that this engine runs, before the weights are there.
+///
+/// # Errors
+/// [`Error::BadCheckpoint`](crate::Error::BadCheckpoint), [`Error::UnsupportedCheckpoint`](crate::Error::UnsupportedCheckpoint), and
+/// what `folder` gives.
+pub fn check_config(mut folder: impl Folder) -> Result<()> {
+    texts::Description::read(&mut folder).map(drop)
 }
 
 impl<F: Folder + ?Sized> Folder for &mut F {

@@ -9,7 +9,7 @@ use url::Url;
 const HUB: &str = "https://huggingface.co";
 
 /// All but what JavaScript's `encodeURIComponent` leaves as it is: the addresses of both, and so their caches, are the same.
-const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
+pub(super) const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
     .remove(b'.')

@@ -1,7 +1,7 @@
 //! The first bytes of a model's parts, for whoever needs no more than their headers.
 
 use super::fault::{Patience, Trouble};
-use super::model::{Part, Receiver, Stream};
+use super::model::{Part, Receiver, Stream, promised};
 use super::place::{Bytes, Place};
 use super::remote::{Kind, Remote, Version};
 use super::request::Request;
@@ -25,7 +25,8 @@ pub async fn headers<P: Place, R: Receiver>(
 ) -> Result<Vec<Option<u64>>> {
     let mut scratch = Scratch::default();
     let mut sizes = Vec::new();
-    for (index, part) in parts.into_iter().enumerate() {
+    let mut parts = parts.into_iter().enumerate().peekable();
+    while let Some((index, part)) = parts.next() {
         let mut reader =
             Reader { receiver: &mut *receiver, scratch: &mut scratch, first: index == 0, begun: false, size: None };
         match part {
@@ -36,6 +37,9 @@ pub async fn headers<P: Place, R: Receiver>(
         reader.begin().await?;
         sizes.push(reader.size);
         if receiver.is_complete() && receiver.is_last_part() {
+            if let Some((_, Part::Address(next))) = parts.peek() {
+                promised(Some(next), index + 1)?;
+            }
             break;
         }
     }
@@ -120,7 +124,10 @@ impl<R: Receiver> Reader<'_, R> {
         if read.version.as_ref().is_some_and(|version| version.changed(&answer.version)) {
             return Err(changed(remote).into());
         }
-        let size = answer.version.size;
+        if let Some(size) = answer.version.size {
+            remote.request.check_size(size)?;
+        }
+        let size = answer.version.size.or(remote.request.size);
         read.version.get_or_insert_with(|| answer.version.clone());
         if start == 0 && !self.begun {
             self.size = size;

@@ -65,6 +65,23 @@ pub struct LoadProgress {
     pub part: Option<PartNumber>,
 }
 
+impl LoadProgress {
+    /// The model is ready, out of so many bytes.
+    pub(crate) fn ready(bytes: u64, cached: bool) -> Self {
+        let total = Some(bytes).filter(|bytes| *bytes > 0);
+        LoadProgress {
+            phase: Phase::Ready,
+            loaded: bytes,
+            total,
+            fraction: total.map(|_| 1.0),
+            bytes_per_second: None,
+            seconds_left: None,
+            cached,
+            part: None,
+        }
+    }
+}
+
 /// Turns counts of bytes into reports: at most ten a second, and one at the end of each phase.
 #[derive(Debug, Default)]
 pub struct Meter {

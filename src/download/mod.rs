@@ -15,7 +15,8 @@
 //! ```
 //!
 //! 1. [`address`] makes addresses of what a person writes.
-//! 2. [`load`] takes the parts of a model, one after the other, and [`headers`] no more than their beginnings, for an estimate. Each
+//! 2. Of a split model with a [`manifest`](manifest()) the parts' addresses, sizes and hashes stand there.
+//! 3. [`load`] takes the parts of a model, one after the other, and [`headers`] no more than their beginnings, for an estimate. Each
 //!    part with an address is a [`download`].
 
 pub mod address;
@@ -26,6 +27,7 @@ mod fault;
 mod header;
 mod journal;
 mod list;
+mod manifest;
 pub mod meter;
 mod model;
 mod place;
@@ -41,6 +43,7 @@ mod whole;
 
 pub use header::headers;
 pub use list::{Cached, delete, list};
+pub use manifest::{Manifest, ManifestFile, manifest};
 pub use meter::LoadProgress;
 pub use model::{LoadedParts, Part, Receiver, Stream, load};
 pub use place::{Body, Bytes, Catalog, Clock, Place, Slot, Store, StoreError, Transport};

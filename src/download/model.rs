@@ -91,17 +91,7 @@ impl<P: Place> LoadedParts<P> {
 
     /// What to report when the engine is ready.
     pub fn ready(&self) -> LoadProgress {
-        let total = Some(self.bytes).filter(|bytes| *bytes > 0);
-        LoadProgress {
-            phase: Phase::Ready,
-            loaded: self.bytes,
-            total,
-            fraction: total.map(|_| 1.0),
-            bytes_per_second: None,
-            seconds_left: None,
-            cached: self.cached.unwrap_or(false),
-            part: None,
-        }
+        LoadProgress::ready(self.bytes, self.cached.unwrap_or(false))
     }
 }
 
@@ -134,9 +124,9 @@ pub async fn load<P: Place, R: Receiver>(
     for part in parts {
         match part {
             Part::Address(request) => {
+                known.push(request.size);
                 requests.push(Some(request));
                 streams.push(None);
-                known.push(None);
             }
             Part::Stream(stream) => {
                 requests.push(None);
@@ -225,6 +215,7 @@ impl<P: Place, R: Receiver> Model<'_, P, R> {
             self.report.sizes.borrow_mut()[index] = Some(bytes);
             self.report.before += bytes;
             if self.requests[index].is_some() && self.receiver.is_last_part() {
+                promised(self.requests.get(index + 1).and_then(Option::as_ref), index + 1)?;
                 break;
             }
         }
@@ -282,6 +273,20 @@ impl<P: Place, R: Receiver> Model<'_, P, R> {
             return Err(Error::Integrity { reason });
         }
         Ok(loaded)
+    }
+}
+
+/// What is left behind the last part must be a guess of the first one's name, and no file of a manifest.
+pub(super) fn promised(next: Option<&Request>, parts: usize) -> Result<()> {
+    match next {
+        Some(Request { url, size: Some(_), .. }) => Err(Error::Integrity {
+            reason: format!(
+                "the model ends with part {parts}, and its manifest names {} as well: ask whoever put them there for files \
+                 of one model",
+                super::address::shown(url)
+            ),
+        }),
+        _ => Ok(()),
     }
 }
 

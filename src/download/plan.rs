@@ -54,7 +54,7 @@ impl<'a, P: Place> Planner<'a, P> {
             let (complete, known) = (entry.complete(), entry.sha256());
             let same = sha256.is_some() && known == *sha256;
             let other = sha256.is_some() && known.is_some() && !same;
-            if let Some(size) = complete.filter(|_| !other) {
+            if let Some(size) = complete.filter(|size| !other && self.request.may_have(*size)) {
                 if *offline || same || is_immutable(url) || self.is_current(remote).await {
                     return Ok(Plan::Cached { size });
                 }

@@ -38,6 +38,8 @@ pub struct Request {
     pub offline: bool,
     /// Requests at a time.
     pub connections: usize,
+    /// Bytes that it must have, where somebody has said it.
+    pub size: Option<u64>,
     /// Of the whole file, 64 lower-case hexadecimal digits.
     pub sha256: Option<String>,
 }

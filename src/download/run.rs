@@ -117,6 +117,11 @@ async fn run<P: Place, S: Sink>(
     let remote = Remote::new(place, request);
     let plan = planner.plan(&remote).await?;
     let cached = matches!(plan, Plan::Cached { .. });
+    let size = match &plan {
+        Plan::Cached { size } | Plan::Ranges { size, .. } => Some(*size),
+        Plan::Whole { answer } => answer.version.size,
+    };
+    size.map_or(Ok(()), |size| request.check_size(size)).map_err(of_another)?;
     if let Some(busy) = planner.busy().filter(|_| !cached) {
         planner.uncached(&busy)?;
     }
@@ -167,12 +172,12 @@ async fn run<P: Place, S: Sink>(
     // What is still being hashed when the sink has all, or when it ends early, counts too.
     let (taken, ()) = join(taking, keeping).await;
     let (bytes, hash) = taken?;
+    request.check_size(bytes).map_err(of_another)?;
     let found = hash.map(|hash| to_hex(&hash.finalize().into()));
     if let Some(found) = &found
         && request.sha256.as_deref().is_some_and(|sha256| sha256 != found)
     {
-        let failure = Error::Integrity { reason: wrong_hash(request, found) }.into();
-        return Err(Stop { failure, discard: true });
+        return Err(of_another(Error::Integrity { reason: wrong_hash(request, found) }));
     }
     if let Some(entry) = entry {
         entry.finish(bytes, found.as_deref()).await;
@@ -184,6 +189,24 @@ async fn run<P: Place, S: Sink>(
 }
 
 impl Request {
+    /// Whether the file may be one of so many bytes.
+    pub(super) fn may_have(&self, bytes: u64) -> bool {
+        self.size.is_none_or(|size| size == bytes)
+    }
+
+    /// Refuses a file of so many bytes, if it must have others.
+    pub(super) fn check_size(&self, bytes: u64) -> Result<()> {
+        match self.size.filter(|size| *size != bytes) {
+            None => Ok(()),
+            Some(size) => Err(Error::Integrity {
+                reason: format!(
+                    "{} has {bytes} bytes, its manifest says {size}: ask whoever put them there for files of one model",
+                    address::shown(&self.url)
+                ),
+            }),
+        }
+    }
+
     /// Whether what must be kept is.
     fn kept<S: super::Slot>(&self, entry: &Entry<S>) -> Result<(), Failure> {
         match entry.failed() {
@@ -286,6 +309,10 @@ impl<P: Place, S: Sink> Consumer<'_, P, S> {
             match arrival {
                 Arrival::Part(part) => {
                     bytes = bytes.saturating_add(part.len() as u64);
+                    // Without a word of its size it may have no end.
+                    if self.request.size.is_some_and(|size| bytes > size) {
+                        break;
+                    }
                     self.hand(&mut None, &part).await?;
                 }
                 Arrival::End(answer) => {
@@ -321,6 +348,11 @@ async fn besides<S: super::Slot, T>(ahead: &mut Option<Ahead<'_, S>>, future: im
         Some(ahead) => ahead.beside(future).await,
         None => future.await,
     }
+}
+
+/// Nothing of another file is kept.
+fn of_another(error: Error) -> Stop {
+    Stop { failure: error.into(), discard: true }
 }
 
 /// The sink speaks of the bytes: what it refuses is not kept.

@@ -33,7 +33,7 @@
 //! Next: [`blocks`](crate::blocks), which reads the tensors' bytes.
 
 mod decoder;
-mod foreign;
+pub(crate) mod foreign;
 mod key_values;
 mod meaning;
 mod metadata;

@@ -251,10 +251,19 @@ impl Strings {
         self.ends.push(self.bytes.len());
     }
 
+    /// No strings, and room for `count` of them with `bytes` together.
+    pub(crate) fn try_with_capacity(count: usize, bytes: usize, what: &str) -> crate::Result<Self> {
+        Ok(Self { bytes: try_with_capacity(bytes, what)?, ends: try_with_capacity(count, what)? })
+    }
+
+    /// Bytes of all strings together.
+    pub(crate) fn total(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// A copy, or an error where there is no memory for one.
     pub(crate) fn try_clone(&self, what: &str) -> crate::Result<Self> {
-        let mut copy =
-            Self { bytes: try_with_capacity(self.bytes.len(), what)?, ends: try_with_capacity(self.ends.len(), what)? };
+        let mut copy = Self::try_with_capacity(self.len(), self.total(), what)?;
         copy.bytes.extend_from_slice(&self.bytes);
         copy.ends.extend_from_slice(&self.ends);
         Ok(copy)

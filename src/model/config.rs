@@ -98,11 +98,11 @@ pub struct Config {
 }
 
 /// The widest model this engine addresses: above every published one, below what overflows 32-bit sizes.
-const MAX_WIDTH: u32 = 1 << 17;
+pub(crate) const MAX_WIDTH: u32 = 1 << 17;
 /// As llama.cpp's LLAMA_MAX_LAYERS.
-const MAX_LAYERS: u32 = 512;
-const MAX_VOCABULARY: u32 = 1 << 21;
-const MAX_CONTEXT: u32 = 1 << 24;
+pub(crate) const MAX_LAYERS: u32 = 512;
+pub(crate) const MAX_VOCABULARY: u32 = 1 << 21;
+pub(crate) const MAX_CONTEXT: u32 = 1 << 24;
 
 impl Config {
     /// Reads and checks a file's keys. `rope.freq_base` and the keys of heads fall back to llama.cpp's defaults.

@@ -33,6 +33,7 @@ mod weights;
 
 pub use architecture::{Angles, Pairs};
 pub use config::{Activation, Config, DEFAULT_BATCH, DEFAULT_CONTEXT, Pooling};
+pub(crate) use config::{MAX_CONTEXT, MAX_LAYERS, MAX_VOCABULARY, MAX_WIDTH};
 pub use estimator::Estimator;
 #[cfg(not(target_family = "wasm"))]
 pub use files::Spent;

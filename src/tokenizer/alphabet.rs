@@ -27,10 +27,10 @@ pub(super) fn char_byte(c: char) -> Option<u8> {
 }
 
 /// The mark that stands for a space.
-pub(super) const SPACE: char = '\u{2581}';
+pub(crate) const SPACE: char = '\u{2581}';
 
 /// The byte of a token `<0xNN>`.
-pub(super) fn byte_token(token: &[u8]) -> Option<u8> {
+pub(crate) fn byte_token(token: &[u8]) -> Option<u8> {
     let digits = token.strip_prefix(b"<0x")?.strip_suffix(b">")?;
     // from_str_radix alone would take a sign.
     if digits.len() != 2 || !digits.iter().all(u8::is_ascii_hexdigit) {
@@ -40,7 +40,7 @@ pub(super) fn byte_token(token: &[u8]) -> Option<u8> {
 }
 
 /// The beginning of a string from a file, for messages.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     const MOST: usize = 40;
     let mut shown: String = text.chars().take(MOST).flat_map(char::escape_debug).collect();
     if text.chars().nth(MOST).is_some() {

@@ -5,7 +5,7 @@ use super::bad;
 use super::merge::Word;
 use super::pre::Splitter;
 use super::texts::Texts;
-use super::vocabulary::{MAX_MERGE_BYTES, MAX_MERGES};
+use super::vocabulary::{Kind, MAX_MERGE_BYTES, MAX_MERGES, Vocabulary};
 use crate::Result;
 use crate::allocate::{try_with_capacity, try_zeroed};
 use crate::gguf::Metadata;
@@ -83,12 +83,26 @@ impl Bpe {
                     return;
                 }
             }
-            word.clear();
-            for (byte, end) in piece.bytes().zip(1..) {
-                word.push(self.bytes[usize::from(byte)], end);
-            }
-            word.merge(|first, second| self.merges.get(first.id, second.id));
+            self.merge(piece.as_bytes(), &mut word);
             ids.extend(word.symbols().map(|symbol| symbol.id).filter(|&id| id != NONE));
+        })
+    }
+
+    fn merge(&self, piece: &[u8], word: &mut Word) {
+        word.clear();
+        for (&byte, end) in piece.iter().zip(1..) {
+            word.push(self.bytes[usize::from(byte)], end);
+        }
+        word.merge(|first, second| self.merges.get(first.id, second.id));
+    }
+
+    /// Whether the merges alone make of every normal token's bytes that token: then taking a piece that is one as a whole
+    /// changes nothing.
+    pub(super) fn makes_every_token(&self, vocabulary: &Vocabulary) -> bool {
+        let mut word = Word::default();
+        (0..vocabulary.len()).filter(|&id| vocabulary.kind(id) == Some(Kind::Normal)).all(|id| {
+            self.merge(vocabulary.bytes(id), &mut word);
+            word.symbols().map(|symbol| symbol.id).eq([id])
         })
     }
 }

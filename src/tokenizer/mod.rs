@@ -30,6 +30,8 @@ mod vocabulary;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub(crate) use alphabet::{SPACE, byte_token, shown};
+pub(crate) use pre::{Named, splitters};
 pub use stop::StopStrings;
 pub use stream::TextStream;
 use vocabulary::{Kind, Vocabulary};
@@ -313,6 +315,14 @@ impl Tokenizer {
 
     fn named(&self, name: &str) -> impl Iterator<Item = u32> {
         self.specials.ids.iter().copied().filter(move |&id| self.vocabulary.bytes(id) == name.as_bytes())
+    }
+
+    /// Whether it makes no difference that a piece which is a token is taken as a whole, or is not.
+    pub(crate) fn merges_make_every_token(&self) -> bool {
+        match &self.method {
+            Method::ByteLevel { model, .. } => model.makes_every_token(&self.vocabulary),
+            Method::SentencePiece { .. } => true,
+        }
     }
 
     /// The begin-of-text token.

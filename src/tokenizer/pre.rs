@@ -60,6 +60,7 @@ const PRESETS: &[Preset] = &[
         ignore_merges: true,
         add_bos: true,
     },
+    Preset { names: &["smaug-bpe", "dbrx"], passes: &[LLAMA_3], ignore_merges: false, add_bos: false },
     // What llama.cpp and bitnet.cpp fall back to when a file names no splitter.
     Preset {
         names: &["default"],
@@ -138,6 +139,22 @@ const PRESETS: &[Preset] = &[
 /// The best-known name of each splitter.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     PRESETS.iter().filter_map(|preset| preset.names.first().copied())
+}
+
+/// A splitter's best-known name and what it does.
+pub(crate) struct Named {
+    pub(crate) name: &'static str,
+    pub(crate) passes: &'static [&'static str],
+    pub(crate) ignore_merges: bool,
+}
+
+/// All splitters.
+pub(crate) fn splitters() -> impl Iterator<Item = Named> {
+    PRESETS.iter().zip(names()).map(|(preset, name)| Named {
+        name,
+        passes: preset.passes,
+        ignore_merges: preset.ignore_merges,
+    })
 }
 
 #[cfg(test)]

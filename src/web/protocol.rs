@@ -83,10 +83,9 @@ pub(super) enum ToWorker {
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(test, derive(TS), ts(optional_fields))]
 pub(super) struct Source {
-    /// One file or those of a split model in order.
     pub(super) parts: Vec<Part>,
-    /// An address in it stands for all files of a split model, if its name says so.
-    pub(super) alone: bool,
+    /// What they are.
+    pub(super) kind: SourceKind,
     /// Of each file, 64 lower-case hexadecimal digits.
     pub(super) sha256: Option<Vec<String>>,
     /// What addresses are relative to: the page's.
@@ -99,6 +98,19 @@ pub(super) struct Source {
     pub(super) offline: bool,
     /// Requests at a time for one file.
     pub(super) connections: usize,
+}
+
+/// What the parts of a source are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, derive(TS))]
+pub(super) enum SourceKind {
+    /// One. An address stands for all files of a split model, if its name says so or it is that of a manifest.
+    Alone,
+    /// The files of a split model in order.
+    Split,
+    /// Those of a checkpoint's folder.
+    Checkpoint,
 }
 
 /// One file.
@@ -114,11 +126,15 @@ pub(super) enum Part {
         credentials: Option<String>,
         redirect: Option<String>,
         referrer_policy: Option<String>,
+        /// The text of a split model's manifest, whose files lie beside this address.
+        manifest: Option<String>,
     },
     /// A file of the disk, or bytes of the page.
     Blob {
         #[cfg_attr(test, ts(type = "Blob"))]
         blob: Js,
+        /// Of a file.
+        name: Option<String>,
     },
     /// What the page alone can open; the worker asks with `open-part`.
     Page {

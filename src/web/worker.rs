@@ -1,12 +1,14 @@
 //! What the worker has, and what it does with each message.
 
 mod calls;
+mod checkpoint;
 mod embed;
 mod engine;
 mod generate;
 mod jobs;
 mod load;
 mod page;
+mod source;
 #[cfg(test)]
 mod tests;
 

@@ -161,7 +161,7 @@ test.describe("loading", () => {
   test("says what is wrong with a file, and goes on with the model it has", async ({ demo, page }) => {
     await demo.loadFile({ name: "garbage.gguf", mimeType: "application/octet-stream", buffer: Buffer.alloc(100_000, "garbage ") });
     await demo.refused("format");
-    await expect(demo.get("load-error")).toContainText("not a sound GGUF");
+    await expect(demo.get("load-error")).toContainText("not a sound model");
     await page.screenshot({ path: shot("error"), fullPage: true });
     const half = (await readFile(MODEL)).subarray(0, 1_000_000);
     await demo.loadFile({ name: "half.gguf", mimeType: "application/octet-stream", buffer: half });

@@ -24,7 +24,7 @@ export function packageTests({ pairs = [], ...expected }) {
 }
 
 export const servePackage = (options = {}) =>
-  serve({ root: folder("page"), folders: { "/lib/": folder("../../www/dist/lib"), "/models/": MODELS }, ...options });
+  serve({ root: folder("page"), folders: { "/lib/": folder("../../www/dist/lib"), "/models/": MODELS, "/checkpoints/": folder("../golden/checkpoints") }, ...options });
 
 export const serveDemo = () => serve({ root: folder("../../www/dist/demo") });
 

@@ -197,9 +197,9 @@ test.describe("files from disk", () => {
       return data;
     }, file);
     await page.dispatchEvent("body", "dragover", { dataTransfer: transfer });
-    await expect(page.getByText("Drop the GGUF file")).toBeVisible();
+    await expect(page.getByText("Drop a GGUF file")).toBeVisible();
     await page.dispatchEvent("body", "drop", { dataTransfer: transfer });
-    await expect(page.getByText("Drop the GGUF file")).toBeHidden();
+    await expect(page.getByText("Drop a GGUF file")).toBeHidden();
     await until(page, () => !document.body.innerText.includes("that this project trained"));
     await expect(demo.page.getByText("that this project trained")).toBeHidden();
     expect((await demo.write(PIP, GREEDY)).length).toBeGreaterThan(20);

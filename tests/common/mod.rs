@@ -1,6 +1,7 @@
 //! What several test binaries need: the golden models, loaded and run.
 #![allow(dead_code)]
 
+pub(crate) mod checkpoint;
 pub(crate) mod parts;
 pub(crate) mod reference;
 

@@ -7,6 +7,7 @@ mod clock;
 mod crash;
 mod engine;
 mod journal;
+mod manifest;
 mod memory;
 mod meter;
 mod model;

@@ -18,16 +18,16 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// Keeps what it gets, and wants so many bytes of each header.
 #[derive(Default)]
-struct Taker {
-    parts: Vec<Vec<u8>>,
-    sizes: Vec<Option<u64>>,
-    begun: usize,
+pub(crate) struct Taker {
+    pub(crate) parts: Vec<Vec<u8>>,
+    pub(crate) sizes: Vec<Option<u64>>,
+    pub(crate) begun: usize,
     /// Bytes of a header.
-    header: usize,
+    pub(crate) header: usize,
     /// This part is the last one.
-    last: Option<usize>,
+    pub(crate) last: Option<usize>,
     /// It refuses a part that begins so.
-    refuses: Option<Vec<u8>>,
+    pub(crate) refuses: Option<Vec<u8>>,
 }
 
 impl Receiver for Taker {
@@ -68,16 +68,16 @@ impl Receiver for Taker {
     }
 }
 
-fn url(part: usize) -> String {
+pub(crate) fn url(part: usize) -> String {
     format!("https://models.example/m-0000{part}-of-00003.gguf")
 }
 
-fn files() -> [Vec<u8>; 3] {
+pub(crate) fn files() -> [Vec<u8>; 3] {
     [random_file(30_000, 2), random_file(1000, 3), random_file(25_001, 4)]
 }
 
 /// With a model of three parts.
-fn rig() -> Rig {
+pub(crate) fn rig() -> Rig {
     let rig = Rig::new();
     for (file, part) in files().into_iter().zip(1..) {
         rig.server.put(&url(part), file);
@@ -95,19 +95,19 @@ fn stream(bytes: &[u8], chunk: usize) -> Stream<Buffer> {
     Stream { bytes: futures::stream::iter(chunks).boxed_local(), size, total: None, sha256: None }
 }
 
-struct Loaded {
-    taker: Taker,
-    bytes: u64,
-    cached: Option<bool>,
-    notes: Vec<String>,
-    progress: Vec<LoadProgress>,
+pub(crate) struct Loaded {
+    pub(crate) taker: Taker,
+    pub(crate) bytes: u64,
+    pub(crate) cached: Option<bool>,
+    pub(crate) notes: Vec<String>,
+    pub(crate) progress: Vec<LoadProgress>,
 }
 
-fn run(rig: &Rig, parts: Vec<Part<Buffer>>) -> Result<Loaded> {
+pub(crate) fn run(rig: &Rig, parts: Vec<Part<Buffer>>) -> Result<Loaded> {
     run_into(rig, parts, Taker::default())
 }
 
-fn run_into(rig: &Rig, parts: Vec<Part<Buffer>>, mut taker: Taker) -> Result<Loaded> {
+pub(crate) fn run_into(rig: &Rig, parts: Vec<Part<Buffer>>, mut taker: Taker) -> Result<Loaded> {
     let mut progress = Vec::new();
     let loaded = rig.clock.run(async {
         let loaded = load(rig, parts, &mut taker, &mut |report| progress.push(report)).await?;
@@ -254,7 +254,7 @@ fn notes_are_told_once_and_sizes_only_where_a_network_may_be_asked() {
     assert!(rig.server.requests().is_empty());
 }
 
-fn read_headers(rig: &Rig, parts: Vec<Part<Buffer>>, header: usize) -> Result<(Taker, Vec<Option<u64>>)> {
+pub(crate) fn read_headers(rig: &Rig, parts: Vec<Part<Buffer>>, header: usize) -> Result<(Taker, Vec<Option<u64>>)> {
     let mut taker = Taker { header, ..Taker::default() };
     let sizes = rig.clock.run(headers(rig, parts, &mut taker));
     assert_eq!((rig.store.len(), rig.server.open()), (0, 0));

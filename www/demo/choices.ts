@@ -1,4 +1,4 @@
-import type { ModelSource } from "b158";
+import { BitNetError, type ModelSource } from "b158";
 import TABLE from "./catalogue.json";
 
 /** A model that somebody wants. */
@@ -56,12 +56,23 @@ function embedded(): Choice {
   return { source: own.address, name: own.name };
 }
 
-/** One file, or the parts of a split one. */
+/** One file, the parts of a split one, or those of a checkpoint; of a folder that was chosen as a whole, all that it has. */
 export function fromFiles(files: readonly File[]): Choice | undefined {
   const parts = [...files].sort((a, b) => a.name.localeCompare(b.name, "en"));
   const [first] = parts;
   if (!first) return undefined;
+  const folder = first.webkitRelativePath.split("/")[0] ?? "";
+  if (folder !== "") return { source: parts, name: folder };
   return parts.length === 1 ? { source: first, name: first.name } : { source: parts, name: `${first.name} and ${String(parts.length - 1)} more` };
+}
+
+/** Files, or a folder. Its entries can be had while the drop is told of, and no later. */
+export function fromDrop(data: DataTransfer): Choice | undefined {
+  const entries = [...data.items].map((item) => (item.kind === "file" ? item.webkitGetAsEntry() : null));
+  const folder = entries.find((entry) => entry?.isDirectory);
+  if (folder && entries.length > 1) throw new BitNetError("invalid-argument", "a model is in one folder: drop that alone, or files without a folder");
+  if (folder) return { source: folder as FileSystemDirectoryEntry, name: folder.name };
+  return fromFiles([...data.files]);
 }
 
 export function lastPart(address: string): string {

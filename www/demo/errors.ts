@@ -8,18 +8,18 @@ const TITLES: Record<BitNetErrorCode, string> = {
   quota: "There is no room to keep the model",
   storage: "The model can't be kept",
   io: "The file could not be read",
-  format: "This is not a sound GGUF file",
+  format: "This is not a sound model",
   "unsupported-model": "This model is of a kind the engine does not run",
   "out-of-memory": "The model does not fit into memory",
   "context-overflow": "The prompt is longer than the context",
-  "invalid-argument": "A setting has no sense",
+  "invalid-argument": "This can't be done",
   disposed: "The model was closed",
   "worker-crashed": "The engine has stopped",
 };
 
 const ADVICE: Partial<Record<BitNetErrorCode, string>> = {
   "unsupported-browser": "A current Chrome, Edge, Firefox or Safari can: the engine needs WebAssembly SIMD and web workers.",
-  format: "If the file was downloaded, it may have been cut short: get it again, and compare its size with the one its publisher names.",
+  format: "If it was downloaded, a file may have been cut short: get it again, and compare its size with the one its publisher names.",
   integrity: "Nothing of it has been kept. Load it again; if it is the same then, the file at this address is another one than it should be.",
   quota: "Delete models that are kept, under “Use another model”, or make room on this device.",
   io: "It has changed since it was chosen, or is gone: choose the file again.",

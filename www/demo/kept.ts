@@ -16,6 +16,7 @@ export interface Kept {
 }
 
 const PART = /-\d{5}-of-(\d{5})(?=\.gguf$)/i;
+const MANIFEST = /\.json$/i;
 const HUB = /^https:\/\/huggingface\.co\/([^/]+)\/([^/]+)\/resolve\/([^/]+)\/([^?#]+)$/;
 
 /** The last used first. */
@@ -25,7 +26,21 @@ export async function keptModels(): Promise<Kept[]> {
     const address = canonical(file.url).replace(PART, "-00001-of-$1");
     groups.set(address, [...(groups.get(address) ?? []), file]);
   }
+  for (const address of groups.keys()) joinManifest(groups, address);
   return [...groups].map(([address, files]) => gather(address, files)).sort((a, b) => b.lastUsed.getTime() - a.lastUsed.getTime());
+}
+
+/** A manifest and the parts that bear its name are one model, which has the manifest's address. */
+function joinManifest(groups: Map<string, CachedModel[]>, address: string): void {
+  const manifest = groups.get(address);
+  if (!MANIFEST.test(address) || !manifest) return;
+  const prefix = address.replace(MANIFEST, "");
+  for (const [first, parts] of groups) {
+    if (first.replace(/-00001-of-\d{5}\.gguf$/i, "") !== prefix) continue;
+    groups.set(address, [...parts, ...manifest]);
+    groups.delete(first);
+    return;
+  }
 }
 
 export async function keptModel(address: string): Promise<Kept | undefined> {
@@ -49,15 +64,18 @@ function origin(address: string): string {
 }
 
 function gather(address: string, files: readonly CachedModel[]): Kept {
-  const count = Number(PART.exec(address)?.[1] ?? 1);
-  const name = (files[0]?.name ?? address).replace(PART, "");
+  const first = files[0]?.name ?? address;
+  const manifests = MANIFEST.test(address) ? 1 : 0;
+  const parts = Number(PART.exec(first)?.[1] ?? 1);
+  const count = parts + manifests;
+  const name = first.replace(PART, "");
   const sum = (size: (file: CachedModel) => number) => files.reduce((all, file) => all + size(file), 0);
   const known = files.length === count && files.every((file) => file.totalBytes !== undefined);
   return {
     keys: files.map(({ key }) => key),
     address,
     from: origin(address),
-    name: count > 1 ? `${name}, ${String(count)} parts` : name,
+    name: parts > 1 ? `${name}, ${String(parts)} parts` : name,
     bytes: sum((file) => file.bytes),
     totalBytes: known ? sum((file) => file.totalBytes ?? 0) : undefined,
     complete: files.length === count && files.every((file) => file.complete),

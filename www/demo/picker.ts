@@ -1,5 +1,6 @@
-import { byAddress, type Choice, EMBEDDED, fromFiles } from "./choices.js";
+import { byAddress, type Choice, EMBEDDED, fromDrop, fromFiles } from "./choices.js";
 import { byId } from "./dom.js";
+import { showError } from "./errors.js";
 import { canonical } from "./kept.js";
 import { KeptModels } from "./kept-models.js";
 import { OfferedModels } from "./offered-models.js";
@@ -30,15 +31,23 @@ export class Picker {
       else choose(byAddress(address));
     });
     new OfferedModels(choose);
-    const file = byId("file", HTMLInputElement);
-    file.addEventListener("change", () => {
-      const chosen = fromFiles([...(file.files ?? [])]);
-      file.value = ""; // so that the same file can be chosen again
-      if (chosen) choose(chosen);
-    });
-    acceptDrops((files) => {
-      const chosen = fromFiles(files);
-      if (chosen) choose(chosen);
+    for (const id of ["file", "folder"]) {
+      const input = byId(id, HTMLInputElement);
+      input.addEventListener("change", () => {
+        const chosen = fromFiles([...(input.files ?? [])]);
+        input.value = ""; // so that the same can be chosen again
+        if (chosen) choose(chosen);
+      });
+    }
+    // Where it is not known, a single file would be chosen.
+    byId("folder-label").hidden = !("webkitdirectory" in HTMLInputElement.prototype);
+    acceptDrops((data) => {
+      try {
+        const chosen = fromDrop(data);
+        if (chosen) choose(chosen);
+      } catch (error) {
+        showError(byId("load-error"), error);
+      }
     });
   }
 
@@ -54,7 +63,7 @@ export class Picker {
   }
 }
 
-function acceptDrops(take: (files: File[]) => void): void {
+function acceptDrops(take: (data: DataTransfer) => void): void {
   const veil = byId("drop");
   const hasFile = (event: DragEvent) => event.dataTransfer?.types.includes("Files") ?? false;
   addEventListener("dragover", (event) => {
@@ -69,6 +78,6 @@ function acceptDrops(take: (files: File[]) => void): void {
     if (!hasFile(event)) return;
     event.preventDefault();
     veil.hidden = true;
-    take([...(event.dataTransfer?.files ?? [])]);
+    if (event.dataTransfer) take(event.dataTransfer);
   });
 }

@@ -27,12 +27,12 @@ async function load(source: ModelSource, options: LoadOptions = {}) {
 }
 
 describe("what the worker is told", () => {
-  it("of an address is all that a request for it needs", () => {
+  it("of an address is all that a request for it needs", async () => {
     const request = new Request("https://localhost/x.gguf", { headers: { authorization: "Bearer x", "x-a": "1" }, redirect: "error" });
-    const { sent, opened } = readSource(request, { headers: { "x-a": "2" }, connections: 2, sha256: "AB".repeat(32) });
+    const { sent, opened } = await readSource(request, { headers: { "x-a": "2" }, connections: 2, sha256: "AB".repeat(32) });
     expect(sent).toEqual({
       parts: [{ type: "address", body: expect.objectContaining({ url: request.url, redirect: "error", headers: [["authorization", "Bearer x"], ["x-a", "2"]] }) as object }],
-      alone: true,
+      kind: "alone",
       sha256: ["ab".repeat(32)],
       cache: "auto",
       offline: false,
@@ -41,18 +41,18 @@ describe("what the worker is told", () => {
     expect(opened).toEqual([undefined]);
   });
 
-  it("of one that it must make sense of itself is the text", () => {
+  it("of one that it must make sense of itself is the text", async () => {
     for (const text of ["hf:owner/repository/file.gguf", "file.gguf", "../m-00001-of-00003.gguf"]) {
-      expect(readSource(text, {}).sent.parts).toEqual([{ type: "address", body: { url: text, headers: [] } }]);
+      expect((await readSource(text, {})).sent.parts).toEqual([{ type: "address", body: { url: text, headers: [] } }]);
     }
   });
 
-  it("of several is which of them the page opens", () => {
+  it("of several is which of them the page opens", async () => {
     const post = new Request("https://localhost/x.gguf", { method: "POST", body: "please" });
-    const { sent, opened } = readSource([copy(PARTS[0]), "https://localhost/x.gguf", post, "data:,x"], { cache: false });
+    const { sent, opened } = await readSource([copy(PARTS[0]), "https://localhost/x.gguf", post, "data:,x"], { cache: false });
     expect(sent.parts.map(({ type }) => type)).toEqual(["blob", "address", "page", "page"]);
     expect(opened.map((open) => open !== undefined)).toEqual([false, false, true, true]);
-    expect([sent.alone, sent.cache]).toEqual([false, "off"]);
+    expect([sent.kind, sent.cache]).toEqual(["split", "off"]);
   });
 });
 

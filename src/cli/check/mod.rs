@@ -90,6 +90,9 @@ enum Reading {
 pub(super) fn run(source: &Source, fetch: &Fetch, json: bool) -> Outcome {
     let report = match source {
         Source::File(path) => read(load::open(path)?).map_err(|e| format!("{}: {e}", terminal::path(path)))?,
+        Source::Repository(address) => {
+            read(load::open_repository(address, fetch, false)?).map_err(|e| format!("{address}: {e}"))?
+        }
         Source::Address(address) => fetch::all(fetch.requests(address)?, false, Reader::default(), Reader::finish)?,
     };
     let mut out = terminal::out();

@@ -238,6 +238,7 @@ fn digits_and_signs_by_the_splitter() {
     };
     for (pre, expected) in [
         ("llama-bpe", "in| |202|45| (|it|'s| helloWORLD|)"),
+        ("smaug-bpe", "in| |202|45| (|it|'s| helloWORLD|)"),
         ("qwen2", "in| |2|0|2|4|5| (|it|'s| helloWORLD|)"),
         ("gpt-2", "in| 20245| (|it|'s| helloWORLD|)"),
         ("smollm", "in| |2|0|2|4|5| (|it|'s| helloWORLD|)"),

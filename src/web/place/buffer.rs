@@ -68,7 +68,7 @@ impl Buffer {
     }
 
     /// The other way: for what is small.
-    pub(super) fn to_vec(&self) -> Result<Vec<u8>> {
+    pub(crate) fn to_vec(&self) -> Result<Vec<u8>> {
         let mut bytes = try_zeroed(self.len(), WHAT)?;
         self.read(0, &mut bytes);
         Ok(bytes)

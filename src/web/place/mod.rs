@@ -6,6 +6,7 @@
 mod buffer;
 mod clock;
 mod fetch;
+mod folder;
 mod keeper;
 mod locks;
 mod opfs;
@@ -16,7 +17,8 @@ mod tests;
 pub(crate) use buffer::Buffer;
 pub(crate) use clock::Timers;
 pub(crate) use fetch::{Fetch, StreamBody};
-pub(crate) use opfs::Opfs;
+pub(crate) use folder::Blobs;
+pub(crate) use opfs::{Opfs, contents};
 
 use crate::download::{Place, StoreError, Tuning, Unreachable};
 use js_sys::{Function, Reflect};

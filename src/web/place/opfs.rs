@@ -357,7 +357,8 @@ async fn found(promise: Promise) -> Result<Option<JsValue>, JsValue> {
     }
 }
 
-async fn contents(buffer: Promise) -> Result<Uint8Array, JsValue> {
+/// What a file's promise of its bytes gives.
+pub(crate) async fn contents(buffer: Promise) -> Result<Uint8Array, JsValue> {
     let buffer: ArrayBuffer = settled(buffer).await?;
     Ok(Uint8Array::new(&buffer))
 }

@@ -1,17 +1,16 @@
 //! From a source to a model, or to the memory that it would take.
 
-use super::super::place::{Buffer, StreamBody, Tab};
-use super::super::protocol::{Estimate, FromWorker, LoaderOptions, Part, PlainError, Source};
-use super::page::PagePart;
-use super::{Engine, Worker};
+use super::super::place::Tab;
+use super::super::protocol::{Estimate, FromWorker, LoaderOptions, PlainError, Source};
+use super::source::Given;
+use super::{Engine, Worker, checkpoint};
 use crate::Error;
-use crate::download::{self, Receiver, Request, Stream, Tuning, address};
+use crate::download::{self, CacheMode, LoadProgress, Receiver, Tuning};
 use crate::kernels::{self, Compute};
 use crate::model::{self, Estimator, Loader, WASM_LIMIT};
 use crate::session::SessionOptions;
 use crate::threads::Pool;
 use std::rc::Rc;
-use wasm_bindgen::JsCast;
 
 /// Loads, and tells the page how that goes and how it ends.
 pub(super) async fn load(worker: Rc<Worker>, source: Source, options: LoaderOptions) {
@@ -26,8 +25,8 @@ pub(super) async fn estimate(worker: Rc<Worker>, source: Source, options: Loader
 }
 
 async fn try_load(worker: &Rc<Worker>, source: Source, options: LoaderOptions) -> Result<FromWorker, PlainError> {
-    let parts = parts(worker, source)?;
     let place = Tab::new(Tuning::default(), worker.keepers.clone());
+    let given = Given::new(worker, &place, source).await?;
     let session = SessionOptions {
         context: options.context_length,
         kv_type: options.kv_cache,
@@ -36,11 +35,23 @@ async fn try_load(worker: &Rc<Worker>, source: Source, options: LoaderOptions) -
     };
     let mut model = Model { options, threads: worker.threads.wanted, loader: None };
     let mut tell = |progress| worker.post(&FromWorker::Progress(progress));
-    let loaded = download::load(&place, parts, &mut model, &mut tell).await?;
-    let outcome = model.finish().and_then(|loaded| Engine::new(loaded, session));
-    let (cached, notes, ready) = (loaded.cached, loaded.notes.clone(), loaded.ready());
-    loaded.end(&outcome).await;
-    let engine = outcome?;
+    let (engine, cached, notes, ready);
+    match given {
+        Given::Parts(parts, mut known) => {
+            let loaded = download::load(&place, parts, &mut model, &mut tell).await?;
+            let outcome = model.finish().and_then(|loaded| Engine::new(loaded, session));
+            let more = loaded.notes.iter().filter(|note| !known.contains(note)).cloned().collect::<Vec<_>>();
+            known.extend(more);
+            (cached, notes, ready) = (loaded.cached, known, loaded.ready());
+            loaded.end(&outcome).await;
+            engine = outcome?;
+        }
+        Given::Checkpoint(mut converter) => {
+            let bytes = checkpoint::push(worker, &mut converter, &mut model, &mut tell).await?;
+            (cached, notes, ready) = (None, converter.notes().to_vec(), LoadProgress::ready(bytes, false));
+            engine = Engine::new(model.finish()?, session)?;
+        }
+    }
     tell(ready);
     let info = engine.info(&worker.threads, cached, notes);
     worker.engine.replace(Some(engine));
@@ -48,10 +59,17 @@ async fn try_load(worker: &Rc<Worker>, source: Source, options: LoaderOptions) -
 }
 
 async fn try_estimate(worker: &Rc<Worker>, source: Source, options: LoaderOptions) -> Result<FromWorker, PlainError> {
-    let parts = parts(worker, source)?;
     let place = Tab::new(Tuning::default(), None);
     let mut header = Headers { options, estimator: None, complete: false };
-    let sizes = download::headers(&place, parts, &mut header).await?;
+    // As for the model itself, nothing comes from the cache and nothing stays there.
+    let source = Source { cache: CacheMode::Off, ..source };
+    let sizes = match Given::new(worker, &place, source).await? {
+        Given::Parts(parts, _) => download::headers(&place, parts, &mut header).await?,
+        Given::Checkpoint(mut converter) => {
+            checkpoint::push(worker, &mut converter, &mut header, &mut |_| {}).await?;
+            vec![Some(converter.size())]
+        }
+    };
     let estimate = header.finish()?;
     let why = estimate.check(WASM_LIMIT).err().map(|error| error.to_string());
     Ok(FromWorker::Estimated(Estimate {
@@ -69,72 +87,6 @@ async fn try_estimate(worker: &Rc<Worker>, source: Source, options: LoaderOption
         fits: why.is_none(),
         why,
     }))
-}
-
-/// What is downloaded, and what the page has.
-fn parts(worker: &Rc<Worker>, source: Source) -> Result<Vec<download::Part<Buffer>>, PlainError> {
-    let mut parts = Vec::new();
-    for (index, part) in source.parts.into_iter().enumerate() {
-        match part {
-            Part::Address { url, headers, credentials, redirect, referrer_policy } => {
-                let url = address::resolve(&url, source.base.as_deref())?;
-                let urls = if source.alone { address::parts(&url)? } else { vec![url] };
-                parts.extend(urls.into_iter().map(|url| {
-                    download::Part::Address(Request {
-                        url: url.into(),
-                        origin: source.origin.clone(),
-                        headers: headers.clone(),
-                        credentials: credentials.clone(),
-                        redirect: redirect.clone(),
-                        referrer_policy: referrer_policy.clone(),
-                        cache: source.cache,
-                        offline: source.offline,
-                        connections: source.connections,
-                        sha256: None,
-                    })
-                }));
-            }
-            Part::Blob { blob } => {
-                let blob: web_sys::Blob = blob.0.unchecked_into();
-                let body = StreamBody::new(&blob.stream()).map_err(unreadable)?;
-                let size = Some(blob.size() as u64);
-                parts.push(download::Part::Stream(Stream { size, total: size, ..Stream::of_body(body, unreadable) }));
-            }
-            Part::Page { total, file_size } => {
-                let body = PagePart::new(Rc::clone(worker), index);
-                let broken = |why| Error::Network {
-                    reason: format!("the download broke off ({why}); check the connection and load again"),
-                };
-                parts.push(download::Part::Stream(Stream { size: file_size, total, ..Stream::of_body(body, broken) }));
-            }
-        }
-    }
-    if let Some(digests) = source.sha256 {
-        if digests.len() != parts.len() {
-            return Err(PlainError::new(
-                "invalid-argument",
-                format!(
-                    "sha256 has {} digests for {} parts; give an array with one for each",
-                    digests.len(),
-                    parts.len()
-                ),
-            ));
-        }
-        for (part, digest) in parts.iter_mut().zip(digests) {
-            match part {
-                download::Part::Address(request) => request.sha256 = Some(digest),
-                download::Part::Stream(stream) => stream.sha256 = Some(digest),
-            }
-        }
-    }
-    Ok(parts)
-}
-
-/// Browsers have different words for it: to Chromium it is a network error.
-fn unreadable(why: download::Unreachable) -> Error {
-    let reason =
-        format!("the file can't be read any more ({why}): it may have changed, or be gone; choose the file again");
-    Error::Io { reason }
 }
 
 fn loader_options(options: &LoaderOptions, file_size: Option<u64>) -> model::LoaderOptions {

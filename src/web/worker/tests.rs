@@ -1,5 +1,7 @@
 //! The worker as a page sees it, over a channel of messages.
 
+mod files;
+
 use super::super::executor::spawn;
 use super::super::port::{Endpoint, listen};
 use super::serve;
@@ -44,9 +46,8 @@ impl Page {
     }
 
     fn load_blob(&self, bytes: &[u8]) {
-        let blob = Blob::new_with_u8_array_sequence(&Array::of1(&Uint8Array::from(bytes))).unwrap();
         let part = JSON::parse(r#"{"type":"blob","body":{}}"#).unwrap();
-        Reflect::set(&field(&part, "body"), &"blob".into(), &blob).unwrap();
+        Reflect::set(&field(&part, "body"), &"blob".into(), &blob(bytes)).unwrap();
         self.load(&Array::of1(&part));
     }
 
@@ -73,8 +74,12 @@ impl Page {
     }
 }
 
+fn blob(bytes: &[u8]) -> Blob {
+    Blob::new_with_u8_array_sequence(&Array::of1(&Uint8Array::from(bytes))).unwrap()
+}
+
 fn load_message(parts: &Array) -> JsValue {
-    let json = r#"{"type":"load","body":{"source":{"alone":true,"cache":"off","offline":false,"connections":4},"options":{}}}"#;
+    let json = r#"{"type":"load","body":{"source":{"kind":"alone","cache":"off","offline":false,"connections":4},"options":{}}}"#;
     let message = JSON::parse(json).unwrap();
     let source = field(&field(&message, "body"), "source");
     Reflect::set(&source, &"parts".into(), parts).unwrap();

@@ -1,4 +1,4 @@
-"""Holds a GGUF that export.py wrote, run by the engine, against its checkpoint, run by PyTorch in float32.
+"""Holds a GGUF made of what export.py wrote, run by the engine, against its checkpoint, run by PyTorch in float32.
 
 Prints held-out loss of both and the largest difference of logits, and writes the vectors that tests/engine/story_model.rs replays.
 Differences are about 1e-5, except behind an activation that lay on a rounding edge of int8: see tests/golden/README.md.

@@ -12,7 +12,8 @@ export async function estimateModel(given: ModelSource, options: EstimateOptions
   const read = readOptions(LOAD, options);
   read.signal?.throwIfAborted();
   needWorkers(read);
-  const source = readSource(given, read);
+  const source = await readSource(given, read);
+  read.signal?.throwIfAborted();
   const { connection, estimate } = await withWorker(source, read, 1, async (connection) => {
     const estimated = new Deferred<Estimate>();
     const sent = listen(connection, source, read, (message) => {

@@ -1,5 +1,6 @@
 /** What answers the page's messages in a test: no WebAssembly, and words by chance. It keeps the real worker's promises about order, errors and repeatability. */
 import { BitNetError, type BitNetErrorCode } from "../public/errors.js";
+import type { ModelManifest } from "../public/types.js";
 import type { Endpoint, FromBootstrap, Sent } from "./channel.js";
 import { Deferred } from "./deferred.js";
 import { FakeModel, type FakeEngineOptions } from "./fake-model.js";
@@ -134,10 +135,34 @@ class FakeWorker {
     }
   }
 
+  /** The parts that the source stands for. */
+  async #parts({ parts, kind, base }: Source): Promise<Part[]> {
+    if (kind === "checkpoint") {
+      // It is a fake's GGUF by then, with the bytes of its weights.
+      const named = (pattern: RegExp) => parts.filter((part) => part.type === "blob" && pattern.test(part.body.name ?? ""));
+      const weights = named(/\.safetensors$/);
+      for (const [found, what] of [[named(/^config\.json$/), "config.json"], [weights, "*.safetensors"]] as const) {
+        if (found.length === 0) throw new BitNetError("format", `${what}: the file is missing; give all files of the checkpoint`);
+      }
+      const blobs = weights.flatMap((part) => (part.type === "blob" ? [part.body.blob] : []));
+      return [{ type: "blob", body: { blob: new Blob(["GGUF", ...blobs]) } }];
+    }
+    const [part] = parts;
+    if (kind !== "alone" || part?.type !== "address") return parts;
+    const url = new URL(part.body.url, base);
+    const { manifest } = part.body;
+    if (manifest === undefined && !url.pathname.endsWith(".json")) return parts;
+    const text = manifest ?? (await new Response((await openSource(url, part.body.headers, this.end)).stream).text());
+    const { files } = JSON.parse(text) as Partial<ModelManifest>;
+    if (!files) throw new BitNetError("format", `${url.href} is no manifest of a split model`);
+    return files.map(({ name }) => ({ type: "address", body: { ...part.body, url: new URL(encodeURIComponent(name), url).href } }));
+  }
+
   /** Of all parts; with `header` of each only so much that its beginning is seen, and the rest as it is said to be. */
   async #bytes(source: Source, report: (loaded: number, total: number | undefined) => void, header: boolean): Promise<number> {
     let before = 0;
-    for (const [index, part] of source.parts.entries()) {
+    const parts = await this.#parts(source);
+    for (const [index, part] of parts.entries()) {
       const { stream, total } = await this.#open(source, index, part);
       const reader = stream.getReader();
       const start: number[] = [];
@@ -152,7 +177,7 @@ class FakeWorker {
         }
         loaded += value.length;
         if (part.type === "page") this.#post({ type: "taken" });
-        report(before + loaded, source.parts.length === 1 ? total : undefined);
+        report(before + loaded, parts.length === 1 ? total : undefined);
         if (header && start.length === 4) {
           void reader.cancel();
           break;

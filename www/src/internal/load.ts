@@ -25,7 +25,8 @@ export async function loadModel(given: ModelSource, options: LoadOptions): Promi
   const { signal } = read;
   signal?.throwIfAborted();
   needWorkers(read);
-  const source = readSource(given, read);
+  const source = await readSource(given, read);
+  signal?.throwIfAborted();
   // Memory of a worker that has been ended comes back late in some browsers: what failed for want of it may do on the second try.
   const again = endedLately() && typeof read.worker !== "object" && source.readableAgain;
   try {

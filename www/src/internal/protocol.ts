@@ -387,8 +387,16 @@ export type Part = { "type": "address", "body": {
 /**
  * As it was given.
  */
-url: string, headers: Array<[string, string]>, credentials?: string, redirect?: string, referrerPolicy?: string, } }
-  | { "type": "blob", "body": { blob: Blob, } }
+url: string, headers: Array<[string, string]>, credentials?: string, redirect?: string, referrerPolicy?: string,
+/**
+ * The text of a split model's manifest, whose files lie beside this address.
+ */
+manifest?: string, } }
+  | { "type": "blob", "body": { blob: Blob,
+/**
+ * Of a file.
+ */
+name?: string, } }
   | { "type": "page", "body": {
 /**
  * Bytes to come, as far as the sender says and it is open.
@@ -492,15 +500,11 @@ export type Roofline = { readBytesPerSecond: number, readBytes: number, dotMacsP
 /**
  * Where a model comes from.
  */
-export type Source = {
+export type Source = { parts: Array<Part>,
 /**
- * One file or those of a split model in order.
+ * What they are.
  */
-parts: Array<Part>,
-/**
- * An address in it stands for all files of a split model, if its name says so.
- */
-alone: boolean,
+kind: SourceKind,
 /**
  * Of each file, 64 lower-case hexadecimal digits.
  */
@@ -525,6 +529,11 @@ offline: boolean,
  * Requests at a time for one file.
  */
 connections: number, };
+
+/**
+ * What the parts of a source are.
+ */
+export type SourceKind = "alone" | "split" | "checkpoint";
 
 /**
  * Times of a finished generation.

@@ -1,7 +1,9 @@
 /** Any kind of model source, in the worker's words: what it downloads itself, files that it reads, and what the page alone can open. */
 import { BitNetError } from "../public/errors.js";
-import type { LoadOptions, ModelPart, ModelSource } from "../public/types.js";
+import type { LoadOptions, ModelManifest, ModelPart, ModelSource } from "../public/types.js";
 import type { Frozen } from "./channel.js";
+import { gather, isFileList, isFolder } from "./folder.js";
+import { address, isRecord } from "./options/kinds.js";
 import { guarded, kindOf, refused } from "./options/refuse.js";
 import type { Open, OpenSource } from "./page-parts.js";
 import type { Part, Source } from "./protocol.js";
@@ -16,27 +18,23 @@ export interface ReadSource {
   signals: AbortSignal[];
 }
 
-type One = Exclude<ModelSource, readonly ModelPart[]>;
+type One = ModelPart | Response | ReadableStream<Uint8Array>;
 
-/** One part, or those of a split file in order. */
-export function readSource(given: ModelSource, options: LoadOptions): ReadSource {
-  const alone = !isArray(given);
-  const sources = alone ? [given] : Array.from(given);
-  if (sources.length === 0) throw new BitNetError("invalid-argument", "the source is an empty array; give the parts of a split file in order");
-  for (const [index, one] of sources.entries()) {
-    const name = alone ? "the source" : `part ${String(index)} of the source`;
-    guarded(name, () => {
-      checkKind(one, name);
-    });
-  }
+/** One part, those of a split file in order, or the files of a checkpoint. */
+export async function readSource(given: ModelSource, options: LoadOptions): Promise<ReadSource> {
+  checkSource(given);
+  const gathered = await gather(given);
+  const alone = !isArray(given) && !isFileList(given);
+  const kind = gathered?.kind ?? (alone ? "alone" : "split");
+  const sources: readonly (One | ModelManifest)[] = gathered?.files ?? (alone ? [given as One | ModelManifest] : Array.from(given));
   const { cache = "auto", offline = false, connections = 4, sha256 } = options;
   if (offline && cache === false) throw new BitNetError("invalid-argument", "offline means from the cache alone, which cache: false rules out");
-  const parts = sources.map((one) => partOf(one, options));
+  const parts = sources.map((one) => (isManifest(one) ? { part: ofManifest(one, options), open: undefined } : partOf(one, options)));
   const page = pageAddress();
   return {
     sent: {
       parts: parts.map(({ part }) => part),
-      alone,
+      kind,
       ...(sha256 !== undefined && { sha256: [sha256].flat().map((digest) => digest.toLowerCase()) }),
       ...(page !== undefined && { base: page, origin: globalThis.location.origin }),
       cache: cache === false ? "off" : cache,
@@ -50,7 +48,10 @@ export function readSource(given: ModelSource, options: LoadOptions): ReadSource
 }
 
 function partOf(source: One, options: LoadOptions): { part: Frozen<Part>; open?: Open } {
-  if (source instanceof Blob && isCloneable(source)) return { part: { type: "blob", body: { blob: source } } };
+  if (source instanceof Blob && isCloneable(source)) {
+    const { name } = source as Partial<File>;
+    return { part: { type: "blob", body: { blob: source, ...(typeof name === "string" && { name }) } } };
+  }
   const online = forWorker(source);
   if (online === undefined) return { part: { type: "page", body: {} }, open: (signal) => openSource(source, options.headers, signal) };
   const request = online instanceof Request ? online : undefined;
@@ -64,6 +65,17 @@ function partOf(source: One, options: LoadOptions): { part: Frozen<Part>; open?:
       },
     },
   };
+}
+
+/** What it says goes to the worker, which reads it as it reads one that it has fetched. */
+function ofManifest({ base, ...manifest }: ModelManifest, options: LoadOptions): Frozen<Part> {
+  const url = base === undefined ? pageAddress() : String(address.read(base, "base of the manifest"));
+  if (url === undefined) throw new BitNetError("invalid-argument", "base of the manifest is missing: outside a page there is no address for its files to be relative to");
+  return { type: "address", body: { url, headers: [...mergedHeaders(undefined, options.headers)], manifest: guarded("the manifest", () => JSON.stringify(manifest)) } };
+}
+
+function isManifest(source: unknown): source is ModelManifest {
+  return isRecord(source) && "files" in source;
 }
 
 /** The same, unless the page alone can read it: its own objects, and what ranges make no sense for. */
@@ -91,11 +103,28 @@ function isCloneable(blob: Blob): boolean {
   }
 }
 
+function checkSource(given: ModelSource): void {
+  if (!isArray(given) && !isFileList(given)) {
+    guarded("the source", () => {
+      if (!isFolder(given) && !isManifest(given)) checkKind(given, "the source");
+    });
+    return;
+  }
+  const empty = isFileList(given) ? "an empty list of files" : "an empty array";
+  if (given.length === 0) throw new BitNetError("invalid-argument", `the source is ${empty}; give the parts of a split file in order, or the files of a checkpoint`);
+  for (const [index, one] of Array.from(given).entries()) {
+    const name = `part ${String(index)} of the source`;
+    guarded(name, () => {
+      checkKind(one, name);
+    });
+  }
+}
+
 function checkKind(source: unknown, name: string): void {
   if (typeof source === "string" && source !== "") return;
   if ([URL, Request, Response, Blob, ReadableStream].some((kind) => source instanceof kind)) return;
   const advice = /Array$|Buffer$|View$/.test(kindOf(source)) ? "; of bytes make a new Blob([bytes])" : "";
-  throw refused(name, source, `an address, a URL, Request, Response, Blob, File or ReadableStream, or an array with the parts of a split file${advice}`);
+  throw refused(name, source, `an address, a URL, Request, Response, Blob, File or ReadableStream, a folder, a manifest, or an array with the parts of a split file${advice}`);
 }
 
 export async function openSource(source: One, headers: HeadersInit | undefined, signal: AbortSignal): Promise<OpenSource> {

@@ -42,8 +42,8 @@ export class BitNet {
   }
 
   /**
-   * Loads a GGUF file. It is read and repacked while it arrives, so that the memory needed is the packed model and a few
-   * megabytes, never a second copy of the file.
+   * Loads a GGUF file, or a checkpoint from its folder. It is read and repacked while it arrives, so that the memory needed is the packed model
+   * and a few megabytes (and, of a checkpoint, its largest matrix), never a second copy of the file.
    *
    * @throws BitNetError with a `code`, or the reason of `options.signal`.
    */

@@ -53,6 +53,7 @@ export type {
   LoadOptions,
   LoadProgress,
   ModelInfo,
+  ModelManifest,
   ModelPart,
   ModelSource,
   Prompt,

@@ -3,6 +3,16 @@ import type { ChatCompletionMessageParam } from "./chat.js";
 /** One file of a split model. */
 export type ModelPart = string | URL | Request | Blob;
 
+/** What `b158 split` writes beside the parts of a model: their names, sizes and digests, in order. */
+export interface ModelManifest {
+  /** Each lies beside the manifest: a name without folders. */
+  readonly files: readonly { readonly name: string; readonly size: number; readonly sha256: string }[];
+  readonly format?: string;
+  readonly version?: number;
+  /** Address of the manifest, or of the folder with a slash at its end: what the names are relative to. The page's own address by default. */
+  readonly base?: string | URL;
+}
+
 /**
  * Where a model comes from.
  *
@@ -10,8 +20,24 @@ export type ModelPart = string | URL | Request | Blob;
  * in `-00001-of-0000N.gguf` stands for all N parts; an array has the parts of a split file in order. Addresses, `Request`s of GET among
  * them, are downloaded in parallel, resumed, checked and kept: see {@link LoadOptions.cache}. A `Response`, `Blob` or stream is read once,
  * as it is.
+ *
+ * One that ends in `.json` is that of a split model's manifest: its parts must have the sizes and digests that stand there. The manifest
+ * itself serves as well.
+ *
+ * A folder (the handle that `showDirectoryPicker()` gives, the entry that a drop gives, or the files of an `<input webkitdirectory>`), or
+ * several files in an array or a `FileList`: where `config.json` or `*.safetensors` is among them, they are a checkpoint of
+ * Hugging Face's libraries, which is opened as it is, without a GGUF in between; in browsers alone. Else they are a GGUF file, or all parts
+ * of one, and whatever else lies in the folder is left alone.
  */
-export type ModelSource = ModelPart | Response | ReadableStream<Uint8Array> | readonly ModelPart[];
+export type ModelSource =
+  | ModelPart
+  | Response
+  | ReadableStream<Uint8Array>
+  | readonly ModelPart[]
+  | FileList
+  | FileSystemDirectoryHandle
+  | FileSystemDirectoryEntry
+  | ModelManifest;
 
 /** `simd128` runs in every browser of today; `relaxed` is faster where relaxed SIMD exists. Both compute the same bits. */
 export type Backend = "simd128" | "relaxed";
@@ -84,7 +110,7 @@ export interface LoadOptions {
   cache?: "auto" | "required" | false;
   /**
    * SHA-256 that the file must have, in hexadecimal; an array for the parts of a split file. Another one gives the error `integrity`, and nothing of it
-   * is kept. It costs 2 ms a MB, once.
+   * is kept. It costs 2 ms a MB, once. A manifest has those of its parts by itself; a checkpoint has none.
    */
   sha256?: string | readonly string[];
   /** Headers for addresses, such as `Authorization`. For another origin they need its permission (CORS). */
@@ -119,7 +145,7 @@ export type EstimateOptions = Pick<
 
 /** What the header alone tells of a model. */
 export interface Estimate {
-  /** Of the file, or of all parts together. */
+  /** Of the file, or of all parts together; of a checkpoint, of the GGUF that it becomes. */
   readonly fileBytes?: number;
   readonly architecture: string;
   readonly name?: string;

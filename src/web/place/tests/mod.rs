@@ -3,6 +3,7 @@
 mod buffer;
 mod clock;
 mod fetch;
+mod folder;
 mod locks;
 mod opfs;
 

@@ -1,66 +1,16 @@
 //! The second reference: pieces by Oniguruma, the engine of Hugging Face's `tokenizers` in Python, and merges by
-//! rank as in tiktoken. Nothing here is shared with the engine, which splits with `fancy-regex` and merges by
-//! rank with a queue.
+//! rank as in tiktoken. Nothing here is shared with the engine, which splits with `regex` and merges by rank with a queue.
 
+use crate::mode::Mode;
+use crate::vocabulary::Vocabulary;
 use onig::Regex;
 use std::collections::HashMap;
-
-/// A way of cutting text up, as the references name it: with Llama-3's a piece that is a token is taken whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// Llama-3's own: one regular expression.
-    Llama3,
-    /// What bitnet.cpp falls back to for a file without `tokenizer.ggml.pre`: four passes.
-    Default,
-    Qwen2,
-    SmolLm,
-    Falcon,
-    Falcon3,
-    FalconE,
-    Gpt4o,
-    DeepSeekLlm,
-    DeepSeekCoder,
-    Gpt2,
-}
 
 const GPT_2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)";
 const FALCON: &str = r"[\p{P}$+<=>^~|`]+";
 const CJK: &str = "[\u{4e00}-\u{9fa5}\u{800}-\u{4e00}\u{ac00}-\u{d7ff}]+";
 
 impl Mode {
-    pub(crate) const ALL: [Self; 11] = [
-        Self::Gpt2,
-        Self::Qwen2,
-        Self::SmolLm,
-        Self::Falcon,
-        Self::Falcon3,
-        Self::FalconE,
-        Self::Gpt4o,
-        Self::DeepSeekLlm,
-        Self::DeepSeekCoder,
-        Self::Llama3,
-        Self::Default,
-    ];
-    /// Those that are tried with the full-size vocabulary too, which takes seconds each.
-    pub(crate) const MAIN: [Self; 2] = [Self::Llama3, Self::Default];
-
-    /// The value of `tokenizer.ggml.pre`.
-    pub(crate) fn pre(self) -> &'static str {
-        match self {
-            Self::Llama3 => "llama-bpe",
-            Self::Default => "default",
-            Self::Qwen2 => "qwen2",
-            Self::SmolLm => "smollm",
-            Self::Falcon => "falcon",
-            Self::Falcon3 => "falcon3",
-            Self::FalconE => "falcon_e",
-            Self::Gpt4o => "gpt-4o",
-            Self::DeepSeekLlm => "deepseek-llm",
-            Self::DeepSeekCoder => "deepseek-coder",
-            Self::Gpt2 => "gpt-2",
-        }
-    }
-
     /// One expression a pass, each of which cuts up what the pass before left.
     pub(crate) fn passes(self) -> &'static [&'static str] {
         match self {
@@ -123,7 +73,11 @@ pub(crate) struct RankBpe {
 }
 
 impl RankBpe {
-    pub(crate) fn new(ranks: HashMap<Vec<u8>, u32>, mode: Mode) -> Self {
+    pub(crate) fn of(vocabulary: &Vocabulary, mode: Mode) -> Self {
+        let bytes = byte_alphabet();
+        let spelled = |token: &String| token.chars().map(|c| bytes[&c]).collect::<Vec<u8>>();
+        let plain = (0..).zip(&vocabulary.tokens).zip(&vocabulary.control).filter(|(_, control)| !**control);
+        let ranks = plain.map(|((id, token), _)| (spelled(token), id)).collect();
         let passes = mode.passes().iter().map(|pass| Regex::new(pass).unwrap()).collect();
         Self { ranks, passes, whole_pieces: mode.whole_pieces() }
     }
@@ -176,4 +130,11 @@ fn cut<'t>(pass: &Regex, text: &'t str) -> Vec<&'t str> {
     pieces.push(&text[done..]);
     pieces.retain(|piece| !piece.is_empty());
     pieces
+}
+
+/// GPT-2's alphabet, a character a byte: Latin-1's printable ones stand for themselves, the rest count from U+0100.
+fn byte_alphabet() -> HashMap<char, u8> {
+    let printable = |byte: &u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
+    let rest = (0..=255).filter(|byte| !printable(byte)).zip('\u{100}'..);
+    (0..=255).filter(printable).map(|byte| (char::from(byte), byte)).chain(rest.map(|(byte, c)| (c, byte))).collect()
 }

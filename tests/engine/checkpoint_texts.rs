@@ -1,0 +1,551 @@
+//! What people's config.json, tokenizer.json and the like hold: one table of edits to a small checkpoint, each with what is read of
+//! it, what is said of it, or why it is refused.
+
+use crate::common::checkpoint::{Files, convert, s1a, s1c};
+use b158::convert::{Converter, Options};
+use b158::gguf::Metadata;
+use b158::tokenizer::{Special, Tokenizer};
+use b158::{Error, Result};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+#[cfg(target_family = "wasm")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+const CONFIG: &str = "config.json";
+const GENERATION: &str = "generation_config.json";
+const TOKENIZER: &str = "tokenizer.json";
+const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+
+/// The metadata and the notes that a checkpoint gives.
+fn read(files: Files) -> Result<(Metadata, Vec<String>)> {
+    let converter = Converter::new(files, Options::default())?;
+    Ok((converter.metadata().clone(), converter.notes().to_vec()))
+}
+
+fn assert_told(told: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(told.contains(part), "{part} is not in: {told}");
+    }
+}
+
+/// Keys of a file of JSON set.
+fn with(mut files: Files, name: &str, keys: Value) -> Files {
+    files.edit(name, |value| {
+        for (key, new) in keys.as_object().unwrap() {
+            value[key] = new.clone();
+        }
+    });
+    files
+}
+
+fn without(mut files: Files, name: &str, key: &str) -> Files {
+    files.edit(name, |value| {
+        value.as_object_mut().unwrap().remove(key).unwrap();
+    });
+    files
+}
+
+fn refused(files: Files, parts: &[&str]) {
+    match read(files) {
+        Ok((_, notes)) => panic!("taken, with {notes:?}; expected {parts:?}"),
+        Err(error) => {
+            let known = matches!(error, Error::BadCheckpoint { .. } | Error::UnsupportedCheckpoint { .. });
+            assert!(known, "{error:?}");
+            assert_told(&error.to_string(), parts);
+        }
+    }
+}
+
+#[test]
+fn the_same_said_in_other_words_is_the_same_file() {
+    let [a, c] = [s1a(), s1c()].map(|files| convert(files, Options::default()).unwrap());
+    let mut marked = s1a();
+    let config = [b"\xef\xbb\xbf", s1a().get(CONFIG)].concat();
+    marked.put(CONFIG, config);
+    let mut infinite = s1a();
+    let config = String::from_utf8(s1a().get(CONFIG).to_vec()).unwrap();
+    infinite.put(CONFIG, config.replacen('{', "{\"time_step_limit\": [0.0, Infinity, NaN],", 1));
+    let theta = json!({ "rope_theta": 500_000, "rope_type": "default" });
+    for files in [
+        marked,
+        infinite,
+        with(s1a(), CONFIG, json!({ "torch_dtype": null, "dtype": "bfloat16", "head_dim": null })),
+        with(s1a(), CONFIG, json!({ "rope_theta": 500_000, "rope_scaling": null })),
+        with(without(s1a(), CONFIG, "rope_theta"), CONFIG, json!({ "rope_parameters": theta })),
+        with(
+            s1a(),
+            CONFIG,
+            json!({ "unsloth_version": "2026.8", "auto_map": { "AutoConfig": "x.X" }, "sliding_window": null }),
+        ),
+        with(s1a(), CONFIG, json!({ "eos_token_id": null, "bos_token_id": null, "pad_token_id": null })),
+        with(without(s1a(), CONFIG, "architectures"), CONFIG, json!({ "model_type": "bitnet" })),
+    ] {
+        assert!(convert(files, Options::default()).unwrap() == a);
+    }
+    for files in
+        [without(s1c(), CONFIG, "head_dim"), with(s1c(), CONFIG, json!({ "head_dim": null, "num_experts": 0 }))]
+    {
+        assert!(convert(files, Options::default()).unwrap() == c);
+    }
+    // Pairs for texts, texts for pairs.
+    let mut strings = s1a();
+    strings.edit(TOKENIZER, |t| {
+        for merge in t["model"]["merges"].as_array_mut().unwrap() {
+            *merge = format!("{} {}", merge[0].as_str().unwrap(), merge[1].as_str().unwrap()).into();
+        }
+    });
+    assert!(convert(strings, Options::default()).unwrap() == a);
+}
+
+/// Edits of config.json that are refused, by file and key.
+#[test]
+fn what_the_graph_has_not_is_refused() {
+    for (keys, parts) in [
+        (
+            json!({ "architectures": ["PhiMoEForCausalLM"] }),
+            &["`architectures`", "PhiMoEForCausalLM", "LlamaForCausalLM"][..],
+        ),
+        (json!({ "architectures": [], "model_type": "phimoe" }), &["`architectures`", "missing"]),
+        (json!({ "architectures": "LlamaForCausalLM" }), &["`architectures`", "a list"]),
+        (json!({ "hidden_act": "gelu_pytorch_tanh" }), &["`hidden_act`", "gelu_pytorch_tanh", "relu2"]),
+        (json!({ "attention_bias": true }), &["`attention_bias`", "biases"]),
+        (json!({ "mlp_bias": true }), &["`mlp_bias`", "biases"]),
+        (json!({ "num_local_experts": 8 }), &["`num_local_experts`", "experts"]),
+        (json!({ "sliding_window": 128, "use_sliding_window": true, "max_window_layers": 0 }), &["`sliding_window`"]),
+        (
+            json!({ "sliding_window": 128, "layer_types": ["sliding_attention"] }),
+            &["`layer_types`", "sliding_attention"],
+        ),
+        (json!({ "layer_types": ["linear_attention"] }), &["`layer_types`", "linear_attention"]),
+        (json!({ "weight_bits": 2 }), &["`weight_bits`", "2"]),
+        (json!({ "partial_rotary_factor": 0.5 }), &["`partial_rotary_factor`", "whole"]),
+        (
+            json!({ "quantization_config": { "quant_method": "gptq", "bits": 4 } }),
+            &["`quantization_config.quant_method`", "gptq"],
+        ),
+        (json!({ "quantization_config": {} }), &["`quantization_config.quant_method`", "missing"]),
+        (
+            json!({ "quantization_config": { "quant_method": "bitnet", "linear_class": "tritonbitlinear" } }),
+            &["`quantization_config.linear_class`", "tritonbitlinear", "weight_scale"],
+        ),
+        (
+            json!({ "quantization_config": { "quant_method": "bitnet", "quantization_mode": "later" } }),
+            &["`quantization_config.quantization_mode`", "later"],
+        ),
+        (
+            json!({ "quantization_config": { "quant_method": "bitnet", "use_rms_norm": true, "rms_norm_eps": 1e-5 } }),
+            &["`quantization_config.use_rms_norm`", "Qwen3ForCausalLM"],
+        ),
+        (json!({ "num_hidden_layers": 1_000_000_000_000_000_000_u64 }), &["`num_hidden_layers`", "1 to 512"]),
+        (json!({ "num_hidden_layers": 0 }), &["`num_hidden_layers`"]),
+        (json!({ "hidden_size": "256" }), &["`hidden_size`", "whole number"]),
+        (json!({ "hidden_size": null }), &["`hidden_size`", "missing"]),
+        (json!({ "num_key_value_heads": 3 }), &["`num_key_value_heads`", "4 heads"]),
+        (json!({ "num_attention_heads": 3 }), &["`num_attention_heads`", "256", "`head_dim`"]),
+        (json!({ "rms_norm_eps": -1 }), &["`rms_norm_eps`", "above zero"]),
+        (json!({ "vocab_size": 300 }), &["`vocab_size`", "300", "288 rows"]),
+        (json!({ "rope_parameters": { "rope_theta": 10000.0 } }), &["`rope_theta`", "500000", "10000"]),
+        (json!({ "rope_scaling": { "type": "dynamic", "factor": 2.0 } }), &["`rope_scaling.type`", "dynamic"]),
+        (
+            json!({ "rope_scaling": { "rope_type": "default", "mrope_section": [16, 24, 24] } }),
+            &["`rope_scaling.mrope_section`"],
+        ),
+        (json!({ "rope_scaling": { "rope_type": "yarn" } }), &["`rope_scaling.factor`", "missing"]),
+        (
+            json!({ "rope_scaling": { "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0 } }),
+            &["`rope_scaling.original_max_position_embeddings`", "missing"],
+        ),
+        (
+            json!({ "rope_scaling": { "rope_type": "longrope", "long_factor": [1.0], "short_factor": [1.0] } }),
+            &["`rope_scaling.long_factor`", "32"],
+        ),
+        (
+            json!({ "rope_parameters": { "full_attention": { "rope_theta": 500_000.0 } } }),
+            &["`rope_parameters.full_attention`"],
+        ),
+    ] {
+        println!("{keys}");
+        refused(with(s1a(), CONFIG, keys), &[&[CONFIG], parts].concat());
+    }
+}
+
+/// Files that are not what their names say.
+#[test]
+fn broken_texts_are_named() {
+    let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{:064x}\nsize 9\n", 0xb158);
+    let deep = |open: &str, close: &str| format!("{{\"x\": {}1{}}}", open.repeat(100_000), close.repeat(100_000));
+    for file in [CONFIG, GENERATION, TOKENIZER, TOKENIZER_CONFIG, "chat_template.json"] {
+        for (bytes, part) in [
+            (pointer.as_bytes(), "Git LFS"),
+            (b"", "empty"),
+            (b"Entry not found", "JSON"),
+            (b"<!DOCTYPE html><html></html>", "web page"),
+            (b"{\"a\": [1, 2", "cut short"),
+            (b"[1]", "JSON"),
+            (b"{\"a\": \"\xff\xfe\"}", "JSON"),
+            (deep("{\"x\":", "}").as_bytes(), "JSON"),
+            (deep("[", "]").as_bytes(), "JSON"),
+        ] {
+            let mut files = s1a();
+            files.put(file, bytes);
+            refused(files, &[file, part]);
+        }
+    }
+    let mut files = s1a();
+    files.put("chat_template.jinja", b"{{ \xff }}");
+    refused(files, &["chat_template.jinja", "UTF-8"]);
+    for (other, part) in
+        [("tokenizer.model", "tokenizer.model"), ("vocab.json", "vocab.json"), ("x", "save_pretrained")]
+    {
+        let mut files = s1a();
+        files.remove(TOKENIZER);
+        files.put(other, b"x");
+        refused(files, &[TOKENIZER, "missing", part]);
+    }
+    let mut files = s1a();
+    files.remove(CONFIG);
+    refused(files.clone(), &[CONFIG, "missing"]);
+    files.put("adapter_config.json", b"{}");
+    refused(files, &[CONFIG, "adapter"]);
+}
+
+#[test]
+fn ends_of_a_text_come_from_three_files() {
+    let u32 = |m: &Metadata, name: &str| m.u32(&format!("tokenizer.ggml.{name}_token_id")).unwrap();
+    let ends = |m: &Metadata| ["bos", "eos", "eot", "eom"].map(|name| u32(m, name));
+    let (m, notes) = read(s1a()).unwrap();
+    assert_eq!((ends(&m), notes), ([Some(280), Some(281), Some(287), None], vec![]));
+    // By numbers alone: the first is the end, one with a name that readers know the end of a turn.
+    let mut bare = s1a();
+    bare.remove(TOKENIZER_CONFIG);
+    let bare = with(bare, GENERATION, json!({ "eos_token_id": [287, 281] }));
+    let (m, notes) = read(bare.clone()).unwrap();
+    assert_eq!(ends(&m), [Some(280), Some(287), None, None]);
+    assert_told(&notes.concat(), &["no tokenizer_config.json"]);
+    // Others, which no name tells.
+    let (m, notes) = read(with(s1a(), GENERATION, json!({ "eos_token_id": [281, 5, 6, 287, 7] }))).unwrap();
+    assert_eq!(ends(&m), [Some(280), Some(281), Some(287), Some(5)]);
+    assert_told(&notes.concat(), &["`eos_token_id`", "6, 7"]);
+    let t = Tokenizer::from_metadata(&m).unwrap();
+    assert!([281, 287, 5].into_iter().all(|id| t.is_end(id)) && !t.is_end(6));
+    // None of the tokens.
+    let (m, notes) = read(with(s1a(), CONFIG, json!({ "eos_token_id": 128_009 }))).unwrap();
+    assert_eq!(ends(&m)[1], Some(281));
+    assert_told(&notes.concat(), &["config.json", "`eos_token_id`", "128009"]);
+    let (_, notes) = read(with(s1a(), TOKENIZER_CONFIG, json!({ "pad_token": "<|nobody|>" }))).unwrap();
+    assert_told(&notes.concat(), &["tokenizer_config.json", "`pad_token`", "<|nobody|>"]);
+    refused(with(s1a(), TOKENIZER_CONFIG, json!({ "bos_token": 3 })), &[TOKENIZER_CONFIG, "`bos_token`"]);
+    refused(with(s1a(), CONFIG, json!({ "eos_token_id": "281" })), &[CONFIG, "`eos_token_id`"]);
+    // As objects.
+    let token = json!({ "__type": "AddedToken", "content": "<|eot_id|>", "lstrip": false });
+    let (m, _) = read(with(s1a(), TOKENIZER_CONFIG, json!({ "eos_token": token }))).unwrap();
+    assert_eq!(ends(&m)[1..3], [Some(287), None]);
+}
+
+#[test]
+fn what_goes_around_a_text_is_told_outright_or_by_the_post_processor() {
+    let around = |files: Files| {
+        let (m, notes) = read(files).unwrap();
+        (["bos", "eos"].map(|name| m.bool(&format!("tokenizer.ggml.add_{name}_token")).unwrap().unwrap()), notes.len())
+    };
+    assert_eq!(around(s1a()), ([true, false], 0));
+    assert_eq!(around(with(s1a(), TOKENIZER, json!({ "post_processor": null }))), ([false, false], 0));
+    assert_eq!(around(with(s1a(), TOKENIZER_CONFIG, json!({ "add_bos_token": false }))), ([false, false], 1));
+    let template = |single: Value| json!({ "post_processor": { "type": "TemplateProcessing", "single": single } });
+    let token = |text: &str| json!({ "SpecialToken": { "id": text, "type_id": 0 } });
+    let text = json!({ "Sequence": { "id": "A", "type_id": 0 } });
+    let end = template(json!([text, token("<|end_of_text|>")]));
+    assert_eq!(around(with(s1a(), TOKENIZER, end)), ([false, true], 0));
+    let other = template(json!([token("<|reserved_special_token_0|>"), text]));
+    assert_eq!(around(with(s1a(), TOKENIZER, other)), ([false, false], 1));
+}
+
+#[test]
+fn the_vocabulary_has_a_token_for_each_row() {
+    let text = "the old fox <|eot_id|> and more";
+    let ids = |m: &Metadata| Tokenizer::from_metadata(m).unwrap().encode(text, Special::PARSED).unwrap();
+    let (m, _) = read(s1a()).unwrap();
+    let expected = ids(&m);
+    // Fewer: rows without a token.
+    let mut fewer = s1a();
+    fewer.edit(TOKENIZER, |t| t["added_tokens"].as_array_mut().unwrap().retain(|token| token["id"] != 286));
+    let (m, notes) = read(fewer).unwrap();
+    let tokens = m.strings("tokenizer.ggml.tokens").unwrap().unwrap();
+    assert_eq!((tokens.len(), tokens.get(286).as_deref()), (288, Some("[PAD286]")));
+    assert_eq!(ids(&m), expected);
+    assert_told(&notes.concat(), &[TOKENIZER, "1 of the embedding's 288 rows", "286"]);
+    // More: tokens without a row.
+    let mut more = s1a();
+    more.edit(TOKENIZER, |t| {
+        let mut token = t["added_tokens"][0].clone();
+        (token["id"], token["content"]) = (json!(288), json!("<|extra_0|>"));
+        t["added_tokens"].as_array_mut().unwrap().push(token);
+    });
+    let (m, notes) = read(more).unwrap();
+    assert_eq!(m.strings("tokenizer.ggml.tokens").unwrap().unwrap().len(), 288);
+    assert_told(&notes.concat(), &[TOKENIZER, "<|extra_0|>", "288"]);
+    // Two of one number.
+    let mut twice = s1a();
+    twice.edit(TOKENIZER, |t| t["model"]["vocab"]["he"] = json!(257));
+    refused(twice, &[TOKENIZER, "`model.vocab`", "257"]);
+    // An added token that repeats one of the vocabulary: it is found in any text, as with transformers.
+    let mut repeated = s1a();
+    repeated.edit(TOKENIZER, |t| {
+        let token = json!({ "id": 278, "content": "00", "special": false, "lstrip": false, "rstrip": false });
+        t["added_tokens"].as_array_mut().unwrap().insert(0, token);
+    });
+    let (m, notes) = read(repeated).unwrap();
+    assert_eq!((ids(&m), notes), (expected, vec![]));
+    let types = m.i32s("tokenizer.ggml.token_type").unwrap().unwrap();
+    assert_eq!([types[0], types[278], types[287]], [1, 4, 3]);
+}
+
+#[test]
+fn tokenizers_of_other_kinds_are_refused_by_name() {
+    let model = |kind: &str| json!({ "type": kind, "unk_id": 0, "vocab": [["a", -1.0], ["b", -2.5]] });
+    for kind in ["Unigram", "WordPiece", "WordLevel"] {
+        refused(with(s1a(), TOKENIZER, json!({ "model": model(kind) })), &[TOKENIZER, "`model.type`", kind, "BPE"]);
+    }
+    let mut suffix = s1a();
+    suffix.edit(TOKENIZER, |t| t["model"]["end_of_word_suffix"] = json!("</w>"));
+    refused(suffix, &[TOKENIZER, "`model.end_of_word_suffix`", "</w>"]);
+    let mut split = s1a();
+    split.edit(TOKENIZER, |t| t["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = json!(r"\p{Han}+|\s+|."));
+    refused(split, &[TOKENIZER, "`pre_tokenizer`", r"\p{Han}+|\s+|.", "llama-bpe"]);
+    refused(with(s1a(), TOKENIZER, json!({ "pre_tokenizer": null })), &[TOKENIZER, "`pre_tokenizer`"]);
+    let mut normalized = s1a();
+    normalized.edit(TOKENIZER, |t| t["normalizer"] = json!({ "type": "NFC" }));
+    assert_told(&read(normalized).unwrap().1.concat(), &[TOKENIZER, "NFC"]);
+}
+
+/// Whether pieces that are tokens are taken whole goes with the splitter's name, where it makes a difference.
+#[test]
+fn ignored_merges_choose_the_splitters_name() {
+    let pre = |edit: &dyn Fn(&mut Value)| {
+        let mut files = s1a();
+        files.edit(TOKENIZER, |t| edit(&mut t["model"]));
+        let (m, notes) = read(files).unwrap();
+        (m.str("tokenizer.ggml.pre").unwrap().unwrap().to_owned(), notes)
+    };
+    let without_merge = |model: &mut Value| {
+        model["merges"].as_array_mut().unwrap().pop();
+    };
+    assert_eq!(pre(&|_| ()), ("llama-bpe".to_owned(), vec![]));
+    assert_eq!(pre(&|model| model["ignore_merges"] = json!(false)), ("llama-bpe".to_owned(), vec![]));
+    assert_eq!(pre(&without_merge), ("llama-bpe".to_owned(), vec![]));
+    let both = |model: &mut Value| {
+        without_merge(model);
+        model["ignore_merges"] = json!(false);
+    };
+    assert_eq!(pre(&both), ("smaug-bpe".to_owned(), vec![]));
+    let mut files = s1a();
+    files.edit(TOKENIZER, |t| {
+        without_merge(&mut t["model"]);
+        t["pre_tokenizer"] = json!({ "type": "ByteLevel", "add_prefix_space": false, "use_regex": true });
+    });
+    let (m, notes) = read(files).unwrap();
+    assert_eq!(m.str("tokenizer.ggml.pre").unwrap(), Some("gpt-2"));
+    assert_told(&notes.concat(), &[TOKENIZER, "`model.ignore_merges`", "gpt-2"]);
+}
+
+/// ▁ for spaces, bytes for what is no token: GGUF's kind `llama`, whose scores are the merges' ranks.
+#[test]
+fn bpe_with_metaspaces_becomes_the_other_kind() {
+    let words = ["▁", "a", "b", "c", "ab", "▁ab", "abc", "bc"];
+    let vocab: serde_json::Map<String, Value> = std::iter::once("<unk>".to_owned())
+        .chain((0..=255).map(|byte| format!("<0x{byte:02X}>")))
+        .chain(words.iter().map(|word| (*word).to_owned()))
+        .zip(0..)
+        .map(|(token, id)| (token, json!(id)))
+        .collect();
+    let merges = json!(["a b", "▁ ab", "b c", "a bc", "ab c"]);
+    let model = json!({ "type": "BPE", "unk_token": "<unk>", "fuse_unk": true, "byte_fallback": true, "vocab": vocab, "merges": merges });
+    let normalizer = json!({ "type": "Sequence", "normalizers": [
+        { "type": "Prepend", "prepend": "▁" },
+        { "type": "Replace", "pattern": { "String": " " }, "content": "▁" },
+    ]});
+    let files = |keys: Value| {
+        with(
+            with(s1a(), TOKENIZER, json!({ "model": model, "normalizer": normalizer, "pre_tokenizer": null })),
+            TOKENIZER,
+            keys,
+        )
+    };
+    let (m, notes) = read(files(json!({}))).unwrap();
+    assert_eq!(m.str("tokenizer.ggml.model").unwrap(), Some("llama"));
+    assert_eq!(m.bool("tokenizer.ggml.add_space_prefix").unwrap(), Some(true));
+    assert_eq!(notes.len(), 1, "{notes:?}"); // rows without a token
+    let types = m.i32s("tokenizer.ggml.token_type").unwrap().unwrap();
+    assert_eq!([types[0], types[1], types[256], types[257], types[287], types[270]], [2, 6, 6, 1, 3, 5]);
+    let scores = m.f32s("tokenizer.ggml.scores").unwrap().unwrap();
+    assert_eq!(scores[261..265], [0.0, -1.0, -3.0, -2.0]);
+    let t = Tokenizer::from_metadata(&m).unwrap();
+    assert_eq!(t.encode("ab abc é", Special::PIECE).unwrap(), [262, 262, 260, 257, 1 + 0xc3, 1 + 0xa9]);
+    // Without the space, and pairs that are no merges.
+    let metaspace =
+        |scheme: &str| json!({ "type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": false });
+    for (scheme, prefix, more) in [("never", false, 0), ("always", true, 0), ("first", true, 1)] {
+        let (m, notes) = read(files(json!({ "normalizer": null, "pre_tokenizer": metaspace(scheme) }))).unwrap();
+        assert_eq!(
+            (m.bool("tokenizer.ggml.add_space_prefix").unwrap(), notes.len()),
+            (Some(prefix), 1 + more),
+            "{notes:?}"
+        );
+    }
+    let mut unlisted = model.clone();
+    unlisted["merges"] = json!(["a b", "▁ ab", "b c", "a bc"]);
+    let (_, notes) = read(files(json!({ "model": unlisted }))).unwrap();
+    assert_told(&notes.concat(), &[TOKENIZER, "1 pairs", "`abc`"]);
+    refused(
+        files(json!({ "pre_tokenizer": { "type": "Digits", "individual_digits": true } })),
+        &[TOKENIZER, "`pre_tokenizer`", "Digits"],
+    );
+}
+
+#[test]
+fn the_chat_template_is_found_where_it_lies() {
+    let template =
+        |files: &Files| read(files.clone()).unwrap().0.str("tokenizer.chat_template").unwrap().map(str::to_owned);
+    let base = template(&s1a());
+    assert!(base.is_some());
+    let none = without(s1a(), TOKENIZER_CONFIG, "chat_template");
+    assert_eq!(template(&none), None);
+    let list = json!([{ "name": "tool use", "template": "{{ tools }}" }, { "name": "default", "template": "{{ d }}" }]);
+    let mut files = with(none.clone(), TOKENIZER_CONFIG, json!({ "chat_template": list }));
+    assert_eq!(template(&files).as_deref(), Some("{{ d }}"));
+    let (m, _) = read(files.clone()).unwrap();
+    assert_eq!(m.str("tokenizer.chat_template.tool_use").unwrap(), Some("{{ tools }}"));
+    assert_eq!(m.strings("tokenizer.chat_templates").unwrap().unwrap().get(0).as_deref(), Some("tool_use"));
+    files.put("chat_template.jinja", b"{{ jinja }}\n");
+    assert_eq!(template(&files).as_deref(), Some("{{ jinja }}\n"));
+    let mut files = none.clone();
+    files.put("chat_template.json", br#"{"chat_template": "{{ json }}"}"#);
+    assert_eq!(template(&files).as_deref(), Some("{{ json }}"));
+    let mut files = s1a();
+    files.put("chat_template.json", br#"{"chat_template": "{{ json }}"}"#);
+    assert_eq!(template(&files), base);
+    let unnamed = json!([{ "name": "rag", "template": "{{ r }}" }]);
+    let (m, notes) = read(with(s1a(), TOKENIZER_CONFIG, json!({ "chat_template": unnamed }))).unwrap();
+    assert_eq!(m.str("tokenizer.chat_template").unwrap(), None);
+    assert_told(&notes.concat(), &["`default`"]);
+    refused(with(s1a(), TOKENIZER_CONFIG, json!({ "chat_template": 3 })), &[TOKENIZER_CONFIG, "`chat_template`"]);
+}
+
+#[test]
+fn the_licence_is_that_of_the_card() {
+    for (card, licence) in [
+        ("---\nlicense: mit\nlanguage:\n- en\n---\n# license: other\n", Some("mit")),
+        ("---\r\nlicense: \"apache-2.0\"\r\n---\r\n", Some("apache-2.0")),
+        ("# A model\n---\nlicense: mit\n---\n", None),
+        ("---\nlicense:\n- mit\n---\n", None),
+        ("---\nlicense: \u{1b}[31mred\n---\n", None),
+        ("", None),
+    ] {
+        let mut files = s1a();
+        files.put("README.md", card);
+        assert_eq!(read(files).unwrap().0.str("general.license").unwrap(), licence, "{card:?}");
+    }
+}
+
+#[test]
+fn the_card_may_have_a_name() {
+    let mut files = s1a();
+    files.put("README.md", "---\nname: Stories, small\ndescription: 'Of a fox: and more.'\n---\n");
+    let (m, _) = read(files).unwrap();
+    assert_eq!(m.str("general.name").unwrap(), Some("Stories, small"));
+    assert_eq!(m.str("general.description").unwrap(), Some("Of a fox: and more."));
+}
+
+/// Rotary angles: scaled by keys, or by tensors that the file gets.
+#[test]
+fn rotary_scaling_becomes_keys_and_tensors() {
+    let converter = |scaling: Value| {
+        let files = with(s1c(), CONFIG, json!({ "rope_scaling": scaling }));
+        Converter::new(files, Options::default()).unwrap()
+    };
+    let yarn = converter(
+        json!({ "rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 128, "beta_fast": 16 }),
+    );
+    let m = yarn.metadata();
+    assert_eq!(m.str("llama.rope.scaling.type").unwrap(), Some("yarn"));
+    assert_eq!(m.f32("llama.rope.scaling.factor").unwrap(), Some(4.0));
+    assert_eq!(m.u32("llama.rope.scaling.original_context_length").unwrap(), Some(128));
+    assert_eq!(m.f32("llama.rope.scaling.yarn_beta_fast").unwrap(), Some(16.0));
+    assert!(yarn.notes().is_empty(), "{:?}", yarn.notes());
+    let other = converter(
+        json!({ "type": "yarn", "factor": 2.0, "original_max_position_embeddings": 128, "attention_factor": 1.0 }),
+    );
+    assert_told(&other.notes().concat(), &["`rope_scaling.factor`", "4 times"]);
+    assert!(other.metadata().f32("llama.rope.scaling.attn_factor").unwrap().unwrap() < 1.0);
+    let linear = converter(json!({ "type": "linear", "factor": 2 }));
+    assert_eq!(linear.metadata().str("llama.rope.scaling.type").unwrap(), Some("linear"));
+    let has = |converter: &Converter<Files>, name: &str| converter.tensors().iter().any(|tensor| tensor.name == name);
+    let llama3 = converter(json!({
+        "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 64,
+    }));
+    assert!(has(&llama3, "rope_freqs.weight") && llama3.metadata().get("llama.rope.scaling.type").is_none());
+    let factors = vec![1.5; 32];
+    let longrope = converter(json!({
+        "rope_type": "longrope", "long_factor": factors, "short_factor": factors, "original_max_position_embeddings": 128,
+    }));
+    assert!(has(&longrope, "rope_factors_long.weight") && has(&longrope, "rope_factors_short.weight"));
+    let magnitude = longrope.metadata().f32("llama.rope.scaling.attn_factor").unwrap().unwrap();
+    assert!((f64::from(magnitude) - (1.0 + 4f64.ln() / 128f64.ln()).sqrt()).abs() < 1e-6);
+}
+
+/// The factors of MiniCPM, from its three numbers.
+#[test]
+fn minicpms_factors_are_llama_cpps() {
+    let keys = json!({ "architectures": ["MiniCPMForCausalLM"], "scale_emb": 12, "scale_depth": 1.4, "dim_model_base": 64, "tie_word_embeddings": false });
+    let (m, _) = read(with(s1c(), CONFIG, keys)).unwrap();
+    assert_eq!(m.str("general.architecture").unwrap(), Some("minicpm"));
+    assert_eq!(m.f32("minicpm.embedding_scale").unwrap(), Some(12.0));
+    assert_eq!(m.f32("minicpm.logit_scale").unwrap(), Some(4.0));
+    assert_eq!(m.f32("minicpm.residual_scale").unwrap(), Some((1.4 / 2f64.sqrt()) as f32));
+}
+
+/// One class, two spellings: the activation tells which graph it is.
+#[test]
+fn the_activation_tells_the_two_bitnets_apart() {
+    for (class, activation, architecture) in [
+        ("BitNetForCausalLM", "relu2", "bitnet-b1.58"),
+        ("BitNetForCausalLM", "silu", "bitnet-b1.58"),
+        ("BitnetForCausalLM", "relu2", "bitnet-b1.58"),
+        ("BitnetForCausalLM", "silu", "bitnet"),
+    ] {
+        let (m, notes) =
+            read(with(s1a(), CONFIG, json!({ "architectures": [class], "hidden_act": activation }))).unwrap();
+        assert_eq!(m.str("general.architecture").unwrap(), Some(architecture));
+        assert_eq!(m.str(&format!("{architecture}.hidden_activation")).unwrap(), Some(activation));
+        assert!(notes.is_empty(), "{notes:?}");
+    }
+    let (_, notes) = read(with(s1c(), CONFIG, json!({ "hidden_act": "relu2" }))).unwrap();
+    assert_told(&notes.concat(), &["`hidden_act`", "relu2", "SiLU"]);
+}
+
+/// Whatever a byte of the texts becomes, and wherever they end: taken, or refused with a file's name, and never a panic.
+#[test]
+fn any_damage_is_taken_or_refused() {
+    let files = [CONFIG, GENERATION, TOKENIZER, TOKENIZER_CONFIG];
+    let config = ProptestConfig {
+        cases: if crate::common::wide() { 4000 } else { 200 },
+        failure_persistence: None,
+        ..Default::default()
+    };
+    let (places, damages) = ((0..files.len(), any::<prop::sample::Index>()), any::<Option<u8>>());
+    proptest!(config, |((file, at) in places, damage in damages)| {
+        let mut damaged = s1a();
+        let mut bytes = damaged.get(files[file]).to_vec();
+        let at = at.index(bytes.len());
+        match damage {
+            Some(byte) => bytes[at] = byte,
+            None => bytes.truncate(at),
+        }
+        damaged.put(files[file], bytes);
+        if let Err(error) = read(damaged) {
+            let error = error.to_string();
+            prop_assert!(error.contains(".json: ") || error.starts_with("model.safetensors: "), "{error}");
+        }
+    });
+}
