@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # ./build.sh soak and the stage fuzz of its tests: build.sh sources this, what it calls and what it reads is there.
 
-FUZZERS=(gguf_parse gguf_chunks tokenizer_roundtrip chat_template load_and_step session_restore)
+FUZZERS=(gguf_parse gguf_chunks checkpoint tokenizer_roundtrip chat_template load_and_step session_restore)
 
 build_fuzzers() {
     need_rust
@@ -23,7 +23,7 @@ fuzz() {
     # A file can ask for no more than a multiple of its size: 2 MB at once, of inputs of 4 kB, and 8 where there is a model behind them.
     case $target in
     gguf_*) limits=(-max_len=4096 -malloc_limit_mb=2) ;;
-    session_restore) limits=(-max_len=4096 -malloc_limit_mb=8) ;;
+    session_restore | checkpoint) limits=(-max_len=4096 -malloc_limit_mb=8) ;;
     load_and_step) limits=(-max_len=512 -malloc_limit_mb=8) ;;
     *) limits=(-max_len=1024 -malloc_limit_mb=8) ;;
     esac

@@ -97,7 +97,7 @@ finish_module() {
         # The names of its functions, which it does not hold itself, are kept for benches/profile.
         # The innermost loops stay functions: inlined, V8 has too few registers for them, and they take up to twice as long.
         mkdir -p "$CACHE/symbols"
-        "$WASM_OPT" "${features[@]}" '--no-inline=*kernels::ternary::*>::add*' '--no-inline=*kernels::ternary::stream*' -O3 --strip-target-features --symbolmap="$CACHE/symbols/$flavour" "$out/b158_bg.wasm" -o "$out/b158.opt"
+        "$WASM_OPT" "${features[@]}" '--no-inline=*kernels::ternary::*>::add*' '--no-inline=*kernels::ternary::stream*' '--no-inline=*kernels::groups::lanes::strip*' -O3 --strip-target-features --symbolmap="$CACHE/symbols/$flavour" "$out/b158_bg.wasm" -o "$out/b158.opt"
         mv "$out/b158.opt" "$out/b158_bg.wasm"
     fi
     done_with "module-$flavour" "$MODULE_KIND $MODULE_INPUTS"

@@ -39,6 +39,7 @@
 //!
 //! ```text
 //! address ──► download (ranges, journal, cache) ──► bytes
+//! checkpoint ──► safetensors ──► convert ──► bytes of a GGUF
 //! bytes ──► gguf (push parser) ──► blocks (I2_S, TQ2_0, Q2_0, F16 …) ──► weights in the kernels' layout
 //! text ──► tokenizer ──► model.forward (kernels + threads + KV cache) ──► sampler ──► detokenizer ──► text
 //! ```
@@ -47,7 +48,8 @@
 //! next one:
 //!
 //! 1. [`download`] brings the file from its address, by way of a cache, part by part.
-//! 2. [`gguf`] parses the container, and checks every count and offset before it is used.
+//! 2. [`gguf`] parses the container, and checks every count and offset before it is used. A checkpoint of Hugging Face's
+//!    libraries, in [`safetensors`], is read as the GGUF that [`convert`] would make of it.
 //! 3. [`blocks`] turns one block of a storage format into ternary codes or `f32`.
 //! 4. [`model`] puts weights into the kernels' layout as they arrive, and runs the transformer over them.
 //! 5. [`kernels`] is its arithmetic: one scalar oracle, and one module for each instruction set that equals it bit for bit.

@@ -45,7 +45,8 @@ fn bits(value: f32) -> u32 {
     (value + 0.0).to_bits()
 }
 
-#[test]
+#[cfg_attr(target_family = "wasm", wasm_bindgen_test::wasm_bindgen_test)]
+#[cfg_attr(not(target_family = "wasm"), test)]
 fn dequantises_bit_for_bit_as_the_references() {
     let index: serde_json::Value = serde_json::from_slice(include_bytes!("../../tests/golden/quant.json")).unwrap();
     for Golden { kind, blocks, values } in goldens() {
@@ -70,7 +71,8 @@ fn dequantises_bit_for_bit_as_the_references() {
     }
 }
 
-#[test]
+#[cfg_attr(target_family = "wasm", wasm_bindgen_test::wasm_bindgen_test)]
+#[cfg_attr(not(target_family = "wasm"), test)]
 fn ternary_codes_are_the_golden_values_over_the_scale() {
     let [.., tq1_0, tq2_0] = goldens();
     let mut codes = [0; 256];
@@ -96,7 +98,8 @@ fn ternary_codes_are_the_golden_values_over_the_scale() {
     assert_eq!(ternary, 160, "the half of the blocks that a quantiser made");
 }
 
-#[test]
+#[cfg_attr(target_family = "wasm", wasm_bindgen_test::wasm_bindgen_test)]
+#[cfg_attr(not(target_family = "wasm"), test)]
 fn codes_of_short_blocks_are_the_golden_values_over_the_scale() {
     let [q1_0, q2_0, pq2_0, ptq1_0, ..] = goldens();
     let agree = |codes: &[u8], d: f16, values: &[f32]| {

@@ -52,8 +52,9 @@ fn found(cached: &[Cached], given: &str) -> Outcome<Vec<String>> {
     let keys: Vec<String> = match Source::from(OsString::from(given)) {
         Source::File(_) => cached.iter().filter(|file| file.key == given).map(|file| file.key.clone()).collect(),
         Source::Repository(address) => {
-            let files = Hub::from_environment()?.file(&address, "")?;
-            let is_one = |file: &&Cached| file.url.starts_with(files.as_str());
+            let any = Hub::from_environment()?.file(&address, "-")?;
+            let all = any.as_str().trim_end_matches('-');
+            let is_one = |file: &&Cached| file.url.starts_with(all);
             cached.iter().filter(is_one).map(|file| file.key.clone()).collect()
         }
         Source::Address(address) => {

@@ -47,7 +47,7 @@ fn open(path: &Path) -> std::result::Result<(File, u64), String> {
     let file = File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     if metadata.is_dir() {
-        return Err(format!("{name}: it is a folder: give a GGUF file"));
+        return Err(format!("{name}: it is a folder: give a GGUF file, which `b158 convert` makes of a checkpoint"));
     }
     if !metadata.is_file() {
         return Err(format!("{name}: it is no file that can be read at any place: save it as one first"));
@@ -63,7 +63,8 @@ pub(crate) fn paths(model: &Source) -> Outcome<Vec<PathBuf>> {
         }
         Source::File(path) => Ok(load::parts(path)),
         Source::Repository(_) => {
-            Err(format!("{} is a checkpoint: `b158 convert` makes a GGUF of it", model.name()).into())
+            let name = model.name();
+            Err(format!("{name} is a checkpoint: `b158 convert` makes a GGUF of it").into())
         }
         Source::Address(_) => {
             let name = model.name();

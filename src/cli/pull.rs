@@ -1,21 +1,25 @@
 //! `b158 pull`: a model into the cache, checked, and where it lies.
 
-use super::Outcome;
-use super::fetch;
 use super::place::Files;
-use super::source::{Fetch, Source, shown};
+use super::source::{Fetch, Hub, Source, shown};
 use super::terminal::{self, tell, unless_closed};
+use super::{Outcome, fetch, repository};
 use b158::Error;
+use b158::convert::{Converter, Folder, Options};
 use b158::download::{self, CacheMode, Receiver};
 use b158::gguf::{Decoder, Event, Limits, Split};
 use clap::Args;
 use futures::executor::block_on;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 
 #[derive(Args)]
 pub(crate) struct Pull {
-    /// hf:owner/repository/file.gguf, hf:owner/repository@revision/file.gguf or https://…, of a split model the first part.
+    /// hf:owner/repository/file.gguf, hf:owner/repository@revision/file.gguf or https://…, of a split model the first part; or
+    /// hf:owner/repository, a checkpoint, of which all files are downloaded that a model is made of.
     #[arg(value_parser = Source::parser())]
     address: Source,
     /// SHA-256 that the file must have; of a split model that of each part, parted by commas.
@@ -34,15 +38,20 @@ pub(crate) struct Pull {
 
 impl Pull {
     pub(crate) fn run(self) -> Outcome {
-        let Source::Address(address) = &self.address else {
-            let name = self.address.name();
-            return Err(format!("{name} is no address: give hf:owner/repository/file.gguf or https://…").into());
-        };
         let fetch = Fetch { offline: self.offline, no_cache: false, sha256: self.sha256.clone() };
-        let mut requests = fetch.requests(address)?;
-        requests.iter_mut().for_each(|request| request.cache = CacheMode::Required);
-        let urls: Vec<String> = requests.iter().map(|request| request.url.clone()).collect();
-        let parts = fetch::all(requests, self.quiet, Checker::default(), Checker::finish)?;
+        let (parts, urls) = match &self.address {
+            Source::File(_) => {
+                let name = self.address.name();
+                return Err(format!("{name} is no address: give hf:owner/repository/file.gguf or https://…").into());
+            }
+            Source::Address(address) => {
+                let mut requests = fetch.requests(address)?;
+                requests.iter_mut().for_each(|request| request.cache = CacheMode::Required);
+                let urls: Vec<String> = requests.iter().map(|request| request.url.clone()).collect();
+                (fetch::all(requests, self.quiet, Checker::default(), Checker::finish)?, urls)
+            }
+            Source::Repository(address) => self.checkpoint(address, &fetch)?,
+        };
         let files = Files::new(Files::folder()?);
         let cached = block_on(download::list(&files))?;
         let mut all = Vec::new();
@@ -65,6 +74,37 @@ impl Pull {
         }
         Ok(())
     }
+}
+
+impl Pull {
+    /// The files of a checkpoint, which must be one that this engine runs, and their addresses.
+    fn checkpoint(&self, address: &str, fetch: &Fetch) -> Outcome<(Vec<CheckedPart>, Vec<String>)> {
+        let folder = repository::folder(address, fetch, self.quiet)?;
+        let hub = Hub::from_environment()?;
+        let (mut parts, mut urls) = (Vec::new(), Vec::new());
+        for ((name, size), path) in folder.files().iter().zip(folder.paths()) {
+            let sha256 = hash(path).map_err(|e| format!("{}: {e}", terminal::path(path)))?;
+            parts.push(CheckedPart { size: *size, sha256 });
+            urls.push(hub.file(address, name)?.into());
+        }
+        Converter::new(folder, Options::default()).map_err(|e| format!("{address}: {e}"))?;
+        Ok((parts, urls))
+    }
+}
+
+/// SHA-256 of a file.
+fn hash(path: &Path) -> std::io::Result<String> {
+    let (mut file, mut hash, mut buffer) = (File::open(path)?, Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(in_hex(hash)),
+            n => hash.update(&buffer[..n]),
+        }
+    }
+}
+
+fn in_hex(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Takes a model's files as they are: each must be a whole GGUF, and they must belong together.
@@ -97,7 +137,7 @@ impl Checker {
     fn end_part(&mut self) -> b158::Result<()> {
         let Some(decoder) = self.decoder.take() else { return Ok(()) };
         decoder.finish()?;
-        let sha256 = std::mem::take(&mut self.hash).finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = in_hex(std::mem::take(&mut self.hash));
         self.parts.push(CheckedPart { size: decoder.position(), sha256 });
         Ok(())
     }

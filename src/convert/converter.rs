@@ -6,6 +6,7 @@ use super::plan::{self, Plan, Planned};
 use super::tensor::Current;
 use super::texts::{self, Description, Texts};
 use super::weights::Weights;
+use crate::allocate::{try_grow, try_reserve};
 use crate::gguf::{Head, Metadata, TensorDeclaration, TensorType, Value};
 use crate::{Error, Result};
 
@@ -39,6 +40,8 @@ pub struct Converter<F: Folder> {
 
 /// Bytes that are made at a time, and some rows more.
 pub(super) const PIECE: usize = 1 << 20;
+/// Room for them: of floats as many rows may follow as make a piece again.
+const ROOM: usize = 2 * PIECE + (1 << 16);
 
 impl<F: Folder> Converter<F> {
     /// Reads the texts and the headers of the weights, and refuses all that they show to be wrong.
@@ -115,6 +118,7 @@ impl<F: Folder> Converter<F> {
     /// Some rows, of one tensor or of several; none at the end.
     fn make_piece(&mut self) -> Result<()> {
         self.piece.clear();
+        try_reserve(&mut self.piece, ROOM, "a piece of the file")?;
         while self.piece.len() < PIECE {
             let Some(current) = &mut self.current else {
                 let Some(planned) = self.plan.next() else { break };
@@ -122,11 +126,12 @@ impl<F: Folder> Converter<F> {
                 continue;
             };
             if let Some(ended) = current.write_rows(&self.weights, &mut self.folder, &mut self.piece)? {
-                self.pad();
+                self.pad()?;
                 // A scale beside a matrix.
                 if let Some(scale) = ended.beside {
+                    try_reserve(&mut self.piece, scale.len(), "a piece of the file")?;
                     self.piece.extend(scale);
-                    self.pad();
+                    self.pad()?;
                 }
                 self.notes.extend(ended.note);
                 self.current = None;
@@ -136,10 +141,11 @@ impl<F: Folder> Converter<F> {
     }
 
     /// Zeros up to the next tensor.
-    fn pad(&mut self) {
+    fn pad(&mut self) -> Result<()> {
         let zeros = usize::try_from(self.head.padding_after(self.done)).unwrap_or(0);
-        self.piece.resize(self.piece.len() + zeros, 0);
+        let end = self.piece.len() + zeros;
         self.done += 1;
+        try_grow(&mut self.piece, end, "a piece of the file")
     }
 }
 

@@ -55,11 +55,13 @@ impl Ternarizer {
         })?;
         let [a, b, c, d] = [0, 1, 2, 3].map(|i| sums[i] + sums[i + 4]);
         let mean = (((a + c) + (b + d)) / count as f64) as f32;
-        if !mean.is_finite() {
-            return Ok(Err("it has weights that are infinite or NaN".to_owned()));
-        }
         let inverse = 1.0 / mean.max(1e-5);
-        Ok(Ok(Ternarizer { inverse, scale: 1.0 / inverse }))
+        let scale = 1.0 / inverse;
+        Ok(if mean.is_finite() && scale.is_finite() {
+            Ok(Ternarizer { inverse, scale })
+        } else {
+            Err("it has weights that are infinite or NaN".to_owned())
+        })
     }
 
     /// Of weights that are -s, 0 and s already.

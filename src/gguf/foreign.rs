@@ -4,6 +4,7 @@
 pub(crate) const HEAD: usize = 512;
 
 const CONVERT: &str = "convert it to GGUF, or take a GGUF of the same model";
+const FOLDER: &str = "give the folder that it lies in, with config.json and tokenizer.json";
 const UNPACK: &str = "unpack it, and give the GGUF in it";
 const ADDRESS: &str = "use the address of the file itself (on Hugging Face the one with /resolve/ in it)";
 
@@ -52,7 +53,7 @@ pub(crate) fn recognise(head: &[u8]) -> String {
         return format!("it is a TensorFlow Lite model: {CONVERT}");
     }
     if is_safetensors(head) {
-        return format!("it is a safetensors checkpoint: {CONVERT}");
+        return format!("it is a file of a safetensors checkpoint: {FOLDER}");
     }
     if is_pickle(head) {
         return format!("it is a Python pickle, an old PyTorch checkpoint: {CONVERT}");

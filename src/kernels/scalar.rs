@@ -9,6 +9,7 @@ use super::layout::GROUP;
 use super::tables::{Registers, Tables, table_pieces};
 use super::ternary::{Dots, Tile, walk};
 use super::{Kernels, sealed::Sealed};
+use crate::blocks::float::f16_to_f32;
 
 /// Plain Rust, on every processor.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ impl Kernels for Scalar {
         int8::plain(codes, x)
     }
 
-    group_pieces!([], One, Portable);
+    group_pieces!([], One);
     float_pieces!([], Portable);
     float_pieces!(@attention [], attention::Portable);
     float_pieces!(@blocks []);
@@ -114,14 +115,19 @@ impl Lanes for One {
     }
 
     #[inline(always)]
-    unsafe fn add_scaled(t: f32, sums: i32, d: f32) -> f32 {
-        t + sums as f32 * d
+    unsafe fn scaled(sums: i32, d: f32) -> f32 {
+        sums as f32 * d
     }
 
     #[inline(always)]
-    unsafe fn store(t: f32, out: *mut f32) {
-        // SAFETY: room for one by the contract of `Lanes`.
-        unsafe { out.write(t) }
+    unsafe fn sum(a: f32, b: f32) -> f32 {
+        a + b
+    }
+
+    #[inline(always)]
+    unsafe fn add_scaled(total: *mut f32, t: f32, scale: *const u8, factor: f32) {
+        // SAFETY: a total and a scale by the contract of `Lanes`.
+        unsafe { *total += t * (f16_to_f32(u16::from_le_bytes(scale.cast::<[u8; 2]>().read())) * factor) }
     }
 }
 

@@ -64,13 +64,20 @@ fn dots(c: &Compute, w: &TernaryMatrix, x: &Activations, y: &mut [f32]) {
             let tokens = first..x.rows().min(first + TILE_TOKENS);
             match &w.scales {
                 Scales::Matrix(scale) => {
-                    let mut sums = [0; TASK_ROWS * TILE_TOKENS];
-                    let stride = tile_sums(c, w, x, &rows, &tokens, 0..w.cols(), &mut sums);
-                    for (token, sums) in tokens.zip(sums.chunks_exact(stride)) {
-                        let (sum, s) = (x.sum(token, 0..w.cols()) as f32, x.scale(token));
-                        for (y, d) in part.row(token).iter_mut().zip(sums) {
-                            *y = (*d as f32 - sum) / s * scale;
+                    let mut multiply = |sums: &mut [i32]| {
+                        let stride = tile_sums(c, w, x, &rows, &tokens, 0..w.cols(), sums);
+                        for (token, sums) in tokens.clone().zip(sums.chunks_exact(stride)) {
+                            let (sum, s) = (x.sum(token, 0..w.cols()) as f32, x.scale(token));
+                            for (y, d) in part.row(token).iter_mut().zip(sums) {
+                                *y = (*d as f32 - sum) / s * scale;
+                            }
                         }
+                    };
+                    if tokens.len() == 1 {
+                        // Filling memory for sixteen would take some hundredths of such a product.
+                        multiply(&mut [0; TASK_ROWS]);
+                    } else {
+                        multiply(&mut [0; TASK_ROWS * TILE_TOKENS]);
                     }
                 }
                 Scales::Groups { .. } => unreachable!("a matrix in groups has its own product"),

@@ -247,7 +247,10 @@ fn an_index_names_files_of_its_own_folder() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(target_family = "wasm") { 20 } else { 200 }))]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(if cfg!(target_family = "wasm") { 20 } else { 200 })
+    })]
 
     /// Whatever is written so is read so, in any order, and a byte more or less is refused.
     #[test]

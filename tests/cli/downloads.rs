@@ -26,16 +26,16 @@ const SETTINGS: [&str; 14] = [
 ];
 
 /// A cache of its own.
-struct Cache(PathBuf);
+pub(crate) struct Cache(PathBuf);
 
 impl Cache {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let folder = temporary(&format!("cache-{name}"));
         let _ = std::fs::remove_dir_all(&folder);
         Cache(folder)
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_b158"));
         for name in SETTINGS {
             command.env_remove(name);
@@ -62,7 +62,7 @@ impl Cache {
         said(&output.stderr)
     }
 
-    fn json(&self, args: &[&str]) -> Vec<Value> {
+    pub(crate) fn json(&self, args: &[&str]) -> Vec<Value> {
         serde_json::from_str(&self.out(&[args, &["--json"]].concat())).unwrap()
     }
 

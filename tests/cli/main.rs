@@ -6,6 +6,7 @@ mod common;
 
 mod cache;
 mod check;
+mod checkpoints;
 mod commands;
 mod conversation;
 #[cfg(unix)]

@@ -7,7 +7,7 @@ use crate::common::*;
 use Rounding::{Float, Groups, Tokens};
 use b158::blocks::decode_row;
 use b158::gguf::TensorType;
-use b158::kernels::{Backend, Compute};
+use b158::kernels::{self, Backend, Compute};
 use b158::model::{EmbeddingType, KvType, Loaded, LoaderOptions};
 use b158::session::{Session, SessionOptions};
 use b158::threads::Pool;
@@ -94,7 +94,7 @@ fn load_as_in_file(file: &[u8], backend: Backend) -> Loaded {
 
 fn for_each(check: impl Fn(&Reference, Rounding)) {
     for Model { name, rounding, file, json, data } in models() {
-        for backend in backends() {
+        for backend in kernels::available() {
             println!("{name} on {}", backend.name());
             check(&Reference::of(name, load_as_in_file(&file, backend), json, data), rounding);
         }
@@ -205,7 +205,7 @@ fn with_a_scale_a_group_logits_are_those_of_transformers_and_llama_cpp() {
 
 #[test]
 fn embeddings_are_those_of_transformers() {
-    for backend in backends() {
+    for backend in kernels::available() {
         let loaded = load_as_in_file(NORMS_IN, backend);
         let width = loaded.model.config.embedding;
         let model = Reference::of(

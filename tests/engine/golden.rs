@@ -6,6 +6,9 @@ use crate::common::*;
 use b158::kernels;
 use b158::model::KvType;
 
+#[cfg(target_family = "wasm")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 fn goldens() -> [Reference; 3] {
     let load = |file: &[u8]| load(file, kernels::detect(), 1, usize::MAX);
     [

@@ -10,7 +10,6 @@ mod checkpoints;
 mod embedding;
 mod estimate;
 mod family;
-#[cfg(not(target_family = "wasm"))]
 mod golden;
 mod identity;
 mod loader;
@@ -20,6 +19,7 @@ mod session;
 mod session_saved;
 mod split;
 mod story_model;
+mod tokenizer;
 
 #[cfg(target_family = "wasm")]
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);

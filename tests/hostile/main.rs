@@ -1,10 +1,13 @@
-//! Hostile files: each attack that has been published against a reader of GGUF, or is near one, as a small file with the
+//! Hostile files: each attack that has been published against a reader of GGUF or of safetensors, or is near one, as a small file with the
 //! error that it must give. The same error natively and in a browser, where sizes have 32 bits, and in chunks of any size;
 //! no panic, and no memory beyond twice the file and a megabyte.
 
 mod alignment;
 mod arrays;
 mod chat_template;
+mod checkpoint;
+#[path = "../common/checkpoint.rs"]
+mod checkpoint_files;
 mod counts;
 #[cfg(not(target_family = "wasm"))]
 mod decoder_memory;
@@ -15,6 +18,8 @@ mod hyper_parameters;
 mod keys;
 mod names;
 mod offsets;
+#[path = "../common/safetensors.rs"]
+mod safetensors;
 mod stream;
 #[cfg(not(target_family = "wasm"))]
 mod template_limits;

@@ -157,29 +157,18 @@ pub(super) fn read(folder: &mut impl Folder) -> Result<Description> {
 
 fn class(config: &Object) -> Result<&'static Class> {
     let names = || CLASSES.iter().map(|class| class.name).collect::<Vec<_>>().join(", ");
-    let named = match config.list("architectures")?.filter(|list| !list.is_empty()) {
-        Some(list) => {
-            let found = CLASSES.iter().find(|class| list.iter().any(|name| name.as_str() == Some(class.name)));
-            found.ok_or_else(|| {
-                let list: Vec<String> = list.iter().take(3).map(json::shown).collect();
-                config
-                    .unsupported("architectures", format!("{} is not one that is read ({})", list.join(", "), names()))
-            })
-        }
-        None => {
-            let found = match config.text("model_type")? {
-                Some(kind) => CLASSES.iter().find(|class| class.model_type == Some(kind)),
-                None => None,
-            };
-            found.ok_or_else(|| {
-                config.bad(
-                    "architectures",
-                    format!("it is missing, and `model_type` does not tell: write one of {}", names()),
-                )
-            })
-        }
-    };
-    named
+    if let Some(list) = config.list("architectures")?.filter(|list| !list.is_empty()) {
+        let found = CLASSES.iter().find(|class| list.iter().any(|name| name.as_str() == Some(class.name)));
+        return found.ok_or_else(|| {
+            let list: Vec<String> = list.iter().take(3).map(json::shown).collect();
+            config.unsupported("architectures", format!("{} is not one that is read ({})", list.join(", "), names()))
+        });
+    }
+    let kind = config.text("model_type")?;
+    CLASSES.iter().find(|class| class.model_type.is_some() && class.model_type == kind).ok_or_else(|| {
+        let reason = format!("it is missing, and `model_type` does not tell: write one of {}", names());
+        config.bad("architectures", reason)
+    })
 }
 
 /// `hidden_act`, in the words of GGUF.

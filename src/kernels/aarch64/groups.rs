@@ -1,5 +1,6 @@
 //! Four lanes a register.
 
+use super::Fcvt;
 use super::neon_dotprod::sdot;
 use crate::kernels::groups::{GroupActivations, Lanes};
 use std::arch::aarch64::*;
@@ -37,15 +38,24 @@ macro_rules! four {
             }
 
             #[inline(always)]
-            unsafe fn add_scaled(t: float32x4_t, sums: int32x4_t, d: f32) -> float32x4_t {
+            unsafe fn scaled(sums: int32x4_t, d: f32) -> float32x4_t {
                 // SAFETY: NEON by the contract of `Lanes`.
-                unsafe { vaddq_f32(t, vmulq_f32(vcvtq_f32_s32(sums), vdupq_n_f32(d))) }
+                unsafe { vmulq_f32(vcvtq_f32_s32(sums), vdupq_n_f32(d)) }
             }
 
             #[inline(always)]
-            unsafe fn store(t: float32x4_t, out: *mut f32) {
-                // SAFETY: NEON and room for four by the contract of `Lanes`.
-                unsafe { vst1q_f32(out, t) }
+            unsafe fn sum(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+                // SAFETY: NEON by the contract of `Lanes`.
+                unsafe { vaddq_f32(a, b) }
+            }
+
+            #[inline(always)]
+            unsafe fn add_scaled(totals: *mut f32, t: float32x4_t, scales: *const u8, factor: f32) {
+                // SAFETY: NEON, four totals and four scales by the contract of `Lanes`.
+                unsafe {
+                    let scales = vmulq_n_f32(Fcvt::widen_four(scales), factor);
+                    vst1q_f32(totals, vaddq_f32(vld1q_f32(totals), vmulq_f32(t, scales)));
+                }
             }
         }
     };

@@ -45,6 +45,25 @@ impl Fcvt {
         }
         (low, high)
     }
+
+    /// Four f16, which need not be aligned.
+    ///
+    /// # Safety
+    /// NEON is there, and eight bytes at `h`.
+    #[inline(always)]
+    unsafe fn widen_four(h: *const u8) -> float32x4_t {
+        let wide: float32x4_t;
+        // SAFETY: the caller's promise. The instruction reads and writes the named registers only.
+        unsafe {
+            std::arch::asm!(
+                "fcvtl {wide:v}.4s, {h:v}.4h",
+                h = in(vreg) vld1_u8(h),
+                wide = lateout(vreg) wide,
+                options(pure, nomem, nostack, preserves_flags),
+            );
+        }
+        wide
+    }
 }
 
 impl Widen for Fcvt {

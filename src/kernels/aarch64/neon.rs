@@ -37,7 +37,7 @@ impl Kernels for Neon {
         unsafe { int8_sums(codes, x) }
     }
 
-    group_pieces!([target_feature(enable = "neon")], super::groups::Pairs, Fcvt);
+    group_pieces!([target_feature(enable = "neon")], super::groups::Pairs);
     float_pieces!([target_feature(enable = "neon")], Fcvt);
     float_pieces!(@attention [target_feature(enable = "neon")], Two);
     float_pieces!(@blocks [target_feature(enable = "neon")]);

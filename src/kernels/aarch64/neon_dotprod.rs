@@ -38,7 +38,7 @@ impl Kernels for NeonDotprod {
         unsafe { int8_sums(codes, x) }
     }
 
-    group_pieces!([target_feature(enable = "neon,dotprod")], super::groups::Fours, Fcvt);
+    group_pieces!([target_feature(enable = "neon,dotprod")], super::groups::Fours);
     float_pieces!([target_feature(enable = "neon,dotprod")], Fcvt);
     float_pieces!(@attention [target_feature(enable = "neon,dotprod")], Two);
     float_pieces!(@blocks [target_feature(enable = "neon,dotprod")]);

@@ -2,8 +2,8 @@
 
 use super::super::generic::{max_abs, quantize, sum};
 use super::super::half::narrow;
-use super::super::{Compute, activations::resize, activations::split_halves};
-use super::GROUP;
+use super::super::{Compute, activations::resize};
+use super::{GROUP, QUAD};
 use crate::Result;
 use crate::blocks::float::f16_to_f32;
 
@@ -14,7 +14,7 @@ pub struct GroupActivations {
     cols: usize,
     /// `[rows][cols]`.
     q: Vec<i8>,
-    /// The same in 16 bits, arranged as those of [`Activations`](super::super::Activations); empty unless wanted.
+    /// The same in 16 bits, of each four columns the two even ones before the odd ones; empty unless wanted.
     halves: Vec<i16>,
     /// -Σ q of each group: where a sum of codes from 0 begins.
     starts: Vec<i32>,
@@ -41,7 +41,7 @@ impl GroupActivations {
             }
         });
         let q = &self.q;
-        c.pool.chunks(&mut self.halves, cols, |row, halves| split_halves(&q[row * cols..][..cols], halves));
+        c.pool.chunks(&mut self.halves, cols, |row, halves| split(&q[row * cols..][..cols], halves));
         self.rows = rows;
         Ok(())
     }
@@ -81,6 +81,13 @@ impl GroupActivations {
         self.halves.fill(value.into());
         self.starts.fill(-i32::from(value) * GROUP as i32);
         self.scales.fill(scale);
+    }
+}
+
+/// Even and odd columns of each four apart: the two bytes of a 16-bit lane of codes are two columns.
+fn split(q: &[i8], halves: &mut [i16]) {
+    for (q, halves) in q.as_chunks::<QUAD>().0.iter().zip(halves.as_chunks_mut::<QUAD>().0) {
+        *halves = [q[0], q[2], q[1], q[3]].map(i16::from);
     }
 }
 

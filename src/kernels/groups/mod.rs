@@ -99,14 +99,21 @@ pub(super) fn matmul(c: &Compute, w: &TernaryMatrix, block: usize, x: &GroupActi
     c.pool.columns(y, w.rows(), TILE, |part| {
         let rows = part.range();
         let packed = &w.packed[rows.start / TILE * bytes..][..bytes];
-        for first in (0..x.rows()).step_by(TILE_TOKENS) {
-            let tokens = first..x.rows().min(first + TILE_TOKENS);
-            let mut totals = [[0.0; TILE]; TILE_TOKENS];
+        let mut multiply = |tokens: Range<usize>, totals: &mut [Totals]| {
             let tile = Tile { packed, block, x, tokens: tokens.clone() };
-            c.backend.group_sums(&tile, &mut totals[..tokens.len()]);
-            for (token, totals) in tokens.zip(&totals) {
+            c.backend.group_sums(&tile, totals);
+            for (token, totals) in tokens.zip(totals) {
                 part.row(token).copy_from_slice(&totals[..rows.len()]);
             }
+        };
+        if x.rows() == 1 {
+            // Filling memory for sixteen would take some hundredths of such a product.
+            multiply(0..1, &mut [[0.0; TILE]]);
+            return;
+        }
+        for first in (0..x.rows()).step_by(TILE_TOKENS) {
+            let tokens = first..x.rows().min(first + TILE_TOKENS);
+            multiply(tokens.clone(), &mut [[0.0; TILE]; TILE_TOKENS][..tokens.len()]);
         }
     });
 }

@@ -1,6 +1,6 @@
 //! Four lanes a register.
 
-use super::opaque;
+use super::{opaque, widen_times};
 use crate::kernels::groups::{GroupActivations, Lanes};
 use std::arch::wasm32::*;
 
@@ -22,20 +22,29 @@ macro_rules! four {
             }
 
             #[inline(always)]
-            unsafe fn add_scaled(t: v128, sums: v128, d: f32) -> v128 {
-                f32x4_add(t, f32x4_mul(f32x4_convert_i32x4(sums), f32x4_splat(d)))
+            unsafe fn scaled(sums: v128, d: f32) -> v128 {
+                f32x4_mul(f32x4_convert_i32x4(sums), f32x4_splat(d))
             }
 
             #[inline(always)]
-            unsafe fn store(t: v128, out: *mut f32) {
-                // SAFETY: room for four by the contract of `Lanes`.
-                unsafe { v128_store(out.cast(), t) }
+            unsafe fn sum(a: v128, b: v128) -> v128 {
+                f32x4_add(a, b)
+            }
+
+            #[inline(always)]
+            unsafe fn add_scaled(totals: *mut f32, t: v128, scales: *const u8, factor: f32) {
+                // SAFETY: four totals and four scales by the contract of `Lanes`.
+                unsafe {
+                    let scales = widen_times(i32x4_load_extend_i16x4(scales.cast()), factor);
+                    v128_store(totals.cast(), f32x4_add(v128_load(totals.cast()), f32x4_mul(t, scales)));
+                }
             }
         }
     };
 }
 
-/// simd128: a 16-bit lane holds two columns of four rows, and the activations lie in 16 bits, even and odd columns apart.
+/// simd128: a 16-bit lane holds two columns of four rows, and the activations lie in 16 bits, of each four columns the even ones
+/// first.
 #[derive(Debug)]
 pub(super) struct Halves;
 
@@ -72,11 +81,10 @@ four! { Halves, 1, [0, 2, 4, 6],
             let v = unsafe { v128_load(codes.add(64 * step).cast()) };
             let upper = u16x8_shr(v, 8);
             for t in 0..T {
-                // Of every 16 columns the eight even ones are followed by the eight odd ones; a step takes two of each.
-                // SAFETY: 32 activations by the contract of `Lanes`.
+                // SAFETY: 32 activations by the contract of `Lanes`; of four the two even ones are the first.
                 let (even, odd) = unsafe {
-                    let even = q[t].add(16 * (step / 4) + 2 * (step % 4));
-                    (v128_load32_splat(even.cast()), v128_load32_splat(even.add(8).cast()))
+                    let at = q[t].add(4 * step);
+                    (v128_load32_splat(at.cast()), v128_load32_splat(at.add(2).cast()))
                 };
                 for r in 0..4 {
                     let sum = i32x4_add(sums[t][r], i32x4_dot_i16x8(v128_and(v, masks[r]), even));
@@ -171,28 +179,34 @@ relaxed! { Pairs, 2,
     unsafe fn sums<const T: usize>(
         masks: [v128; 2],
         steps: usize,
-        codes: *const u8,
-        q: [*const i8; T],
+        mut codes: *const u8,
+        mut q: [*const i8; T],
         start: [i32; T],
     ) -> [[v128; 4]; T] {
+        // Two steps a turn for one token, which has the registers for it.
+        let turn = if T == 1 { 2 } else { 1 };
         let mut sums = [[i16x8_splat(0); 4]; T];
-        for step in 0..steps {
-            // SAFETY: 16 bytes of codes every 64 by the contract of `Lanes`.
-            let rows = unsafe { rows(masks, codes.add(64 * step)) };
-            for t in 0..T {
-                // SAFETY: 32 activations by the contract of `Lanes`.
-                let x = unsafe { v128_load32_splat(q[t].add(4 * step).cast()) };
-                for r in 0..4 {
-                    sums[t][r] = i16x8_add(sums[t][r], i16x8_relaxed_dot_i8x16_i7x16(x, rows[r]));
+        for t in 0..T {
+            // In one of the two lanes that are added at the end. There the sum is Σ code·q - Σ q of some columns and - Σ q of
+            // the others: whichever of them are done, below 4·32·128 = 2^14.
+            let start = i32x4_splat(start[t] & 0xffff);
+            sums[t] = [start, i16x8_shl(start, 2), start, i16x8_shl(start, 2)];
+        }
+        for _ in 0..steps / turn {
+            for step in 0..turn {
+                // SAFETY: 16 bytes of codes every 64 by the contract of `Lanes`.
+                let rows = unsafe { rows(masks, codes.add(64 * step)) };
+                for t in 0..T {
+                    // SAFETY: 32 activations by the contract of `Lanes`.
+                    let x = unsafe { v128_load32_splat(q[t].add(4 * step).cast()) };
+                    for r in 0..4 {
+                        sums[t][r] = i16x8_add(sums[t][r], i16x8_relaxed_dot_i8x16_i7x16(x, rows[r]));
+                    }
                 }
             }
+            codes = codes.wrapping_add(64 * turn);
+            q = q.map(|q| q.wrapping_add(4 * turn));
         }
-        for t in 0..T {
-            for (sum, shift) in sums[t].iter_mut().zip(Self::SHIFT) {
-                let start = i32x4_splat(start[t] << shift);
-                *sum = i32x4_add(i32x4_dot_i16x8(*sum, i16x8_splat(1)), start);
-            }
-        }
-        sums
+        sums.map(|sums| sums.map(|sums| i32x4_dot_i16x8(sums, i16x8_splat(1))))
     }
 }

@@ -70,5 +70,12 @@ impl Narrow for Half {
 /// Four sign-extended f16, as the portable way does it but with the sign where its extension leaves it.
 #[inline(always)]
 fn widen(h: v128) -> v128 {
-    f32x4_mul(v128_and(i32x4_shl(h, 13), u32x4_splat(0x8fff_e000)), u32x4_splat(0x7780_0000))
+    widen_times(h, 1.0)
+}
+
+/// The same times a power of two up to 1.
+#[inline(always)]
+fn widen_times(h: v128, power: f32) -> v128 {
+    const EXPONENTS: f32 = f32::from_bits(0x7780_0000);
+    f32x4_mul(v128_and(i32x4_shl(h, 13), u32x4_splat(0x8fff_e000)), f32x4_splat(EXPONENTS * power))
 }

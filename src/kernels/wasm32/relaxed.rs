@@ -35,7 +35,7 @@ impl Kernels for Relaxed {
         unsafe { int8_sums(codes, x) }
     }
 
-    group_pieces!([], super::groups::Fours, Half);
+    group_pieces!([], super::groups::Fours);
     float_pieces!([], Half);
     float_pieces!(@attention [], Four);
     float_pieces!(@blocks []);

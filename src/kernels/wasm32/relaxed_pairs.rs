@@ -35,7 +35,7 @@ impl Kernels for RelaxedPairs {
         unsafe { simd128::int8_sums(codes, x) }
     }
 
-    group_pieces!([], super::groups::Pairs, Half);
+    group_pieces!([], super::groups::Pairs);
     float_pieces!([], Half);
     float_pieces!(@attention [], Four);
     float_pieces!(@blocks []);

@@ -36,7 +36,7 @@ impl Kernels for Simd128 {
         unsafe { int8_sums(codes, x) }
     }
 
-    group_pieces!([], super::groups::Halves, Half);
+    group_pieces!([], super::groups::Halves);
     float_pieces!([], Half);
     float_pieces!(@attention [], Four);
     float_pieces!(@blocks []);

@@ -37,7 +37,7 @@ impl Kernels for Avx2 {
         unsafe { int8_sums(codes, x) }
     }
 
-    group_pieces!([target_feature(enable = "avx2,f16c")], super::groups::Eight, F16c);
+    group_pieces!([target_feature(enable = "avx2,f16c")], super::groups::Eight);
     float_pieces!([target_feature(enable = "avx2,f16c")], F16c);
     float_pieces!(@attention [target_feature(enable = "avx2,f16c")], Ymm);
     float_pieces!(@blocks [target_feature(enable = "avx2,f16c")]);

@@ -45,7 +45,7 @@ impl Kernels for Avx512 {
         unsafe { int8_sums(codes, x) }
     }
 
-    group_pieces!([target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2")], super::groups::Sixteen, Convert);
+    group_pieces!([target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2")], super::groups::Sixteen);
     float_pieces!([target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2")], Convert);
     float_pieces!(@attention [target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2,f16c")], Ymm);
     // With wider registers the compiler scatters what AVX2 stores in a row, and takes three times as long.

@@ -82,15 +82,24 @@ impl Lanes for Eight {
     }
 
     #[inline(always)]
-    unsafe fn add_scaled(t: __m256, sums: __m256i, d: f32) -> __m256 {
+    unsafe fn scaled(sums: __m256i, d: f32) -> __m256 {
         // SAFETY: AVX2 by the contract of `Lanes`.
-        unsafe { _mm256_add_ps(t, _mm256_mul_ps(_mm256_cvtepi32_ps(sums), _mm256_set1_ps(d))) }
+        unsafe { _mm256_mul_ps(_mm256_cvtepi32_ps(sums), _mm256_set1_ps(d)) }
     }
 
     #[inline(always)]
-    unsafe fn store(t: __m256, out: *mut f32) {
-        // SAFETY: AVX2 and room for eight by the contract of `Lanes`.
-        unsafe { _mm256_storeu_ps(out, t) }
+    unsafe fn sum(a: __m256, b: __m256) -> __m256 {
+        // SAFETY: AVX2 by the contract of `Lanes`.
+        unsafe { _mm256_add_ps(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_scaled(totals: *mut f32, t: __m256, scales: *const u8, factor: f32) {
+        // SAFETY: AVX2 and F16C, eight totals and eight scales by the contract of `Lanes`.
+        unsafe {
+            let scales = _mm256_mul_ps(_mm256_cvtph_ps(_mm_loadu_si128(scales.cast())), _mm256_set1_ps(factor));
+            _mm256_storeu_ps(totals, _mm256_add_ps(_mm256_loadu_ps(totals), _mm256_mul_ps(t, scales)));
+        }
     }
 }
 
@@ -166,14 +175,23 @@ impl Lanes for Sixteen {
     }
 
     #[inline(always)]
-    unsafe fn add_scaled(t: __m512, sums: __m512i, d: f32) -> __m512 {
+    unsafe fn scaled(sums: __m512i, d: f32) -> __m512 {
         // SAFETY: AVX-512 by the contract of `Lanes`.
-        unsafe { _mm512_add_ps(t, _mm512_mul_ps(_mm512_cvtepi32_ps(sums), _mm512_set1_ps(d))) }
+        unsafe { _mm512_mul_ps(_mm512_cvtepi32_ps(sums), _mm512_set1_ps(d)) }
     }
 
     #[inline(always)]
-    unsafe fn store(t: __m512, out: *mut f32) {
-        // SAFETY: AVX-512 and room for sixteen by the contract of `Lanes`.
-        unsafe { _mm512_storeu_ps(out, t) }
+    unsafe fn sum(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: AVX-512 by the contract of `Lanes`.
+        unsafe { _mm512_add_ps(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_scaled(totals: *mut f32, t: __m512, scales: *const u8, factor: f32) {
+        // SAFETY: AVX-512, sixteen totals and sixteen scales by the contract of `Lanes`.
+        unsafe {
+            let scales = _mm512_mul_ps(_mm512_cvtph_ps(_mm256_loadu_si256(scales.cast())), _mm512_set1_ps(factor));
+            _mm512_storeu_ps(totals, _mm512_add_ps(_mm512_loadu_ps(totals), _mm512_mul_ps(t, scales)));
+        }
     }
 }

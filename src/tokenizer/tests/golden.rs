@@ -1,60 +1,6 @@
-//! Against ids of `llama_tokenize`, bitnet.cpp's and llama.cpp's (tests/golden), and the real stories model.
+//! Of files in tests: what they leave out, and the real stories model. Their vectors are in tests/engine/tokenizer.rs.
 
 use super::*;
-
-fn check(name: &str, pre: Option<&str>, count: usize) {
-    let mut m = metadata(&format!("golden/{name}.gguf"));
-    if let Some(pre) = pre {
-        m.insert("tokenizer.ggml.pre", Value::String(pre.into()));
-    }
-    let t = Tokenizer::from_metadata(&m).unwrap();
-    let path = format!("{}/tests/golden/{name}.json", env!("CARGO_MANIFEST_DIR"));
-    let golden: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    for (field, id) in [("bos", t.bos()), ("eos", t.eos()), ("eot", t.eot())] {
-        // Where the file does not say, its names tell.
-        if let Some(expected) = golden[field].as_u64() {
-            assert_eq!(Some(expected), id.map(u64::from), "{name} {field}");
-        }
-    }
-    let vectors = golden["tokenizer"]["vectors"].as_array().unwrap();
-    assert_eq!(vectors.len(), count);
-    for vector in vectors {
-        let text = vector["text"].as_str().unwrap();
-        let parse = vector["parse_special"].as_bool().unwrap();
-        let ids: Vec<u32> = vector["ids"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect();
-        let special = Special { add_bos: None, parse };
-        let found = t.encode_whole(text, special).unwrap();
-        assert_eq!(found, ids, "{name}: {text:?}, special tokens parsed: {parse}");
-        // Nothing but what goes before and after.
-        let plain = t.encode(text, Special { add_bos: Some(false), ..special }).unwrap();
-        let [before, after] = [t.bos().filter(|_| t.add_bos()), t.eos().filter(|_| t.add_eos())];
-        assert_eq!([before.as_slice(), &plain, after.as_slice()].concat(), ids, "{name}: {text:?}");
-        // SentencePiece's kind puts a space before, and after each special token.
-        let mut shown = t.decode(&plain, true);
-        if golden["tokenizer"]["model"] == "llama" {
-            shown = shown.strip_prefix(' ').unwrap_or(&shown).replace("|> ", "|>");
-        }
-        assert_eq!(shown, text, "{name}");
-    }
-}
-
-#[test]
-fn bitnet_cpp_default_splitter() {
-    check("A", Some("default"), 40);
-    check("C", Some("default"), 40);
-}
-
-#[test]
-fn bitnet_cpp_llama_splitter() {
-    check("B", None, 40);
-}
-
-#[test]
-fn llama_cpps_vectors_of_the_family() {
-    for name in ["L1", "Q1y", "M1", "M2", "E1"] {
-        check(&format!("family/{name}"), None, 46);
-    }
-}
 
 #[test]
 fn a_file_without_a_splitter_gets_llama_3_and_says_so() {

@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, dead_code, missing_docs)]
 
 pub mod chat_template;
+pub mod checkpoint;
 #[path = "../../hostile/file.rs"]
 mod file;
 pub mod gguf_chunks;
@@ -24,7 +25,7 @@ macro_rules! targets {
             &[$(Target { name: stringify!($name), run: $name::run, seeds: $name::seeds }),*];
     };
 }
-targets!(gguf_parse, gguf_chunks, tokenizer_roundtrip, chat_template, load_and_step, session_restore);
+targets!(gguf_parse, gguf_chunks, checkpoint, tokenizer_roundtrip, chat_template, load_and_step, session_restore);
 
 /// Writes a target's seeds to the folder that the environment names. libFuzzer reads its corpus after that.
 pub fn seed(seeds: fn() -> Vec<Vec<u8>>) {

@@ -1,4 +1,4 @@
-"""Writes a checkpoint as transformers has them: master weights of BitNetForCausalLM in safetensors, and the texts beside them.
+"""Writes a checkpoint as transformers has that of BitNet b1.58-2B-4T: packed matrices in safetensors, and the texts beside them.
 
 `b158 convert` makes a GGUF of it, and `b158 run -m FOLDER` opens it as it is.
 """
@@ -8,6 +8,7 @@ import json
 import shutil
 from pathlib import Path
 
+import torch
 from safetensors.torch import save_file
 
 import corpus
@@ -48,6 +49,28 @@ def renamed(name):
             return f"model.layers.{layer}.{MODULES[module]}.weight"
 
 
+def ternary(weight):
+    """Codes 0, 1, 2 and the scale, as the forward pass quantises."""
+    scale = weight.abs().mean().clamp(min=1e-5)
+    return ((weight / scale).round().clamp(-1, 1) + 1).to(torch.uint8), scale
+
+
+def packed(codes):
+    """Four quarters of the rows in one byte, the first in the low bits."""
+    a, b, c, d = codes.chunk(4)
+    return a | b << 2 | c << 4 | d << 6
+
+
+def tensors(model):
+    for name, weight in model.state_dict().items():
+        if weight.dim() == 1 or name == "token_embd.weight":
+            yield renamed(name), weight.contiguous()
+        else:
+            codes, scale = ternary(weight)
+            yield renamed(name), packed(codes)
+            yield f"{renamed(name)}_scale", scale.reshape(1)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint")
@@ -63,8 +86,7 @@ def main():
         (options.folder / name).write_text(value if isinstance(value, str) else json.dumps(value, indent=2) + "\n")
 
     options.folder.mkdir(parents=True, exist_ok=True)
-    weights = {renamed(name): weight.contiguous() for name, weight in model.state_dict().items()}
-    save_file(weights, options.folder / "model.safetensors", {"format": "pt"})
+    save_file(dict(tensors(model)), options.folder / "model.safetensors", {"format": "pt"})
     shutil.copyfile(options.tokenizer, options.folder / "tokenizer.json")
     write("README.md", CARD)
     write("config.json", {
@@ -87,7 +109,7 @@ def main():
         "quantization_config": {
             "quant_method": "bitnet",
             "linear_class": "autobitlinear",
-            "quantization_mode": "online",
+            "quantization_mode": "offline",
             "modules_to_not_convert": ["lm_head"],
         },
     })
