@@ -67,15 +67,18 @@ packageTest.describe("a checkpoint", () => {
       for (const file of files) await write(folder, file);
       await write(below, new File(["not this one"], "consolidated.safetensors"));
       const outcome = [];
+      const names = [];
       for (const source of [folder, files]) {
         const model = await BitNet.load(source, { threads: 1 });
         outcome.push(await say(model, "Hello", { temperature: 0, maxTokens: 8 }));
+        names.push(model.info.name);
         await model.dispose();
       }
-      return outcome;
+      return { outcome, names };
     }, CHECKPOINTS.S1a);
-    expect(found[0]).toEqual(found[1]);
-    expect(found[0].length).toBeGreaterThan(0);
+    expect(found.names).toEqual(["checkpoint", undefined]);
+    expect(found.outcome[0]).toEqual(found.outcome[1]);
+    expect(found.outcome[0].length).toBeGreaterThan(0);
   });
 
   packageTest("ends with its signal, and with an error that names the file", async ({ page }) => {

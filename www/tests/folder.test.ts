@@ -76,6 +76,9 @@ describe("a checkpoint", () => {
     expect(model.info.weightBytes).toBe(12);
     expect(model.info.cached).toBeUndefined();
     await model.dispose();
+    const named = await BitNet.load(handle("m", "config.json", "m.safetensors"), { worker: fakeWorker() });
+    expect(named.info.name).toBe("m");
+    await named.dispose();
     expect(await BitNet.estimate(handle("m", "config.json", "m.safetensors"), { worker: fakeWorker() })).toMatchObject({ weightBytes: 4 + "m.safetensors".length });
     await expect(BitNet.load(file("model.safetensors"), { worker: fakeWorker() })).rejects.toMatchObject({ code: "format", message: expect.stringContaining("config.json") as string });
   });
