@@ -238,9 +238,9 @@ fn code(value: f32) -> i8 {
     i8::from(value > 0.0) - i8::from(value < 0.0)
 }
 
-/// Within one step of bf16, which has eight binary digits: a 128th of the power of two below.
+/// Within one step of bf16, which has eight binary digits: a 128th of the power of two below the smaller.
 fn are_near(a: f32, b: f32) -> bool {
-    let power = f32::from_bits(a.max(b).to_bits() & 0x7f80_0000);
+    let power = f32::from_bits(a.min(b).to_bits() & 0x7f80_0000);
     (a - b).abs() <= power / 128.0
 }
 
