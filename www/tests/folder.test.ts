@@ -118,7 +118,7 @@ describe("a folder without a model", () => {
   ] as const)("is refused, and what it has is said", async (source, ...words) => {
     const error: unknown = await readSource(source, {}).catch((error: unknown) => error);
     expect(error).toBeInstanceOf(BitNetError);
-    expect(error).toMatchObject({ code: "format" });
+    expect(error).toMatchObject({ code: "invalid-argument" });
     for (const word of words) expect((error as Error).message).toContain(word);
   });
 

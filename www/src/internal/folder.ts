@@ -72,7 +72,7 @@ function ofFolder(folder: string, files: readonly File[], below: readonly File[]
   if (parts.length > 0) return { ...ofGguf(parts, files), folder };
   const deeper = below.find((file) => isGguf(file) || isCheckpoint([file]));
   const hint = deeper ? `${deeper.name} is in a folder of it: choose ${quoted(path(deeper).slice(0, -1).join("/"))}` : `it has ${names(files)}`;
-  throw new BitNetError("format", `the folder ${quoted(folder)} holds no model, neither a GGUF file nor a checkpoint (config.json, tokenizer.json and *.safetensors): ${hint}`);
+  throw new BitNetError("invalid-argument", `the folder ${quoted(folder)} holds no model, neither a GGUF file nor a checkpoint (config.json, tokenizer.json and *.safetensors): ${hint}`);
 }
 
 /** With the manifest of a split one, where it is there. */
