@@ -86,6 +86,8 @@ pub(super) struct Source {
     pub(super) parts: Vec<Part>,
     /// What they are.
     pub(super) kind: SourceKind,
+    /// Of their folder: what the model is called where it has no name of its own.
+    pub(super) folder: Option<String>,
     /// Of each file, 64 lower-case hexadecimal digits.
     pub(super) sha256: Option<Vec<String>>,
     /// What addresses are relative to: the page's.

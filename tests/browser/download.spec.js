@@ -12,6 +12,15 @@ const HASH = sha256(MODEL);
 const MIB = 1 << 20;
 /** What is hashed and fetched as one. */
 const PART = 512 << 10;
+/** Of one part each. */
+const manifest = (name, size, sha256) => Buffer.from(JSON.stringify({ format: "b158-split", version: 1, files: [{ name, size, sha256 }] }));
+const MANIFESTS = {
+  "/right.json": manifest("model.gguf", MODEL.length, HASH),
+  "/size.json": manifest("model.gguf", MODEL.length - 1, HASH),
+  "/digest.json": manifest("model.gguf", MODEL.length, "0".repeat(64)),
+  "/elsewhere.json": manifest("../model.gguf", MODEL.length, HASH),
+  "/other.json": Buffer.from('{ "architectures": [] }'),
+};
 const CORS = { "access-control-allow-origin": "*" };
 const TYPES = { ".js": "text/javascript", ".wasm": "application/wasm", html: "text/html" };
 const typeOf = (path) => TYPES[Object.keys(TYPES).find((end) => path.endsWith(end))];
@@ -22,7 +31,7 @@ const FILES = Object.fromEntries(await Promise.all(PATHS.map(async (path) => [`/
 /** Each test has a server of its own, and with that an origin in which nothing is kept. */
 const test = tabTest.extend({
   server: async ({}, use) => {
-    const server = await faultServer({ ...FILES, "/html": Buffer.from("<!doctype html><title>Downloads</title>"), "/model.gguf": MODEL, "/other.gguf": OTHER, "/whole-00001-of-00003.gguf": MODEL });
+    const server = await faultServer({ ...FILES, "/html": Buffer.from("<!doctype html><title>Downloads</title>"), "/model.gguf": MODEL, "/other.gguf": OTHER, "/whole-00001-of-00003.gguf": MODEL, ...MANIFESTS });
     const asked = () => server.requests.filter(({ path }) => path.endsWith(".gguf"));
     const state = Object.assign(server, {
       /** What is wrong with the answers for models; `index` counts those. */
@@ -94,6 +103,38 @@ async function loadPartly(page, server, mebibytes = 1) {
   server.forget();
   return { ended };
 }
+
+test.describe("a manifest", () => {
+  test("has what the parts must be, and is kept with them", async ({ page, server }) => {
+    const first = await load(page, "/right.json");
+    expect(first).toMatchObject({ cached: false, notes: [] });
+    expect(await page.evaluate(() => window.progress.filter(({ phase }) => phase === "download").every(({ total }) => total > 2e6))).toBe(true);
+    expect((await list(page)).map(({ name, complete }) => [name, complete]).sort()).toEqual([["model.gguf", true], ["right.json", true]]);
+    server.forget();
+    expect(await load(page, "/right.json", { offline: true })).toMatchObject({ cached: true, text: first.text });
+    expect(server.requests).toEqual([]);
+    expect(await load(page, { files: [{ name: "model.gguf", size: MODEL.length, sha256: HASH.toUpperCase() }] })).toMatchObject({ cached: true, text: first.text });
+    const [estimate, same] = await page.evaluate(async () => {
+      const { BitNet } = await import("/lib/index.js");
+      return [await BitNet.estimate("/right.json"), await BitNet.estimate("/model.gguf")];
+    });
+    expect(estimate).toEqual(same);
+  });
+
+  test("that is none, leads elsewhere, or is not about these parts is refused, and nothing of them is kept", async ({ page }) => {
+    for (const [path, code, words] of [
+      ["/other.json", "format", "is no manifest of a split model: missing field `files`"],
+      ["/elsewhere.json", "format", "without folders"],
+      ["/size.json", "integrity", `has ${MODEL.length} bytes, its manifest says ${MODEL.length - 1}`],
+      ["/digest.json", "integrity", "SHA-256"],
+      ["/missing.json", "network", "404"],
+    ]) {
+      expect(await load(page, path)).toMatchObject({ code, message: expect.stringContaining(words) });
+      expect((await list(page)).map(({ name }) => name).filter((name) => name.endsWith(".gguf"))).toEqual([]);
+    }
+    expect(await load(page, "/right.json", { sha256: "0".repeat(64) })).toMatchObject({ code: "integrity", message: expect.stringContaining("leave sha256 out") });
+  });
+});
 
 test.describe("a download", () => {
   test("is kept, checked, and read from the cache the next time", async ({ page, server }) => {

@@ -208,29 +208,25 @@ fn texts_become_the_ids_of_transformers() {
     }
 }
 
-/// Hash of the GGUF, and of the logits of 70 positions with an f16 cache: natively and in browsers the same.
-const PINNED: [(&str, u64, u64); 4] = [
-    ("S1a", 0x5df9_5bc4_b57f_f8cf, 0x8a04_ec27_a79f_1596),
-    ("S1b", 0x0796_2074_5e98_f5b3, 0x4cef_22e0_be7a_c3a0),
-    ("S1c", 0x0486_2b46_76d2_e621, 0x9286_b502_2e66_6a09),
-    ("S1d", 0x5df9_5bc4_b57f_f8cf, 0x8a04_ec27_a79f_1596),
+/// Hash of the logits of 70 positions with an f16 cache: natively and in browsers the same.
+const PINNED: [(&str, u64); 4] = [
+    ("S1a", 0x8a04_ec27_a79f_1596),
+    ("S1b", 0x4cef_22e0_be7a_c3a0),
+    ("S1c", 0x9286_b502_2e66_6a09),
+    ("S1d", 0x8a04_ec27_a79f_1596),
 ];
 
 #[test]
 fn a_checkpoint_has_the_same_bits_on_every_machine() {
     let mut wrong = Vec::new();
-    for (Checkpoint { name, files, .. }, (pinned, of_file, of_logits)) in checkpoints().into_iter().zip(PINNED) {
-        assert_eq!(name, pinned);
+    for (Checkpoint { name, files, .. }, pinned) in checkpoints().into_iter().zip(PINNED) {
         let file = convert(files, Options::default()).unwrap();
-        let found = file
-            .iter()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3));
         for backend in backends() {
             let loaded = load_as_in_file(&file, Compute { backend, pool: Pool::new(1) });
             let ids = ids(loaded.model.config.vocabulary, 70);
             let bits = hash(&logits(&loaded, &ids, KvType::F16, 32));
-            if (found, bits) != (of_file, of_logits) {
-                wrong.push(format!("(\"{name}\", {found:#018x}, {bits:#018x}), on {}", backend.name()));
+            if (name, bits) != pinned {
+                wrong.push(format!("{name}: {bits:#018x}, on {}", backend.name()));
             }
         }
     }

@@ -63,6 +63,7 @@ export function fromFiles(files: readonly File[]): Choice | undefined {
   if (!first) return undefined;
   const folder = first.webkitRelativePath.split("/")[0] ?? "";
   if (folder !== "") return { source: parts, name: folder };
+  if (parts.some(({ name }) => name.endsWith(".safetensors"))) return { source: parts, name: `a checkpoint of ${String(parts.length)} files` };
   return parts.length === 1 ? { source: first, name: first.name } : { source: parts, name: `${first.name} and ${String(parts.length - 1)} more` };
 }
 

@@ -52,6 +52,7 @@ export function showError(box: HTMLElement, error: unknown, actions: Readonly<Re
 }
 
 function sentence(message: string): string {
-  const text = message.charAt(0).toUpperCase() + message.slice(1);
+  // The name of a file stays as it is.
+  const text = message.replace(/^[a-z](?=[a-z]* )/, (first) => first.toUpperCase());
   return /[.!?)]$/.test(text) ? text : `${text}.`;
 }

@@ -76,6 +76,9 @@ describe("a checkpoint", () => {
     expect(model.info.weightBytes).toBe(12);
     expect(model.info.cached).toBeUndefined();
     await model.dispose();
+    const named = await BitNet.load(handle("m", "config.json", "m.safetensors"), { worker: fakeWorker() });
+    expect(named.info.name).toBe("m");
+    await named.dispose();
     expect(await BitNet.estimate(handle("m", "config.json", "m.safetensors"), { worker: fakeWorker() })).toMatchObject({ weightBytes: 4 + "m.safetensors".length });
     await expect(BitNet.load(file("model.safetensors"), { worker: fakeWorker() })).rejects.toMatchObject({ code: "format", message: expect.stringContaining("config.json") as string });
   });
@@ -115,7 +118,7 @@ describe("a folder without a model", () => {
   ] as const)("is refused, and what it has is said", async (source, ...words) => {
     const error: unknown = await readSource(source, {}).catch((error: unknown) => error);
     expect(error).toBeInstanceOf(BitNetError);
-    expect(error).toMatchObject({ code: "format" });
+    expect(error).toMatchObject({ code: "invalid-argument" });
     for (const word of words) expect((error as Error).message).toContain(word);
   });
 

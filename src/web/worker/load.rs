@@ -1,7 +1,7 @@
 //! From a source to a model, or to the memory that it would take.
 
 use super::super::place::Tab;
-use super::super::protocol::{Estimate, FromWorker, LoaderOptions, PlainError, Source};
+use super::super::protocol::{Estimate, FromWorker, LoaderOptions, ModelInfo, PlainError, Source};
 use super::source::Given;
 use super::{Engine, Worker, checkpoint};
 use crate::Error;
@@ -26,6 +26,7 @@ pub(super) async fn estimate(worker: Rc<Worker>, source: Source, options: Loader
 
 async fn try_load(worker: &Rc<Worker>, source: Source, options: LoaderOptions) -> Result<FromWorker, PlainError> {
     let place = Tab::new(Tuning::default(), worker.keepers.clone());
+    let folder = source.folder.clone();
     let given = Given::new(worker, &place, source).await?;
     let session = SessionOptions {
         context: options.context_length,
@@ -54,6 +55,7 @@ async fn try_load(worker: &Rc<Worker>, source: Source, options: LoaderOptions) -
     }
     tell(ready);
     let info = engine.info(&worker.threads, cached, notes);
+    let info = ModelInfo { name: info.name.or(folder), ..info };
     worker.engine.replace(Some(engine));
     Ok(FromWorker::Loaded(info))
 }
@@ -63,6 +65,7 @@ async fn try_estimate(worker: &Rc<Worker>, source: Source, options: LoaderOption
     let mut header = Headers { options, estimator: None, complete: false };
     // As for the model itself, nothing comes from the cache and nothing stays there.
     let source = Source { cache: CacheMode::Off, ..source };
+    let folder = source.folder.clone();
     let sizes = match Given::new(worker, &place, source).await? {
         Given::Parts(parts, _) => download::headers(&place, parts, &mut header).await?,
         Given::Checkpoint(mut converter) => {
@@ -75,7 +78,7 @@ async fn try_estimate(worker: &Rc<Worker>, source: Source, options: LoaderOption
     Ok(FromWorker::Estimated(Estimate {
         file_bytes: sizes.into_iter().sum::<Option<u64>>().unwrap_or(estimate.file_bytes),
         architecture: estimate.config.architecture.clone(),
-        name: estimate.name.clone(),
+        name: estimate.name.clone().or(folder),
         parameters: estimate.parameters(),
         quantization: estimate.quantization(),
         context_length: estimate.context,

@@ -1,7 +1,7 @@
 //! The header of a checkpoint's weights, of any text. What is taken covers its file exactly; what becomes a GGUF is one that the
 //! decoder takes, and as long as was foretold. The same text as an index names files of its own folder alone.
 //!
-//! Input: bytes of data, two little-endian, and the header's text. All data are 0x55: zeros in codes, numbers as floats.
+//! Input: bytes of data, four little-endian of which eighteen bits count, and the header's text. All data are 0x55: zeros in codes, numbers as floats.
 
 use b158::convert::{Converter, Folder, Options};
 use b158::gguf::{Decoder, Event, Limits};
@@ -9,13 +9,29 @@ use b158::safetensors::{Header, Index};
 use b158::{Error, Result};
 
 const WEIGHTS: &str = "model.safetensors";
-const CONFIG: &str = r#"{"architectures": ["BitNetForCausalLM"], "model_type": "bitnet", "vocab_size": 4, "hidden_size": 128,
+const CONFIG: &str = r#"{"architectures": ["BitNetForCausalLM"], "model_type": "bitnet", "vocab_size": 256, "hidden_size": 128,
     "intermediate_size": 128, "num_hidden_layers": 1, "num_attention_heads": 1, "num_key_value_heads": 1, "hidden_act": "relu2",
     "max_position_embeddings": 64, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
     "quantization_config": {"quant_method": "bitnet", "linear_class": "autobitlinear"}}"#;
-const TOKENIZER: &str = r#"{"version": "1.0", "added_tokens": [], "normalizer": null,
-    "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}, "post_processor": null,
-    "decoder": {"type": "ByteLevel"}, "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": [["a", "b"]]}}"#;
+const ROWS: u32 = 256;
+
+/// A byte-level tokenizer of the 256 bytes alone.
+fn tokenizer() -> String {
+    // Bytes that are no visible character stand as those from 256 on.
+    let visible = |byte: u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
+    let mut others = (256..).filter_map(char::from_u32);
+    let tokens = (0..=255u8).map(|byte| {
+        let token = if visible(byte) { char::from(byte) } else { others.next().expect("there are more characters") };
+        let escape = if matches!(token, '"' | '\\') { "\\" } else { "" };
+        format!("\"{escape}{token}\": {byte}")
+    });
+    let vocabulary = tokens.collect::<Vec<_>>().join(", ");
+    format!(
+        r#"{{"version": "1.0", "added_tokens": [], "normalizer": null, "post_processor": null,
+        "pre_tokenizer": {{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}},
+        "decoder": {{"type": "ByteLevel"}}, "model": {{"type": "BPE", "vocab": {{{vocabulary}}}, "merges": []}}}}"#
+    )
+}
 
 struct Files {
     list: Vec<(String, u64)>,
@@ -24,7 +40,7 @@ struct Files {
 
 impl Files {
     fn new(weights: Vec<u8>) -> Self {
-        let bytes = [weights, CONFIG.into(), TOKENIZER.into()];
+        let bytes = [weights, CONFIG.into(), tokenizer().into()];
         let names = [WEIGHTS, "config.json", "tokenizer.json"];
         let list = names.iter().zip(&bytes).map(|(name, bytes)| ((*name).to_owned(), bytes.len() as u64));
         Files { list: list.collect(), bytes }
@@ -46,7 +62,7 @@ impl Folder for Files {
 
 pub fn run(input: &[u8]) {
     let Some((data, text)) = input.split_first_chunk() else { return };
-    let data = usize::from(u16::from_le_bytes(*data));
+    let data = u32::from_le_bytes(*data) as usize % (1 << 18);
     let file = [&(text.len() as u64).to_le_bytes()[..], text, &vec![0x55; data]].concat();
     match header(&file) {
         Ok(header) => {
@@ -99,8 +115,8 @@ fn decode(mut bytes: &[u8]) {
 }
 
 /// Names, types and shapes of a model, and so many bytes of data as they need.
-fn model() -> (String, u16) {
-    let mut tensors = vec![("model.embed_tokens.weight".to_owned(), "BF16", vec![4, 128], 1024)];
+fn model() -> (String, u32) {
+    let mut tensors = vec![("model.embed_tokens.weight".to_owned(), "BF16", vec![ROWS, 128], ROWS * 256)];
     let layer = |name: &str| format!("model.layers.0.{name}.weight");
     for name in ["input_layernorm", "post_attention_layernorm", "self_attn.attn_sub_norm", "mlp.ffn_sub_norm"] {
         tensors.push((layer(name), "BF16", vec![128], 256));
@@ -123,9 +139,9 @@ fn model() -> (String, u16) {
 
 pub fn seeds() -> Vec<Vec<u8>> {
     let (text, data) = model();
-    let seed = |text: &str, data: u16| [&data.to_le_bytes()[..], text.as_bytes()].concat();
+    let seed = |text: &str, data: u32| [&data.to_le_bytes()[..], text.as_bytes()].concat();
     let whole = format!(r#"{{"__metadata__":{{"format":"pt"}},{}"#, &text[1..]);
-    let file = [&(text.len() as u64).to_le_bytes()[..], text.as_bytes(), &vec![0x55; data.into()]].concat();
+    let file = [&(text.len() as u64).to_le_bytes()[..], text.as_bytes(), &vec![0x55; data as usize]].concat();
     decode(&convert(file).expect("the model that is changed is right"));
     vec![
         seed(&text, data),

@@ -115,7 +115,7 @@ class FakeWorker {
       for (const phase of ["load", "ready"] as const) this.#post({ type: "progress", body: { phase, loaded: bytes, total: bytes, fraction: 1, cached: false } });
       const own = source.parts.some(({ type }) => type !== "address");
       const notes = own || source.cache === "off" ? [] : ["not kept in the cache: a fake keeps nothing"];
-      this.#post({ type: "loaded", body: { ...this.#model.info, ...(!own && { cached: false }), notes: [...this.#model.info.notes, ...notes] } });
+      this.#post({ type: "loaded", body: { ...this.#model.info, ...(source.folder !== undefined && { name: source.folder }), ...(!own && { cached: false }), notes: [...this.#model.info.notes, ...notes] } });
     } catch (error) {
       this.#post({ type: "load-failed", body: plain(error) });
     }

@@ -16,6 +16,8 @@ type Folder = FileSystemDirectoryHandle | FileSystemDirectoryEntry;
 export interface Gathered {
   readonly kind: SourceKind;
   readonly files: readonly File[];
+  /** Name of the folder, where there is one. */
+  readonly folder?: string;
 }
 
 /** What of the source's files is the model; undefined where it is no folder and no files but one thing, or things of which some are no files. */
@@ -65,12 +67,12 @@ function ofFiles(files: readonly File[]): Gathered {
 }
 
 function ofFolder(folder: string, files: readonly File[], below: readonly File[]): Gathered {
-  if (isCheckpoint(files)) return { kind: "checkpoint", files };
+  if (isCheckpoint(files)) return { kind: "checkpoint", files, folder };
   const parts = files.filter(isGguf).sort((a, b) => (a.name < b.name ? -1 : 1));
-  if (parts.length > 0) return ofGguf(parts, files);
+  if (parts.length > 0) return { ...ofGguf(parts, files), folder };
   const deeper = below.find((file) => isGguf(file) || isCheckpoint([file]));
   const hint = deeper ? `${deeper.name} is in a folder of it: choose ${quoted(path(deeper).slice(0, -1).join("/"))}` : `it has ${names(files)}`;
-  throw new BitNetError("format", `the folder ${quoted(folder)} holds no model, neither a GGUF file nor a checkpoint (config.json, tokenizer.json and *.safetensors): ${hint}`);
+  throw new BitNetError("invalid-argument", `the folder ${quoted(folder)} holds no model, neither a GGUF file nor a checkpoint (config.json, tokenizer.json and *.safetensors): ${hint}`);
 }
 
 /** With the manifest of a split one, where it is there. */

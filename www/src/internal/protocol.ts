@@ -506,6 +506,10 @@ export type Source = { parts: Array<Part>,
  */
 kind: SourceKind,
 /**
+ * Of their folder: what the model is called where it has no name of its own.
+ */
+folder?: string,
+/**
  * Of each file, 64 lower-case hexadecimal digits.
  */
 sha256?: Array<string>,

@@ -35,6 +35,7 @@ export async function readSource(given: ModelSource, options: LoadOptions): Prom
     sent: {
       parts: parts.map(({ part }) => part),
       kind,
+      ...(gathered?.folder !== undefined && { folder: gathered.folder }),
       ...(sha256 !== undefined && { sha256: [sha256].flat().map((digest) => digest.toLowerCase()) }),
       ...(page !== undefined && { base: page, origin: globalThis.location.origin }),
       cache: cache === false ? "off" : cache,

@@ -1,10 +1,10 @@
 //! A GGUF that is made of another: a list of steps, and the bytes that they give.
 
-use super::encode::TernaryEncoder;
-use super::gguf::{Gguf, Stored};
-use super::{DenseType, Folder};
+use super::reader::{Gguf, Stored};
 use crate::allocate::{try_reserve, try_zeroed};
 use crate::blocks::{self, i2_s, tq1_0, tq2_0};
+use crate::convert::encode::TernaryEncoder;
+use crate::convert::{DenseType, Folder};
 use crate::gguf::{Head, Metadata, TensorDeclaration};
 use crate::{Error, Result};
 

@@ -1,12 +1,11 @@
 //! The bytes of the GGUF that a checkpoint becomes.
 
-use super::Folder;
-use super::encode::{DenseType, LinearType};
 use super::plan::{self, Plan, Planned};
 use super::tensor::Current;
 use super::texts::{self, Description, Texts};
 use super::weights::Weights;
 use crate::allocate::{try_grow, try_reserve};
+use crate::convert::{DenseType, Folder, LinearType};
 use crate::gguf::{Head, Metadata, TensorDeclaration, TensorType, Value};
 use crate::{Error, Result};
 

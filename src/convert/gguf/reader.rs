@@ -1,7 +1,7 @@
 //! A GGUF to be written again, whole or in parts: what it holds, and where.
 
-use super::Folder;
 use crate::allocate::{try_reserve, try_zeroed};
+use crate::convert::Folder;
 use crate::gguf::{Decoder, Event, Limits, Metadata, Sequence, Split, TensorInfo};
 use crate::{Error, Result};
 

@@ -1,10 +1,10 @@
 //! GGUF to smaller GGUF: ternary matrices as TQ1_0, tables in another type.
 
-use super::encode::{self, TernaryEncoder};
-use super::gguf::{Gguf, Stored};
+use super::reader::{Gguf, Stored};
 use super::rewrite::{Plan, Step};
-use super::{DenseType, Folder, LinearType};
 use crate::blocks::i2_s;
+use crate::convert::encode::{self, TernaryEncoder};
+use crate::convert::{DenseType, Folder, LinearType};
 use crate::gguf::{TensorDeclaration, TensorType, Value};
 use crate::kernels::Packing;
 use crate::model::is_table;

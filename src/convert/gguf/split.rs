@@ -1,8 +1,8 @@
 //! One GGUF into parts, and parts into one.
 
-use super::Folder;
-use super::gguf::Gguf;
+use super::reader::Gguf;
 use super::rewrite::{Plan, Step};
+use crate::convert::Folder;
 use crate::gguf::{Metadata, Split, TensorDeclaration};
 use crate::{Error, Result};
 

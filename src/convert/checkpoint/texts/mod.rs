@@ -18,8 +18,8 @@ mod tables;
 mod template;
 mod tokenizer;
 
-use super::Folder;
 use crate::Result;
+use crate::convert::Folder;
 use crate::gguf::Metadata;
 
 /// What `config.json` says that the tensors are read by.

@@ -1,13 +1,12 @@
 //! One tensor's way: out of the checkpoint's bytes, row by row, into the GGUF's.
 
-use super::Folder;
 use super::converter::PIECE;
-use super::encode::{DenseType, LinearType, TernaryEncoder};
 use super::plan::{Matrix, Planned, RowOrder, Source};
 use super::ternary::{Ternarizer, has_three, unpack};
 use super::weights::{Weights, float_type};
 use crate::allocate::{try_reserve, try_zeroed};
 use crate::blocks::decode_row;
+use crate::convert::{DenseType, Folder, LinearType, TernaryEncoder};
 use crate::gguf::TensorType;
 use crate::{Error, Result};
 

@@ -1,9 +1,9 @@
 //! Which tensors the GGUF has, and where the values of each lie: all that can be refused is, before any weight is read.
 
-use super::encode::{DenseType, TernaryEncoder};
+use super::Options;
 use super::texts::{Description, Quantization, ScaleMeaning};
 use super::weights::{Weights, float_type};
-use super::{Folder, Options};
+use crate::convert::{DenseType, Folder, TernaryEncoder};
 use crate::gguf::TensorDeclaration;
 use crate::safetensors::{DType, Tensor};
 use crate::{Error, Result};

@@ -1,7 +1,7 @@
 //! The files that hold a checkpoint's weights, and where in them each tensor lies.
 
-use super::Folder;
 use crate::allocate::try_zeroed;
+use crate::convert::Folder;
 use crate::safetensors::{DType, Header, Index, Tensor};
 use crate::{Error, Result};
 use std::collections::HashMap;
