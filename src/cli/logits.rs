@@ -44,11 +44,11 @@ impl Logits {
         }
         let kv_type = self.context.kv_cache.choose(&loaded, ids.len(), self.model.quiet);
         let mut state = State::new(model, kv_type, context, self.context.batch_size)?;
+        // Stopped, it leaves nothing behind.
+        interrupt::listen();
         let mut file = BufWriter::new(Output::create(&self.output)?);
         let bytes = (ids.len() * model.config.vocabulary * 4) as u64;
         let bar = bar(Some(bytes), self.model.quiet, "logits");
-        // Stopped, it leaves nothing behind.
-        interrupt::listen();
         for batch in ids.chunks(state.batch()) {
             if interrupt::take() {
                 return Err("stopped".into());

@@ -69,6 +69,8 @@ impl Output {
 
     /// A file that replaces no other, unless it may. [`Replace::check`] comes first.
     pub(crate) fn create_as(path: &Path, replace: Replace) -> Outcome<Self> {
+        // Before there is anything that would be left behind.
+        interrupt::listen();
         let mut output = Self::create(path)?;
         output.place.fresh = !replace.force;
         Ok(output)
@@ -150,14 +152,13 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Outcome {
     output.commit()
 }
 
-/// Writes the bytes that `next` gives in pieces, until there are no more. Ctrl-C is an error.
+/// Writes the bytes that `next` gives in pieces to a new file, until there are no more. Ctrl-C is an error.
 pub(crate) fn stream<S>(
     source: &mut S,
     next: impl for<'a> Fn(&'a mut S) -> b158::Result<Option<&'a [u8]>>,
     output: &mut impl Write,
     bar: &ProgressBar,
 ) -> Outcome {
-    interrupt::listen();
     while let Some(bytes) = next(source)? {
         output.write_all(bytes)?;
         bar.inc(bytes.len() as u64);

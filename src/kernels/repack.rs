@@ -155,7 +155,7 @@ pub(super) fn pack_rows(packing: Packing, rows: [&[u8]; GROUP], out: &mut [u8]) 
                 let (second, last) = rest.split_at_mut(80);
                 pack_digits::<32>(from_fn(|r| &blocks[r][i][..32]), first);
                 pack_digits::<16>(from_fn(|r| &blocks[r][i][32..48]), second);
-                pack_few_digits::<4, 16>(from_fn(|r| &blocks[r][i][48..]), last);
+                pack_few_digits::<4>(from_fn(|r| &blocks[r][i][48..]), last);
             }
         }
         Packing::Ptq1 => {
@@ -164,8 +164,8 @@ pub(super) fn pack_rows(packing: Packing, rows: [&[u8]; GROUP], out: &mut [u8]) 
                 let (first, rest) = out.split_at_mut(80);
                 let (second, last) = rest.split_at_mut(40);
                 pack_digits::<16>(from_fn(|r| &blocks[r][i][..16]), first);
-                pack_few_digits::<8, 32>(from_fn(|r| &blocks[r][i][16..24]), second);
-                pack_few_digits::<2, 8>(from_fn(|r| &blocks[r][i][24..]), last);
+                pack_digits::<8>(from_fn(|r| &blocks[r][i][16..24]), second);
+                pack_few_digits::<2>(from_fn(|r| &blocks[r][i][24..]), last);
             }
         }
         Packing::Q1 => {
@@ -185,57 +185,78 @@ pub(super) fn pack_rows(packing: Packing, rows: [&[u8]; GROUP], out: &mut [u8]) 
     threes.iter().fold(0, |all, threes| all | threes) == 0
 }
 
-/// Four rows of `W` bytes of base-3 digits: each digit of all bytes is `W` columns.
+/// A byte of base-3 digits on its way: the next digit is what 3·byte has above its low 8 bits, and these are the next byte.
 ///
-/// The digit is what 3·byte has above its low 8 bits, and these are the next byte. Comparisons give it without more than 8
-/// bits: with the top bit turned, which tripling leaves turned, as signed ones, for which every processor has an instruction.
-#[inline(always)]
-fn pack_digits<const W: usize>(rows: [&[u8]; GROUP], out: &mut [u8]) {
-    let mut left: [[i8; W]; GROUP] = from_fn(|r| turned(rows[r]));
-    for out in out.as_chunks_mut::<W>().0 {
-        let mut codes = [0; W];
-        for left in left.iter_mut().rev() {
-            for l in 0..W {
-                codes[l] = codes[l] << 2 | digit(&mut left[l]);
-            }
-        }
-        *out = codes;
-    }
-}
-
-/// The same of so few bytes that the four rows, of `ALL` bytes together, are unpacked side by side.
-#[inline(always)]
-fn pack_few_digits<const W: usize, const ALL: usize>(rows: [&[u8]; GROUP], out: &mut [u8]) {
-    let mut left = [0; ALL];
-    for (left, row) in left.as_chunks_mut::<W>().0.iter_mut().zip(rows) {
-        *left = turned(row);
-    }
-    for out in out.as_chunks_mut::<W>().0 {
-        let mut digits = [0; ALL];
-        for l in 0..ALL {
-            digits[l] = digit(&mut left[l]);
-        }
-        for l in 0..W {
-            out[l] = digits[l] | digits[W + l] << 2 | digits[2 * W + l] << 4 | digits[3 * W + l] << 6;
-        }
-    }
-}
+/// WebAssembly has no product of bytes, and its compiler makes one of two additions: there a byte takes 16 bits, half of the time.
+#[cfg(target_family = "wasm")]
+type Digits = u16;
+/// As above. Comparisons give the digit in 8 bits: signed ones, for which every processor has an instruction. So the top bit is
+/// turned, which tripling leaves as it is.
+#[cfg(not(target_family = "wasm"))]
+type Digits = u8;
 
 #[inline(always)]
-fn turned<const W: usize>(bytes: &[u8]) -> [i8; W] {
+fn digits<const W: usize>(bytes: &[u8]) -> [Digits; W] {
+    let turned = if cfg!(target_family = "wasm") { 0 } else { 0x80 };
     let mut out = [0; W];
     for (out, byte) in out.iter_mut().zip(&bytes[..W]) {
-        *out = (byte ^ 0x80) as i8;
+        *out = Digits::from(byte ^ turned);
     }
     out
 }
 
-/// The next digit of a byte with its top bit turned.
+#[cfg(target_family = "wasm")]
 #[inline(always)]
-fn digit(left: &mut i8) -> u8 {
-    let digit = u8::from(*left >= (86 ^ 0x80u8) as i8) + u8::from(*left >= (171 ^ 0x80u8) as i8);
+fn next_digit(left: &mut Digits) -> Digits {
+    let tripled = *left * 3;
+    *left = tripled & 0xff;
+    tripled >> 8
+}
+
+#[cfg(not(target_family = "wasm"))]
+#[inline(always)]
+fn next_digit(left: &mut Digits) -> Digits {
+    let signed = *left as i8;
+    // 86 and 171 are the first whose triples have a ninth and a tenth bit.
+    let digit = u8::from(signed >= (86 ^ 0x80u8) as i8) + u8::from(signed >= (171 ^ 0x80u8) as i8);
     *left = left.wrapping_add(*left).wrapping_add(*left);
     digit
+}
+
+/// Four rows of `W` bytes of base-3 digits: each digit of all bytes is `W` columns.
+#[inline(always)]
+fn pack_digits<const W: usize>(rows: [&[u8]; GROUP], out: &mut [u8]) {
+    let mut left: [[Digits; W]; GROUP] = from_fn(|r| digits(rows[r]));
+    for out in out.as_chunks_mut::<W>().0 {
+        let mut codes: [Digits; W] = [0; W];
+        for left in left.iter_mut().rev() {
+            for l in 0..W {
+                codes[l] = codes[l] << 2 | next_digit(&mut left[l]);
+            }
+        }
+        *out = codes.map(|codes| codes as u8);
+    }
+}
+
+/// The same of four bytes or fewer, each in 16 bits of one word.
+#[inline(always)]
+fn pack_few_digits<const W: usize>(rows: [&[u8]; GROUP], out: &mut [u8]) {
+    const LOW: u64 = 0x00ff_00ff_00ff_00ff;
+    let mut left = [0; GROUP];
+    for (left, row) in left.iter_mut().zip(rows) {
+        *left = (0..W).fold(0, |word, l| word | u64::from(row[l]) << (16 * l));
+    }
+    for out in out.as_chunks_mut::<W>().0 {
+        let mut codes = 0;
+        for left in left.iter_mut().rev() {
+            let tripled = *left * 3;
+            codes = codes << 2 | tripled >> 8 & LOW;
+            *left = tripled & LOW;
+        }
+        for l in 0..W {
+            out[l] = (codes >> (16 * l)) as u8;
+        }
+    }
 }
 
 /// Rows whose bytes hold four columns each, one after the other: Q2_0. Not 0 if a code is 3.

@@ -129,7 +129,10 @@ impl<F: Folder> Gguf<F> {
         let info = &self.tensors[index].info;
         let (kind, cols) = (info.kind, info.row_length());
         let Some(wanted) = wanted else {
-            tally.add(format!("kept in {kind}, as asked"), &info.name);
+            let smaller = DenseType::Q6_K.for_rows(cols);
+            let share = smaller.kind().size_of(&info.dims).map_or(1.0, |size| size as f64 / info.size as f64);
+            let hint = format!(": in {smaller} it would take {:.0} % of its bytes", 100.0 * share);
+            tally.add(format!("kept in {kind}, as asked{}", if share < 1.0 { &hint } else { "" }), &info.name);
             return None;
         };
         let fitting = wanted.for_rows(cols);
