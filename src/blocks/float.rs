@@ -18,6 +18,26 @@ pub fn bf16_to_f32(bits: u16) -> f32 {
     f32::from_bits(u32::from(bits) << 16)
 }
 
+/// The nearest whole number, ties to even, of one below 2^22: two additions, which vectorise everywhere.
+#[inline(always)]
+pub(super) fn nearest(x: f32) -> f32 {
+    const SHIFT: f32 = 1.5 * (1 << 23) as f32;
+    (x + SHIFT) - SHIFT
+}
+
+/// Σ a·b in eight lanes.
+#[inline(always)]
+pub(super) fn dot<const N: usize>(a: &[f32; N], b: &[f32; N]) -> f32 {
+    let mut lanes = [0.0; 8];
+    for (a, b) in a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0) {
+        for l in 0..8 {
+            lanes[l] += a[l] * b[l];
+        }
+    }
+    let [a, b, c, d, e, f, g, h] = lanes;
+    ((a + e) + (c + g)) + ((b + f) + (d + h))
+}
+
 /// Decodes as many values as both slices hold.
 pub fn decode_f32(bytes: &[u8], out: &mut [f32]) {
     for (out, &bytes) in out.iter_mut().zip(bytes.as_chunks().0) {

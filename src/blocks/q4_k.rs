@@ -4,7 +4,7 @@
 
 use half::f16;
 
-use super::float::f16_to_f32;
+use super::float::{dot, f16_to_f32, nearest};
 
 /// Weights in a block.
 pub const BLOCK: usize = 256;
@@ -27,7 +27,7 @@ pub fn decode(bytes: &[u8; BYTES], out: &mut [f32; BLOCK]) {
     scale(head, &q, out);
 }
 
-/// A near block: each group of 32 has its own range, from 0 or less. The weights must be finite.
+/// A near block, by squared error: each group of 32 has its own range, from 0 or less. The weights must be finite.
 pub fn encode(values: &[f32; BLOCK]) -> [u8; BYTES] {
     let (head, q) = quantise(values, 15);
     let mut bytes = [0; BYTES];
@@ -76,14 +76,12 @@ pub(super) fn quantise(values: &[f32; BLOCK], most: u8) -> ([u8; HEAD], [u8; BLO
     let groups = values.as_chunks::<GROUP>().0;
     let (mut steps, mut minima) = ([0f32; GROUPS], [0f32; GROUPS]);
     for (i, group) in groups.iter().enumerate() {
-        let (low, high) = group.iter().fold((0f32, 0f32), |(low, high), &v| (low.min(v), high.max(v)));
-        (steps[i], minima[i]) = ((high - low) / f32::from(most), -low);
+        (steps[i], minima[i]) = best_range(group, most.into());
     }
     let factor = |of: &[f32]| f16::from_f32(of.iter().fold(0f32, |max, &v| max.max(v)) / 63.0);
     let (d, dmin) = (factor(&steps), factor(&minima));
-    // Up, so that the range of a group stays inside.
     let part = |of: f32, factor: f16| {
-        if factor.to_f32() > 0.0 { (of / factor.to_f32()).ceil().clamp(0.0, 63.0) as u8 } else { 0 }
+        if factor.to_f32() > 0.0 { nearest((of / factor.to_f32()).clamp(0.0, 63.0)) as u8 } else { 0 }
     };
     let mut head = [0; HEAD];
     head[..2].copy_from_slice(&d.to_le_bytes());
@@ -103,8 +101,50 @@ pub(super) fn quantise(values: &[f32; BLOCK], most: u8) -> ([u8; HEAD], [u8; BLO
         let (scale, minimum) = (d.to_f32() * f32::from(scale), dmin.to_f32() * f32::from(minimum));
         let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
         for (q, v) in q.iter_mut().zip(group) {
-            *q = libm::roundf((v + minimum) * inverse).clamp(0.0, f32::from(most)) as u8;
+            *q = nearest(((v + minimum) * inverse).clamp(0.0, f32::from(most))) as u8;
         }
     }
     (head, q)
+}
+
+/// What a code counts in a group, and what is taken off, 0 or more, so that the squares of the errors are few.
+fn best_range(group: &[f32; GROUP], most: f32) -> (f32, f32) {
+    const ONES: [f32; GROUP] = [1.0; GROUP];
+    let low = group.iter().fold(0f32, |low, &v| low.min(v));
+    let high = group.iter().fold(f32::NEG_INFINITY, |high, &v| high.max(v));
+    let range = high - low;
+    // All are alike, or the inverse would be infinite.
+    if range < 1e-30 {
+        return (0.0, -low);
+    }
+    let sum = dot(group, &ONES);
+    let (mut best, mut least) = ((range / most, -low), f32::INFINITY);
+    for candidate in -5i8..=5 {
+        let inverse = (most + 0.2 * f32::from(candidate)) / range;
+        let mut q = [0.0; GROUP];
+        for (q, v) in q.iter_mut().zip(group) {
+            *q = nearest(((v - low) * inverse).clamp(0.0, most));
+        }
+        // The straight line that suits these codes best, or the best through 0 where that would begin above.
+        let (codes, squares, products) = (dot(&q, &ONES), dot(&q, &q), dot(&q, group));
+        let count = GROUP as f32;
+        let determinant = count * squares - codes * codes;
+        if determinant <= 0.0 {
+            continue;
+        }
+        let mut step = (count * products - sum * codes) / determinant;
+        let mut begin = (squares * sum - codes * products) / determinant;
+        if begin > 0.0 {
+            (step, begin) = (products / squares, 0.0);
+        }
+        let mut errors = [0.0; GROUP];
+        for l in 0..GROUP {
+            errors[l] = step * q[l] + begin - group[l];
+        }
+        let error = dot(&errors, &errors);
+        if step > 0.0 && error < least {
+            (best, least) = ((step, -begin), error);
+        }
+    }
+    best
 }

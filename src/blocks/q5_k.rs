@@ -26,7 +26,7 @@ pub fn decode(bytes: &[u8; BYTES], out: &mut [f32; BLOCK]) {
     scale(head, &q, out);
 }
 
-/// A near block: each group of 32 has its own range, from 0 or less. The weights must be finite.
+/// A near block, by squared error: each group of 32 has its own range, from 0 or less. The weights must be finite.
 pub fn encode(values: &[f32; BLOCK]) -> [u8; BYTES] {
     let (head, q) = quantise(values, 31);
     let mut bytes = [0; BYTES];

@@ -3,7 +3,7 @@
 
 use half::f16;
 
-use super::float::f16_to_f32;
+use super::float::{dot, f16_to_f32, nearest};
 
 /// Weights in a block.
 pub const BLOCK: usize = 256;
@@ -35,13 +35,14 @@ pub fn decode(bytes: &[u8; BYTES], out: &mut [f32; BLOCK]) {
     }
 }
 
-/// A near block: each group of 16 takes the scale of its largest weight. The weights must be finite.
+/// A near block, by squared error: of some scales near that which its largest weight wants, each group of 16 takes the best. The
+/// weights must be finite.
 pub fn encode(values: &[f32; BLOCK]) -> [u8; BYTES] {
     let mut steps = [0f32; 16];
-    for (step, group) in steps.iter_mut().zip(values.as_chunks::<16>().0) {
-        *step = group.iter().fold(0f32, |max, v| max.max(v.abs())) / 31.0;
+    for (step, group) in steps.iter_mut().zip(values.as_chunks().0) {
+        *step = best_step(group);
     }
-    let d = f16::from_f32(steps.iter().fold(0f32, |max, &v| max.max(v)) / 127.0);
+    let d = f16::from_f32(steps.iter().fold(0f32, |max, step| max.max(step.abs())) / 127.0);
     let mut bytes = [0; BYTES];
     bytes[208..].copy_from_slice(&d.to_le_bytes());
     let d = f16_to_f32(d.to_bits());
@@ -49,16 +50,40 @@ pub fn encode(values: &[f32; BLOCK]) -> [u8; BYTES] {
         return bytes;
     }
     for (group, (step, values)) in steps.iter().zip(values.as_chunks::<16>().0).enumerate() {
-        let scale = libm::roundf(step / d).clamp(0.0, 127.0);
-        bytes[192 + group] = scale as u8;
-        let inverse = if scale > 0.0 { 1.0 / (d * scale) } else { 0.0 };
+        let scale = nearest(step / d).clamp(-127.0, 127.0);
+        bytes[192 + group] = scale as i8 as u8;
+        let inverse = if scale == 0.0 { 0.0 } else { 1.0 / (d * scale) };
         let (half, quarter) = (group / 8, group % 8 / 2);
         for (i, v) in values.iter().enumerate() {
-            let q = (libm::roundf(v * inverse) + 32.0).clamp(0.0, 63.0) as u8;
+            let q = (nearest((v * inverse).clamp(-32.0, 31.0)) + 32.0) as u8;
             let l = 16 * (group % 2) + i;
             bytes[64 * half + 32 * (quarter & 1) + l] |= (q & 15) << (4 * (quarter >> 1));
             bytes[128 + 32 * half + l] |= q >> 4 << (2 * quarter);
         }
     }
     bytes
+}
+
+/// What a code counts in a group, so that the squares of the errors are few. The codes go to -32 on one side, which is where
+/// the largest weight is.
+fn best_step(group: &[f32; 16]) -> f32 {
+    let largest = group.iter().fold(0f32, |largest, v| if v.abs() > largest.abs() { *v } else { largest });
+    // Of such a number the inverse would be infinite, and the scale is 0 in f16.
+    if largest.abs() < 1e-30 {
+        return 0.0;
+    }
+    let (mut best, mut most) = (0.0, 0.0);
+    for candidate in -6i8..=6 {
+        let inverse = -(32.0 + 0.15 * f32::from(candidate)) / largest;
+        let mut q = [0.0; 16];
+        for (q, v) in q.iter_mut().zip(group) {
+            *q = nearest((v * inverse).clamp(-32.0, 31.0));
+        }
+        // The step that suits these codes best takes as much as this of the squares of the weights.
+        let (product, square) = (dot(&q, group), dot(&q, &q));
+        if product * product > most * square {
+            (best, most) = (product / square, product * product / square);
+        }
+    }
+    best
 }

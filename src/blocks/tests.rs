@@ -266,12 +266,13 @@ proptest! {
         prop_assert!(farthest(&out, &short) <= max / 8.0 * 1.02);
         let (mut out, max) = ([0.0; 256], largest(&long));
         q6_k::decode(&q6_k::encode(&long), &mut out);
-        prop_assert!(farthest(&out, &long) <= max / 31.0 * 0.6);
+        // The others give up something of the largest where that is good for the rest: at most the step at the end.
+        prop_assert!(farthest(&out, &long) <= max / 31.0 * 1.5);
         // A range of twice the largest in 15 or 31 steps, whose scale and minimum are rounded to a 63rd of the largest.
         q4_k::decode(&q4_k::encode(&long), &mut out);
-        prop_assert!(farthest(&out, &long) <= 2.0 * max / 15.0 * 0.7);
+        prop_assert!(farthest(&out, &long) <= 2.0 * max / 15.0 * 1.5);
         q5_k::decode(&q5_k::encode(&long), &mut out);
-        prop_assert!(farthest(&out, &long) <= 2.0 * max / 31.0 * 0.9);
+        prop_assert!(farthest(&out, &long) <= 2.0 * max / 31.0 * 1.5);
     }
 
     #[test]
@@ -296,6 +297,47 @@ proptest! {
         prop_assert_eq!(joined, &bytes[..whole]);
         prop_assert_eq!(reader.pending(), bytes.len() - whole);
         prop_assert_eq!(reader.finish("t").is_ok(), whole == bytes.len());
+    }
+}
+
+/// Rounding to the nearest, with the scale that the largest weight of each group wants.
+fn plain(values: &[f32; 256], group: usize, most: f32, from: impl Fn(&[f32]) -> f32) -> [f32; 256] {
+    let mut out = [0.0; 256];
+    for (out, values) in out.chunks_mut(group).zip(values.chunks(group)) {
+        let low = from(values);
+        let step = values.iter().fold(0f32, |max, v| max.max(v - low)) / most;
+        out.iter_mut().zip(values).for_each(|(out, v)| *out = ((v - low) / step).round() * step + low);
+    }
+    out
+}
+
+#[test]
+fn quantisers_are_nearer_than_plain_rounding_with_exact_scales() {
+    use rand_chacha::ChaCha8Rng;
+    use rand_core::{RngCore, SeedableRng};
+    let mut rng = ChaCha8Rng::seed_from_u64(22);
+    let mut errors = [[0f64; 2]; 3];
+    for _ in 0..200 {
+        // About normal, as the weights of an embedding are.
+        let mut uniform = || f64::from(rng.next_u32()) / 2f64.powi(32) - 0.5;
+        let values: [f32; 256] = std::array::from_fn(|_| (0..6).map(|_| uniform()).sum::<f64>() as f32);
+        let least = |values: &[f32]| values.iter().fold(0f32, |low, v| low.min(*v));
+        // From -max to max, as if there were a code for both.
+        let negative = |values: &[f32]| -values.iter().fold(0f32, |max, v| max.max(v.abs()));
+        let mut found = [[0.0; 256]; 3];
+        q4_k::decode(&q4_k::encode(&values), &mut found[0]);
+        q5_k::decode(&q5_k::encode(&values), &mut found[1]);
+        q6_k::decode(&q6_k::encode(&values), &mut found[2]);
+        let simple =
+            [plain(&values, 32, 15.0, least), plain(&values, 32, 31.0, least), plain(&values, 16, 62.0, negative)];
+        for (errors, pair) in errors.iter_mut().zip(found.into_iter().zip(simple)) {
+            for (error, out) in errors.iter_mut().zip([pair.0, pair.1]) {
+                *error += out.iter().zip(values).map(|(out, v)| f64::from(out - v).powi(2)).sum::<f64>();
+            }
+        }
+    }
+    for (kind, [found, plain]) in ["Q4_K", "Q5_K", "Q6_K"].into_iter().zip(errors) {
+        assert!(found < plain, "{kind}: {} of the squared error", found / plain);
     }
 }
 

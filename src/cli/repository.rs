@@ -7,13 +7,14 @@ use b158::convert;
 use std::path::PathBuf;
 
 /// What a checkpoint may have besides its weights; the first there must be.
-const TEXTS: [&str; 6] = [
+const TEXTS: [&str; 7] = [
     "config.json",
     "tokenizer.json",
     "tokenizer_config.json",
     "generation_config.json",
     "chat_template.jinja",
     "chat_template.json",
+    "README.md",
 ];
 
 /// All files of `hf:owner/repository` or `hf:owner/repository@revision` that a converter may want.

@@ -6,9 +6,9 @@ use super::source::Source;
 use super::terminal::{self, say};
 use super::{Outcome, parts};
 use b158::convert::Rewriter;
+use b158::download::{Manifest, ManifestFile};
 use b158::gguf::Split as Names;
 use clap::Args;
-use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -68,12 +68,12 @@ impl Split {
             let mut output = Hashed { output: Output::create_as(path, self.replace)?, hasher: Sha256::new() };
             output::stream(&mut Rewriter::new(&mut gguf, plan)?, Rewriter::next_bytes, &mut output, &bar)?;
             let digest: String = output.hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-            files.push(json!({ "name": file_name(path), "size": plan.size(), "sha256": digest }));
+            files.push(ManifestFile { name: file_name(path), size: plan.size(), sha256: digest });
             places.push(output.output.close_synced()?);
         }
         let mut output = Output::create_as(&manifest, self.replace)?;
-        let list = json!({ "format": "b158-split", "version": 1, "files": files });
-        output.write_all(format!("{list:#}\n").as_bytes())?;
+        serde_json::to_writer_pretty(&mut output, &Manifest::new(files))?;
+        output.write_all(b"\n")?;
         places.push(output.close_synced()?);
         // All files or none.
         places.into_iter().try_for_each(|place| place.commit())?;

@@ -333,9 +333,9 @@ mod tests {
                 (DenseType::F16, 2048.0),
                 (DenseType::BF16, 256.0),
                 (DenseType::Q8_0, 220.0),
-                (DenseType::Q6_K, 40.0),
-                (DenseType::Q5_K, 18.0),
-                (DenseType::Q4_K, 9.0),
+                (DenseType::Q6_K, 20.0),
+                (DenseType::Q5_K, 10.0),
+                (DenseType::Q4_K, 5.0),
             ] {
                 let mut bytes = Vec::new();
                 kind.encode(&values, &mut bytes).unwrap();

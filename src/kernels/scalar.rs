@@ -89,20 +89,22 @@ impl Lanes for One {
     unsafe fn masks() {}
 
     #[inline(always)]
-    unsafe fn sums<const T: usize>(
+    unsafe fn sums<const T: usize, const R: usize>(
         (): (),
         _steps: usize,
         codes: *const u8,
         q: [*const i8; T],
         start: [i32; T],
-    ) -> [[i32; GROUP]; T] {
-        let mut sums = start.map(|start| [start; GROUP]);
+    ) -> [[[i32; GROUP]; R]; T] {
+        let mut sums = start.map(|start| [[start; GROUP]; R]);
         for (sums, q) in sums.iter_mut().zip(q) {
-            for col in 0..32 {
-                // SAFETY: four bytes of codes every 64 and 32 activations by the contract of `Lanes`.
-                let (byte, q) = unsafe { (*codes.add(64 * (col / 4) + col % 4), *q.add(col)) };
-                for (row, sum) in sums.iter_mut().enumerate() {
-                    *sum += i32::from(byte >> (2 * row) & 3) * i32::from(q);
+            for (lane, sums) in sums.iter_mut().enumerate() {
+                for col in 0..32 {
+                    // SAFETY: four bytes of codes a lane every 64 and 32 activations by the contract of `Lanes`.
+                    let (byte, q) = unsafe { (*codes.add(64 * (col / 4) + 4 * lane + col % 4), *q.add(col)) };
+                    for (row, sum) in sums.iter_mut().enumerate() {
+                        *sum += i32::from(byte >> (2 * row) & 3) * i32::from(q);
+                    }
                 }
             }
         }

@@ -16,6 +16,7 @@ mod embeddings;
 mod escapes;
 mod files;
 mod options;
+mod pack;
 mod pipes;
 mod server;
 

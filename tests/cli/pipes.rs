@@ -150,6 +150,7 @@ fn a_file_is_whole_or_as_it_was() {
         "logits -m \"$1\" --ids '1 2 3 4 5 6 7 8' -o \"$2\"",
         "synth --preset tiny -o \"$2\"",
         "synth --preset tiny -o \"$2\" --split-max-tensors 5",
+        "pack \"$1\" -o \"$2\" --force",
     ] {
         let output = limited(args);
         let said = said(&output.stderr);

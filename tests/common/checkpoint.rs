@@ -53,54 +53,44 @@ impl Folder for Files {
     }
 }
 
+macro_rules! checkpoint {
+    ($folder:literal, $($weights:literal),*) => {
+        Files::of(&[
+            $(checkpoint!(file $folder, $weights),)*
+            checkpoint!(file $folder, "config.json"),
+            checkpoint!(file $folder, "generation_config.json"),
+            checkpoint!(file $folder, "tokenizer.json"),
+            checkpoint!(file $folder, "tokenizer_config.json"),
+        ])
+    };
+    (file $folder:literal, $name:literal) => {
+        ($name, include_bytes!(concat!("../golden/checkpoints/", $folder, "/", $name)))
+    };
+}
+
 /// Packed matrices, `autobitlinear`, tied.
 pub(crate) fn s1a() -> Files {
-    Files::of(&[
-        ("config.json", include_bytes!("../golden/checkpoints/S1a/config.json")),
-        ("generation_config.json", include_bytes!("../golden/checkpoints/S1a/generation_config.json")),
-        ("model.safetensors", include_bytes!("../golden/checkpoints/S1a/model.safetensors")),
-        ("tokenizer.json", include_bytes!("../golden/checkpoints/S1a/tokenizer.json")),
-        ("tokenizer_config.json", include_bytes!("../golden/checkpoints/S1a/tokenizer_config.json")),
-    ])
+    checkpoint!("S1a", "model.safetensors")
 }
 
 /// The masters of S1a.
 pub(crate) fn s1b() -> Files {
-    let mut files = s1a();
-    files.put("config.json", *include_bytes!("../golden/checkpoints/S1b/config.json"));
-    files.put("model.safetensors", *include_bytes!("../golden/checkpoints/S1b/model.safetensors"));
-    files
+    checkpoint!("S1b", "model.safetensors")
 }
 
 /// Llama, packed matrices, `bitlinear`, a head of its own.
 pub(crate) fn s1c() -> Files {
-    Files::of(&[
-        ("config.json", include_bytes!("../golden/checkpoints/S1c/config.json")),
-        ("generation_config.json", include_bytes!("../golden/checkpoints/S1c/generation_config.json")),
-        ("model.safetensors", include_bytes!("../golden/checkpoints/S1c/model.safetensors")),
-        ("tokenizer.json", include_bytes!("../golden/checkpoints/S1c/tokenizer.json")),
-        ("tokenizer_config.json", include_bytes!("../golden/checkpoints/S1c/tokenizer_config.json")),
-    ])
+    checkpoint!("S1c", "model.safetensors")
 }
 
 /// S1a in two shards.
 pub(crate) fn s1d() -> Files {
-    let mut files = s1a();
-    files.remove("model.safetensors");
-    for (name, bytes) in [
-        (
-            "model-00001-of-00002.safetensors",
-            &include_bytes!("../golden/checkpoints/S1d/model-00001-of-00002.safetensors")[..],
-        ),
-        (
-            "model-00002-of-00002.safetensors",
-            include_bytes!("../golden/checkpoints/S1d/model-00002-of-00002.safetensors"),
-        ),
-        ("model.safetensors.index.json", include_bytes!("../golden/checkpoints/S1d/model.safetensors.index.json")),
-    ] {
-        files.put(name, bytes);
-    }
-    files
+    checkpoint!(
+        "S1d",
+        "model-00001-of-00002.safetensors",
+        "model-00002-of-00002.safetensors",
+        "model.safetensors.index.json"
+    )
 }
 
 /// The GGUF that a checkpoint becomes.

@@ -98,3 +98,8 @@ pub(crate) fn write(metadata: &Metadata, tensors: &[(TensorDeclaration, Vec<u8>)
     tensors.iter().for_each(|(_, bytes)| writer.write_tensor_data(bytes).unwrap());
     writer.finish().unwrap()
 }
+
+/// The tensors of a file, or of a part.
+pub(crate) fn names(file: &[u8]) -> Vec<String> {
+    Parts::of(file).tensors.into_iter().map(|(tensor, _)| tensor.name).collect()
+}

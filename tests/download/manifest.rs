@@ -164,7 +164,8 @@ fn a_bad_one_is_not_kept_and_a_huge_one_not_read() {
 #[test]
 fn parts_that_are_not_what_the_manifest_says_are_refused_and_not_kept() {
     let faults = || [Fault::default(), Fault { ignore_range: true, no_length: true, ..Fault::default() }];
-    let broken: [(&str, fn(&mut ManifestFile)); 3] = [
+    type Change = fn(&mut ManifestFile);
+    let broken: [(&str, Change); 3] = [
         ("its manifest says 1001", |file| file.size = 1001),
         ("its manifest says 10", |file| file.size = 10),
         ("SHA-256", |file| file.sha256 = "0".repeat(64)),

@@ -15,6 +15,7 @@ mod identity;
 mod loader;
 mod numbers;
 mod output_head;
+mod pack;
 mod session;
 mod session_saved;
 mod split;

@@ -18,11 +18,16 @@ impl<F: Folder> Gguf<F> {
         Plan::new(self.metadata.clone(), self.copies(0..self.tensors.len()))
     }
 
-    /// Parts of at most `most` bytes each, as few as the tensors' order allows. The first has the key-values of the model.
+    /// Parts of at most `most` bytes each, as few as the tensors' order allows; one whole file where that is no larger. The first has
+    /// the key-values of the model.
     ///
     /// # Errors
     /// [`Error::TooLargeForPart`] for a tensor, or key-values, that no part of the size holds.
     pub fn split(&self, most: u64) -> Result<Vec<Plan>> {
+        let whole = self.merge()?;
+        if whole.size() <= most {
+            return Ok(vec![whole]);
+        }
         let tensors = u32::try_from(self.tensors.len()).unwrap_or(u32::MAX);
         // The numbers take the same bytes whatever they are.
         let key_values = |no: usize, count: usize| {
@@ -54,11 +59,7 @@ impl<F: Folder> Gguf<F> {
         let count = cuts.len();
         cuts.into_iter()
             .enumerate()
-            .map(|(no, tensors)| {
-                // A model of one file has no such keys.
-                let metadata = if count == 1 { self.metadata.clone() } else { key_values(no, count) };
-                Plan::new(metadata, self.copies(tensors))
-            })
+            .map(|(no, tensors)| Plan::new(key_values(no, count), self.copies(tensors)))
             .collect()
     }
 

@@ -96,32 +96,37 @@ pub(super) struct Pairs;
 
 four! { Pairs, 1,
     #[inline(always)]
-    unsafe fn sums<const T: usize>(
+    unsafe fn sums<const T: usize, const R: usize>(
         masks: [uint8x16_t; 2],
         steps: usize,
         codes: *const u8,
         q: [*const i8; T],
         start: [i32; T],
-    ) -> [[int32x4_t; 4]; T] {
+    ) -> [[[int32x4_t; 4]; R]; T] {
         // SAFETY: NEON, 16 bytes of codes every 64 and 32 activations by the contract of `Lanes`.
         unsafe {
-            let mut sums = [[[vdupq_n_s16(0); 2]; 4]; T];
+            let mut sums = [[[[vdupq_n_s16(0); 2]; 4]; R]; T];
             for step in 0..steps {
-                let rows = rows(masks, codes.add(64 * step));
-                for t in 0..T {
-                    let x = spread(q[t].add(4 * step));
-                    for r in 0..4 {
-                        sums[t][r][0] = vmlal_s8(sums[t][r][0], vget_low_s8(rows[r]), vget_low_s8(x));
-                        sums[t][r][1] = vmlal_high_s8(sums[t][r][1], rows[r], x);
+                for r in 0..R {
+                    let rows = rows(masks, codes.add(64 * step + 16 * r));
+                    for t in 0..T {
+                        let x = spread(q[t].add(4 * step));
+                        for i in 0..4 {
+                            let [low, high] = &mut sums[t][r][i];
+                            *low = vmlal_s8(*low, vget_low_s8(rows[i]), vget_low_s8(x));
+                            *high = vmlal_high_s8(*high, rows[i], x);
+                        }
                     }
                 }
             }
-            let mut out = [[vdupq_n_s32(0); 4]; T];
+            let mut out = [[[vdupq_n_s32(0); 4]; R]; T];
             for t in 0..T {
-                for r in 0..4 {
-                    let [low, high] = sums[t][r];
-                    let sum = vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high));
-                    out[t][r] = vaddq_s32(sum, vdupq_n_s32(start[t] << Self::SHIFT[r]));
+                for r in 0..R {
+                    for i in 0..4 {
+                        let [low, high] = sums[t][r][i];
+                        let sum = vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high));
+                        out[t][r][i] = vaddq_s32(sum, vdupq_n_s32(start[t] << Self::SHIFT[i]));
+                    }
                 }
             }
             out
@@ -135,27 +140,32 @@ pub(super) struct Fours;
 
 four! { Fours, 4,
     #[inline(always)]
-    unsafe fn sums<const T: usize>(
+    unsafe fn sums<const T: usize, const R: usize>(
         masks: [uint8x16_t; 2],
         steps: usize,
         codes: *const u8,
         q: [*const i8; T],
         start: [i32; T],
-    ) -> [[int32x4_t; 4]; T] {
+    ) -> [[[int32x4_t; 4]; R]; T] {
         // SAFETY: NEON with the dot product, 16 bytes of codes every 64 and 32 activations by the contract of `Lanes`.
         unsafe {
-            let mut sums = [[vdupq_n_s32(0); 4]; T];
+            let mut sums = [[[vdupq_n_s32(0); 4]; R]; T];
             for t in 0..T {
-                for (sum, shift) in sums[t].iter_mut().zip(Self::SHIFT) {
-                    *sum = vdupq_n_s32(start[t] << shift);
+                for i in 0..4 {
+                    let start = vdupq_n_s32(start[t] << Self::SHIFT[i]);
+                    for r in 0..R {
+                        sums[t][r][i] = start;
+                    }
                 }
             }
             for step in 0..steps {
-                let rows = rows(masks, codes.add(64 * step));
-                for t in 0..T {
-                    let x = spread(q[t].add(4 * step));
-                    for r in 0..4 {
-                        sums[t][r] = sdot(sums[t][r], rows[r], x);
+                for r in 0..R {
+                    let rows = rows(masks, codes.add(64 * step + 16 * r));
+                    for t in 0..T {
+                        let x = spread(q[t].add(4 * step));
+                        for i in 0..4 {
+                            sums[t][r][i] = sdot(sums[t][r][i], rows[i], x);
+                        }
                     }
                 }
             }

@@ -4,6 +4,7 @@
 
 use super::{COLUMN, GROUP, GroupActivations, LANES, QUAD, ROWS, SCALES, TILE, Tile, Totals, block_bytes};
 use std::array::from_fn;
+use std::hint::black_box;
 
 /// Bytes of a group of columns.
 const GROUP_BYTES: usize = GROUP * COLUMN;
@@ -31,6 +32,8 @@ pub(in crate::kernels) trait Lanes {
     const LANES: usize;
     /// Tokens in step: 1, 2 or 4. As many as the registers hold.
     const TOKENS: usize;
+    /// Registers of lanes in step for one token: 1 or 2, likewise.
+    const REGISTERS: usize = 1;
     /// The four rows' codes count 2^shift times.
     const SHIFT: [u32; ROWS];
 
@@ -40,15 +43,15 @@ pub(in crate::kernels) trait Lanes {
     /// The activations in their form.
     fn activations(x: &GroupActivations) -> &[Self::Q];
     unsafe fn masks() -> Self::Masks;
-    /// `start` + Σ code·q over a group of columns, both times 2^shift: `LANES` · 4 bytes of codes every 64, and 32 activations
-    /// of each token, in [`STEPS`] steps.
-    unsafe fn sums<const T: usize>(
+    /// `start` + Σ code·q over a group of columns, both times 2^shift: `R` · `LANES` · 4 bytes of codes every 64, and 32
+    /// activations of each token, in [`STEPS`] steps.
+    unsafe fn sums<const T: usize, const R: usize>(
         masks: Self::Masks,
         steps: usize,
         codes: *const u8,
         q: [*const Self::Q; T],
         start: [i32; T],
-    ) -> [[Self::Sums; ROWS]; T];
+    ) -> [[[Self::Sums; ROWS]; R]; T];
     unsafe fn zero() -> Self::Floats;
     /// sums·d.
     unsafe fn scaled(sums: Self::Sums, d: f32) -> Self::Floats;
@@ -83,60 +86,67 @@ pub(in crate::kernels) unsafe fn tile_sums<L: Lanes>(tile: &Tile<'_>, totals: &m
 #[inline(always)]
 unsafe fn strips<L: Lanes, const GROUPS: usize>(tile: &Tile<'_>, totals: &mut [Totals]) {
     let mut done = 0;
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller's promise, and as many totals from `done` on as there are tokens in step.
     unsafe {
-        while L::TOKENS >= 4
-            && let Some(totals) = totals[done..].first_chunk_mut()
-        {
-            strip::<L, GROUPS, 4>(tile, tile.tokens.start + done, totals);
+        while L::TOKENS >= 4 && totals.len() - done >= 4 {
+            strip::<L, GROUPS, 4, 1>(tile, tile.tokens.start + done, totals[done..].as_mut_ptr());
             done += 4;
         }
-        while L::TOKENS >= 2
-            && let Some(totals) = totals[done..].first_chunk_mut()
-        {
-            strip::<L, GROUPS, 2>(tile, tile.tokens.start + done, totals);
+        while L::TOKENS >= 2 && totals.len() - done >= 2 {
+            strip::<L, GROUPS, 2, 1>(tile, tile.tokens.start + done, totals[done..].as_mut_ptr());
             done += 2;
         }
-        while let Some(totals) = totals[done..].first_chunk_mut() {
-            strip::<L, GROUPS, 1>(tile, tile.tokens.start + done, totals);
+        while totals.len() > done {
+            let (token, totals) = (tile.tokens.start + done, totals[done..].as_mut_ptr());
+            match L::REGISTERS {
+                2 => strip::<L, GROUPS, 1, 2>(tile, token, totals),
+                _ => strip::<L, GROUPS, 1, 1>(tile, token, totals),
+            }
             done += 1;
         }
     }
 }
 
-/// `T` tokens, from `token` on.
+/// `T` tokens, from `token` on, `R` registers of lanes in step.
 ///
-/// A function of its own where V8 allocates the registers: the loops of a larger one get too few.
+/// A function of its own where V8 allocates the registers: the loops of a larger one get too few. The totals are a pointer, which
+/// the compiler takes for one to anything: of what it knows to stay the same it would keep copies, and V8 on its stack.
 ///
 /// # Safety
-/// As for [`tile_sums`].
+/// As for [`tile_sums`], and there are `T` totals, which nobody else has.
 #[cfg_attr(target_family = "wasm", inline(never))]
 #[cfg_attr(not(target_family = "wasm"), inline(always))]
-unsafe fn strip<L: Lanes, const GROUPS: usize, const T: usize>(
+unsafe fn strip<L: Lanes, const GROUPS: usize, const T: usize, const R: usize>(
     tile: &Tile<'_>,
     token: usize,
-    totals: &mut [Totals; T],
+    totals: *mut Totals,
 ) {
-    const { assert!(LANES.is_multiple_of(L::LANES) && SCALES == 2 * TILE) };
+    // Made for every number of registers, and called for one.
+    const { assert!(R > L::REGISTERS || LANES.is_multiple_of(R * L::LANES) && SCALES == 2 * TILE) };
     let (cols, bytes) = (tile.x.cols(), block_bytes(GROUPS * GROUP));
     let (blocks, groups) = (tile.packed.len() / bytes, cols / GROUP);
     let q: [&[L::Q]; T] = from_fn(|t| &L::activations(tile.x)[(token + t) * cols..][..cols]);
     let of: [(&[i32], &[f32]); T] = from_fn(|t| tile.x.groups(token + t));
     assert!(tile.packed.len() == blocks * bytes && groups == blocks * GROUPS);
     assert!(of.iter().all(|(starts, d)| starts.len() == groups && d.len() == groups));
-    // A zero that the compiler does not know: for one that it knows wasm has an instruction, which is a call in V8.
-    *totals = [[std::hint::black_box(0.0); TILE]; T];
     // SAFETY: the caller's promise. A block is `GROUPS` groups of 512 bytes of codes, for 32 activations each, and 128 bytes of
-    // scales; all of them are there as was checked. From `lane` on there are L::LANES lanes of four bytes in each run of 64 of
-    // the codes, and as many scales and totals of the 16 that each of four rows of lanes has.
+    // scales; all of them are there as was checked. From `lane` on there are R · L::LANES lanes of four bytes in each run of 64
+    // of the codes, and as many scales and totals of the 16 that each of four rows of lanes has.
     unsafe {
-        // A number that the compiler does not know. It would unroll the steps, add their products in another order, which
-        // makes no difference to integers, and have no registers for them all.
-        let (masks, steps) = (L::masks(), std::hint::black_box(STEPS));
+        // Numbers that the compiler does not know. It would unroll the steps, add their products in another order, which makes
+        // no difference to integers, and have no registers for them all. And filling memory with a zero that it knows is an
+        // instruction in wasm, which V8 calls a function for.
+        let (masks, steps, zero) = (L::masks(), black_box(STEPS), black_box(0.0));
+        for t in 0..T {
+            *totals.add(t) = [zero; TILE];
+        }
+        let mut ts = [[[L::zero(); ROWS]; R]; T];
+        // In wasm's memory, where they are aligned: V8's stack is not, and a store across two pages takes some fifty cycles.
+        #[cfg(target_family = "wasm")]
+        let ts = black_box(&mut ts);
         for block in 0..blocks {
             let codes = tile.packed.as_ptr().add(block * bytes);
-            for lane in (0..LANES).step_by(L::LANES) {
-                let mut ts = [[L::zero(); ROWS]; T];
+            for lane in (0..LANES).step_by(R * L::LANES) {
                 for group in 0..GROUPS {
                     let here = codes.add(group * GROUP_BYTES);
                     // A few lines at a time: what the processor has no room to wait for, it forgets. With several tokens in
@@ -152,22 +162,24 @@ unsafe fn strip<L: Lanes, const GROUPS: usize, const T: usize>(
                         at[t] = q[t].as_ptr().add(group * GROUP);
                         (start[t], d[t]) = (*of[t].0.as_ptr().add(group), *of[t].1.as_ptr().add(group));
                     }
-                    let sums = L::sums::<T>(masks, steps, here.add(QUAD * lane), at, start);
+                    let sums = L::sums::<T, R>(masks, steps, here.add(QUAD * lane), at, start);
                     for t in 0..T {
-                        for r in 0..ROWS {
-                            let scaled = L::scaled(sums[t][r], d[t]);
-                            // Not added to 0: that may leave -0, of which a total shows nothing.
-                            ts[t][r] = if group == 0 { scaled } else { L::sum(ts[t][r], scaled) };
+                        for r in 0..R {
+                            for i in 0..ROWS {
+                                let scaled = L::scaled(sums[t][r][i], d[t]);
+                                // The first is not added to 0: that may leave -0, of which a total shows nothing.
+                                let sum = if group == 0 { scaled } else { L::sum(ts[t][r][i], scaled) };
+                                if group + 1 < GROUPS {
+                                    ts[t][r][i] = sum;
+                                    continue;
+                                }
+                                let row = i * LANES + lane + r * L::LANES;
+                                // The codes counted 2^shift times.
+                                let factor = 1.0 / (1u32 << L::SHIFT[i]) as f32;
+                                let scales = codes.add(GROUPS * GROUP_BYTES + 2 * row);
+                                L::add_scaled(totals.add(t).cast::<f32>().add(row), sum, scales, factor);
+                            }
                         }
-                    }
-                }
-                let scales = codes.add(GROUPS * GROUP_BYTES);
-                for t in 0..T {
-                    for r in 0..ROWS {
-                        let row = r * LANES + lane;
-                        // The codes counted 2^shift times.
-                        let factor = 1.0 / (1u32 << L::SHIFT[r]) as f32;
-                        L::add_scaled(totals[t].as_mut_ptr().add(row), ts[t][r], scales.add(2 * row), factor);
                     }
                 }
             }

@@ -6,12 +6,13 @@ use std::arch::wasm32::*;
 
 /// What all have in common; `$rest` is the form of the activations, the masks and the loop.
 macro_rules! four {
-    ($lanes:ident, $tokens:literal, $shift:expr, $($rest:tt)*) => {
+    ($lanes:ident, $tokens:literal, $registers:literal, $shift:expr, $($rest:tt)*) => {
         impl Lanes for $lanes {
             type Sums = v128;
             type Floats = v128;
             const LANES: usize = 4;
             const TOKENS: usize = $tokens;
+            const REGISTERS: usize = $registers;
             const SHIFT: [u32; 4] = $shift;
 
             $($rest)*
@@ -48,7 +49,7 @@ macro_rules! four {
 #[derive(Debug)]
 pub(super) struct Halves;
 
-four! { Halves, 1, [0, 2, 4, 6],
+four! { Halves, 1, 1, [0, 2, 4, 6],
     type Q = i16;
     type Masks = [v128; 4];
 
@@ -63,44 +64,47 @@ four! { Halves, 1, [0, 2, 4, 6],
     }
 
     #[inline(always)]
-    unsafe fn sums<const T: usize>(
+    unsafe fn sums<const T: usize, const R: usize>(
         masks: [v128; 4],
         steps: usize,
-        codes: *const u8,
-        q: [*const i16; T],
+        mut codes: *const u8,
+        mut q: [*const i16; T],
         start: [i32; T],
-    ) -> [[v128; 4]; T] {
-        let mut sums = [[i32x4_splat(0); 4]; T];
-        for t in 0..T {
-            for (sum, shift) in sums[t].iter_mut().zip(Self::SHIFT) {
-                *sum = i32x4_splat(start[t] << shift);
-            }
-        }
-        for step in 0..steps {
-            // SAFETY: 16 bytes of codes every 64 by the contract of `Lanes`.
-            let v = unsafe { v128_load(codes.add(64 * step).cast()) };
-            let upper = u16x8_shr(v, 8);
-            for t in 0..T {
-                // SAFETY: 32 activations by the contract of `Lanes`; of four the two even ones are the first.
-                let (even, odd) = unsafe {
-                    let at = q[t].add(4 * step);
-                    (v128_load32_splat(at.cast()), v128_load32_splat(at.add(2).cast()))
-                };
-                for r in 0..4 {
-                    let sum = i32x4_add(sums[t][r], i32x4_dot_i16x8(v128_and(v, masks[r]), even));
-                    sums[t][r] = i32x4_add(sum, i32x4_dot_i16x8(v128_and(upper, masks[r]), odd));
+    ) -> [[[v128; 4]; R]; T] {
+        let mut sums = starts(start, Self::SHIFT);
+        for _ in 0..steps {
+            for r in 0..R {
+                // SAFETY: 16 bytes of codes a register every 64 by the contract of `Lanes`.
+                let v = unsafe { v128_load(codes.add(16 * r).cast()) };
+                let upper = u16x8_shr(v, 8);
+                for t in 0..T {
+                    // SAFETY: 32 activations by the contract of `Lanes`; of four the two even ones are the first.
+                    let (even, odd) =
+                        unsafe { (v128_load32_splat(q[t].cast()), v128_load32_splat(q[t].add(2).cast())) };
+                    for i in 0..4 {
+                        let sum = i32x4_add(sums[t][r][i], i32x4_dot_i16x8(v128_and(v, masks[i]), even));
+                        sums[t][r][i] = i32x4_add(sum, i32x4_dot_i16x8(v128_and(upper, masks[i]), odd));
+                    }
                 }
             }
+            codes = codes.wrapping_add(64);
+            q = q.map(|q| q.wrapping_add(4));
         }
         sums
     }
 }
 
+/// What sums in 32 bits begin with.
+#[inline(always)]
+fn starts<const T: usize, const R: usize>(start: [i32; T], shift: [u32; 4]) -> [[[v128; 4]; R]; T] {
+    start.map(|start| [shift.map(|shift| i32x4_splat(start << shift)); R])
+}
+
 /// Both relaxed ways mask rows 1 and 3 in place, so that the second operand is at most 8.
 #[cfg(target_feature = "relaxed-simd")]
 macro_rules! relaxed {
-    ($lanes:ident, $tokens:literal, $($rest:tt)*) => {
-        four! { $lanes, $tokens, [0, 2, 0, 2],
+    ($lanes:ident, $($rest:tt)*) => {
+        four! { $lanes, 2, 2, [0, 2, 0, 2],
             type Q = i8;
             type Masks = [v128; 2];
 
@@ -138,32 +142,18 @@ unsafe fn rows([low, high]: [v128; 2], codes: *const u8) -> [v128; 4] {
 pub(super) struct Fours;
 
 #[cfg(target_feature = "relaxed-simd")]
-relaxed! { Fours, 2,
+relaxed! { Fours,
     #[inline(always)]
-    unsafe fn sums<const T: usize>(
+    unsafe fn sums<const T: usize, const R: usize>(
         masks: [v128; 2],
         steps: usize,
         codes: *const u8,
         q: [*const i8; T],
         start: [i32; T],
-    ) -> [[v128; 4]; T] {
-        let mut sums = [[i32x4_splat(0); 4]; T];
-        for t in 0..T {
-            for (sum, shift) in sums[t].iter_mut().zip(Self::SHIFT) {
-                *sum = i32x4_splat(start[t] << shift);
-            }
-        }
-        for step in 0..steps {
-            // SAFETY: 16 bytes of codes every 64 by the contract of `Lanes`.
-            let rows = unsafe { rows(masks, codes.add(64 * step)) };
-            for t in 0..T {
-                // SAFETY: 32 activations by the contract of `Lanes`.
-                let x = unsafe { v128_load32_splat(q[t].add(4 * step).cast()) };
-                for r in 0..4 {
-                    sums[t][r] = i32x4_relaxed_dot_i8x16_i7x16_add(x, rows[r], sums[t][r]);
-                }
-            }
-        }
+    ) -> [[[v128; 4]; R]; T] {
+        let mut sums = starts(start, Self::SHIFT);
+        // SAFETY: the contract of `Lanes`.
+        unsafe { dots(masks, steps, codes, q, &mut sums, |x, row, sum| i32x4_relaxed_dot_i8x16_i7x16_add(x, row, sum)) };
         sums
     }
 }
@@ -174,39 +164,58 @@ relaxed! { Fours, 2,
 pub(super) struct Pairs;
 
 #[cfg(target_feature = "relaxed-simd")]
-relaxed! { Pairs, 2,
+relaxed! { Pairs,
     #[inline(always)]
-    unsafe fn sums<const T: usize>(
+    unsafe fn sums<const T: usize, const R: usize>(
         masks: [v128; 2],
         steps: usize,
-        mut codes: *const u8,
-        mut q: [*const i8; T],
+        codes: *const u8,
+        q: [*const i8; T],
         start: [i32; T],
-    ) -> [[v128; 4]; T] {
-        // Two steps a turn for one token, which has the registers for it.
-        let turn = if T == 1 { 2 } else { 1 };
-        let mut sums = [[i16x8_splat(0); 4]; T];
-        for t in 0..T {
-            // In one of the two lanes that are added at the end. There the sum is Σ code·q - Σ q of some columns and - Σ q of
-            // the others: whichever of them are done, below 4·32·128 = 2^14.
-            let start = i32x4_splat(start[t] & 0xffff);
-            sums[t] = [start, i16x8_shl(start, 2), start, i16x8_shl(start, 2)];
+    ) -> [[[v128; 4]; R]; T] {
+        // In one of the two lanes that are added at the end. There the sum is Σ (code - 1)·q of the columns that are done and
+        // -Σ q of the others, whichever they are: at most 4·32·128 = 2^14.
+        let mut sums = start.map(|start| {
+            let start = i32x4_splat(start & 0xffff);
+            [[start, i16x8_shl(start, 2), start, i16x8_shl(start, 2)]; R]
+        });
+        // SAFETY: the contract of `Lanes`.
+        unsafe {
+            dots(masks, steps, codes, q, &mut sums, |x, row, sum| {
+                i16x8_add(sum, i16x8_relaxed_dot_i8x16_i7x16(x, row))
+            });
         }
-        for _ in 0..steps / turn {
-            for step in 0..turn {
-                // SAFETY: 16 bytes of codes every 64 by the contract of `Lanes`.
-                let rows = unsafe { rows(masks, codes.add(64 * step)) };
-                for t in 0..T {
-                    // SAFETY: 32 activations by the contract of `Lanes`.
-                    let x = unsafe { v128_load32_splat(q[t].add(4 * step).cast()) };
-                    for r in 0..4 {
-                        sums[t][r] = i16x8_add(sums[t][r], i16x8_relaxed_dot_i8x16_i7x16(x, rows[r]));
-                    }
+        sums.map(|sums| sums.map(|sums| sums.map(|sum| i32x4_dot_i16x8(sum, i16x8_splat(1)))))
+    }
+}
+
+/// The loop of both, `add`ing the product of activations and of a row's codes to a sum.
+///
+/// # Safety
+/// As for [`Lanes::sums`].
+#[cfg(target_feature = "relaxed-simd")]
+#[inline(always)]
+unsafe fn dots<const T: usize, const R: usize>(
+    masks: [v128; 2],
+    steps: usize,
+    mut codes: *const u8,
+    mut q: [*const i8; T],
+    sums: &mut [[[v128; 4]; R]; T],
+    add: impl Fn(v128, v128, v128) -> v128,
+) {
+    for _ in 0..steps {
+        for r in 0..R {
+            // SAFETY: the caller's promise: 16 bytes of codes a register every 64, and 32 activations.
+            let rows = unsafe { rows(masks, codes.add(16 * r)) };
+            for t in 0..T {
+                // SAFETY: as above.
+                let x = unsafe { v128_load32_splat(q[t].cast()) };
+                for i in 0..4 {
+                    sums[t][r][i] = add(x, rows[i], sums[t][r][i]);
                 }
             }
-            codes = codes.wrapping_add(64 * turn);
-            q = q.map(|q| q.wrapping_add(4 * turn));
         }
-        sums.map(|sums| sums.map(|sums| i32x4_dot_i16x8(sums, i16x8_splat(1))))
+        codes = codes.wrapping_add(64);
+        q = q.map(|q| q.wrapping_add(4));
     }
 }

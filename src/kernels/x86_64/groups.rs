@@ -38,37 +38,41 @@ impl Lanes for Eight {
     }
 
     #[inline(always)]
-    unsafe fn sums<const T: usize>(
+    unsafe fn sums<const T: usize, const R: usize>(
         [low, high]: [__m256i; 2],
         steps: usize,
         codes: *const u8,
         q: [*const i8; T],
         start: [i32; T],
-    ) -> [[__m256i; 4]; T] {
+    ) -> [[[__m256i; 4]; R]; T] {
         // SAFETY: AVX2, 32 bytes of codes every 64 and 32 activations by the contract of `Lanes`.
         unsafe {
-            let mut sums = [[_mm256_setzero_si256(); 4]; T];
+            let mut sums = [[[_mm256_setzero_si256(); 4]; R]; T];
             for step in 0..steps {
-                let v = _mm256_loadu_si256(codes.add(64 * step).cast());
-                let upper = _mm256_srli_epi16::<4>(v);
-                let rows = [
-                    _mm256_and_si256(v, low),
-                    _mm256_and_si256(v, high),
-                    _mm256_and_si256(upper, low),
-                    _mm256_and_si256(upper, high),
-                ];
-                for t in 0..T {
-                    let x = _mm256_set1_epi32(q[t].add(4 * step).cast::<i32>().read_unaligned());
-                    for r in 0..4 {
-                        sums[t][r] = _mm256_add_epi16(sums[t][r], _mm256_maddubs_epi16(rows[r], x));
+                for r in 0..R {
+                    let v = _mm256_loadu_si256(codes.add(64 * step + 32 * r).cast());
+                    let upper = _mm256_srli_epi16::<4>(v);
+                    let rows = [
+                        _mm256_and_si256(v, low),
+                        _mm256_and_si256(v, high),
+                        _mm256_and_si256(upper, low),
+                        _mm256_and_si256(upper, high),
+                    ];
+                    for t in 0..T {
+                        let x = _mm256_set1_epi32(q[t].add(4 * step).cast::<i32>().read_unaligned());
+                        for i in 0..4 {
+                            sums[t][r][i] = _mm256_add_epi16(sums[t][r][i], _mm256_maddubs_epi16(rows[i], x));
+                        }
                     }
                 }
             }
             let ones = _mm256_set1_epi16(1);
             for t in 0..T {
-                for r in 0..4 {
-                    let start = _mm256_set1_epi32(start[t] << Self::SHIFT[r]);
-                    sums[t][r] = _mm256_add_epi32(_mm256_madd_epi16(sums[t][r], ones), start);
+                for r in 0..R {
+                    for i in 0..4 {
+                        let start = _mm256_set1_epi32(start[t] << Self::SHIFT[i]);
+                        sums[t][r][i] = _mm256_add_epi32(_mm256_madd_epi16(sums[t][r][i], ones), start);
+                    }
                 }
             }
             sums
@@ -136,31 +140,32 @@ impl Lanes for Sixteen {
     }
 
     #[inline(always)]
-    unsafe fn sums<const T: usize>(
+    unsafe fn sums<const T: usize, const R: usize>(
         masks: [__m512i; 4],
         steps: usize,
         codes: *const u8,
         q: [*const i8; T],
         start: [i32; T],
-    ) -> [[__m512i; 4]; T] {
+    ) -> [[[__m512i; 4]; R]; T] {
         // SAFETY: AVX-512 with VNNI, 512 bytes of codes and 32 activations by the contract of `Lanes`.
         unsafe {
-            let mut sums = [[_mm512_setzero_si512(); 4]; T];
+            debug_assert_eq!(R, 1, "this processor has one in step");
+            let mut sums = [[[_mm512_setzero_si512(); 4]; R]; T];
             for t in 0..T {
-                for r in 0..4 {
-                    sums[t][r] = _mm512_set1_epi32(start[t] << Self::SHIFT[r]);
+                for i in 0..4 {
+                    sums[t][0][i] = _mm512_set1_epi32(start[t] << Self::SHIFT[i]);
                 }
             }
             for step in 0..steps {
                 let v = _mm512_loadu_si512(codes.add(64 * step).cast());
                 let mut rows = [v; 4];
-                for r in 0..4 {
-                    rows[r] = _mm512_and_si512(v, masks[r]);
+                for i in 0..4 {
+                    rows[i] = _mm512_and_si512(v, masks[i]);
                 }
                 for t in 0..T {
                     let x = _mm512_set1_epi32(q[t].add(4 * step).cast::<i32>().read_unaligned());
-                    for r in 0..4 {
-                        sums[t][r] = _mm512_dpbusd_epi32(sums[t][r], rows[r], x);
+                    for i in 0..4 {
+                        sums[t][0][i] = _mm512_dpbusd_epi32(sums[t][0][i], rows[i], x);
                     }
                 }
             }
