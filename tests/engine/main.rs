@@ -2,10 +2,15 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[allow(dead_code)]
+#[path = "../common/safetensors.rs"]
+mod safetensors;
 
 #[cfg(not(target_family = "wasm"))]
 mod catalogue;
+mod checkpoint_families;
 mod checkpoint_texts;
+mod checkpoint_tokenizers;
 mod checkpoints;
 mod embedding;
 mod estimate;
