@@ -9,10 +9,14 @@
 #![cfg(target_os = "linux")]
 #![allow(unsafe_code)]
 
+#[path = "common/checkpoint.rs"]
+#[allow(dead_code)]
+mod checkpoint;
 #[path = "hostile/file.rs"]
 #[allow(dead_code)]
 mod file;
 
+use b158::convert::{Converter, LinearType, Options};
 use b158::kernels::Compute;
 use b158::model::{EmbeddingType, KvType, Loaded, Loader, LoaderOptions};
 use b158::sampler::SamplerOptions;
@@ -21,8 +25,8 @@ use b158::threads::Pool;
 use b158::{Error, Result};
 use file::File;
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 const LARGE: usize = 1024;
@@ -182,8 +186,12 @@ impl Case {
     }
 }
 
+/// The allocator is that of all tests.
+static ALONE: Mutex<()> = Mutex::new(());
+
 #[test]
 fn memory_may_run_out_at_any_step() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let plain = |_: &mut File| ();
     let tq = |file: &mut File| {
         (0..LAYERS).for_each(|i| file.retype(&format!("blk.{i}.ffn_down.weight"), file::TENSOR_TQ2_0));
@@ -226,6 +234,47 @@ fn memory_may_run_out_at_any_step() {
         }
         println!("\n{name}: {refusals} steps at which memory ran out, of {} large allocations", ASKED.swap(0, SeqCst));
         assert!(refusals > 100, "{refusals}");
+    }
+}
+
+/// From the header on: texts are read by a parser that can't be told, which is given what it wants.
+#[test]
+fn memory_may_run_out_at_any_row_of_a_checkpoint() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    for (name, files, linear) in [
+        ("packed", checkpoint::s1a(), LinearType::I2S),
+        ("masters", checkpoint::s1b(), LinearType::Tq1),
+        ("of Llama", checkpoint::s1c(), LinearType::Tq2),
+    ] {
+        let options = Options { linear, ..Default::default() };
+        let expected = checkpoint::convert(files.clone(), options).unwrap();
+        let mut file = Vec::with_capacity(expected.len());
+        let mut refusals = 0;
+        for given in 0.. {
+            let mut converter = Converter::new(files.clone(), options).unwrap();
+            file.clear();
+            LEFT.store(given, SeqCst);
+            let outcome = loop {
+                match converter.next_bytes() {
+                    Ok(Some(bytes)) => file.extend_from_slice(bytes),
+                    Ok(None) => break Ok(()),
+                    Err(error) => break Err(error),
+                }
+            };
+            LEFT.store(usize::MAX, SeqCst);
+            match outcome {
+                Ok(()) => break,
+                Err(error) => {
+                    assert!(
+                        matches!(&error, Error::OutOfMemory { what, bytes } if !what.is_empty() && *bytes > 0),
+                        "{error:?}"
+                    );
+                    assert_eq!(converter.next_bytes(), Err(error), "with memory it is still the same error");
+                    refusals += 1;
+                }
+            }
+        }
+        assert!(file == expected && refusals > 10, "{name}: {refusals} refusals");
     }
 }
 

@@ -1,6 +1,7 @@
 //! Checkpoints of this machine, read as the GGUF that each would become.
 
-use super::{Outcome, terminal};
+use super::Outcome;
+use super::terminal::{self, say};
 use b158::convert::{Converter, Folder, Options};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -73,11 +74,16 @@ impl Folder for LocalFolder {
     }
 }
 
-/// Notes that come while a checkpoint is read.
+/// What a user should know of a checkpoint, as far as it has been read.
 #[derive(Clone, Default)]
 pub(crate) struct Notes(Arc<Mutex<Vec<String>>>);
 
 impl Notes {
+    /// On standard error.
+    pub(crate) fn say(&self) {
+        self.take().iter().for_each(|note| say!("note: {note}"));
+    }
+
     pub(crate) fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -98,7 +104,9 @@ pub(crate) struct Converted {
 impl Converted {
     pub(crate) fn new(folder: LocalFolder) -> b158::Result<Self> {
         let converter = Converter::new(folder, Options::default())?;
-        Ok(Converted { converter, piece: Vec::new(), taken: 0, notes: Notes::default() })
+        let notes = Notes::default();
+        notes.set(converter.notes());
+        Ok(Converted { converter, piece: Vec::new(), taken: 0, notes })
     }
 
     /// Bytes of it.
@@ -106,7 +114,7 @@ impl Converted {
         self.converter.size()
     }
 
-    /// What a user should know, when all has been read.
+    /// What a user should know: all of it when all has been read.
     pub(crate) fn notes(&self) -> Notes {
         self.notes.clone()
     }

@@ -45,7 +45,7 @@ impl Inspect {
 
 /// A model's header up to its first tensor, with overrides applied; of a split model that of the first part.
 pub(crate) fn header(model: &Model) -> Outcome<Decoder> {
-    let mut headers = Headers { overrides: model.override_kv.clone(), ..Headers::default() };
+    let mut headers = Headers { overrides: model.override_kv.clone(), quiet: model.quiet, ..Headers::default() };
     headers.read(&model.model, &model.fetch, 1)?;
     headers.decoders.pop().ok_or_else(|| b158::Error::EmptyFile.into())
 }
@@ -58,6 +58,7 @@ struct Headers {
     /// An error where this engine does not run it.
     estimator: Option<b158::Result<Estimator>>,
     complete: bool,
+    quiet: bool,
 }
 
 impl Headers {
@@ -72,7 +73,7 @@ impl Headers {
                 self.end().map_err(|e| failed(&source.name(), &e))?;
             }
             Source::Repository(address) => {
-                let part = load::open_repository(address, fetch, false)?;
+                let part = load::open_repository(address, fetch, self.quiet)?;
                 self.read_file(part, 0).map_err(|e| failed(address, &e))?;
             }
             Source::File(path) => {
@@ -104,6 +105,9 @@ impl Headers {
                 break;
             }
             self.push(&buffer[..n])?;
+        }
+        if let (Some(notes), false) = (part.notes, self.quiet) {
+            notes.say();
         }
         Ok(self.end()?)
     }

@@ -290,7 +290,7 @@ pub(crate) struct Part {
     pub(crate) path: String,
     pub(crate) file: Box<dyn Read + Send>,
     pub(crate) size: Option<u64>,
-    /// Of a checkpoint: what a user should know of it, when all of it has been read.
+    /// Of a checkpoint.
     pub(crate) notes: Option<Notes>,
 }
 

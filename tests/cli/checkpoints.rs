@@ -8,8 +8,14 @@ use std::path::{Path, PathBuf};
 const CHECKPOINTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/checkpoints");
 const IDS: [&str; 5] = ["--ids", "1 2 3", "--kv-cache", "f32", "-o"];
 
-fn golden(name: &str) -> String {
-    format!("{CHECKPOINTS}/{name}")
+fn golden(checkpoint: &str) -> String {
+    format!("{CHECKPOINTS}/{checkpoint}")
+}
+
+/// The files of a checkpoint.
+fn golden_files(checkpoint: &str) -> Vec<(String, PathBuf)> {
+    let folder = PathBuf::from(golden(checkpoint));
+    names(&folder).into_iter().map(|name| (name.clone(), folder.join(name))).collect()
 }
 
 /// An empty folder.
@@ -23,9 +29,8 @@ fn folder(name: &str) -> PathBuf {
 /// A copy of a checkpoint, to change.
 fn copy(checkpoint: &str, name: &str) -> PathBuf {
     let folder = folder(name);
-    for entry in std::fs::read_dir(golden(checkpoint)).unwrap() {
-        let entry = entry.unwrap();
-        std::fs::copy(entry.path(), folder.join(entry.file_name())).unwrap();
+    for (name, path) in golden_files(checkpoint) {
+        std::fs::copy(path, folder.join(name)).unwrap();
     }
     folder
 }
@@ -45,6 +50,13 @@ fn names(folder: &Path) -> Vec<String> {
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
+}
+
+/// Where a tensor's bytes begin in a file of safetensors.
+fn begin(file: &[u8], tensor: &str) -> usize {
+    let header = u64::from_le_bytes(*file.first_chunk().unwrap()) as usize;
+    let json: serde_json::Value = serde_json::from_slice(&file[8..8 + header]).unwrap();
+    8 + header + json[tensor]["data_offsets"][0].as_u64().unwrap() as usize
 }
 
 #[test]
@@ -152,8 +164,8 @@ fn an_output_is_whole_or_not_there() {
         refused(convert(text(&from), text(&weights), more), &["model.safetensors"]);
     }
     assert!(std::fs::read(&weights).unwrap() == before);
-    // What is found late: a byte of codes.
-    let at = before.len() / 2;
+    // What is found late: codes.
+    let at = begin(&before, "model.layers.0.mlp.down_proj.weight");
     let mut damaged = before.clone();
     damaged[at..at + 4096].fill(0xff);
     std::fs::write(&weights, damaged).unwrap();
@@ -194,15 +206,11 @@ fn a_conversion_is_checked_against_another_file() {
     let weights = from.join("model.safetensors");
     let whole = std::fs::read(&weights).unwrap();
     let mut other = whole.clone();
-    // The last bytes are some matrix's: a weight turns round.
-    let header = u64::from_le_bytes(*whole.first_chunk().unwrap()) as usize;
-    let json: serde_json::Value = serde_json::from_slice(&whole[8..8 + header]).unwrap();
-    let begin = |name: &str| 8 + header + json[name]["data_offsets"][0].as_u64().unwrap() as usize;
-    let up = "model.layers.0.mlp.up_proj.weight";
-    let byte = &mut other[begin(up) + 256 + 7];
+    // A weight is another one.
+    let byte = &mut other[begin(&whole, "model.layers.0.mlp.up_proj.weight") + 256 + 7];
     *byte = *byte & !3 | if *byte & 3 == 1 { 2 } else { 1 };
     // Two steps of bf16 down.
-    let scale = begin("model.layers.0.self_attn.q_proj.weight_scale");
+    let scale = begin(&whole, "model.layers.0.self_attn.q_proj.weight_scale");
     other[scale] -= 2;
     std::fs::write(&weights, other).unwrap();
     let to = folder.join("other.gguf");
@@ -225,11 +233,8 @@ fn a_conversion_is_checked_against_another_file() {
 /// A hub that has the files of a checkpoint, and no others.
 fn hub(checkpoint: &str, at: &str) -> Server {
     let server = Server::new();
-    for name in names(Path::new(&golden(checkpoint))) {
-        server.put(
-            &format!("{at}/{name}"),
-            Page::file(&std::fs::read(format!("{CHECKPOINTS}/{checkpoint}/{name}")).unwrap()),
-        );
+    for (name, path) in golden_files(checkpoint) {
+        server.put(&format!("{at}/{name}"), Page::file(&std::fs::read(path).unwrap()));
     }
     server
 }
@@ -268,7 +273,7 @@ fn a_repository_is_a_folder_in_the_cache() {
         assert!(logits(text(&to), &format!("hub-{checkpoint}-converted")) == wanted);
         let pulled = said(&ask(&["pull", given, "--json"]).stdout);
         let pulled: Vec<serde_json::Value> = serde_json::from_str(&pulled).unwrap();
-        assert_eq!(pulled.len(), names(Path::new(&golden(checkpoint))).len());
+        assert_eq!(pulled.len(), golden_files(checkpoint).len());
         let weights = std::fs::read(pulled.last().unwrap()["path"].as_str().unwrap()).unwrap();
         assert!(!weights.is_empty());
         ask(&["inspect", given]);
@@ -282,12 +287,13 @@ fn what_a_repository_lacks_is_said() {
     let at = "/owner/name/resolve/main";
     let server = hub("S1a", at);
     let cache = Cache::new("hub-lacks");
-    let fail = |more: &[&str]| {
+    let fail_with = |cache: &Cache, more: &[&str]| {
         let args = [&["run", "-p", "a", "-m", "hf:owner/name"][..], more].concat();
         let output = cache.command(&args).env("HF_ENDPOINT", server.url("")).output().unwrap();
         assert!(!output.status.success());
         said(&output.stderr)
     };
+    let fail = |more: &[&str]| fail_with(&cache, more);
     let said = fail(&["--offline"]);
     assert!(said.contains("config.json"), "{said}");
     let said = fail(&["--no-cache"]);
@@ -304,6 +310,6 @@ fn what_a_repository_lacks_is_said() {
     let said = fail(&[]);
     assert!(said.contains("config.json") && said.contains("hf:owner/name"), "{said}");
     server.put(&format!("{at}/config.json"), Page::Status(403, ""));
-    let said = fail(&[]);
+    let said = fail_with(&Cache::new("hub-refuses"), &[]);
     assert!(said.contains("403") && said.contains("HF_TOKEN"), "{said}");
 }

@@ -103,7 +103,7 @@ pub(super) fn run(source: &Source, fetch: &Fetch, json: bool) -> Outcome {
     }
 }
 
-fn read(load::Part { mut file, size, .. }: load::Part) -> Outcome<Report> {
+fn read(load::Part { mut file, size, notes, .. }: load::Part) -> Outcome<Report> {
     let bar = load::bar(size, false, "checking");
     let mut reader =
         Reader { decoder: Some(Decoder::new(Limits { file_size: size, ..Limits::default() })), ..Reader::default() };
@@ -117,6 +117,9 @@ fn read(load::Part { mut file, size, .. }: load::Part) -> Outcome<Report> {
         bar.inc(n as u64);
     }
     bar.finish_and_clear();
+    if let Some(notes) = notes {
+        notes.say();
+    }
     Ok(reader.finish()?)
 }
 
