@@ -8,13 +8,8 @@ import { test as packageTest } from "./package.js";
 const FOLDER = new URL("../golden/checkpoints/", import.meta.url).pathname;
 const TEXTS = ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"];
 const WHOLE = [...TEXTS, "model.safetensors"];
-/** Where each file of a checkpoint lies: S1b has S1a's tokenizer, S1d is S1a in two shards. */
-const CHECKPOINTS = {
-  S1a: WHOLE.map((name) => `S1a/${name}`),
-  S1b: ["S1b/config.json", "S1b/model.safetensors", ...TEXTS.slice(1).map((name) => `S1a/${name}`)],
-  S1c: WHOLE.map((name) => `S1c/${name}`),
-  S1d: [...["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"].map((name) => `S1d/${name}`), ...TEXTS.map((name) => `S1a/${name}`)],
-};
+const SHARDS = [...TEXTS, "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"];
+const CHECKPOINTS = Object.fromEntries(["S1a", "S1b", "S1c", "S1d"].map((name) => [name, (name === "S1d" ? SHARDS : WHOLE).map((file) => `${name}/${file}`)]));
 
 packageTest.describe("a checkpoint", () => {
   packageTest.beforeEach(async ({ page }) => {

@@ -50,6 +50,8 @@ async fn try_load(worker: &Rc<Worker>, source: Source, options: LoaderOptions) -
         Given::Checkpoint(mut converter) => {
             let bytes = checkpoint::push(worker, &mut converter, &mut model, &mut tell).await?;
             (cached, notes, ready) = (None, converter.notes().to_vec(), LoadProgress::ready(bytes, false));
+            // Its memory is the cache's from here on.
+            drop(converter);
             engine = Engine::new(model.finish()?, session)?;
         }
     }

@@ -17,21 +17,22 @@ fn s1a() -> Vec<Named> {
     golden!("S1a", "config.json" "generation_config.json" "model.safetensors" "tokenizer.json" "tokenizer_config.json")
 }
 
-/// What S1b and S1d have besides, they share with S1a.
-fn with(mut files: Vec<Named>) -> Vec<Named> {
-    files.extend(s1a().into_iter().filter(|(name, _)| name.contains("tokenizer") || name.starts_with("generation")));
-    files
-}
-
 fn checkpoints() -> Vec<(&'static str, Vec<Named>)> {
-    let s1c = golden!("S1c", "config.json" "generation_config.json" "model.safetensors" "tokenizer.json" "tokenizer_config.json");
-    let mut s1d = golden!("S1d", "model-00001-of-00002.safetensors" "model-00002-of-00002.safetensors" "model.safetensors.index.json");
-    s1d.extend(golden!("S1a", "config.json"));
     vec![
         ("S1a", s1a()),
-        ("S1b", with(golden!("S1b", "config.json" "model.safetensors"))),
-        ("S1c", s1c),
-        ("S1d", with(s1d)),
+        (
+            "S1b",
+            golden!("S1b", "config.json" "generation_config.json" "model.safetensors" "tokenizer.json" "tokenizer_config.json"),
+        ),
+        (
+            "S1c",
+            golden!("S1c", "config.json" "generation_config.json" "model.safetensors" "tokenizer.json" "tokenizer_config.json"),
+        ),
+        (
+            "S1d",
+            golden!("S1d", "config.json" "generation_config.json" "model-00001-of-00002.safetensors" "model-00002-of-00002.safetensors"
+                "model.safetensors.index.json" "tokenizer.json" "tokenizer_config.json"),
+        ),
     ]
 }
 
