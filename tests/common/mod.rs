@@ -62,7 +62,8 @@ pub(crate) fn sizes<'t, T>(full: &'t [T], sample: &'t [T]) -> &'t [T] {
 }
 
 /// The backends that long work is tried on. In a browser scalar, which is plain Rust and was held against the others natively, is
-/// left to the pinned bits of tests/engine/identity.rs: it would take most of the time there.
+/// left to the pinned bits of tests/engine/identity.rs and to the references of tests/engine/family.rs: it would take most of the
+/// time there.
 pub(crate) fn backends() -> impl Iterator<Item = Backend> {
     let slow = |backend: &Backend| cfg!(target_family = "wasm") && !wide() && backend.name() == "scalar";
     b158::kernels::available().into_iter().filter(move |backend| !slow(backend))

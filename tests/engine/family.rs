@@ -22,7 +22,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// How a model's matrices take activations, which tells the reference.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Rounding {
+pub(crate) enum Rounding {
     /// As they are: `hf_f32`.
     Float,
     /// In 8 bits, a scale a token: `hf_int8`.
@@ -31,11 +31,11 @@ enum Rounding {
     Groups,
 }
 
-struct Model {
-    name: &'static str,
+pub(crate) struct Model {
+    pub(crate) name: &'static str,
     rounding: Rounding,
-    file: Cow<'static, [u8]>,
-    json: &'static str,
+    pub(crate) file: Cow<'static, [u8]>,
+    pub(crate) json: &'static str,
     data: &'static [u8],
 }
 
@@ -55,7 +55,7 @@ macro_rules! model {
 }
 
 /// A row a file; several have the answers of one.
-fn models() -> Vec<Model> {
+pub(crate) fn models() -> Vec<Model> {
     vec![
         model!("L1", Tokens, "L1"),
         model!("L1-i2s", Tokens, "L1"),
@@ -72,6 +72,9 @@ fn models() -> Vec<Model> {
         model!("Q4p", Groups, "Q4p"),
     ]
 }
+
+/// The answers to [`NORMS_IN`].
+pub(crate) const NORMS_IN_JSON: &str = include_str!("../golden/family/E1.json");
 
 const L1: &[u8] = include_bytes!("../golden/family/L1.gguf");
 
@@ -211,7 +214,7 @@ fn embeddings_are_those_of_transformers() {
         let model = Reference::of(
             "E1",
             load_as_in_file(NORMS_IN, backend),
-            include_str!("../golden/family/E1.json"),
+            NORMS_IN_JSON,
             include_bytes!("../golden/family/E1.f32"),
         );
         let options = SessionOptions { kv_type: Some(KvType::F32), ..Default::default() };

@@ -2,7 +2,8 @@
 
 use crate::common::parts::Parts;
 use crate::common::reference::numbers;
-use crate::common::{A, B, C};
+use crate::common::{A, B, C, NORMS_IN};
+use crate::family;
 use b158::gguf::{Metadata, Value};
 use b158::tokenizer::{Special, Tokenizer};
 
@@ -60,19 +61,10 @@ fn ids_of_bitnet_cpp() {
     }
 }
 
-macro_rules! family {
-    ($($name:literal)*) => {
-        [$((
-            $name,
-            &include_bytes!(concat!("../golden/family/", $name, ".gguf"))[..],
-            json(include_str!(concat!("../golden/family/", $name, ".json"))),
-        )),*]
-    };
-}
-
 #[test]
 fn ids_of_llama_cpp() {
-    let files = family!["L1" "L1r" "F1y" "Q1y" "Q2y" "Q3p" "Q4p" "M1" "M1l" "M2" "E1"];
+    let mut files: Vec<_> = family::models().into_iter().map(|m| (m.name, m.file, json(m.json))).collect();
+    files.push(("E1", NORMS_IN.into(), json(family::NORMS_IN_JSON)));
     for (name, file, golden) in &files {
         // Two models with one vocabulary have their vectors once.
         let vectors = match golden["tokenizer"]["same_as"].as_str() {

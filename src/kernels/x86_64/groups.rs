@@ -149,7 +149,7 @@ impl Lanes for Sixteen {
     ) -> [[[__m512i; 4]; R]; T] {
         // SAFETY: AVX-512 with VNNI, 512 bytes of codes and 32 activations by the contract of `Lanes`.
         unsafe {
-            debug_assert_eq!(R, 1, "this processor has one in step");
+            assert_eq!(R, 1, "registers of a column's lanes");
             let mut sums = [[[_mm512_setzero_si512(); 4]; R]; T];
             for t in 0..T {
                 for i in 0..4 {
