@@ -40,7 +40,10 @@ fn a_packed_file_is_smaller_and_says_the_same() {
     let output = b158(&["pack", MODEL, "-o", text(&file)], "");
     let lines = said(&output.stderr);
     assert!(output.status.success() && output.stdout.is_empty(), "{lines}");
-    assert!(lines.contains("each packed from I2_S as TQ1_0") && lines.contains("token_embd.weight kept in F16"), "{lines}");
+    assert!(
+        lines.contains("each packed from I2_S as TQ1_0") && lines.contains("token_embd.weight kept in F16"),
+        "{lines}"
+    );
     assert!(fs::metadata(&file).unwrap().len() < fs::metadata(MODEL).unwrap().len());
     assert_eq!(logits(&file, &folder), logits(Path::new(MODEL), &folder));
     // Once more there is nothing to do.
