@@ -116,7 +116,7 @@ fn decode(mut bytes: &[u8]) {
 
 /// Names, types and shapes of a model, and so many bytes of data as they need.
 fn model() -> (String, u32) {
-    let mut tensors = vec![("model.embed_tokens.weight".to_owned(), "BF16", vec![ROWS, 128], ROWS * 256)];
+    let mut tensors = vec![("model.embed_tokens.weight".to_owned(), "F16", vec![ROWS, 128], ROWS * 256)];
     let layer = |name: &str| format!("model.layers.0.{name}.weight");
     for name in ["input_layernorm", "post_attention_layernorm", "self_attn.attn_sub_norm", "mlp.ffn_sub_norm"] {
         tensors.push((layer(name), "BF16", vec![128], 256));
