@@ -1,5 +1,7 @@
 //! Four lanes a register.
 
+#![allow(clippy::needless_range_loop)] // one index goes through registers and memory
+
 use super::Fcvt;
 use super::neon_dotprod::sdot;
 use crate::kernels::groups::{GroupActivations, Lanes};

@@ -1,5 +1,7 @@
 //! Four lanes a register.
 
+#![allow(clippy::needless_range_loop)] // one index goes through registers and memory
+
 use super::{opaque, widen_times};
 use crate::kernels::groups::{GroupActivations, Lanes};
 use std::arch::wasm32::*;
