@@ -74,9 +74,9 @@ fn other_files_are_named() {
 fn a_folder_is_named_with_what_is_in_it() {
     let folder = folder("a folder");
     let run = || refusal(&["run", "-m", text(&folder), "-p", "x"]);
-    assert!(run().contains("it is a folder: give a GGUF file, there is none in it"));
+    assert!(run().contains("a folder: model.safetensors: the file: there is none: give a GGUF file, or"), "{}", run());
     fs::write(folder.join("model.safetensors"), b"").unwrap();
-    assert!(run().contains("safetensors checkpoint"));
+    assert!(run().contains("config.json: the file: it is missing"), "{}", run());
     fs::write(folder.join("b.GGUF"), b"").unwrap();
     assert!(run().contains("b.GGUF"), "{}", run());
     for args in [["inspect", text(&folder)], ["inspect", "--check"]] {

@@ -188,7 +188,9 @@ fn choose(folder: &mut impl Folder, names: &[String]) -> Result<Files> {
         );
         return Err(bad(WEIGHTS, "the file", reason));
     }
-    none("there is none: give the folder of a checkpoint, with config.json, tokenizer.json and model.safetensors")
+    none(
+        "there is none: give a GGUF file, or the folder of a checkpoint, with config.json, tokenizer.json and model.safetensors",
+    )
 }
 
 /// The files that a checkpoint's index names.
