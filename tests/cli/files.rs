@@ -76,7 +76,7 @@ fn a_folder_is_named_with_what_is_in_it() {
     let run = || refusal(&["run", "-m", text(&folder), "-p", "x"]);
     assert!(run().contains("a folder: model.safetensors: the file: there is none: give a GGUF file, or"), "{}", run());
     fs::write(folder.join("model.safetensors"), b"").unwrap();
-    assert!(run().contains("config.json: the file: it is missing"), "{}", run());
+    assert!(run().contains("model.safetensors: the file: it is empty"), "{}", run());
     fs::write(folder.join("b.GGUF"), b"").unwrap();
     assert!(run().contains("b.GGUF"), "{}", run());
     for args in [["inspect", text(&folder)], ["inspect", "--check"]] {
