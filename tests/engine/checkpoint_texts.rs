@@ -326,3 +326,27 @@ fn any_damage_is_taken_or_refused() {
         }
     });
 }
+
+/// Values take many times their text: no file gets more of them than there is a use for.
+#[test]
+fn values_are_counted() {
+    let many = |open: &str, item: &str, close: &str| format!("{open}{}{close}", vec![item; 40_000].join(","));
+    for file in [CONFIG, GENERATION, TOKENIZER_CONFIG, "chat_template.json"] {
+        for (open, item, close) in [("[", "{\"\":0}", "]"), ("{\"a\":[", "0", "]}"), ("[[", "\"\"", "]]")] {
+            let mut files = s1a();
+            files.put(file, format!("{{\"x y\": {}}}", many(open, item, close)));
+            refused(files, &[file, "`x y`", "32768"]);
+        }
+        let mut files = s1a();
+        files.put(file, many("{", "\"x\": null", "}"));
+        refused(files, &[file, "`x`", "32768"]);
+    }
+    for part in ["normalizer", "pre_tokenizer", "post_processor"] {
+        let steps = vec![json!({ "type": "NFC" }); 20_000];
+        refused(with(s1a(), TOKENIZER, json!({ part: steps })), &[TOKENIZER, &format!("`{part}`"), "32768"]);
+    }
+    // Those of the tokens that have been added are passed over.
+    let added: serde_json::Map<_, _> = (0..40_000).map(|id| (id.to_string(), json!({ "content": "x" }))).collect();
+    let keys = json!({ "added_tokens_decoder": added, "additional_special_tokens": vec!["x"; 40_000] });
+    assert!(read(with(s1a(), TOKENIZER_CONFIG, keys)).unwrap().1.is_empty());
+}

@@ -232,3 +232,37 @@ fn the_chat_template_is_found_where_it_lies() {
     assert_told(&notes.concat(), &["`default`"]);
     refused(with(s1a(), TOKENIZER_CONFIG, json!({ "chat_template": 3 })), &[TOKENIZER_CONFIG, "`chat_template`"]);
 }
+
+#[test]
+fn values_of_the_tokenizer_are_named_by_their_keys() {
+    for (key, value) in [
+        ("merges", json!(["a b c"])),
+        ("merges", json!([["a"]])),
+        ("vocab", json!({ "a": -1 })),
+        ("ignore_merges", json!("yes")),
+        ("unk_token", json!(3)),
+        ("byte_fallback", json!(0)),
+    ] {
+        let mut files = s1a();
+        files.edit(TOKENIZER, |t| t["model"][key] = value.clone());
+        refused(files, &[TOKENIZER, &format!("`model.{key}`: "), "line"]);
+    }
+    refused(
+        with(s1a(), TOKENIZER, json!({ "added_tokens": [{ "content": "x" }] })),
+        &[TOKENIZER, "`added_tokens`", "id"],
+    );
+    refused(with(s1a(), TOKENIZER, json!({ "added_tokens": 3 })), &[TOKENIZER, "`added_tokens`"]);
+    refused(with(s1a(), TOKENIZER, json!({ "model": [] })), &[TOKENIZER, "`model`"]);
+    refused(without(s1a(), TOKENIZER, "model"), &[TOKENIZER, "`model`", "missing"]);
+    let many = vec![json!({ "id": 0, "content": "" }); (1 << 18) + 1];
+    refused(with(s1a(), TOKENIZER, json!({ "added_tokens": many })), &[TOKENIZER, "`added_tokens`", "262144"]);
+    let many = vec!["\"\":0"; (1 << 21) + 1].join(",");
+    let mut files = s1a();
+    files.put(TOKENIZER, format!("{{\"model\": {{\"vocab\": {{{many}}}}}}}"));
+    refused(files, &[TOKENIZER, "`model.vocab`", "2097152"]);
+    // Cut within a value whose errors are named.
+    let mut files = s1a();
+    let half = s1a().get(TOKENIZER)[..s1a().get(TOKENIZER).len() / 2].to_vec();
+    files.put(TOKENIZER, half);
+    refused(files, &[TOKENIZER, "cut short"]);
+}

@@ -157,7 +157,7 @@ const NONE: u32 = u32::MAX;
 fn tokens(tables: &Tables, kind: Kind, rows: u64, notes: &mut Vec<String>) -> Result<Tokens> {
     let rows = u32::try_from(rows).map_err(|_| bad(FILE, "the embedding", format!("{rows} rows are no vocabulary")))?;
     let Some(vocabulary) = &tables.model.vocab else { return Err(bad(FILE, "`model.vocab`", "it is missing")) };
-    let added = tables.added_tokens.as_deref().unwrap_or_default();
+    let added = tables.added_tokens.as_slice();
 
     // Where in the vocabulary, or among the added tokens, a number's token is.
     let mut base: Vec<u32> = try_with_capacity(rows as usize, FILE)?;
