@@ -258,11 +258,28 @@ fn kind(value: &Value) -> &'static str {
 
 /// The beginning of a foreign value, for messages.
 pub(super) fn shown(value: &Value) -> String {
-    let text = match value {
-        Value::Array(_) | Value::Object(_) => return kind(value).to_owned(),
+    match value {
+        Value::Array(_) | Value::Object(_) => kind(value).to_owned(),
+        Value::String(text) => format!("\"{}\"", crate::tokenizer::shown(text)),
         other => other.to_string(),
-    };
-    crate::tokenizer::shown(&text)
+    }
+}
+
+/// The first of some things, for messages, and how many more there are.
+pub(super) fn a_few<T>(things: &[T], show: impl Fn(&T) -> String) -> String {
+    const MOST: usize = 5;
+    let shown: Vec<String> = things.iter().take(MOST).map(show).collect();
+    match things.len() {
+        0..=MOST => shown.join(", "),
+        all => format!("{} and {} more", shown.join(", "), all - MOST),
+    }
+}
+
+/// Tells what a list may give reason to tell again and again.
+pub(super) fn note_once(notes: &mut Vec<String>, note: String) {
+    if !notes.contains(&note) {
+        notes.push(note);
+    }
 }
 
 /// An object and its place, whose keys are read by type. A key that is null is as one that is not there.

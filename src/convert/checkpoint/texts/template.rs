@@ -6,7 +6,6 @@ use super::special::TOKENIZER_CONFIG;
 use crate::Result;
 use crate::convert::Folder;
 use crate::gguf::{Array, Metadata, Strings, Value};
-use crate::tokenizer::shown;
 use serde_json::Map;
 
 const KEY: &str = "tokenizer.chat_template";
@@ -54,9 +53,7 @@ pub(super) fn read(
                 }
             }
             Some(other) => {
-                return Err(
-                    object.bad(NAME, format!("expected a text or a list, it is {}", shown(&json::shown(other))))
-                );
+                return Err(object.bad(NAME, format!("expected a text or a list, it is {}", json::shown(other))));
             }
         }
     }
