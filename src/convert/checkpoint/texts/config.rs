@@ -126,7 +126,7 @@ pub(super) fn read(folder: &mut impl Folder) -> Result<Description> {
     }
 
     // The reader has the last word; what it knows of the architecture is not told twice.
-    let read = Config::from_metadata(&keys.metadata).map_err(|e| bad(FILE, "as a GGUF's keys", e.to_string()))?;
+    let read = Config::from_metadata(&keys.metadata).map_err(|error| by_own_key(&config, architecture, error))?;
     let input_norms = input_norms(&config, epsilon)?;
     if input_norms && architecture != "qwen3" {
         let reason =
@@ -153,6 +153,45 @@ pub(super) fn read(folder: &mut impl Folder) -> Result<Description> {
         notes,
         config: map,
     })
+}
+
+/// An error about a key of the GGUF, as one about the key of `config.json` that it was made of.
+fn by_own_key(config: &Object, architecture: &str, error: crate::Error) -> crate::Error {
+    const SCALING: &str = "rope.scaling.";
+    let crate::Error::BadValue { key, value, reason } = &error else {
+        return bad(FILE, "as a GGUF's keys", error.to_string());
+    };
+    let name = key.strip_prefix(architecture).and_then(|key| key.strip_prefix('.')).unwrap_or(key);
+    let own = match name {
+        "vocab_size" => "vocab_size",
+        "context_length" => "max_position_embeddings",
+        "embedding_length" => "hidden_size",
+        "block_count" => "num_hidden_layers",
+        "feed_forward_length" => "intermediate_size",
+        "attention.head_count" => "num_attention_heads",
+        "attention.head_count_kv" => "num_key_value_heads",
+        "attention.key_length" | "attention.value_length" | "rope.dimension_count" => match config.get("head_dim") {
+            Some(_) => "head_dim",
+            None => "num_attention_heads",
+        },
+        "attention.layer_norm_rms_epsilon" => "rms_norm_eps",
+        "rope.freq_base" => "rope_theta",
+        "rope.scaling.original_context_length" => "original_max_position_embeddings",
+        "rope.scaling.attn_factor" => "attention_factor",
+        "rope.scaling.yarn_beta_fast" => "beta_fast",
+        "rope.scaling.yarn_beta_slow" => "beta_slow",
+        "rope.scaling.factor" => "factor",
+        "embedding_scale" => "scale_emb",
+        "residual_scale" => "scale_depth",
+        "logit_scale" => "dim_model_base",
+        other => other,
+    };
+    let parent = ["rope_parameters", "rope_scaling"].into_iter().find(|parent| config.get(parent).is_some());
+    let what = match parent {
+        Some(parent) if name.starts_with(SCALING) => format!("`{parent}.{own}`"),
+        _ => config.name(own),
+    };
+    bad(FILE, what, format!("it makes `{key}` of the GGUF {value}: {reason}"))
 }
 
 fn class(config: &Object) -> Result<&'static Class> {

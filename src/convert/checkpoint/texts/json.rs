@@ -339,9 +339,10 @@ impl<'a> Object<'a> {
         self.count(key, max)?.ok_or_else(|| self.bad(key, "it is missing"))
     }
 
-    /// A number above zero.
+    /// A number above zero, which F32 holds: the graph has no wider ones.
     pub(super) fn positive(&self, key: &str) -> Result<Option<f64>> {
-        self.typed(key, "a number above zero", |value| value.as_f64().filter(|number| *number > 0.0))
+        let held = |number: &f64| *number as f32 > 0.0 && (*number as f32).is_finite();
+        self.typed(key, "a number above zero that F32 holds", |value| value.as_f64().filter(held))
     }
 
     pub(super) fn bool(&self, key: &str) -> Result<Option<bool>> {

@@ -30,6 +30,13 @@ pub(super) fn read(config: &Object, model: &Model, keys: &mut Keys, notes: &mut 
         }
         (one, other) => one.or(other).unwrap_or(model.theta),
     };
+    if theta < 1.0 {
+        let object = match config.get("rope_theta") {
+            None => scaling.as_ref().unwrap_or(config),
+            Some(_) => config,
+        };
+        return Err(object.bad("rope_theta", format!("it is {theta}, and must be 1 or more")));
+    }
     keys.set("rope.freq_base", Value::F32(theta as f32));
     let whole = |object: &Object| match object.positive("partial_rotary_factor")? {
         Some(part) if part != 1.0 => Err(object.unsupported("partial_rotary_factor", "heads are rotated whole")),
