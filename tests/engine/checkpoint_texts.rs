@@ -159,6 +159,25 @@ fn what_the_graph_has_not_is_refused() {
             json!({ "rope_scaling": { "rope_type": "default", "mrope_section": [16, 24, 24] } }),
             &["`rope_scaling.mrope_section`"],
         ),
+        (json!({ "rope_scaling": { "factor": 2.0 } }), &["`rope_scaling.rope_type`", "missing", "`factor`"]),
+        (
+            json!({ "rope_scaling": { "type": "linear", "rope_type": "default", "factor": 2.0 } }),
+            &["`rope_scaling.rope_type`", "linear", "default"],
+        ),
+        (
+            json!({ "rope_scaling": { "type": "linear", "factor": 2.0 }, "rope_parameters": { "type": "linear", "factor": 4.0 } }),
+            &["`rope_scaling.factor`", "`rope_parameters`"],
+        ),
+        (
+            json!({ "rope_scaling": { "rope_type": "llama3", "factor": 1e300, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                                      "original_max_position_embeddings": 64 } }),
+            &["`rope_scaling.factor`", "F32"],
+        ),
+        (
+            json!({ "rope_scaling": { "rope_type": "longrope", "long_factor": vec![1.0; 32], "short_factor": vec![1.0; 32],
+                                      "original_max_position_embeddings": 1 } }),
+            &["`rope_scaling.original_max_position_embeddings`"],
+        ),
         (json!({ "rope_scaling": { "rope_type": "yarn" } }), &["`rope_scaling.factor`", "missing"]),
         (
             json!({ "rope_scaling": { "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0 } }),
@@ -174,7 +193,29 @@ fn what_the_graph_has_not_is_refused() {
         ),
     ] {
         println!("{keys}");
-        refused(with(s1a(), CONFIG, keys), &[&[CONFIG], parts].concat());
+        let error = read(with(s1a(), CONFIG, keys)).unwrap_err().to_string();
+        assert_told(&error, &[&[CONFIG], parts].concat());
+        assert!(!error.contains('\\'), "{error}");
+    }
+}
+
+/// Keys that change nothing here, and might be thought to.
+#[test]
+fn what_is_not_used_is_told() {
+    for (keys, parts) in [
+        (
+            json!({ "rope_scaling": { "rope_type": "default", "factor": 2.0 } }),
+            &["`rope_scaling.factor`", "default"][..],
+        ),
+        (
+            json!({ "rope_scaling": { "type": "linear", "factor": 2.0, "beta_fast": 32 } }),
+            &["`rope_scaling.beta_fast`", "linear"],
+        ),
+        (json!({ "model_type": "mistral" }), &["`model_type`", "mistral", "LlamaForCausalLM"]),
+    ] {
+        let notes = read(with(s1c(), CONFIG, keys)).unwrap().1;
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        assert_told(&notes[0], &[&[CONFIG], parts].concat());
     }
 }
 
