@@ -266,3 +266,25 @@ fn values_of_the_tokenizer_are_named_by_their_keys() {
     files.put(TOKENIZER, half);
     refused(files, &[TOKENIZER, "cut short"]);
 }
+
+#[test]
+fn what_is_told_is_told_shortly() {
+    let short = |files: Files, parts: &[&str]| {
+        let notes = read(files).unwrap().1.join("\n");
+        assert!(notes.len() < 2000, "{notes}");
+        assert_told(&notes, parts);
+    };
+    let ids: Vec<u32> = (1000..11_000).collect();
+    short(
+        with(s1a(), GENERATION, json!({ "eos_token_id": ids })),
+        &[GENERATION, "`eos_token_id`", "1000", "9995 more"],
+    );
+    let ids: Vec<u32> = (0..280).collect();
+    short(with(s1a(), GENERATION, json!({ "eos_token_id": ids })), &["`eos_token_id`", "more"]);
+    let steps: Vec<Value> = (0..10_000).map(|i| json!({ "type": format!("N{i}") })).collect();
+    let normalizer = json!({ "normalizer": { "type": "Sequence", "normalizers": steps } });
+    short(with(s1a(), TOKENIZER, normalizer), &[TOKENIZER, "`normalizer`", "N0", "9995 more"]);
+    let single = vec![json!({ "SpecialToken": { "id": "<|eot_id|>" } }); 5000];
+    let template = json!({ "post_processor": { "type": "TemplateProcessing", "single": single } });
+    short(with(s1a(), TOKENIZER, template), &[TOKENIZER, "`post_processor`", "4995 more"]);
+}
