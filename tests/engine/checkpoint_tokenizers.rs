@@ -288,3 +288,25 @@ fn what_is_told_is_told_shortly() {
     let template = json!({ "post_processor": { "type": "TemplateProcessing", "single": single } });
     short(with(s1a(), TOKENIZER, template), &[TOKENIZER, "`post_processor`", "4995 more"]);
 }
+
+#[test]
+fn what_lies_in_a_templates_place_is_named() {
+    const JINJA: &str = "chat_template.jinja";
+    for (text, part) in [
+        ("\n<!DOCTYPE html><html>{{ x }}</html>", "web page"),
+        ("<html lang=en>", "web page"),
+        ("Entry not found", "Entry not found"),
+        ("{\"error\": \"Repository not found\"}", "no template"),
+    ] {
+        let mut files = s1a();
+        files.put(JINJA, text);
+        refused(files, &[JINJA, part]);
+    }
+    let long = format!("{{{{ x }}}}{}", " ".repeat(2 << 20));
+    let mut files = s1a();
+    files.put(JINJA, long.as_bytes());
+    refused(files, &[JINJA, "1048576"]);
+    refused(with(s1a(), TOKENIZER_CONFIG, json!({ "chat_template": long })), &[TOKENIZER_CONFIG, "`chat_template`"]);
+    let list = json!([{ "name": "tool_use", "template": long }]);
+    refused(with(s1a(), TOKENIZER_CONFIG, json!({ "chat_template": list })), &[TOKENIZER_CONFIG, "`chat_template`"]);
+}
