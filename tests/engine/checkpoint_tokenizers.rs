@@ -310,3 +310,15 @@ fn what_lies_in_a_templates_place_is_named() {
     let list = json!([{ "name": "tool_use", "template": long }]);
     refused(with(s1a(), TOKENIZER_CONFIG, json!({ "chat_template": list })), &[TOKENIZER_CONFIG, "`chat_template`"]);
 }
+
+#[test]
+fn added_tokens_with_numbers_of_others_are_told() {
+    let token = |id: u32, content: &str| json!({ "id": id, "content": content, "special": true });
+    for (id, content) in [(287, "<|twice|>"), (100, "<|base|>")] {
+        let mut files = s1a();
+        files.edit(TOKENIZER, |t| t["added_tokens"].as_array_mut().unwrap().push(token(id, content)));
+        let (m, notes) = read(with(files, TOKENIZER, json!({}))).unwrap();
+        assert_told(&notes.join("\n"), &[TOKENIZER, "`added_tokens`", &id.to_string(), content]);
+        assert_eq!(m.strings("tokenizer.ggml.tokens").unwrap().unwrap().get(id as usize).as_deref(), Some(content));
+    }
+}
