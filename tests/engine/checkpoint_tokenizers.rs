@@ -260,6 +260,10 @@ fn values_of_the_tokenizer_are_named_by_their_keys() {
     let mut files = s1a();
     files.put(TOKENIZER, format!("{{\"model\": {{\"vocab\": {{{many}}}}}}}"));
     refused(files, &[TOKENIZER, "`model.vocab`", "2097152"]);
+    let many = vec![r#"["",""]"#; (1 << 20) + 1].join(",");
+    let mut files = s1a();
+    files.put(TOKENIZER, format!("{{\"model\": {{\"merges\": [{many}]}}}}"));
+    refused(files, &[TOKENIZER, "`model.merges`", "1048576"]);
     // Cut within a value whose errors are named.
     let mut files = s1a();
     let half = s1a().get(TOKENIZER)[..s1a().get(TOKENIZER).len() / 2].to_vec();
@@ -267,6 +271,7 @@ fn values_of_the_tokenizer_are_named_by_their_keys() {
     refused(files, &[TOKENIZER, "cut short"]);
 }
 
+/// However often there is reason for it.
 #[test]
 fn what_is_told_is_told_shortly() {
     let short = |files: Files, parts: &[&str]| {

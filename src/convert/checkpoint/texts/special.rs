@@ -57,7 +57,7 @@ pub(super) fn read(
             }
             if !none.is_empty() {
                 notes.push(format!(
-                    "{}: `{id_name}` has {}, and there are {} tokens: it is not used",
+                    "{}: `{id_name}` has {}, which is none of the {} tokens: it is not used",
                     object.file,
                     json::a_few(&none, i64::to_string),
                     tokens.types.len()

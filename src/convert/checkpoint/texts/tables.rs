@@ -10,8 +10,8 @@ use std::fmt;
 
 /// More tokens than any vocabulary has: no id may be above.
 const MAX_ID: u32 = 1 << 21;
-/// More merges than any has.
-const MAX_MERGES: usize = 1 << 21;
+/// More merges than any has, and as many as the tokenizer reads of a GGUF.
+const MAX_MERGES: usize = 1 << 20;
 
 /// More tokens than are added to any vocabulary.
 const MAX_ADDED: usize = 1 << 18;
