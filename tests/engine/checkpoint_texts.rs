@@ -143,12 +143,40 @@ fn what_the_graph_has_not_is_refused() {
         (json!({ "num_key_value_heads": 3 }), &["`num_key_value_heads`", "4 heads"]),
         (json!({ "num_attention_heads": 3 }), &["`num_attention_heads`", "256", "`head_dim`"]),
         (json!({ "rms_norm_eps": -1 }), &["`rms_norm_eps`", "above zero"]),
+        (json!({ "rms_norm_eps": 1e-300 }), &["`rms_norm_eps`", "F32"]),
+        (json!({ "rope_theta": 1e300 }), &["`rope_theta`", "F32"]),
+        (json!({ "rope_theta": 0.5 }), &["`rope_theta`", "0.5", "1 or more"]),
+        (json!({ "head_dim": 63 }), &["`head_dim`", "63"]),
+        (json!({ "hidden_size": 252 }), &["`num_attention_heads`", "63"]),
+        (
+            json!({ "architectures": ["MiniCPMForCausalLM"], "model_type": "minicpm", "dim_model_base": 1e-38 }),
+            &["`dim_model_base`"],
+        ),
         (json!({ "vocab_size": 300 }), &["`vocab_size`", "300", "288 rows"]),
         (json!({ "rope_parameters": { "rope_theta": 10000.0 } }), &["`rope_theta`", "500000", "10000"]),
         (json!({ "rope_scaling": { "type": "dynamic", "factor": 2.0 } }), &["`rope_scaling.type`", "dynamic"]),
         (
             json!({ "rope_scaling": { "rope_type": "default", "mrope_section": [16, 24, 24] } }),
             &["`rope_scaling.mrope_section`"],
+        ),
+        (json!({ "rope_scaling": { "factor": 2.0 } }), &["`rope_scaling.rope_type`", "missing", "`factor`"]),
+        (
+            json!({ "rope_scaling": { "type": "linear", "rope_type": "default", "factor": 2.0 } }),
+            &["`rope_scaling.rope_type`", "linear", "default"],
+        ),
+        (
+            json!({ "rope_scaling": { "type": "linear", "factor": 2.0 }, "rope_parameters": { "type": "linear", "factor": 4.0 } }),
+            &["`rope_scaling.factor`", "`rope_parameters`"],
+        ),
+        (
+            json!({ "rope_scaling": { "rope_type": "llama3", "factor": 1e300, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                                      "original_max_position_embeddings": 64 } }),
+            &["`rope_scaling.factor`", "F32"],
+        ),
+        (
+            json!({ "rope_scaling": { "rope_type": "longrope", "long_factor": vec![1.0; 32], "short_factor": vec![1.0; 32],
+                                      "original_max_position_embeddings": 1 } }),
+            &["`rope_scaling.original_max_position_embeddings`"],
         ),
         (json!({ "rope_scaling": { "rope_type": "yarn" } }), &["`rope_scaling.factor`", "missing"]),
         (
@@ -165,7 +193,29 @@ fn what_the_graph_has_not_is_refused() {
         ),
     ] {
         println!("{keys}");
-        refused(with(s1a(), CONFIG, keys), &[&[CONFIG], parts].concat());
+        let error = read(with(s1a(), CONFIG, keys)).unwrap_err().to_string();
+        assert_told(&error, &[&[CONFIG], parts].concat());
+        assert!(!error.contains('\\'), "{error}");
+    }
+}
+
+/// Keys that change nothing here, and might be thought to.
+#[test]
+fn what_is_not_used_is_told() {
+    for (keys, parts) in [
+        (
+            json!({ "rope_scaling": { "rope_type": "default", "factor": 2.0 } }),
+            &["`rope_scaling.factor`", "default"][..],
+        ),
+        (
+            json!({ "rope_scaling": { "type": "linear", "factor": 2.0, "beta_fast": 32 } }),
+            &["`rope_scaling.beta_fast`", "linear"],
+        ),
+        (json!({ "model_type": "mistral" }), &["`model_type`", "mistral", "LlamaForCausalLM"]),
+    ] {
+        let notes = read(with(s1c(), CONFIG, keys)).unwrap().1;
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        assert_told(&notes[0], &[&[CONFIG], parts].concat());
     }
 }
 
@@ -325,4 +375,28 @@ fn any_damage_is_taken_or_refused() {
             prop_assert!(error.contains(".json: ") || error.starts_with("model.safetensors: "), "{error}");
         }
     });
+}
+
+/// Values take many times their text: no file gets more of them than there is a use for.
+#[test]
+fn values_are_counted() {
+    let many = |open: &str, item: &str, close: &str| format!("{open}{}{close}", vec![item; 40_000].join(","));
+    for file in [CONFIG, GENERATION, TOKENIZER_CONFIG, "chat_template.json"] {
+        for (open, item, close) in [("[", "{\"\":0}", "]"), ("{\"a\":[", "0", "]}"), ("[[", "\"\"", "]]")] {
+            let mut files = s1a();
+            files.put(file, format!("{{\"x y\": {}}}", many(open, item, close)));
+            refused(files, &[file, "`x y`", "32768"]);
+        }
+        let mut files = s1a();
+        files.put(file, many("{", "\"x\": null", "}"));
+        refused(files, &[file, "`x`", "32768"]);
+    }
+    for part in ["normalizer", "pre_tokenizer", "post_processor"] {
+        let steps = vec![json!({ "type": "NFC" }); 20_000];
+        refused(with(s1a(), TOKENIZER, json!({ part: steps })), &[TOKENIZER, &format!("`{part}`"), "32768"]);
+    }
+    // Those of the tokens that have been added are passed over.
+    let added: serde_json::Map<_, _> = (0..40_000).map(|id| (id.to_string(), json!({ "content": "x" }))).collect();
+    let keys = json!({ "added_tokens_decoder": added, "additional_special_tokens": vec!["x"; 40_000] });
+    assert!(read(with(s1a(), TOKENIZER_CONFIG, keys)).unwrap().1.is_empty());
 }

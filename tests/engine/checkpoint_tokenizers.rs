@@ -232,3 +232,98 @@ fn the_chat_template_is_found_where_it_lies() {
     assert_told(&notes.concat(), &["`default`"]);
     refused(with(s1a(), TOKENIZER_CONFIG, json!({ "chat_template": 3 })), &[TOKENIZER_CONFIG, "`chat_template`"]);
 }
+
+#[test]
+fn values_of_the_tokenizer_are_named_by_their_keys() {
+    for (key, value) in [
+        ("merges", json!(["a b c"])),
+        ("merges", json!([["a"]])),
+        ("vocab", json!({ "a": -1 })),
+        ("ignore_merges", json!("yes")),
+        ("unk_token", json!(3)),
+        ("byte_fallback", json!(0)),
+    ] {
+        let mut files = s1a();
+        files.edit(TOKENIZER, |t| t["model"][key] = value.clone());
+        refused(files, &[TOKENIZER, &format!("`model.{key}`: "), "line"]);
+    }
+    refused(
+        with(s1a(), TOKENIZER, json!({ "added_tokens": [{ "content": "x" }] })),
+        &[TOKENIZER, "`added_tokens`", "id"],
+    );
+    refused(with(s1a(), TOKENIZER, json!({ "added_tokens": 3 })), &[TOKENIZER, "`added_tokens`"]);
+    refused(with(s1a(), TOKENIZER, json!({ "model": [] })), &[TOKENIZER, "`model`"]);
+    refused(without(s1a(), TOKENIZER, "model"), &[TOKENIZER, "`model`", "missing"]);
+    let many = vec![json!({ "id": 0, "content": "" }); (1 << 18) + 1];
+    refused(with(s1a(), TOKENIZER, json!({ "added_tokens": many })), &[TOKENIZER, "`added_tokens`", "262144"]);
+    let many = vec!["\"\":0"; (1 << 21) + 1].join(",");
+    let mut files = s1a();
+    files.put(TOKENIZER, format!("{{\"model\": {{\"vocab\": {{{many}}}}}}}"));
+    refused(files, &[TOKENIZER, "`model.vocab`", "2097152"]);
+    let many = vec![r#"["",""]"#; (1 << 20) + 1].join(",");
+    let mut files = s1a();
+    files.put(TOKENIZER, format!("{{\"model\": {{\"merges\": [{many}]}}}}"));
+    refused(files, &[TOKENIZER, "`model.merges`", "1048576"]);
+    // Cut within a value whose errors are named.
+    let mut files = s1a();
+    let half = s1a().get(TOKENIZER)[..s1a().get(TOKENIZER).len() / 2].to_vec();
+    files.put(TOKENIZER, half);
+    refused(files, &[TOKENIZER, "cut short"]);
+}
+
+/// However often there is reason for it.
+#[test]
+fn what_is_told_is_told_shortly() {
+    let short = |files: Files, parts: &[&str]| {
+        let notes = read(files).unwrap().1.join("\n");
+        assert!(notes.len() < 2000, "{notes}");
+        assert_told(&notes, parts);
+    };
+    let ids: Vec<u32> = (1000..11_000).collect();
+    short(
+        with(s1a(), GENERATION, json!({ "eos_token_id": ids })),
+        &[GENERATION, "`eos_token_id`", "1000", "9995 more"],
+    );
+    let ids: Vec<u32> = (0..280).collect();
+    short(with(s1a(), GENERATION, json!({ "eos_token_id": ids })), &["`eos_token_id`", "more"]);
+    let steps: Vec<Value> = (0..10_000).map(|i| json!({ "type": format!("N{i}") })).collect();
+    let normalizer = json!({ "normalizer": { "type": "Sequence", "normalizers": steps } });
+    short(with(s1a(), TOKENIZER, normalizer), &[TOKENIZER, "`normalizer`", "N0", "9995 more"]);
+    let single = vec![json!({ "SpecialToken": { "id": "<|eot_id|>" } }); 5000];
+    let template = json!({ "post_processor": { "type": "TemplateProcessing", "single": single } });
+    short(with(s1a(), TOKENIZER, template), &[TOKENIZER, "`post_processor`", "4995 more"]);
+}
+
+#[test]
+fn what_lies_in_a_templates_place_is_named() {
+    const JINJA: &str = "chat_template.jinja";
+    for (text, part) in [
+        ("\n<!DOCTYPE html><html>{{ x }}</html>", "web page"),
+        ("<html lang=en>", "web page"),
+        ("Entry not found", "Entry not found"),
+        ("{\"error\": \"Repository not found\"}", "no template"),
+    ] {
+        let mut files = s1a();
+        files.put(JINJA, text);
+        refused(files, &[JINJA, part]);
+    }
+    let long = format!("{{{{ x }}}}{}", " ".repeat(2 << 20));
+    let mut files = s1a();
+    files.put(JINJA, long.as_bytes());
+    refused(files, &[JINJA, "1048576"]);
+    refused(with(s1a(), TOKENIZER_CONFIG, json!({ "chat_template": long })), &[TOKENIZER_CONFIG, "`chat_template`"]);
+    let list = json!([{ "name": "tool_use", "template": long }]);
+    refused(with(s1a(), TOKENIZER_CONFIG, json!({ "chat_template": list })), &[TOKENIZER_CONFIG, "`chat_template`"]);
+}
+
+#[test]
+fn added_tokens_with_numbers_of_others_are_told() {
+    let token = |id: u32, content: &str| json!({ "id": id, "content": content, "special": true });
+    for (id, content) in [(287, "<|twice|>"), (100, "<|base|>")] {
+        let mut files = s1a();
+        files.edit(TOKENIZER, |t| t["added_tokens"].as_array_mut().unwrap().push(token(id, content)));
+        let (m, notes) = read(with(files, TOKENIZER, json!({}))).unwrap();
+        assert_told(&notes.join("\n"), &[TOKENIZER, "`added_tokens`", &id.to_string(), content]);
+        assert_eq!(m.strings("tokenizer.ggml.tokens").unwrap().unwrap().get(id as usize).as_deref(), Some(content));
+    }
+}

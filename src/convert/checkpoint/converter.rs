@@ -28,13 +28,36 @@ pub struct Converter<F: Folder> {
     options: Options,
     metadata: Metadata,
     tensors: Vec<TensorDeclaration>,
-    notes: Vec<String>,
+    notes: Notes,
     head: Head,
     begun: bool,
     /// Tensors that are written whole.
     done: usize,
     piece: Vec<u8>,
     failed: Option<Error>,
+}
+
+/// Notes without those that would make thousands of lines, as one for each matrix may.
+#[derive(Default)]
+struct Notes {
+    list: Vec<String>,
+    left_out: usize,
+}
+
+impl Notes {
+    const MOST: usize = 48;
+    const LONGEST: usize = 1000;
+
+    fn push(&mut self, note: &str) {
+        if self.left_out == 0 && self.list.len() < Self::MOST {
+            let end = note.floor_char_boundary(Self::LONGEST);
+            self.list.push(if end < note.len() { format!("{}…", &note[..end]) } else { note.to_owned() });
+            return;
+        }
+        self.left_out += 1;
+        self.list.truncate(Self::MOST);
+        self.list.push(format!("{} more notes are left out", self.left_out));
+    }
 }
 
 /// Bytes that are made at a time, and some rows more.
@@ -56,7 +79,8 @@ impl<F: Folder> Converter<F> {
         metadata.insert("general.file_type", Value::U32(file_type(options.linear)));
         let tensors: Vec<_> = planned.iter().flat_map(|tensor| tensor.declarations.iter().cloned()).collect();
         let head = Head::new(&metadata, &tensors)?;
-        let notes = [&weights.notes, &of_texts, &of_plan].into_iter().flatten().cloned().collect();
+        let mut notes = Notes::default();
+        [&weights.notes, &of_texts, &of_plan].into_iter().flatten().for_each(|note| notes.push(note));
         Ok(Converter {
             folder,
             weights,
@@ -76,7 +100,7 @@ impl<F: Folder> Converter<F> {
 
     /// What a user should know: all of it when the last piece has come.
     pub fn notes(&self) -> &[String] {
-        &self.notes
+        &self.notes.list
     }
 
     /// The GGUF's metadata.
@@ -132,7 +156,9 @@ impl<F: Folder> Converter<F> {
                     self.piece.extend(scale);
                     self.pad()?;
                 }
-                self.notes.extend(ended.note);
+                if let Some(note) = ended.note {
+                    self.notes.push(&note);
+                }
                 self.current = None;
             }
         }
@@ -154,5 +180,19 @@ fn file_type(kind: LinearType) -> u32 {
         TensorType::TQ1_0 => 36,
         TensorType::TQ2_0 => 37,
         _ => 40,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_are_a_page_at_most() {
+        let mut notes = Notes::default();
+        (0..5000).for_each(|i| notes.push(&format!("{i} {}", "ä".repeat(1000))));
+        assert_eq!(notes.list.len(), Notes::MOST + 1);
+        assert!(notes.list.concat().len() < 64 << 10);
+        assert_eq!(notes.list.last().map(String::as_str), Some("4952 more notes are left out"));
     }
 }

@@ -16,8 +16,8 @@ pub(super) const FILE: &str = "config.json";
 struct Class {
     /// Its name in `architectures`.
     name: &'static str,
-    /// `model_type`, which tells where there is no `architectures`.
-    model_type: Option<&'static str>,
+    /// What `model_type` is with it; the first tells the class where there is no `architectures`.
+    model_types: &'static [&'static str],
     /// `general.architecture` of the GGUF.
     gguf: &'static str,
     activation: &'static str,
@@ -31,12 +31,12 @@ struct Class {
 
 #[rustfmt::skip]
 const CLASSES: [Class; 5] = [
-    Class { name: "BitNetForCausalLM",  model_type: Some("bitnet"),  gguf: "bitnet-b1.58", activation: "relu2", rms_epsilon: 1e-5, rope_theta: 500_000.0, context: 2048,   head_dim: None,      tied: None },
+    Class { name: "BitNetForCausalLM",  model_types: &["bitnet"],          gguf: "bitnet-b1.58", activation: "relu2", rms_epsilon: 1e-5, rope_theta: 500_000.0, context: 2048,   head_dim: None,      tied: None },
     // 1bitLLM's spelling, whose gate is SiLU; some copies of 2B-4T have it too.
-    Class { name: "BitnetForCausalLM",  model_type: None,            gguf: "bitnet",       activation: "silu",  rms_epsilon: 1e-6, rope_theta: 10_000.0,  context: 2048,   head_dim: None,      tied: None },
-    Class { name: "LlamaForCausalLM",   model_type: Some("llama"),   gguf: "llama",        activation: "silu",  rms_epsilon: 1e-6, rope_theta: 10_000.0,  context: 2048,   head_dim: None,      tied: None },
-    Class { name: "Qwen3ForCausalLM",   model_type: Some("qwen3"),   gguf: "qwen3",        activation: "silu",  rms_epsilon: 1e-6, rope_theta: 10_000.0,  context: 32_768, head_dim: Some(128), tied: None },
-    Class { name: "MiniCPMForCausalLM", model_type: Some("minicpm"), gguf: "minicpm",      activation: "silu",  rms_epsilon: 1e-6, rope_theta: 10_000.0,  context: 2048,   head_dim: None,      tied: Some(true) },
+    Class { name: "BitnetForCausalLM",  model_types: &["llama", "bitnet"], gguf: "bitnet",       activation: "silu",  rms_epsilon: 1e-6, rope_theta: 10_000.0,  context: 2048,   head_dim: None,      tied: None },
+    Class { name: "LlamaForCausalLM",   model_types: &["llama"],           gguf: "llama",        activation: "silu",  rms_epsilon: 1e-6, rope_theta: 10_000.0,  context: 2048,   head_dim: None,      tied: None },
+    Class { name: "Qwen3ForCausalLM",   model_types: &["qwen3"],           gguf: "qwen3",        activation: "silu",  rms_epsilon: 1e-6, rope_theta: 10_000.0,  context: 32_768, head_dim: Some(128), tied: None },
+    Class { name: "MiniCPMForCausalLM", model_types: &["minicpm"],         gguf: "minicpm",      activation: "silu",  rms_epsilon: 1e-6, rope_theta: 10_000.0,  context: 2048,   head_dim: None,      tied: Some(true) },
 ];
 
 /// Keys of the graph by their GGUF names.
@@ -66,6 +66,14 @@ pub(super) fn read(folder: &mut impl Folder) -> Result<Description> {
     refuse_other_graphs(&config)?;
     let quantization = quantization(&config)?;
     let mut notes = Vec::new();
+    if let Some(kind) = config.text("model_type")?.filter(|kind| !class.model_types.contains(kind)) {
+        notes.push(format!(
+            "{FILE}: `model_type` is {}, which transformers goes by, and `architectures` has {}, which counts here: if the model is of \
+             another kind, its answers will be wrong",
+            crate::tokenizer::shown(kind),
+            class.name
+        ));
+    }
 
     let hidden = config.require_count("hidden_size", MAX_WIDTH)?;
     let heads = config.require_count("num_attention_heads", MAX_WIDTH)?;
@@ -126,7 +134,7 @@ pub(super) fn read(folder: &mut impl Folder) -> Result<Description> {
     }
 
     // The reader has the last word; what it knows of the architecture is not told twice.
-    let read = Config::from_metadata(&keys.metadata).map_err(|e| bad(FILE, "as a GGUF's keys", e.to_string()))?;
+    let read = Config::from_metadata(&keys.metadata).map_err(|error| by_own_key(&config, architecture, error))?;
     let input_norms = input_norms(&config, epsilon)?;
     if input_norms && architecture != "qwen3" {
         let reason =
@@ -155,6 +163,45 @@ pub(super) fn read(folder: &mut impl Folder) -> Result<Description> {
     })
 }
 
+/// An error about a key of the GGUF, as one about the key of `config.json` that it was made of.
+fn by_own_key(config: &Object, architecture: &str, error: crate::Error) -> crate::Error {
+    const SCALING: &str = "rope.scaling.";
+    let crate::Error::BadValue { key, value, reason } = &error else {
+        return bad(FILE, "as a GGUF's keys", error.to_string());
+    };
+    let name = key.strip_prefix(architecture).and_then(|key| key.strip_prefix('.')).unwrap_or(key);
+    let own = match name {
+        "vocab_size" => "vocab_size",
+        "context_length" => "max_position_embeddings",
+        "embedding_length" => "hidden_size",
+        "block_count" => "num_hidden_layers",
+        "feed_forward_length" => "intermediate_size",
+        "attention.head_count" => "num_attention_heads",
+        "attention.head_count_kv" => "num_key_value_heads",
+        "attention.key_length" | "attention.value_length" | "rope.dimension_count" => match config.get("head_dim") {
+            Some(_) => "head_dim",
+            None => "num_attention_heads",
+        },
+        "attention.layer_norm_rms_epsilon" => "rms_norm_eps",
+        "rope.freq_base" => "rope_theta",
+        "rope.scaling.original_context_length" => "original_max_position_embeddings",
+        "rope.scaling.attn_factor" => "attention_factor",
+        "rope.scaling.yarn_beta_fast" => "beta_fast",
+        "rope.scaling.yarn_beta_slow" => "beta_slow",
+        "rope.scaling.factor" => "factor",
+        "embedding_scale" => "scale_emb",
+        "residual_scale" => "scale_depth",
+        "logit_scale" => "dim_model_base",
+        other => other,
+    };
+    let parent = ["rope_parameters", "rope_scaling"].into_iter().find(|parent| config.get(parent).is_some());
+    let what = match parent {
+        Some(parent) if name.starts_with(SCALING) => format!("`{parent}.{own}`"),
+        _ => config.name(own),
+    };
+    bad(FILE, what, format!("it makes `{key}` of the GGUF {value}: {reason}"))
+}
+
 fn class(config: &Object) -> Result<&'static Class> {
     let names = || CLASSES.iter().map(|class| class.name).collect::<Vec<_>>().join(", ");
     if let Some(list) = config.list("architectures")?.filter(|list| !list.is_empty()) {
@@ -165,7 +212,9 @@ fn class(config: &Object) -> Result<&'static Class> {
         });
     }
     let kind = config.text("model_type")?;
-    CLASSES.iter().find(|class| class.model_type.is_some() && class.model_type == kind).ok_or_else(|| {
+    // The spelling of 1bitLLM's is told by `architectures` alone.
+    let told = |class: &&Class| class.name != "BitnetForCausalLM" && class.model_types.first().copied() == kind;
+    CLASSES.iter().find(told).ok_or_else(|| {
         let reason = format!("it is missing, and `model_type` does not tell: write one of {}", names());
         config.bad("architectures", reason)
     })

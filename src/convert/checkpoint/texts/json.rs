@@ -4,13 +4,20 @@
 use crate::allocate::{try_with_capacity, try_zeroed};
 use crate::convert::Folder;
 use crate::{Error, Result};
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
+use std::fmt;
 
-/// The longest text that is read: tokenizer.json of the largest vocabularies has a third of it.
-const MAX_TEXT: u64 = 128 << 20;
-/// The longest that is parsed into values, which take twenty times their text: tokenizer_config.json with thousands of added tokens has
-/// an eighth of it.
+/// The longest text that is read: tokenizer.json of the largest vocabularies has half of it.
+const MAX_TEXT: u64 = 64 << 20;
+/// The longest that is parsed into values: tokenizer_config.json with thousands of added tokens has an eighth of it.
 const MAX_OBJECT: usize = 8 << 20;
+/// Most values that are held of a file, of [`UNREAD`] apart. One takes 640 bytes at most, an object with one key.
+const MAX_VALUES: usize = 1 << 15;
+/// Keys that nothing here reads, and that have thousands of values where tokens have been added: those of
+/// tokenizer.json count.
+const UNREAD: [&str; 3] = ["added_tokens_decoder", "additional_special_tokens", "extra_special_tokens"];
 
 /// A checkpoint that is not as it must be.
 pub(super) fn bad(file: &str, what: impl Into<String>, reason: impl Into<String>) -> Error {
@@ -61,13 +68,16 @@ pub(super) fn text(folder: &mut impl Folder, file: &str) -> Result<Option<String
 
 /// Why a file could not be parsed.
 pub(super) fn not_json(file: &str, bytes: &[u8], error: &serde_json::Error) -> Error {
+    let message = error.to_string();
+    // Of an error in an error the class is lost.
+    let is_cut = error.is_eof() || message.contains("EOF while parsing");
     let hint = match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'<') => "it is a web page: download the file itself",
-        _ if error.is_eof() => "it is cut short: download it again",
+        _ if is_cut => "it is cut short: download it again",
         _ => "download it again, or mend it",
     };
     // It may quote the file.
-    let error: String = error.to_string().chars().take(200).collect();
+    let error: String = message.chars().take(200).collect();
     bad(file, "its JSON", format!("{error}; {hint}"))
 }
 
@@ -78,16 +88,125 @@ pub(super) fn object(folder: &mut impl Folder, file: &str) -> Result<Option<Map<
         let reason = format!("{} bytes are no such text: at most {MAX_OBJECT} are read", bytes.len());
         return Err(bad(file, "its bytes", reason));
     }
-    let parsed = serde_json::from_slice(&bytes).or_else(|error| {
+    let parsed: Result<Top> = serde_json::from_slice(&bytes).or_else(|error| {
         // What Python's json writes for numbers that are none.
         let quoted = quote_python_numbers(&bytes)?;
         quoted.map_or(Err(not_json(file, &bytes, &error)), |quoted| {
             serde_json::from_slice(&quoted).map_err(|error| not_json(file, &bytes, &error))
         })
-    })?;
-    match parsed {
-        Value::Object(map) => Ok(Some(map)),
-        other => Err(bad(file, "its JSON", format!("expected an object, it is {}", kind(&other)))),
+    });
+    Ok(Some(parsed?.0))
+}
+
+/// An object that is a whole file.
+struct Top(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Top {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Keys;
+        impl<'de> Visitor<'de> for Keys {
+            type Value = Top;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Top, A::Error> {
+                let (mut found, mut left) = (Map::new(), MAX_VALUES);
+                while let Some(key) = map.next_key::<String>()? {
+                    if UNREAD.contains(&key.as_str()) {
+                        map.next_value::<IgnoredAny>()?;
+                        continue;
+                    }
+                    let value = map.next_value_seed(Bounded { key: &key, left: &mut left })?;
+                    found.insert(key, value);
+                }
+                Ok(Top(found))
+            }
+        }
+        deserializer.deserialize_map(Keys)
+    }
+}
+
+/// The value of a key that has just been read, of [`MAX_VALUES`] at most; `None` if it is null.
+pub(super) fn bounded<'de, A: MapAccess<'de>>(map: &mut A, key: &str) -> std::result::Result<Option<Value>, A::Error> {
+    let value = map.next_value_seed(Bounded { key, left: &mut { MAX_VALUES } })?;
+    Ok(Some(value).filter(|value| !value.is_null()))
+}
+
+/// A value of no more than `left` values: it, what is in it, and so on.
+struct Bounded<'a> {
+    /// What messages name.
+    key: &'a str,
+    left: &'a mut usize,
+}
+
+impl Bounded<'_> {
+    fn again(&mut self) -> Bounded<'_> {
+        Bounded { key: self.key, left: self.left }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Bounded<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<Value, D::Error> {
+        let Some(left) = self.left.checked_sub(1) else {
+            let key = crate::tokenizer::shown(self.key);
+            return Err(D::Error::custom(format!(
+                "more than {MAX_VALUES} values, at `{key}`: no such file of a model has so many"
+            )));
+        };
+        *self.left = left;
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Bounded<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> std::result::Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> std::result::Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> std::result::Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> std::result::Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> std::result::Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> std::result::Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> std::result::Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(value) = seq.next_element_seed(self.again())? {
+            list.push(value);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> std::result::Result<Value, A::Error> {
+        let mut found = Map::new();
+        while let Some(key) = map.next_key()? {
+            found.insert(key, map.next_value_seed(self.again())?);
+        }
+        Ok(Value::Object(found))
     }
 }
 
@@ -139,11 +258,28 @@ fn kind(value: &Value) -> &'static str {
 
 /// The beginning of a foreign value, for messages.
 pub(super) fn shown(value: &Value) -> String {
-    let text = match value {
-        Value::Array(_) | Value::Object(_) => return kind(value).to_owned(),
+    match value {
+        Value::Array(_) | Value::Object(_) => kind(value).to_owned(),
+        Value::String(text) => format!("\"{}\"", crate::tokenizer::shown(text)),
         other => other.to_string(),
-    };
-    crate::tokenizer::shown(&text)
+    }
+}
+
+/// The first of some things, for messages, and how many more there are.
+pub(super) fn a_few<T>(things: &[T], show: impl Fn(&T) -> String) -> String {
+    const MOST: usize = 5;
+    let shown: Vec<String> = things.iter().take(MOST).map(show).collect();
+    match things.len() {
+        0..=MOST => shown.join(", "),
+        all => format!("{} and {} more", shown.join(", "), all - MOST),
+    }
+}
+
+/// Tells what a list may give reason to tell again and again.
+pub(super) fn note_once(notes: &mut Vec<String>, note: String) {
+    if !notes.contains(&note) {
+        notes.push(note);
+    }
 }
 
 /// An object and its place, whose keys are read by type. A key that is null is as one that is not there.
@@ -203,9 +339,10 @@ impl<'a> Object<'a> {
         self.count(key, max)?.ok_or_else(|| self.bad(key, "it is missing"))
     }
 
-    /// A number above zero.
+    /// A number above zero, which F32 holds: the graph has no wider ones.
     pub(super) fn positive(&self, key: &str) -> Result<Option<f64>> {
-        self.typed(key, "a number above zero", |value| value.as_f64().filter(|number| *number > 0.0))
+        let held = |number: &f64| *number as f32 > 0.0 && (*number as f32).is_finite();
+        self.typed(key, "a number above zero that F32 holds", |value| value.as_f64().filter(held))
     }
 
     pub(super) fn bool(&self, key: &str) -> Result<Option<bool>> {

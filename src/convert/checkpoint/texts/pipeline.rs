@@ -1,7 +1,7 @@
 //! What tokenizer.json does to a text before the merges, as names that GGUF has for it: `tokenizer.ggml.pre` for the regular
 //! expressions of byte-level BPE, `add_space_prefix` for the words of the other kind.
 
-use super::json::unsupported;
+use super::json::{a_few, note_once, unsupported};
 use super::tables::Tables;
 use super::tokenizer::FILE;
 use crate::Result;
@@ -86,10 +86,11 @@ fn shown_kind(step: &Value) -> String {
 
 /// Splitters by the expressions that tokenizer.json has, the best-known first; at least one.
 pub(super) fn byte_level(tables: &Tables, notes: &mut Vec<String>) -> Result<Vec<Named>> {
-    for step in steps(tables.normalizer.as_ref()) {
+    let normal = steps(tables.normalizer.as_ref());
+    if !normal.is_empty() {
         notes.push(format!(
             "{FILE}: `normalizer`: {} is not done to texts here, nor by other readers of GGUF",
-            shown_kind(step)
+            a_few(&normal, |step| shown_kind(step))
         ));
     }
     let (mut passes, mut after_bytes) = (Vec::new(), false);
@@ -101,9 +102,8 @@ pub(super) fn byte_level(tables: &Tables, notes: &mut Vec<String>) -> Result<Vec
         passes.push(match (kind(step), pattern(step)) {
             ("ByteLevel", _) => {
                 if flag(step, "add_prefix_space") == Some(true) {
-                    notes.push(format!(
-                        "{FILE}: `pre_tokenizer.add_prefix_space` is not done here: write a space before a text that begins with a word"
-                    ));
+                    let note = "`pre_tokenizer.add_prefix_space` is not done here: write a space before a text that begins with a word";
+                    note_once(notes, format!("{FILE}: {note}"));
                 }
                 after_bytes = true;
                 match flag(step, "use_regex") {
@@ -113,10 +113,8 @@ pub(super) fn byte_level(tables: &Tables, notes: &mut Vec<String>) -> Result<Vec
             }
             ("Split", Some(Pattern::Regex(regex))) if isolated => canonical(regex),
             ("Digits", _) if flag(step, "individual_digits") == Some(true) && after_bytes => {
-                notes.push(format!(
-                    "{FILE}: `pre_tokenizer` takes digits apart after bytes have become letters, of which some are ¹ or ¼: here those \
-                     stay together"
-                ));
+                let note = "takes digits apart after bytes have become letters, of which some are ¹ or ¼: here those stay together";
+                note_once(notes, format!("{FILE}: `pre_tokenizer` {note}"));
                 "[0-9]".to_owned()
             }
             ("Digits", _) if flag(step, "individual_digits") == Some(true) => r"\p{N}".to_owned(),
@@ -132,8 +130,7 @@ pub(super) fn byte_level(tables: &Tables, notes: &mut Vec<String>) -> Result<Vec
     let is_same = |named: &Named| named.passes.iter().map(|pass| canonical(pass)).eq(passes.iter().cloned());
     let same: Vec<Named> = splitters().filter(is_same).collect();
     if same.is_empty() {
-        let shown: Vec<String> = steps(tables.pre_tokenizer.as_ref()).into_iter().map(shown_step).collect();
-        return Err(unknown(&shown.join(", then ")));
+        return Err(unknown(&a_few(&steps(tables.pre_tokenizer.as_ref()), |step| shown_step(step))));
     }
     Ok(same)
 }
@@ -169,12 +166,17 @@ fn canonical(regex: &str) -> String {
 /// Whether a space goes before a text.
 pub(super) fn sentence_piece(tables: &Tables, notes: &mut Vec<String>) -> Result<bool> {
     let mut prefix = false;
+    let mut others = Vec::new();
     for step in steps(tables.normalizer.as_ref()) {
         match kind(step) {
             "Prepend" if text(step, "prepend") == Some("▁") => prefix = true,
             "Replace" if makes_spaces(step) => {}
-            _ => notes.push(format!("{FILE}: `normalizer`: {} is not done to texts here", shown_kind(step))),
+            _ => others.push(step),
         }
+    }
+    if !others.is_empty() {
+        let others = a_few(&others, |step| shown_kind(step));
+        notes.push(format!("{FILE}: `normalizer`: {others} is not done to texts here"));
     }
     for step in steps(tables.pre_tokenizer.as_ref()) {
         if kind(step) != "Metaspace" || text(step, "replacement").is_some_and(|mark| mark.chars().ne([SPACE])) {
@@ -185,9 +187,8 @@ pub(super) fn sentence_piece(tables: &Tables, notes: &mut Vec<String>) -> Result
             Some("never") => {}
             Some("first") => {
                 prefix = true;
-                notes.push(format!(
-                    "{FILE}: a space goes before the first word of a text: here, as in llama.cpp, also before one after a special token"
-                ));
+                let note = "a space goes before the first word of a text: here, as in llama.cpp, also before one after a special token";
+                note_once(notes, format!("{FILE}: {note}"));
             }
             Some(_) => prefix = true,
             None => prefix = flag(step, "add_prefix_space").unwrap_or(true),

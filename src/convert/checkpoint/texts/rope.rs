@@ -21,6 +21,9 @@ type Tensor = (&'static str, Vec<f32>);
 /// Sets the keys, and gives the tensors that they go with.
 pub(super) fn read(config: &Object, model: &Model, keys: &mut Keys, notes: &mut Vec<String>) -> Result<Vec<Tensor>> {
     let (old, new) = (config.object("rope_scaling")?, config.object("rope_parameters")?);
+    if let (Some(old), Some(new)) = (old, new) {
+        agree(&old, &new)?;
+    }
     let scaling = new.or(old);
     let theta = match (config.positive("rope_theta")?, scaling.map(|s| s.positive("rope_theta")).transpose()?.flatten())
     {
@@ -30,6 +33,13 @@ pub(super) fn read(config: &Object, model: &Model, keys: &mut Keys, notes: &mut 
         }
         (one, other) => one.or(other).unwrap_or(model.theta),
     };
+    if theta < 1.0 {
+        let object = match config.get("rope_theta") {
+            None => scaling.as_ref().unwrap_or(config),
+            Some(_) => config,
+        };
+        return Err(object.bad("rope_theta", format!("it is {theta}, and must be 1 or more")));
+    }
     keys.set("rope.freq_base", Value::F32(theta as f32));
     let whole = |object: &Object| match object.positive("partial_rotary_factor")? {
         Some(part) if part != 1.0 => Err(object.unsupported("partial_rotary_factor", "heads are rotated whole")),
@@ -52,20 +62,18 @@ pub(super) fn read(config: &Object, model: &Model, keys: &mut Keys, notes: &mut 
         None => config.count("original_max_position_embeddings", MAX_CONTEXT)?,
         there => there,
     };
-    let kind = match scaling.text("rope_type")? {
-        None => scaling.text("type")?,
-        there => there,
-    };
+    let kind = kind(&scaling)?;
+    passed_over(&scaling, kind, notes);
     let factor = || scaling.positive("factor")?.ok_or_else(|| scaling.bad("factor", "it is missing"));
     let text = |value: &str| Value::String(value.to_owned());
     match kind {
-        None | Some("default") => Ok(Vec::new()),
-        Some("linear") => {
+        "default" => Ok(Vec::new()),
+        "linear" => {
             keys.set("rope.scaling.type", text("linear"));
             keys.set("rope.scaling.factor", Value::F32(factor()? as f32));
             Ok(Vec::new())
         }
-        Some("llama3") => {
+        "llama3" => {
             let original = original.ok_or_else(|| scaling.bad("original_max_position_embeddings", "it is missing"))?;
             let bound = |key: &str| scaling.positive(key)?.ok_or_else(|| scaling.bad(key, "it is missing"));
             let (low, high) = (bound("low_freq_factor")?, bound("high_freq_factor")?);
@@ -74,7 +82,7 @@ pub(super) fn read(config: &Object, model: &Model, keys: &mut Keys, notes: &mut 
             }
             Ok(vec![("rope_freqs.weight", llama3(model.head_dim, theta, factor()?, low, high, f64::from(original)))])
         }
-        Some("yarn") => {
+        "yarn" => {
             let factor = factor()?;
             keys.set("rope.scaling.type", text("yarn"));
             keys.set("rope.scaling.factor", Value::F32(factor as f32));
@@ -103,14 +111,76 @@ pub(super) fn read(config: &Object, model: &Model, keys: &mut Keys, notes: &mut 
             }
             Ok(Vec::new())
         }
-        Some("longrope" | "su") => longrope(&scaling, model, original, keys),
-        Some(other) => {
+        "longrope" => longrope(&scaling, model, original, keys),
+        other => {
             let other = crate::tokenizer::shown(other);
             let key = if scaling.get("rope_type").is_some() { "rope_type" } else { "type" };
             let known = "known are default, linear, llama3, yarn and longrope";
             Err(scaling.unsupported(key, format!("scaling by {other} is not supported; {known}")))
         }
     }
+}
+
+/// The kind of scaling, by its own key or the older one; `default` where nothing is scaled.
+fn kind<'a>(scaling: &Object<'a>) -> Result<&'a str> {
+    let spelt = |kind: &'a str| if kind == "su" { "longrope" } else { kind };
+    let (new, old) = (scaling.text("rope_type")?.map(spelt), scaling.text("type")?.map(spelt));
+    match (new, old) {
+        (Some(new), Some(old)) if new != old => {
+            let [new, old] = [new, old].map(crate::tokenizer::shown);
+            Err(scaling.bad("rope_type", format!("it is {new}, and `type` is {old}: delete the wrong one")))
+        }
+        (Some(kind), _) | (None, Some(kind)) => Ok(kind),
+        (None, None) => {
+            match scaling.map.keys().find(|key| !BASE.contains(&key.as_str()) && scaling.get(key).is_some()) {
+                None => Ok("default"),
+                Some(key) => {
+                    let key = crate::tokenizer::shown(key);
+                    let reason = format!("it is missing, and there is `{key}`: write which kind of scaling it is of");
+                    Err(scaling.bad("rope_type", reason))
+                }
+            }
+        }
+    }
+}
+
+/// What scales nothing.
+const BASE: [&str; 5] =
+    ["rope_type", "type", "rope_theta", "partial_rotary_factor", "original_max_position_embeddings"];
+
+/// Tells of keys that a kind of scaling does not have.
+fn passed_over(scaling: &Object, kind: &str, notes: &mut Vec<String>) {
+    let own: &[&str] = match kind {
+        "default" => &[],
+        "linear" => &["factor"],
+        "llama3" => &["factor", "low_freq_factor", "high_freq_factor"],
+        "yarn" => &["factor", "beta_fast", "beta_slow", "truncate", "attention_factor"],
+        "longrope" => &["factor", "long_factor", "short_factor", "attention_factor"],
+        _ => return, // refused
+    };
+    let is_known = |key: &&String| BASE.contains(&key.as_str()) || own.contains(&key.as_str());
+    let others: Vec<&String> = scaling.map.keys().filter(|key| !is_known(key) && scaling.get(key).is_some()).collect();
+    if !others.is_empty() {
+        let others = json::a_few(&others, |key| scaling.name(&crate::tokenizer::shown(key)));
+        notes.push(format!("{FILE}: {others}: scaling of the kind {kind} has no such key, it is not used"));
+    }
+}
+
+/// Refuses two objects of which one would be passed over.
+fn agree(old: &Object, new: &Object) -> Result<()> {
+    let differs = |key: &&String| !["rope_type", "type"].contains(&key.as_str()) && old.get(key) != new.get(key);
+    let differing = old.map.keys().find(|key| old.get(key).is_some() && differs(key));
+    if let Some(key) = differing {
+        let key = crate::tokenizer::shown(key);
+        return Err(old.bad(&key, "`rope_parameters` says something else: delete the wrong one of the two"));
+    }
+    let (was, is) = (kind(old)?, kind(new)?);
+    if was != is {
+        let [was, is] = [was, is].map(crate::tokenizer::shown);
+        let reason = format!("it is {was}, and that of `rope_parameters` is {is}: delete the wrong one of the two");
+        return Err(old.bad("rope_type", reason));
+    }
+    Ok(())
 }
 
 /// What each pair's frequency is divided by: nothing for those that turn often over the original context, the whole factor
@@ -146,6 +216,10 @@ fn longrope(scaling: &Object, model: &Model, original: Option<u32>, keys: &mut K
     };
     let magnitude = match scaling.positive("attention_factor")? {
         Some(magnitude) => magnitude,
+        None if scale > 1.0 && original == 1 => {
+            let reason = "it is 1, which says nothing of how long a context is: write that of the training";
+            return Err(scaling.bad("original_max_position_embeddings", reason));
+        }
         None if scale > 1.0 => (1.0 + libm::log(scale) / libm::log(f64::from(original))).sqrt(),
         None => 1.0,
     };

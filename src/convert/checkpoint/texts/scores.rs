@@ -9,6 +9,9 @@ use crate::Result;
 use crate::allocate::{try_with_capacity, try_zeroed};
 use std::collections::{HashMap, HashSet};
 
+/// The longest token whose halves are looked for.
+const LONGEST: usize = 256;
+
 /// The score of each token: minus the rank of the first merge that makes it, and below all of these where none does.
 pub(super) fn by_rank(tokens: &Tokens, merges: &Merges, notes: &mut Vec<String>) -> Result<Vec<f32>> {
     let no_room = |_| crate::Error::OutOfMemory { what: FILE.to_owned(), bytes: 0 };
@@ -45,7 +48,8 @@ pub(super) fn by_rank(tokens: &Tokens, merges: &Merges, notes: &mut Vec<String>)
     let mut example = None;
     for (id, text) in (0u32..).zip(tokens.texts.iter_bytes()) {
         let Ok(text) = std::str::from_utf8(text) else { continue };
-        if !tokens.is_normal(id) {
+        // The work goes with the square of the length.
+        if !tokens.is_normal(id) || text.len() > LONGEST {
             continue;
         }
         for (at, _) in text.char_indices().skip(1) {

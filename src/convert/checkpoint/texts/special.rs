@@ -45,18 +45,23 @@ pub(super) fn read(
         };
         let mut by_id = Vec::new();
         for object in generation.iter().chain([&config]) {
+            let mut none = Vec::new();
             for id in object.ids(id_name)? {
                 match u32::try_from(id).ok().filter(|id| tokens.types.len() > *id as usize) {
                     Some(id) if !by_id.contains(&id) => by_id.push(id),
                     Some(_) => {}
                     // How some say that there is none.
                     None if id == -1 => {}
-                    None => notes.push(format!(
-                        "{}: `{id_name}` is {id}, which is none of the {} tokens: it is not used",
-                        object.file,
-                        tokens.types.len()
-                    )),
+                    None => none.push(id),
                 }
+            }
+            if !none.is_empty() {
+                notes.push(format!(
+                    "{}: `{id_name}` has {}, which is none of the {} tokens: it is not used",
+                    object.file,
+                    json::a_few(&none, i64::to_string),
+                    tokens.types.len()
+                ));
             }
         }
         let id = by_text.or(by_id.first().copied());
@@ -116,10 +121,9 @@ fn around(said: Option<&Object>, tokenizer: &Tokenizer, m: &mut Metadata, notes:
             [] => false,
             [text] if id.is_some() && tokenizer.tokens.id(text) == id => true,
             texts => {
-                let texts: Vec<String> = texts.iter().map(|text| shown(text)).collect();
                 notes.push(format!(
                     "{TOKENIZER}: `post_processor` puts {} {side} a text, which is not the {name} token: it is left out",
-                    texts.join(" and ")
+                    json::a_few(texts, |text| shown(text))
                 ));
                 false
             }
@@ -154,11 +158,11 @@ fn more_ends(ends: &[u32], m: &mut Metadata, notes: &mut Vec<String>) -> Result<
             m.insert(format!("tokenizer.ggml.{key}_token_id"), Value::U32(id));
         }
     }
-    let rest: Vec<String> = unnamed.map(|id| id.to_string()).collect();
+    let rest: Vec<u32> = unnamed.collect();
     if !rest.is_empty() {
         notes.push(format!(
             "`eos_token_id`: GGUF has no key for so many ends of a text: {} are left out",
-            rest.join(", ")
+            json::a_few(&rest, u32::to_string)
         ));
     }
     Ok(())

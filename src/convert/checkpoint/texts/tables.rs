@@ -1,6 +1,7 @@
 //! tokenizer.json as it lies there: its two long tables go straight into flat buffers, as 280 000 merges in values of JSON take
 //! hundreds of MB.
 
+use super::json::bounded;
 use crate::gguf::Strings;
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -9,13 +10,15 @@ use std::fmt;
 
 /// More tokens than any vocabulary has: no id may be above.
 const MAX_ID: u32 = 1 << 21;
-/// More merges than any has.
-const MAX_MERGES: usize = 1 << 21;
+/// More merges than any has, and as many as the tokenizer reads of a GGUF.
+const MAX_MERGES: usize = 1 << 20;
+
+/// More tokens than are added to any vocabulary.
+const MAX_ADDED: usize = 1 << 18;
 
 /// The file, as far as it is read.
-#[derive(Deserialize)]
 pub(super) struct Tables {
-    pub(super) added_tokens: Option<Vec<Added>>,
+    pub(super) added_tokens: Vec<Added>,
     pub(super) normalizer: Option<Value>,
     pub(super) pre_tokenizer: Option<Value>,
     pub(super) post_processor: Option<Value>,
@@ -37,9 +40,8 @@ pub(super) struct Added {
     pub(super) special: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Default)]
 pub(super) struct Model {
-    #[serde(rename = "type")]
     pub(super) kind: Option<String>,
     pub(super) unk_token: Option<String>,
     pub(super) continuing_subword_prefix: Option<String>,
@@ -48,6 +50,115 @@ pub(super) struct Model {
     pub(super) ignore_merges: Option<bool>,
     pub(super) vocab: Option<Vocabulary>,
     pub(super) merges: Option<Merges>,
+}
+
+/// An error that names its key. What it says of its place is left out: it is said again of the whole.
+fn at<E: serde::de::Error>(key: &str, error: &E) -> E {
+    let error = error.to_string();
+    let what = error.rsplit_once(" at line ").map_or(error.as_str(), |(what, _)| what);
+    E::custom(format!("`{key}`: {what}"))
+}
+
+/// The value of a key, whose errors name it.
+fn value<'de, A: MapAccess<'de>, T: Deserialize<'de>>(map: &mut A, key: &str) -> Result<T, A::Error> {
+    map.next_value().map_err(|error| at(key, &error))
+}
+
+impl<'de> Deserialize<'de> for Tables {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+        impl<'de> Visitor<'de> for Keys {
+            type Value = Tables;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tables, A::Error> {
+                let (mut added, mut model) = (None, None);
+                let (mut normalizer, mut pre_tokenizer, mut post_processor) = (None, None, None);
+                while let Some(key) = map.next_key::<String>()? {
+                    match key.as_str() {
+                        "added_tokens" => added = value::<_, Option<AddedList>>(&mut map, &key)?,
+                        "normalizer" => normalizer = bounded(&mut map, &key)?,
+                        "pre_tokenizer" => pre_tokenizer = bounded(&mut map, &key)?,
+                        "post_processor" => post_processor = bounded(&mut map, &key)?,
+                        // Its own keys are named.
+                        "model" => model = Some(map.next_value()?),
+                        _ => drop(map.next_value::<IgnoredAny>()?),
+                    }
+                }
+                let added_tokens = added.unwrap_or_default().0;
+                let model = model.ok_or_else(|| A::Error::custom("`model` is missing"))?;
+                Ok(Tables { added_tokens, normalizer, pre_tokenizer, post_processor, model })
+            }
+        }
+        deserializer.deserialize_map(Keys)
+    }
+}
+
+impl<'de> Deserialize<'de> for Model {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+        impl<'de> Visitor<'de> for Keys {
+            type Value = Model;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object as `model`")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Model, A::Error> {
+                let mut model = Model::default();
+                while let Some(key) = map.next_key::<String>()? {
+                    match key.as_str() {
+                        "type" => model.kind = value(&mut map, "model.type")?,
+                        "unk_token" => model.unk_token = value(&mut map, "model.unk_token")?,
+                        "continuing_subword_prefix" => {
+                            model.continuing_subword_prefix = value(&mut map, "model.continuing_subword_prefix")?;
+                        }
+                        "end_of_word_suffix" => {
+                            model.end_of_word_suffix = value(&mut map, "model.end_of_word_suffix")?;
+                        }
+                        "byte_fallback" => model.byte_fallback = value(&mut map, "model.byte_fallback")?,
+                        "ignore_merges" => model.ignore_merges = value(&mut map, "model.ignore_merges")?,
+                        "vocab" => model.vocab = value(&mut map, "model.vocab")?,
+                        "merges" => model.merges = value(&mut map, "model.merges")?,
+                        _ => drop(map.next_value::<IgnoredAny>()?),
+                    }
+                }
+                Ok(model)
+            }
+        }
+        deserializer.deserialize_map(Keys)
+    }
+}
+
+#[derive(Default)]
+struct AddedList(Vec<Added>);
+
+impl<'de> Deserialize<'de> for AddedList {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = AddedList;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of added tokens")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<AddedList, A::Error> {
+                let mut found = Vec::new();
+                while let Some(token) = seq.next_element()? {
+                    if found.len() == MAX_ADDED {
+                        return Err(A::Error::custom(format!("more than {MAX_ADDED} of them")));
+                    }
+                    found.push(token);
+                }
+                Ok(AddedList(found))
+            }
+        }
+        deserializer.deserialize_seq(List)
+    }
 }
 
 /// Tokens in the order of the file, and their numbers. Empty for a list, as Unigram has it.
@@ -100,6 +211,9 @@ impl<'de> Deserialize<'de> for Vocabulary {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut found = Vocabulary::default();
                 while map.next_key_seed(Push(&mut found.tokens))?.is_some() {
+                    if found.ids.len() == MAX_ID as usize {
+                        return Err(A::Error::custom(format!("more than {MAX_ID} tokens")));
+                    }
                     let id: u32 = map.next_value()?;
                     if id >= MAX_ID {
                         return Err(A::Error::custom(format!("token number {id} is above {MAX_ID}")));

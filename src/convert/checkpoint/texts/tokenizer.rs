@@ -157,7 +157,7 @@ const NONE: u32 = u32::MAX;
 fn tokens(tables: &Tables, kind: Kind, rows: u64, notes: &mut Vec<String>) -> Result<Tokens> {
     let rows = u32::try_from(rows).map_err(|_| bad(FILE, "the embedding", format!("{rows} rows are no vocabulary")))?;
     let Some(vocabulary) = &tables.model.vocab else { return Err(bad(FILE, "`model.vocab`", "it is missing")) };
-    let added = tables.added_tokens.as_deref().unwrap_or_default();
+    let added = tables.added_tokens.as_slice();
 
     // Where in the vocabulary, or among the added tokens, a number's token is.
     let mut base: Vec<u32> = try_with_capacity(rows as usize, FILE)?;
@@ -182,10 +182,19 @@ fn tokens(tables: &Tables, kind: Kind, rows: u64, notes: &mut Vec<String>) -> Re
     }
     let mut over: Vec<u32> = try_with_capacity(rows as usize, FILE)?;
     over.resize(rows as usize, NONE);
-    let mut odd: Vec<&str> = Vec::new();
+    let (mut odd, mut hidden) = (Vec::new(), Vec::new());
     for (at, token) in (0u32..).zip(added) {
         match over.get_mut(token.id as usize) {
-            Some(slot) => *slot = at,
+            Some(slot) => {
+                let before = match added.get(*slot as usize) {
+                    Some(token) => Some(token.content.as_bytes()),
+                    None => vocabulary.tokens.bytes(base[token.id as usize] as usize),
+                };
+                if before.is_some_and(|before| before != token.content.as_bytes()) {
+                    hidden.push(token);
+                }
+                *slot = at;
+            }
             None => {
                 too_many += 1;
                 if beyond.is_empty() {
@@ -194,7 +203,7 @@ fn tokens(tables: &Tables, kind: Kind, rows: u64, notes: &mut Vec<String>) -> Re
             }
         }
         if token.single_word || token.lstrip || token.rstrip {
-            odd.push(&token.content);
+            odd.push(token);
         }
     }
     if let Some((id, text)) = beyond.first() {
@@ -207,7 +216,13 @@ fn tokens(tables: &Tables, kind: Kind, rows: u64, notes: &mut Vec<String>) -> Re
         notes.push(format!(
             "{FILE}: {} added tokens take spaces beside them, or whole words alone, as `{}`: here they are found as they are",
             odd.len(),
-            shown(first)
+            shown(&first.content)
+        ));
+    }
+    if !hidden.is_empty() {
+        notes.push(format!(
+            "{FILE}: `added_tokens` has {}, whose numbers other tokens have too: those are left out",
+            json::a_few(&hidden, |token| format!("{} ({})", token.id, shown(&token.content)))
         ));
     }
 
