@@ -1,7 +1,7 @@
 //! Checkpoints of this machine, read as the GGUF that each would become.
 
-use super::Outcome;
 use super::terminal::{self, say};
+use super::{Outcome, parts};
 use b158::convert::{Converter, Folder, Options};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -70,7 +70,7 @@ impl Folder for LocalFolder {
         let failed = |reason: String| b158::Error::Io { reason: format!("{file}: {reason}") };
         let no = self.files.iter().position(|(name, _)| name == file);
         let no = no.ok_or_else(|| failed("there is no such file".to_owned()))?;
-        self.read_at(no, offset, out).map_err(|e| failed(e.to_string()))
+        self.read_at(no, offset, out).map_err(|e| failed(parts::reason(&e)))
     }
 }
 

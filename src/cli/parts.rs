@@ -55,6 +55,16 @@ fn open(path: &Path) -> std::result::Result<(File, u64), String> {
     Ok((file, metadata.len()))
 }
 
+/// Why a file could not be read where its size says that there is something.
+pub(crate) fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => {
+            "it has become shorter since it was opened: does a download of it still run?".to_owned()
+        }
+        _ => error.to_string(),
+    }
+}
+
 /// The paths of a model's files, which must be on this machine.
 pub(crate) fn paths(model: &Source) -> Outcome<Vec<PathBuf>> {
     match model {
@@ -98,6 +108,6 @@ impl Folder for PartFiles {
             return Err(Error::Io { reason: "it is not open".to_owned() });
         };
         let read = handle.seek(SeekFrom::Start(offset)).and_then(|_| handle.read_exact(out));
-        read.map_err(|error| Error::Io { reason: error.to_string() })
+        read.map_err(|error| Error::Io { reason: format!("{file}: {}", reason(&error)) })
     }
 }
