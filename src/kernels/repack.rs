@@ -234,7 +234,7 @@ fn pack_digits<const W: usize>(rows: [&[u8]; GROUP], out: &mut [u8]) {
                 codes[l] = codes[l] << 2 | next_digit(&mut left[l]);
             }
         }
-        *out = codes.map(|codes| codes as u8);
+        *out = codes.map(|codes| codes.to_le_bytes()[0]);
     }
 }
 
@@ -253,8 +253,8 @@ fn pack_few_digits<const W: usize>(rows: [&[u8]; GROUP], out: &mut [u8]) {
             codes = codes << 2 | tripled >> 8 & LOW;
             *left = tripled & LOW;
         }
-        for l in 0..W {
-            out[l] = (codes >> (16 * l)) as u8;
+        for (l, out) in out.iter_mut().enumerate() {
+            *out = (codes >> (16 * l)) as u8;
         }
     }
 }

@@ -62,7 +62,7 @@ impl Plan {
         self.tensors.iter().map(|(tensor, _)| tensor)
     }
 
-    fn head(&self) -> Result<Head> {
+    pub(super) fn head(&self) -> Result<Head> {
         let declarations: Vec<_> = self.tensors().cloned().collect();
         Head::new(&self.metadata, &declarations)
     }

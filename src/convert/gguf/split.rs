@@ -3,8 +3,9 @@
 use super::reader::Gguf;
 use super::rewrite::{Plan, Step};
 use crate::convert::Folder;
-use crate::gguf::{Metadata, Split, TensorDeclaration};
+use crate::gguf::{Decoder, Event, Limits, Metadata, Split, TensorDeclaration};
 use crate::{Error, Result};
+use std::ops::Range;
 
 /// More parts than five digits, and a `u16`, can count.
 const MOST_PARTS: usize = u16::MAX as usize;
@@ -57,10 +58,50 @@ impl<F: Folder> Gguf<F> {
             }
         }
         let count = cuts.len();
-        cuts.into_iter()
-            .enumerate()
-            .map(|(no, tensors)| Plan::new(key_values(no, count), self.copies(tensors)))
-            .collect()
+        cuts.into_iter().enumerate().map(|(no, tensors)| self.part(key_values(no, count), tensors)).collect()
+    }
+
+    /// A part, of which its own places tell what its tensors' types are: where one number has several meanings, a part may have too
+    /// few tensors for that. Its types then have the numbers of their first writers, which mean less.
+    fn part(&self, metadata: Metadata, tensors: Range<usize>) -> Result<Plan> {
+        let copies = self.copies(tensors.clone());
+        let plan = Plan::new(metadata.clone(), copies.clone())?;
+        if self.check_types(&plan, tensors.clone()).is_ok() {
+            return Ok(plan);
+        }
+        let kinds = self.tensors[tensors.clone()].iter().map(|stored| stored.info.kind.into());
+        let renumbered = copies.into_iter().zip(kinds);
+        let renumbered =
+            renumbered.map(|((tensor, step), kind)| (TensorDeclaration { kind, ..tensor }, step)).collect();
+        let plan = Plan::new(metadata, renumbered)?;
+        self.check_types(&plan, tensors)?;
+        Ok(plan)
+    }
+
+    /// Whether a reader of the part alone finds the types that the whole model has.
+    fn check_types(&self, plan: &Plan, tensors: Range<usize>) -> Result<()> {
+        let limits = Limits { file_size: Some(plan.size()), ..Limits::default() };
+        let architecture = self.metadata.str("general.architecture").ok().flatten().unwrap_or_default();
+        let mut decoder = Decoder::of_part(limits, architecture);
+        let head = plan.head()?.bytes;
+        let mut rest = &head[..];
+        loop {
+            let (taken, event) = decoder.push(rest)?;
+            rest = &rest[taken..];
+            match event {
+                Event::Tensors => break,
+                // A part without tensors may end there.
+                Event::NeedMore | Event::End => return decoder.finish(),
+                _ => {}
+            }
+        }
+        for (found, stored) in decoder.tensors().iter().zip(&self.tensors[tensors]) {
+            if found.kind != stored.info.kind {
+                let reason = format!("in a part of its own it would be read as {}: allow larger parts", found.kind);
+                return Err(Error::BadTensorData { name: found.name.clone(), reason });
+            }
+        }
+        Ok(())
     }
 
     /// Up to which tensor part `no` goes, which begins with `from`.
@@ -90,7 +131,7 @@ impl<F: Folder> Gguf<F> {
         }
     }
 
-    fn copies(&self, tensors: std::ops::Range<usize>) -> Vec<(TensorDeclaration, Step)> {
+    fn copies(&self, tensors: Range<usize>) -> Vec<(TensorDeclaration, Step)> {
         tensors.map(|index| (self.tensors[index].info.declaration(), Step::Copy(index))).collect()
     }
 }
