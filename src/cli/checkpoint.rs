@@ -70,7 +70,17 @@ impl Folder for LocalFolder {
         let failed = |reason: String| b158::Error::Io { reason: format!("{file}: {reason}") };
         let no = self.files.iter().position(|(name, _)| name == file);
         let no = no.ok_or_else(|| failed("there is no such file".to_owned()))?;
-        self.read_at(no, offset, out).map_err(|e| failed(e.to_string()))
+        self.read_at(no, offset, out).map_err(|e| failed(why(&e)))
+    }
+}
+
+/// Why a file could not be read where its size says that there is something.
+fn why(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => {
+            "it has become shorter since its size was read: does a download of it still run?".to_owned()
+        }
+        _ => error.to_string(),
     }
 }
 
@@ -137,5 +147,21 @@ impl Read for Converted {
         out[..len].copy_from_slice(&self.piece[self.taken..][..len]);
         self.taken += len;
         Ok(len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_shrinks_is_named() {
+        let path = std::env::temp_dir().join(format!("b158-shrinks-{}.json", std::process::id()));
+        super::super::output::write(&path, b"{}").unwrap();
+        let mut folder = LocalFolder::of([("config.json".to_owned(), path.clone())]);
+        File::options().write(true).open(&path).unwrap().set_len(1).unwrap();
+        let said = folder.read("config.json", 0, &mut [0; 2]).unwrap_err().to_string();
+        std::fs::remove_file(&path).unwrap();
+        assert!(said.contains("config.json: it has become shorter"), "{said}");
     }
 }

@@ -47,6 +47,10 @@ impl Split {
         let paths = parts::paths(&self.file)?;
         let name = self.output.to_str().ok_or("the name of a split model must be UTF-8")?;
         let prefix = name.strip_suffix(".gguf").unwrap_or(name);
+        if prefix.ends_with(std::path::is_separator) || self.output.file_name().is_none() {
+            let folder = terminal::path(&self.output);
+            return Err(format!("{folder}: it is a folder: say what the names in it begin with, as model").into());
+        }
         let manifest = PathBuf::from(format!("{prefix}.json"));
         let mut gguf = parts::read(&paths)?;
         let plans = gguf.split(self.max_size)?;

@@ -4,6 +4,7 @@ use super::bad;
 use super::header::MAX_TENSORS;
 use super::json::Entries;
 use crate::Result;
+use crate::gguf::foreign;
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::marker::PhantomData;
@@ -24,17 +25,15 @@ impl Index {
     /// # Errors
     /// [`Error::BadCheckpoint`](crate::Error::BadCheckpoint).
     pub fn parse(file: &str, json: &[u8]) -> Result<Self> {
-        let parsed: Parsed = serde_json::from_slice(json)
-            .map_err(|e| bad(file, "the index", format!("{e}: the file is damaged, fetch it again")))?;
+        let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
+        let parsed: Parsed = serde_json::from_slice(json).map_err(|e| bad(file, "the index", why(json, &e)))?;
         let weight_map = parsed.0;
         if weight_map.is_empty() {
             return Err(bad(file, "`weight_map`", "it names no tensors: fetch the file again"));
         }
         for (tensor, name) in &weight_map {
             if !is_plain(name) {
-                let name: String = name.chars().take(80).collect();
-                let reason = format!("it is said to be in `{name}`, outside of the checkpoint's folder");
-                return Err(bad(file, &format!("tensor `{tensor}`"), reason));
+                return Err(bad(file, &format!("tensor `{tensor}`"), elsewhere(name)));
             }
         }
         Ok(Index { weight_map })
@@ -44,6 +43,32 @@ impl Index {
     pub fn files(&self) -> Vec<&str> {
         let mut seen = std::collections::HashSet::new();
         self.weight_map.iter().map(|(_, file)| file.as_str()).filter(|file| seen.insert(*file)).collect()
+    }
+}
+
+/// What is wrong with what is no index: it may be something else under its name.
+fn why(json: &[u8], error: &serde_json::Error) -> String {
+    let begin = json.iter().find(|byte| !byte.is_ascii_whitespace());
+    let other = match begin {
+        None => Some("it is empty: fetch it again".to_owned()),
+        Some(b'{') => None,
+        Some(_) => foreign::of_text_file(&json[..json.len().min(foreign::HEAD)]),
+    };
+    other.unwrap_or_else(|| format!("{error}: the file is damaged, fetch it again"))
+}
+
+/// What is wrong with a name that is none of a file of the same folder.
+fn elsewhere(name: &str) -> String {
+    let parts = || name.split(['/', '\\']);
+    let within = parts().count() > 1 && !name.contains(':') && !parts().any(|part| matches!(part, "" | ".."));
+    let shown: String = name.chars().take(80).collect();
+    match within {
+        true => format!(
+            "it is said to be in `{shown}`: files are read of one folder alone, put them beside the index and name them without it"
+        ),
+        false => {
+            format!("it is said to be in `{shown}`, outside of the checkpoint's folder: name files beside the index")
+        }
     }
 }
 

@@ -44,7 +44,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
                 return Err(twice(&name));
             }
             if self.apart == Some(name.as_str()) {
-                map.next_value::<Texts>()?;
+                map.next_value::<Option<Texts>>()?;
                 continue;
             }
             if entries.len() == self.limit {

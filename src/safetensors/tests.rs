@@ -57,6 +57,7 @@ fn odd_headers_are_read() {
     for (json, data) in [
         (format!("{TWO}{}", " ".repeat(70_001)), 7),
         (TWO.replacen('{', r#"{"__metadata__":{"format":"pt","x":""},"#, 1), 7),
+        (TWO.replacen('{', r#"{"__metadata__":null,"#, 1), 7),
         (TWO.replace(r#""a""#, r#""\u0061""#), 7),
         (r#"{"s":{"dtype":"F32","shape":[],"data_offsets":[0,4],"later":[[]]}}"#.to_owned(), 4),
         (TWO.replacen('{', r#"{"e":{"dtype":"F32","shape":[0,256],"data_offsets":[4,4]},"#, 1), 7),

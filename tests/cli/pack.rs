@@ -127,6 +127,8 @@ fn an_output_is_no_input_and_replaces_nothing_by_mistake() {
     assert!(fs::read(&file).unwrap() == fs::read(MODEL).unwrap() && fs::read(&other).unwrap() == b"as it was");
     assert!(b158(&["pack", "--force", MODEL, "-o", text(&other)], "").status.success());
     assert_eq!(logits(&other, &folder), logits(&file, &folder));
+    let error = refusal(&["split", MODEL, "-o", &format!("{}/", text(&folder)), "--max-size", "1"]);
+    assert!(error.contains("it is a folder"), "{error}");
     for (path, word) in [(folder.clone(), "it is a folder"), (folder.join("no/x.gguf"), "there is no folder")] {
         let error = refusal(&["pack", MODEL, "--force", "-o", text(&path)]);
         assert!(error.contains(word), "{error}");

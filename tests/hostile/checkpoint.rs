@@ -143,6 +143,19 @@ fn indexes_that_do_not_fit_their_files() {
     let text = |files: &Files| String::from_utf8(files.get(INDEX).to_vec()).unwrap();
     let twice = text(&s1d()).replacen("\"weight_map\"", "\"weight_map\": {}, \"weight_map\"", 1);
     refused(&put(s1d(), INDEX, twice), &[INDEX, "twice"]);
+    for (other, word) in [
+        ("", "empty"),
+        ("version https://git-lfs.github.com/spec/v1\nsize 1710\n", "Git LFS pointer"),
+        ("<!DOCTYPE html><title>429</title>", "web page"),
+        ("Entry not found", "Entry not found"),
+        ("{\"weight_map\": {", "damaged"),
+    ] {
+        refused(&put(s1d(), INDEX, other), &[INDEX, word]);
+    }
+    for within in ["shards/", "./"] {
+        refused(&with_index(|map| map[&up] = json!(format!("{within}{TWO}"))), &[INDEX, within, "beside the index"]);
+    }
+    same(s1d(), put(s1d(), INDEX, format!("\u{feff}{}", text(&s1d()))), &[]);
 
     let mut files = s1d();
     files.edit(INDEX, |index| drop(index.as_object_mut().unwrap().remove("metadata")));
@@ -167,6 +180,8 @@ fn folders_that_hold_something_else() {
     refused(&without(s1a(), "config.json"), &["config.json", "missing"]);
     refused(&put(without(s1a(), WEIGHTS), "pytorch_model.bin", "PK"), &["pytorch_model.bin", "pickle"]);
     refused(&put(without(s1a(), WEIGHTS), "adapter_model.safetensors", "x"), &["adapter"]);
+    refused(&put(without(s1a(), WEIGHTS), "m.gguf", "GGUF"), &["m.gguf", "that file"]);
+    refused(&put(without(s1a(), WEIGHTS), "model.safetensors.incomplete", "x"), &[".incomplete", "download"]);
     let training = ["optimizer.pt", "trainer_state.json", "special_tokens_map.json"];
     same(s1a(), training.iter().fold(s1a(), |files, name| put(files, name, "{}")), &[]);
 }
@@ -247,6 +262,10 @@ fn codes_that_are_none_and_matrices_of_nothing() {
     assert!(notes.contains("up_proj") && notes.contains("zero"), "{notes}");
     let (_, notes) = converted(with(s1b(), |t| t.get(UP).data.fill(0)));
     assert!(notes.contains("up_proj") && notes.contains("zero"), "{notes}");
+    for (files, name) in [(s1a(), EMBEDDING), (s1c(), "lm_head.weight"), (s1a(), "mlp.ffn_sub_norm.weight")] {
+        let (_, notes) = converted(with(files, |t| t.get(name).data.fill(0)));
+        assert!(notes.contains(name) && notes.contains("zero"), "{notes}");
+    }
     refused(&with(s1b(), |t| t.get(UP).data[1000..1002].copy_from_slice(&[0xc0, 0x7f])), &["up_proj", "NaN"]);
     refused(&with(s1a(), |t| t.get(EMBEDDING).data[512 * 5 + 1] = 0x7f), &["embed_tokens", "F16"]);
 }
@@ -299,6 +318,8 @@ fn tensors_without_a_place_and_places_without_a_tensor() {
         t.0.iter_mut().for_each(|entry| entry.name = entry.name.replacen("model.", "", 1));
     };
     same(s1a(), with(s1a(), bare), &[]);
+    let both = |t: &mut Safetensors| t.push("embed_tokens.weight", DType::BF16, &[1], vec![0; 2]);
+    same(s1a(), with(s1a(), both), &["embed_tokens.weight", "not used"]);
 
     let layers = |mut files: Files, layers: u64| {
         files.edit("config.json", |config| config["num_hidden_layers"] = json!(layers));

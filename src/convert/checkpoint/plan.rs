@@ -126,9 +126,10 @@ const HEAD: &str = "lm_head.weight";
 /// The embedding's name, and with it what other names begin with: a model that is saved without its head has no `model.`.
 pub(super) fn embedding(weights: &Weights) -> Result<(&'static str, &Tensor)> {
     let named = |prefix, name| weights.get(name).map(|tensor| (prefix, tensor));
-    match named("", "embed_tokens.weight") {
-        Some(found) => Ok(found),
-        None => weights.require("model.embed_tokens.weight").map(|tensor| ("model.", tensor)),
+    match (named("model.", "model.embed_tokens.weight"), named("", "embed_tokens.weight")) {
+        (Some(found), _) | (None, Some(found)) => Ok(found),
+        // As messages name it.
+        (None, None) => weights.require("model.embed_tokens.weight").map(|tensor| ("model.", tensor)),
     }
 }
 

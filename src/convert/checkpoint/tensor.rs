@@ -22,6 +22,8 @@ pub(super) struct Current {
     /// weights is that of all of them, and reordered rows lie apart.
     bytes: Vec<u8>,
     codes: Option<Codes>,
+    /// Whether there has been another float than zero.
+    counts: bool,
 }
 
 /// A tensor that is written.
@@ -76,7 +78,7 @@ impl Current {
             }
             Source::Dense { .. } | Source::Given(_) => None,
         };
-        Ok(Current { source, row: 0, bytes, codes })
+        Ok(Current { source, row: 0, bytes, codes, counts: false })
     }
 
     /// Appends rows to `out` until it is a piece, or the tensor ends.
@@ -104,8 +106,10 @@ impl Current {
                     }
                     error => error,
                 })?;
+                self.counts = self.counts || values.iter().any(|value| *value != 0.0);
                 self.row += rows;
-                if self.row == matrix.rows { ended(None) } else { Ok(None) }
+                let note = (!self.counts).then(|| all_zero(&matrix.name));
+                if self.row == matrix.rows { ended(note) } else { Ok(None) }
             }
             (Source::Given(values), _) => {
                 DenseType::F32.encode(values, out)?;
@@ -160,12 +164,14 @@ impl Codes {
         let tail = self.encoder.tail();
         try_reserve(out, tail.map_or(0, |tail| tail.len()), MATRIX)?;
         out.extend(tail.into_iter().flatten());
-        let note = (!self.counts).then(|| {
-            let name = &matrix.name;
-            format!("{name}: all of its weights are zero, as no training leaves them: the checkpoint may be damaged")
-        });
+        let note = (!self.counts).then(|| all_zero(&matrix.name));
         Ok(Ended { beside: self.encoder.beside(), note })
     }
+}
+
+/// Such a file may be one that a download has only been given its place for.
+fn all_zero(name: &str) -> String {
+    format!("{name}: all of its weights are zero, as no training leaves them: the checkpoint may be damaged")
 }
 
 fn check_codes(weights: &Weights, matrix: &Matrix, bytes: &[u8]) -> Result<()> {

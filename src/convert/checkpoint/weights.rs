@@ -182,6 +182,12 @@ fn choose(folder: &mut impl Folder, names: &[String]) -> Result<Files> {
             return Err(bad(INDEX, "the file", reason));
         }
     }
+    if let Some(name) = [".incomplete", ".crdownload", ".part", ".aria2"].into_iter().find_map(ending) {
+        return none(&format!("there is none, but {name}: its download has not ended"));
+    }
+    if let Some(name) = ending(".gguf") {
+        return none(&format!("there is none, but {name}, which is a GGUF and no checkpoint: give that file itself"));
+    }
     if let Some(name) = [".bin", ".pt", ".pth", ".ckpt"].into_iter().find_map(ending) {
         let reason = format!(
             "there is none, but {name}, a pickle: save the model with save_pretrained(safe_serialization=True)"
