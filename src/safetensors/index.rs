@@ -51,7 +51,7 @@ fn why(json: &[u8], error: &serde_json::Error) -> String {
     let begin = json.iter().find(|byte| !byte.is_ascii_whitespace());
     let other = match begin {
         None => Some("it is empty: fetch it again".to_owned()),
-        Some(b'{') => None,
+        Some(b'{' | b'[') => None,
         Some(_) => foreign::of_text_file(&json[..json.len().min(foreign::HEAD)]),
     };
     other.unwrap_or_else(|| format!("{error}: the file is damaged, fetch it again"))
