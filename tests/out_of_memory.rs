@@ -25,8 +25,8 @@ use b158::threads::Pool;
 use b158::{Error, Result};
 use file::File;
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 const LARGE: usize = 1024;

@@ -239,8 +239,8 @@ fn an_index_names_files_of_its_own_folder() {
         (r#"{"weight_map":{"a":"/etc/passwd"}}"#, "outside"),
         (r#"{"weight_map":{"a":"C:\\x"}}"#, "outside"),
         (r#"{"weight_map":{"a":"x\u0000"}}"#, "outside"),
-        ("", "EOF"),
-        ("Entry not found", "index"),
+        ("", "empty"),
+        ("Entry not found", "Entry not found"),
     ] {
         let message = parse(json).unwrap_err().to_string();
         says(&message, &[word, "model.safetensors.index.json"]);
