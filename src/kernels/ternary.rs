@@ -73,8 +73,9 @@ fn dots(c: &Compute, w: &TernaryMatrix, x: &Activations, y: &mut [f32]) {
                             }
                         }
                     };
-                    if tokens.len() == 1 {
-                        // Filling memory for sixteen would take some hundredths of such a product.
+                    if cfg!(target_family = "wasm") && tokens.len() == 1 {
+                        // Filling memory for sixteen is a call in V8, which takes some hundredths of such a product. Natively a second
+                        // copy of the loop takes as much.
                         multiply(&mut [0; TASK_ROWS]);
                     } else {
                         multiply(&mut [0; TASK_ROWS * TILE_TOKENS]);
