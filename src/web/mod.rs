@@ -15,6 +15,7 @@
 
 #[cfg(target_family = "wasm")]
 mod executor;
+mod js;
 #[cfg(target_family = "wasm")]
 mod place;
 #[cfg(target_family = "wasm")]

@@ -4,12 +4,13 @@
 //! something else. Tagged as `{ type, body }` and not flat: so serde reads a body as what it is, and values of JavaScript
 //! (buffers, streams, files) come through untouched.
 
+use super::js::Js;
 use crate::chat::Message;
 use crate::download::{CacheMode, LoadProgress};
 use crate::model::{EmbeddingType, KvType};
 use crate::session::{FinishReason, Timings, Usage};
 use crate::verify::{About, Answer, Report};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 #[cfg(test)]
@@ -17,33 +18,6 @@ use ts_rs::TS;
 
 /// The session that a model has from the start. The others get their numbers in `openSession` and `cloneSession`.
 pub(super) const OWN_SESSION: u32 = 0;
-
-/// A value of JavaScript's, passed as it is.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Js(pub(super) Value);
-
-#[cfg(target_family = "wasm")]
-type Value = wasm_bindgen::JsValue;
-#[cfg(not(target_family = "wasm"))]
-type Value = ();
-
-impl Serialize for Js {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[cfg(target_family = "wasm")]
-        return serde_wasm_bindgen::preserve::serialize(&self.0, serializer);
-        #[cfg(not(target_family = "wasm"))]
-        serializer.serialize_unit()
-    }
-}
-
-impl<'de> Deserialize<'de> for Js {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[cfg(target_family = "wasm")]
-        return serde_wasm_bindgen::preserve::deserialize(deserializer).map(Js);
-        #[cfg(not(target_family = "wasm"))]
-        Value::deserialize(deserializer).map(Js)
-    }
-}
 
 // ---- to the worker ----------------------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 //! Calls that give one value back.
 
+use super::super::js::Js;
 use super::super::port::post;
-use super::super::protocol::{Call, FromWorker, Js, PlainError, Reply, Roofline, VerifyDefaults, WrittenReport};
+use super::super::protocol::{Call, FromWorker, PlainError, Reply, Roofline, VerifyDefaults, WrittenReport};
 use super::Worker;
 use crate::allocate::try_zeroed;
 use crate::kernels;

@@ -1,7 +1,8 @@
 //! Texts to vectors: slices of reading, with a look at the messages in between.
 
+use super::super::js::Js;
 use super::super::port::post;
-use super::super::protocol::{EmbedInput, EmbedRequest, Embeddings, FromWorker, Js, PlainError};
+use super::super::protocol::{EmbedInput, EmbedRequest, Embeddings, FromWorker, PlainError};
 use super::Worker;
 use super::generate::SLICE;
 use crate::session::{GenerateOptions, Session, Step, shortened};

@@ -1,8 +1,9 @@
 //! Parts of a model that the page alone can open. It is asked for one at a time, when its turn comes, and hands over a stream, or sends
 //! the bytes in messages where the browser transfers no streams.
 
+use super::super::js::Js;
 use super::super::place::{Buffer, StreamBody};
-use super::super::protocol::{FromWorker, Js};
+use super::super::protocol::FromWorker;
 use super::Worker;
 use crate::download::{Body, Unreachable};
 use futures::StreamExt;
