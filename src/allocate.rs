@@ -17,6 +17,14 @@ pub(crate) fn try_zeroed<T: Clone + Default>(len: usize, what: &str) -> Result<V
     Ok(v)
 }
 
+/// Whether there are so many bytes for what a library will make, which can't be told that there are none.
+pub(crate) fn try_ahead(bytes: usize, what: &str) -> Result<()> {
+    let room = try_with_capacity::<u8>(bytes, what)?;
+    // The compiler would see that nobody uses it, and not ask.
+    drop(std::hint::black_box(room));
+    Ok(())
+}
+
 /// A copy.
 pub(crate) fn try_copy<T: Copy>(values: &[T], what: &str) -> Result<Vec<T>> {
     let mut v = try_with_capacity(values.len(), what)?;

@@ -79,6 +79,7 @@ pub mod convert;
 pub mod download;
 mod error;
 pub mod gguf;
+mod json;
 pub mod kernels;
 pub mod model;
 pub mod safetensors;

@@ -36,6 +36,15 @@ pub fn scale(tail: &[u8; BYTES]) -> f32 {
     f32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]])
 }
 
+/// The same, where it is one that a matrix can have; else what is wrong with it.
+pub(crate) fn checked_scale(tail: &[u8; BYTES]) -> Result<f32, String> {
+    let scale = scale(tail);
+    if scale.is_finite() && scale != 0.0 {
+        return Ok(scale);
+    }
+    Err(format!("its scale is {scale}; quantize again with one thread, more spoil an I2_S file"))
+}
+
 /// The 32 bytes after the last block.
 pub fn tail(scale: f32) -> [u8; BYTES] {
     let mut tail = [0; BYTES];

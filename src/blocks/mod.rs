@@ -38,6 +38,16 @@ fn dequantise(codes: &[u8], scale: f16, out: &mut [f32]) {
     }
 }
 
+/// Whether one of a byte's four codes is 3, which is no weight.
+pub(crate) fn has_three(byte: u8) -> bool {
+    byte & byte >> 1 & 0x55 != 0
+}
+
+/// What is wrong with a block of `len` weights that holds a code 3, `first` the index of the first.
+pub(crate) fn not_ternary(first: u64, len: u64) -> String {
+    format!("a code 3 among weights {first}..{}: codes are 0, 1 and 2; the file is damaged", first + len)
+}
+
 /// Decodes a row, or any whole number of blocks, into `f32`. I2_S gives -1, 0 and +1: its scale belongs to the tensor,
 /// not to the row.
 ///

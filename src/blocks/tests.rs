@@ -180,6 +180,13 @@ fn a_code_3_anywhere_is_refused() {
 }
 
 #[test]
+fn a_code_3_is_found_in_each_of_a_bytes_places() {
+    for byte in 0..=255u8 {
+        assert_eq!(has_three(byte), (0..4).any(|i| byte >> (2 * i) & 3 == 3), "{byte:#x}");
+    }
+}
+
+#[test]
 fn decode_row_refuses_a_wrong_length() {
     for kind in TensorType::ALL {
         let (values, bytes) = (2 * kind.block() as usize, 2 * kind.block_bytes() as usize);

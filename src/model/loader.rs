@@ -6,7 +6,7 @@ use super::tensor_sink::{Held, Tensor, TensorSink};
 use super::tensors::{EMBEDDING, OUTPUT, OUTPUT_NORM, ROPE_FREQS, ROPE_LONG, ROPE_SHORT};
 use super::weights::{RopeFactors, ScaledLinear};
 use super::{Embedding, Estimate, KvType, Layer, Linear, Model, Weights};
-use crate::allocate::try_with_capacity;
+use crate::allocate::{try_ahead, try_with_capacity};
 use crate::chat::Template;
 use crate::gguf::{Event, Metadata, TensorInfo, TensorType};
 use crate::kernels::{Compute, Int8Matrix};
@@ -257,11 +257,9 @@ impl Loader {
 
     /// Begins to make tokenizer and template, beside the weights where there are threads for it.
     fn begin_text(&mut self) -> Result<()> {
-        // Parts of them are made by libraries that can't be told that there is no memory, so as much is asked for here. Without
-        // the black box the compiler would see that nobody uses it, and not ask.
+        // Parts of them are made by libraries.
         let bytes = memory::text_bytes(self.header.decoder().position());
-        let room = try_with_capacity::<u8>(usize::try_from(bytes).unwrap_or(usize::MAX), "the tokenizer")?;
-        drop(std::hint::black_box(room));
+        try_ahead(usize::try_from(bytes).unwrap_or(usize::MAX), "the tokenizer")?;
         // The bulk of the metadata goes: the tokenizer will have its own tables.
         let metadata = self.header.metadata_mut();
         let keys = ["tokens", "merges", "scores", "token_type"].map(|key| format!("tokenizer.ggml.{key}"));

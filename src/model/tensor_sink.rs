@@ -3,7 +3,7 @@
 use super::EmbeddingType;
 use super::tensors::{is_rope_factors, is_table};
 use crate::allocate::{try_with_capacity, try_zeroed};
-use crate::blocks::{self, BlockReader, i2_s, ptq1_0, q4_k, q5_k, tq1_0, tq2_0};
+use crate::blocks::{self, BlockReader, has_three, i2_s, not_ternary, ptq1_0, q4_k, q5_k, tq1_0, tq2_0};
 use crate::gguf::{TensorInfo, TensorType};
 use crate::kernels::{Compute, DenseMatrix, Int8Matrix, NotFinite, Packing, TernaryMatrix, TernaryPacker};
 use crate::{Error, Result};
@@ -286,13 +286,7 @@ impl TernarySink {
         Ok(Tensor::Ternary(match self.scales {
             TernaryScales::Tail(tail) => {
                 let tail = tail.first_chunk().ok_or_else(|| bad(name, "no scale after the codes".into()))?;
-                let scale = i2_s::scale(tail);
-                if !scale.is_finite() || scale == 0.0 {
-                    let reason =
-                        format!("its scale is {scale}; quantize again with one thread, more spoil an I2_S file");
-                    return Err(bad(name, reason));
-                }
-                packer.finish_scaled(scale)
+                packer.finish_scaled(i2_s::checked_scale(tail).map_err(|reason| bad(name, reason))?)
             }
             TernaryScales::Blocks { shared, first, each } if each.is_empty() => {
                 packer.finish_scaled(shared.unwrap_or(first).to_f32())
@@ -369,9 +363,8 @@ fn damage(packing: Packing, run: &[u8], first: usize) -> String {
             Packing::Tq2 => &block[..packing.scale_at()],
             Packing::Q2 | Packing::LongQ2 => &block[2..],
         };
-        if codes.iter().any(|byte| byte & byte >> 1 & 0x55 != 0) {
-            let (from, to) = (index * weights, (index + 1) * weights);
-            return format!("a code 3 among weights {from}..{to}: codes are 0, 1 and 2; the file is damaged");
+        if codes.iter().any(|byte| has_three(*byte)) {
+            return not_ternary((index * weights) as u64, weights as u64);
         }
         if scaled && !block_scale(packing, block).is_finite() {
             return format!("the scale of block {index} is {}", block_scale(packing, block));

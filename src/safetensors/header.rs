@@ -1,9 +1,10 @@
 //! A file's header.
 
-use super::json::{Entries, Few};
+use super::json::Entries;
 use super::{DType, bad};
-use crate::allocate::{try_with_capacity, try_zeroed};
+use crate::allocate::{try_ahead, try_zeroed};
 use crate::gguf::foreign;
+use crate::json::AtMost;
 use crate::{Error, Result};
 use serde::Deserialize;
 use serde::de::DeserializeSeed;
@@ -47,7 +48,7 @@ pub struct Tensor {
 struct Entry {
     // Held short, for messages.
     dtype: String,
-    shape: Few<MAX_DIMS>,
+    shape: AtMost<u64, MAX_DIMS>,
     data_offsets: (u64, u64),
 }
 
@@ -107,15 +108,12 @@ fn header_length(file: &str, head: &[u8], size: u64) -> Result<usize> {
     usize::try_from(length).map_err(|_| Error::OutOfMemory { what: "the header".to_owned(), bytes: length })
 }
 
-/// The parser can't be told that there is no memory, so as much as it may take is asked for before.
+/// As much memory as the parser may take.
 fn reserve(length: usize) -> Result<()> {
     // Names, twice, the largest piece that it holds apart, and what is kept for each: an entry has some forty bytes of text at least.
     let each = 2 * size_of::<(String, Entry)>() + 3 * size_of::<Tensor>();
     let bytes = length.saturating_mul(3).saturating_add((length / 40).min(MAX_TENSORS).saturating_mul(each));
-    let room = try_with_capacity::<u8>(bytes, "the header of a checkpoint's file")?;
-    // The compiler would see that nobody uses it, and not ask.
-    drop(std::hint::black_box(room));
-    Ok(())
+    try_ahead(bytes, "the header of a checkpoint's file")
 }
 
 fn parse(json: &[u8]) -> serde_json::Result<Vec<(String, Entry)>> {
@@ -128,7 +126,7 @@ fn parse(json: &[u8]) -> serde_json::Result<Vec<(String, Entry)>> {
 
 /// An entry whose parts fit together; its offset is from the start of the data.
 fn tensor(file: &str, name: String, entry: &Entry) -> Result<Tensor> {
-    let Entry { dtype: kind, shape: Few(shape), data_offsets: (begin, end) } = entry;
+    let Entry { dtype: kind, shape: AtMost(shape), data_offsets: (begin, end) } = entry;
     let bad = |reason: String| bad(file, &format!("tensor `{name}`"), reason);
     let dtype = DType::deserialize(serde::de::value::StrDeserializer::<serde::de::value::Error>::new(kind));
     let dtype = dtype.map_err(|_| {

@@ -79,31 +79,3 @@ impl<'de> Deserialize<'de> for Texts {
         from.deserialize_map(Each)
     }
 }
-
-/// At most `N` numbers.
-pub(super) struct Few<const N: usize>(pub(super) Vec<u64>);
-
-impl<'de, const N: usize> Deserialize<'de> for Few<N> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Each<const N: usize>;
-        impl<'de, const N: usize> Visitor<'de> for Each<N> {
-            type Value = Few<N>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                write!(f, "at most {N} whole numbers")
-            }
-
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Few<N>, A::Error> {
-                let mut numbers = Vec::new();
-                while let Some(number) = list.next_element()? {
-                    if numbers.len() == N {
-                        return Err(A::Error::custom(format!("there are more than {N} numbers")));
-                    }
-                    numbers.push(number);
-                }
-                Ok(Few(numbers))
-            }
-        }
-        from.deserialize_seq(Each)
-    }
-}

@@ -2,10 +2,10 @@
 
 use super::converter::PIECE;
 use super::plan::{Matrix, Planned, RowOrder, Source};
-use super::ternary::{Ternarizer, has_three, unpack};
+use super::ternary::{Ternarizer, unpack};
 use super::weights::{Weights, float_type};
 use crate::allocate::{try_reserve, try_zeroed};
-use crate::blocks::decode_row;
+use crate::blocks::{decode_row, has_three};
 use crate::convert::{DenseType, Folder, LinearType, TernaryEncoder};
 use crate::gguf::TensorType;
 use crate::{Error, Result};

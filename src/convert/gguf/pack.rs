@@ -162,11 +162,8 @@ impl<F: Folder> Gguf<F> {
         let name = self.folder.files().get(*file).map(|(name, _)| name.clone()).unwrap_or_default();
         let at = start + (info.size - i2_s::BYTES as u64);
         self.folder.read(&name, at, &mut tail).map_err(|error| error.in_file(&name))?;
-        let scale = i2_s::scale(&tail);
-        if !scale.is_finite() || scale == 0.0 {
-            let reason = format!("its scale is {scale}; quantize again with one thread, more spoil an I2_S file");
-            return Err(Error::BadTensorData { name: info.name.clone(), reason }.in_file(&name));
-        }
+        let scale = i2_s::checked_scale(&tail)
+            .map_err(|reason| Error::BadTensorData { name: info.name.clone(), reason }.in_file(&name))?;
         let encoder = TernaryEncoder::new(LinearType::Tq1, scale);
         let beside = encode::beside(&info.name);
         // Readers look for it at matrices of two dimensions, of that name.

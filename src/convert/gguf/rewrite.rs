@@ -193,9 +193,7 @@ impl<'a, F: Folder> Rewriter<'a, F> {
 }
 
 fn not_ternary(name: &str, first: u64, len: usize) -> Error {
-    let reason =
-        format!("a code 3 among weights {first}..{}: codes are 0, 1 and 2; the file is damaged", first + len as u64);
-    Error::BadTensorData { name: name.to_owned(), reason }
+    Error::BadTensorData { name: name.to_owned(), reason: blocks::not_ternary(first, len as u64) }
 }
 
 fn resize<T: Clone + Default>(v: &mut Vec<T>, len: usize) -> Result<()> {

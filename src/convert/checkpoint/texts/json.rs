@@ -81,6 +81,12 @@ pub(super) fn not_json(file: &str, bytes: &[u8], error: &serde_json::Error) -> E
     bad(file, "its JSON", format!("{error}; {hint}"))
 }
 
+/// As much memory as the parser may take for values in a text of `len` bytes: for each two bytes of text one, and the texts.
+pub(super) fn try_ahead(len: usize, file: &str) -> Result<()> {
+    const VALUE_BYTES: usize = 640;
+    crate::allocate::try_ahead((len / 2).min(MAX_VALUES).saturating_mul(VALUE_BYTES).saturating_add(len), file)
+}
+
 /// A file that is one JSON object; `None` if there is no such file.
 pub(super) fn object(folder: &mut impl Folder, file: &str) -> Result<Option<Map<String, Value>>> {
     let Some(bytes) = bytes(folder, file)? else { return Ok(None) };
@@ -88,6 +94,7 @@ pub(super) fn object(folder: &mut impl Folder, file: &str) -> Result<Option<Map<
         let reason = format!("{} bytes are no such text: at most {MAX_OBJECT} are read", bytes.len());
         return Err(bad(file, "its bytes", reason));
     }
+    try_ahead(bytes.len(), file)?;
     let parsed: Result<Top> = serde_json::from_slice(&bytes).or_else(|error| {
         // What Python's json writes for numbers that are none.
         let quoted = quote_python_numbers(&bytes)?;

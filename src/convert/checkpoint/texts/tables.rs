@@ -3,6 +3,7 @@
 
 use super::json::bounded;
 use crate::gguf::Strings;
+use crate::json::AtMost;
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -12,7 +13,6 @@ use std::fmt;
 const MAX_ID: u32 = 1 << 21;
 /// More merges than any has, and as many as the tokenizer reads of a GGUF.
 const MAX_MERGES: usize = 1 << 20;
-
 /// More tokens than are added to any vocabulary.
 const MAX_ADDED: usize = 1 << 18;
 
@@ -79,7 +79,7 @@ impl<'de> Deserialize<'de> for Tables {
                 let (mut normalizer, mut pre_tokenizer, mut post_processor) = (None, None, None);
                 while let Some(key) = map.next_key::<String>()? {
                     match key.as_str() {
-                        "added_tokens" => added = value::<_, Option<AddedList>>(&mut map, &key)?,
+                        "added_tokens" => added = value::<_, Option<AtMost<Added, MAX_ADDED>>>(&mut map, &key)?,
                         "normalizer" => normalizer = bounded(&mut map, &key)?,
                         "pre_tokenizer" => pre_tokenizer = bounded(&mut map, &key)?,
                         "post_processor" => post_processor = bounded(&mut map, &key)?,
@@ -88,7 +88,7 @@ impl<'de> Deserialize<'de> for Tables {
                         _ => drop(map.next_value::<IgnoredAny>()?),
                     }
                 }
-                let added_tokens = added.unwrap_or_default().0;
+                let added_tokens = added.map_or_else(Vec::new, |AtMost(added)| added);
                 let model = model.ok_or_else(|| A::Error::custom("`model` is missing"))?;
                 Ok(Tables { added_tokens, normalizer, pre_tokenizer, post_processor, model })
             }
@@ -130,34 +130,6 @@ impl<'de> Deserialize<'de> for Model {
             }
         }
         deserializer.deserialize_map(Keys)
-    }
-}
-
-#[derive(Default)]
-struct AddedList(Vec<Added>);
-
-impl<'de> Deserialize<'de> for AddedList {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct List;
-        impl<'de> Visitor<'de> for List {
-            type Value = AddedList;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of added tokens")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<AddedList, A::Error> {
-                let mut found = Vec::new();
-                while let Some(token) = seq.next_element()? {
-                    if found.len() == MAX_ADDED {
-                        return Err(A::Error::custom(format!("more than {MAX_ADDED} of them")));
-                    }
-                    found.push(token);
-                }
-                Ok(AddedList(found))
-            }
-        }
-        deserializer.deserialize_seq(List)
     }
 }
 

@@ -74,6 +74,7 @@ pub(super) fn read(
         );
         return Err(bad(FILE, "the tokenizer", reason));
     };
+    json::try_ahead(bytes.len(), FILE)?;
     let tables: Tables = serde_json::from_slice(&bytes).map_err(|error| json::not_json(FILE, &bytes, &error))?;
     drop(bytes);
     let kind = kind(&tables)?;
