@@ -243,6 +243,12 @@ pub enum Error {
         "saved session: it has {tokens} tokens (byte {offset}), the context holds {context}: load with a longer context"
     )]
     SessionTooLong { offset: u64, tokens: u64, context: usize },
+    /// No form that an answer could have.
+    #[error("the {what} can't be used: {reason}")]
+    BadResponseFormat { what: &'static str, reason: String },
+    /// An answer that can't keep its form.
+    #[error("the answer can't keep its form: {reason}")]
+    Constraint { reason: String },
     /// A step without a generation under way.
     #[error("nothing to do: start a generation first")]
     NotStarted,
@@ -318,9 +324,11 @@ impl Error {
             | BadTemplate { .. }
             | RefusedMessages { .. }
             | BadOption { .. }
+            | BadResponseFormat { .. }
             | ForeignSession { .. }
             | NotStarted
             | EmptyPrompt => "invalid-argument",
+            Constraint { .. } => "constraint",
         }
     }
 }

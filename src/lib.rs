@@ -75,6 +75,7 @@
 mod allocate;
 pub mod blocks;
 pub mod chat;
+pub mod constraint;
 pub mod convert;
 pub mod download;
 mod error;

@@ -22,6 +22,8 @@ export type BitNetErrorCode =
   | "context-overflow"
   /** An option or argument has no sense. */
   | "invalid-argument"
+  /** An answer can't keep the form that was asked for: it takes too much work, or a bias bans all that is left. */
+  | "constraint"
   /** `dispose()` was called, of the model or of the session. */
   | "disposed"
   /** The worker is gone: load the model again. */

@@ -1,0 +1,54 @@
+//! What an answer may be, as a [`session`](crate::session) sees it: after each token, which ones may follow.
+//!
+//! Who tells is not linked with the engine: natively the crate `b158-grammar` is (feature `cli`), in a browser it is a module of its
+//! own that is fetched when an answer first has to have a form. Both sit behind [`Constraint`].
+
+use crate::Result;
+use serde::{Deserialize, Serialize};
+
+/// What an answer has to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub enum ResponseFormat {
+    /// Any JSON object.
+    JsonObject,
+    /// A JSON value that the schema, a JSON text, describes.
+    JsonSchema {
+        /// The JSON text.
+        schema: String,
+    },
+    /// A text that the regular expression matches from its first to its last character.
+    Regex {
+        /// In the syntax of Rust's `regex` crate.
+        pattern: String,
+    },
+    /// A text of a grammar.
+    Lark {
+        /// In Lark's form, as llguidance reads it.
+        grammar: String,
+    },
+}
+
+/// What may follow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Any token: the part that has a form has not begun.
+    Any,
+    /// One of the tokens whose bits are set, those that end an answer among them where it may end here.
+    Choice,
+    /// These bytes, however they are cut into tokens; what follows them is not certain, and may share their last token.
+    Certain(Vec<u8>),
+    /// Nothing: the answer is whole.
+    Whole,
+}
+
+/// Keeps one answer to its form.
+pub trait Constraint {
+    /// Takes the tokens that have come since the last call, and says what may follow. `allowed` has a bit a token, 32 to a word, token 0
+    /// in the lowest of the first; it is written where this is a [`Next::Choice`].
+    ///
+    /// # Errors
+    /// [`Error::Constraint`](crate::Error::Constraint): a token that was not allowed, or a state that takes too much work.
+    fn next(&mut self, taken: &[u32], allowed: &mut [u32]) -> Result<Next>;
+}
