@@ -23,7 +23,11 @@ fn in_style(text: &str) -> String {
 
 /// The first faults of a case.
 fn run(case: &Case) -> Vec<String> {
+    let start = std::time::Instant::now();
     let mut found = all(case);
+    if start.elapsed().as_secs() > 1 {
+        println!("{}: {:?}", case.name, start.elapsed());
+    }
     found.truncate(4);
     found.into_iter().map(|what| format!("{}: {what}\n    {:.300}", case.name, case.schema)).collect()
 }
@@ -69,6 +73,8 @@ fn all(case: &Case) -> Vec<String> {
     }
     let judge = match judge {
         Ok(judge) => judge,
+        // A schema that its own meta-schema refuses, though what it means is plain.
+        Err(_) if valid.is_empty() && invalid.is_empty() => return found,
         Err(why) => {
             found.push(format!("kept, where the judge refuses the schema: {why}"));
             return found;

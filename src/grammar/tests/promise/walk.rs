@@ -42,6 +42,8 @@ pub(crate) enum Temper {
     Odd,
     /// Letters and quotes: short words, few brackets.
     Words,
+    /// Single characters of ASCII.
+    Bytes,
 }
 
 pub(crate) const TEMPERS: [Temper; 8] =
@@ -53,6 +55,7 @@ impl Temper {
         let any = |test: fn(&u8) -> bool| token.iter().any(test);
         match self {
             Temper::Wild => 4,
+            Temper::Bytes if end || token.len() == 1 && (b' '..=b'~').contains(&token[0]) => 1000,
             Temper::Endless if end => 0,
             Temper::Endless if all(|b| b"{[,:\"".contains(b)) => 40,
             Temper::White if all(u8::is_ascii_whitespace) => 400,
@@ -84,7 +87,7 @@ fn rank(token: &[u8], end: bool) -> u32 {
         [b'{' | b'[' | b'\\' | b'.' | b'-'] => 9,
         [byte] if byte.is_ascii_graphic() => 8,
         [_] => 10,
-        _ if token.iter().all(|b| b"\"}],".contains(b)) && !token.is_empty() => 2,
+        _ if token.iter().all(|b| b"\"}]".contains(b)) && !token.is_empty() => 2,
         _ => 11,
     }
 }
@@ -249,10 +252,7 @@ impl Walker<'_> {
             if self.dice.below(8) == 0 {
                 self.offer_a_wrong_token()?;
             }
-            // What leads to an end may be a word, not what closes: now and then everything is tried.
-            let late = self.steps.saturating_sub(limit + 400);
-            let temper = if late > 0 && late / 64 % 3 == 2 { Temper::Wild } else { ending };
-            let token = self.draw(temper, &allowed);
+            let token = self.draw(if ending == temper { temper } else { self.towards_an_end(limit) }, &allowed);
             self.take(token);
             if self.words.ends.contains(&token) {
                 return match self.next()? {
@@ -261,6 +261,31 @@ impl Walker<'_> {
                 };
             }
         }
+    }
+
+    /// What leads to the end of a string may be a letter or a word, not what closes: after a while these are tried as well.
+    fn towards_an_end(&mut self, limit: usize) -> Temper {
+        let quote = self.has(u32::from(b'"'));
+        match self.steps.saturating_sub(limit + 200) / 64 % 4 {
+            1 if self.in_string() && !quote => Temper::Bytes,
+            3 if self.in_string() && !quote => Temper::Wild,
+            _ => Temper::Closing,
+        }
+    }
+
+    /// Whether the text stops within a string of JSON, or is none.
+    fn in_string(&self) -> bool {
+        let (mut inside, mut escaped, mut json) = (false, false, self.text.is_empty());
+        for &byte in &self.text {
+            json |= byte == b'"';
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = inside,
+                b'"' => inside = !inside,
+                _ => {}
+            }
+        }
+        inside || !json
     }
 
     fn draw(&mut self, temper: Temper, allowed: &[u32]) -> u32 {

@@ -28,7 +28,7 @@ pub(super) const CASES: &[Case] = &[
     kept("all_of_true", r#"{"allOf":[true,{"const":1},true]}"#, &["1"], &["2"]),
     refused("all_of_false", "allOf", r#"{"allOf":[{"const":1},false]}"#),
     refused("all_of_against", "allOf", r#"{"allOf":[{"type":"string"},{"type":"integer"}]}"#),
-    refused("all_of_none", "allOf", r#"{"allOf":[]}"#),
+    either("all_of_none", &["allOf"], r#"{"allOf":[],"const":1}"#, &[], &[]),
     refused("all_of_text", "allOf", r#"{"allOf":"x"}"#),
     kept("all_of_objects", r#"{"allOf":[{"type":"object","properties":{"a":{"const":1}},"required":["a"]},{"type":"object","properties":{"b":{"const":2}},"required":["b"]}]}"#, &["{\"a\":1,\"b\":2}"], &["{\"a\":1}", "{\"b\":2}", "{}"]),
     either("all_of_refs", &["allOf"], r##"{"$defs":{"base":{"type":"object","properties":{"x":{"type":"integer","minimum":10,"maximum":19}},"required":["x"]}},"allOf":[{"$ref":"#/$defs/base"},{"type":"object","properties":{"y":{"enum":["u","v"]}},"required":["y"]}]}"##, &["{\"x\":10,\"y\":\"u\"}"], &["{\"x\":9,\"y\":\"u\"}", "{\"x\":10}", "{\"y\":\"u\"}"]),
