@@ -257,7 +257,7 @@ mod tests {
             ("{\n  \"a\": 1,\n  \"b\": {,}\n}", "line 3"),
             ("{\n\"a\": 1,\n\"a\": 2}", "\"a\" stands twice in an object (line 3)"),
             ("[1, 2] 3", "line 1"),
-            ("\"\\ud800\"", "surrogate"),
+            ("\"\\ud800\"", "hex escape"),
             ("{\"a\": \"b", "EOF"),
             ("nul", "line 1"),
         ] {
