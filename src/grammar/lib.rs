@@ -25,3 +25,6 @@ mod vocabulary;
 pub use answer::{Answer, Next};
 pub use error::Error;
 pub use vocabulary::{Kind, Vocabulary, check};
+
+#[cfg(test)]
+mod tests;
