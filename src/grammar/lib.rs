@@ -12,6 +12,8 @@
 mod answer;
 mod error;
 mod vocabulary;
+#[cfg(target_family = "wasm")]
+mod web;
 
 pub use answer::{Answer, Next};
 pub use error::Error;
