@@ -98,6 +98,10 @@ export function empty(why: string): Kind<readonly []> {
   return kind(`an empty array: ${why}`, (value) => Array.isArray(value) && value.length === 0);
 }
 
+export function textOrFunction<T extends string>(): Kind<T | ((...given: never[]) => T)> {
+  return kind("a string, or a function that gives one", (value) => typeof value === "string" || typeof value === "function");
+}
+
 export function callback<T>(): Kind<T> {
   return kind("a function", (value) => typeof value === "function");
 }
@@ -137,19 +141,20 @@ export function json<T>(what: string): Kind<T> {
     what,
     read: (value, name) => {
       if (!isRecord(value)) throw refused(name, value, what);
-      return copyOf(value, name, DEEPEST) as T;
+      return copyOf(value, name) as T;
     },
   };
 }
 
-function copyOf(value: unknown, name: string, levels: number): unknown {
+/** The same value, of what JSON can say; whatever else is in it is refused by its place. */
+export function copyOf(value: unknown, name: string, levels = DEEPEST): unknown {
   if (value === null || typeof value === "string" || typeof value === "boolean" || Number.isFinite(value)) return value;
   if (levels > 0 && Array.isArray(value)) return Array.from(value as readonly unknown[], (one, index) => copyOf(one, `${name}[${String(index)}]`, levels - 1));
   if (levels > 0 && isRecord(value)) {
     const given = Object.entries(value).filter(([, one]) => one !== undefined);
     return Object.fromEntries(given.map(([key, one]) => [key, copyOf(one, `${name}.${word(key)}`, levels - 1)]));
   }
-  throw refused(name, value, `what JSON can say, ${String(DEEPEST)} levels deep at most`);
+  throw refused(name, value, levels > 0 ? "what JSON can say" : "less deep: there are too many levels of objects and arrays");
 }
 
 export const headers: Kind<HeadersInit> = {
