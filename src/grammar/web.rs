@@ -23,7 +23,13 @@ impl Vocabulary {
     /// `bytes` has those of all tokens one after the other, and `lengths` how many each has: none for those that text never shows. Of
     /// these `control` has the ids whose names, `names`, a grammar may ask for. `ends` has the ids that end an answer.
     #[wasm_bindgen(constructor)]
-    pub fn new(bytes: &[u8], lengths: &[u32], control: &[u32], names: Vec<String>, ends: &[u32]) -> Result<Self, String> {
+    pub fn new(
+        bytes: &[u8],
+        lengths: &[u32],
+        control: &[u32],
+        names: Vec<String>,
+        ends: &[u32],
+    ) -> Result<Self, String> {
         let mut rest = bytes;
         let mut tokens = Vec::new();
         tokens.try_reserve_exact(lengths.len()).map_err(|_| "there is no memory for the vocabulary")?;
@@ -47,7 +53,7 @@ impl Vocabulary {
             _ => return Err(format!("there is no kind {kind:?} of forms")),
         };
         let answer = self.0.answer(kind, text).map_err(|why| why.to_string())?;
-        Ok(Answer { answer, allowed: vec![0; self.0.tokens().div_ceil(32)] })
+        Ok(Answer { answer, allowed: Vec::new() })
     }
 }
 
@@ -55,19 +61,32 @@ impl Vocabulary {
 #[wasm_bindgen]
 pub struct Answer {
     answer: crate::Answer,
+    /// As many words as the caller has.
     allowed: Vec<u32>,
 }
 
 #[wasm_bindgen]
 impl Answer {
+    /// Begins with `text`, which is there already; before the first `next`.
+    pub fn begin(&mut self, text: &[u8]) -> Result<(), String> {
+        self.answer.begin(text).map_err(|why| why.to_string())
+    }
+
+    /// What of the text was passed over.
+    pub fn notes(&self) -> Vec<String> {
+        self.answer.notes().to_vec()
+    }
+
     /// Takes the tokens that have come. `undefined`: those that may follow have a bit each in `allowed`, which has 32 to a word. Bytes: they
     /// are certain to follow. `null`: the answer is whole.
     pub fn next(&mut self, taken: &[u32], allowed: &Uint32Array) -> Result<JsValue, String> {
+        let words = allowed.length() as usize;
+        if self.allowed.len() != words {
+            self.allowed.try_reserve_exact(words).map_err(|_| "there is no memory for a mask")?;
+            self.allowed.resize(words, 0);
+        }
         Ok(match self.answer.next(taken, &mut self.allowed).map_err(|why| why.to_string())? {
             Next::Choice => {
-                if allowed.length() as usize != self.allowed.len() {
-                    return Err(format!("a mask of {} words, {} are needed", allowed.length(), self.allowed.len()));
-                }
                 allowed.copy_from(&self.allowed);
                 JsValue::UNDEFINED
             }

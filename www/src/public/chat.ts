@@ -2,7 +2,7 @@
  * Chat completions in the shape of OpenAI's API (https://platform.openai.com/docs/api-reference/chat), so that programs written for it
  * run on a model in the tab. Names inside requests and answers are snake_case, as there.
  */
-import type { GenerateOptions, JsonSchema, Timings } from "./types.js";
+import type { JsonSchema, Timings } from "./types.js";
 
 /** A piece of a message; text is all that these models read. */
 export interface ChatCompletionTextPart {
@@ -75,7 +75,7 @@ export interface ChatCompletionCreateParams {
   parallel_tool_calls?: boolean | null;
   functions?: readonly [] | null;
   function_call?: "none" | "auto" | null;
-  /** The form that the answer has to have: see {@link GenerateOptions.responseFormat}. */
+  /** The form that the answer has to have: as `responseFormat` of `generate`. */
   response_format?: ChatCompletionResponseFormat | null;
   /** The rest are accepted with the values that ask for no more than text. */
   modalities?: readonly "text"[] | null;

@@ -42,6 +42,7 @@ export type {
   Backend,
   CachedModel,
   ChatMessage,
+  ConstraintStats,
   EmbedInput,
   EmbedOptions,
   Embeddings,

@@ -49,9 +49,9 @@ export type TokenEmbedding = "auto" | "file" | "int8";
 export interface LoadProgress {
   /**
    * `engine`: the WebAssembly module; `verify`: parts of the model that are in the cache, checked and read; `download`: the model, read and
-   * repacked as it arrives; `load`: the last touches.
+   * repacked as it arrives; `load`: the last touches; `formats`: what `prepareFormats` asks for, where it comes last.
    */
-  readonly phase: "engine" | "verify" | "download" | "load" | "ready";
+  readonly phase: "engine" | "verify" | "download" | "load" | "formats" | "ready";
   /** Bytes so far: of the engine, or of the model with what the cache had of it. */
   readonly loaded: number;
   /** Bytes in all; absent while nobody knows (a stream, a compressed response). */
@@ -354,6 +354,26 @@ export interface Timings {
   readonly decodeTokensPerSecond: number;
   /** Threads that the last token had; 0 where there was none. */
   readonly decodeThreads: number;
+  /** With `responseFormat`. */
+  readonly constraint?: ConstraintStats;
+}
+
+/** What the form of an answer cost. */
+export interface ConstraintStats {
+  /** To read the schema or grammar. */
+  readonly compileMs: number;
+  /** Times that it was worked out which tokens may follow. */
+  readonly masks: number;
+  /** All of them, and finding what is certain. */
+  readonly maskMsTotal: number;
+  readonly medianMaskMs: number;
+  readonly slowestMaskMs: number;
+  /** Tokens that the form left no choice of: they are taken unsampled, and read in one pass. */
+  readonly certainTokens: number;
+  /** Rows of the output head that were computed for the others; the whole head has one for each token of the vocabulary. */
+  readonly rowsComputed: number;
+  /** What of a schema was passed over, since it limits nothing that is known here. */
+  readonly notes: readonly string[];
 }
 
 /** A generation as a whole. */

@@ -10,13 +10,13 @@ import { kindOf, refused } from "./refuse.js";
 /** Levels of a schema. Engines refuse fewer, in words of their own. */
 const DEEPEST = 256;
 
-/** A schema as JSON text, in which the order of names and every digit of a number stay. */
+/** A copy, or the JSON text as it is, in which every digit of a number stays. */
 const schema: Kind<JsonSchema> = {
   what: "a JSON schema: an object, true or false, or the JSON text of one",
   read: (value, name) => {
-    if (typeof value === "string") return value;
-    if (typeof value !== "boolean" && !isRecord(value)) throw refused(name, value, schema.what);
-    return JSON.stringify(copyOf(value, name, DEEPEST));
+    if (typeof value === "string" || typeof value === "boolean") return value;
+    if (!isRecord(value)) throw refused(name, value, schema.what);
+    return copyOf(value, name, DEEPEST) as object;
   },
 };
 
@@ -79,7 +79,7 @@ function engines(form: ResponseFormat): NonNullable<GenerateRequest["responseFor
     case "json_object":
       return { type: "json_object" };
     case "json_schema":
-      return { type: "json_schema", schema: String(form.schema) }; // read before: a text
+      return { type: "json_schema", schema: typeof form.schema === "string" ? form.schema : JSON.stringify(form.schema) };
     case "lark":
       return { type: "lark", grammar: form.grammar };
     case "regex": {

@@ -121,7 +121,7 @@ export const FAKE: Options<FakeEngineOptions> = {
     vocabulary: { kind: kinds.listOf(kinds.text, "an array of words, and not an empty one", 1), otherwise: "some English words" },
     contextLength: { kind: kinds.whole(1, kinds.U32), otherwise: "256" },
     answerLength: { kind: kinds.count, otherwise: "100" },
-    formed: { kind: kinds.textOrFunction(), otherwise: "a request with `responseFormat` is refused" },
+    formAnswer: { kind: kinds.textOrFunction(), otherwise: "a request with `responseFormat` is refused" },
     prefillBatch: { kind: kinds.whole(1, kinds.U32), otherwise: "16" },
   },
 };
