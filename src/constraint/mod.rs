@@ -3,7 +3,15 @@
 //! Who tells is not linked with the engine: natively the crate `b158-grammar` is (feature `cli`), in a browser it is a module of its
 //! own that is fetched when an answer first has to have a form. Both sit behind [`Constraint`].
 
-use crate::Result;
+#[cfg(all(feature = "cli", not(target_family = "wasm")))]
+mod native;
+mod tokens;
+
+#[cfg(all(feature = "cli", not(target_family = "wasm")))]
+pub use native::{Answer, Grammars, check};
+pub use tokens::Tokens;
+
+use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -21,7 +29,7 @@ pub enum ResponseFormat {
     },
     /// A text that the regular expression matches from its first to its last character.
     Regex {
-        /// In the syntax of Rust's `regex` crate.
+        /// In JavaScript's syntax.
         pattern: String,
     },
     /// A text of a grammar.
@@ -55,6 +63,18 @@ pub trait Constraint: Portable {
     /// # Errors
     /// [`Error::Constraint`](crate::Error::Constraint): a token that was not allowed, or a state that takes too much work.
     fn next(&mut self, taken: &[u32], allowed: &mut [u32]) -> Result<Next>;
+
+    /// Begins with a text that stands already where the answer is to go on, before anything is taken. One that is refused changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`Error::Constraint`](crate::Error::Constraint): a text that no answer begins with.
+    fn begin(&mut self, text: &[u8]) -> Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Constraint { reason: "it can't begin in the middle of an answer".to_owned() })
+    }
 
     /// How long it took to make it of the text that describes the form.
     fn compile_time(&self) -> Duration {
