@@ -11,8 +11,11 @@
 
 mod answer;
 mod error;
+mod limits;
 mod vocabulary;
+#[cfg(target_family = "wasm")]
+mod web;
 
 pub use answer::{Answer, Next};
 pub use error::Error;
-pub use vocabulary::{Kind, Vocabulary};
+pub use vocabulary::{Kind, Vocabulary, check};

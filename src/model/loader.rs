@@ -195,6 +195,14 @@ impl Loader {
         }
     }
 
+    /// The tokenizer, as soon as it has been made: its tables come before the weights.
+    pub fn tokenizer(&self) -> Option<&Tokenizer> {
+        match &self.text {
+            Some(Beside::Done(Ok(text))) => Some(&text.tokenizer),
+            _ => None,
+        }
+    }
+
     /// Whether the file at hand is the last of a split model, or the only one; told by its metadata.
     pub fn is_last_part(&self) -> bool {
         self.header.is_last_part()

@@ -230,6 +230,9 @@ export class Writer {
     const generation = model.generate(prompt, {
       ...sampling,
       ...(responseFormat && { responseFormat }),
+      onPrepare: ({ phase, loaded }) => {
+        setText("outcome", phase === "fetch" ? `Fetching what reads schemas: ${format.bytes(loaded)}` : `Sorting the model's tokens: ${format.count(loaded)}`);
+      },
       onPrefill: ({ done, total }) => {
         setText("outcome", `Reading the prompt: ${format.count(done)} of ${format.tokens(total)}`);
       },
