@@ -195,10 +195,10 @@ impl Loader {
         }
     }
 
-    /// The tokenizer, as soon as it has been made: its tables come before the weights.
-    pub fn tokenizer(&self) -> Option<&Tokenizer> {
+    /// The tokenizer and the number of logits, as soon as they are known: before the weights, if the tokenizer is not made beside them.
+    pub fn tokenizer(&self) -> Option<(&Tokenizer, usize)> {
         match &self.text {
-            Some(Beside::Done(Ok(text))) => Some(&text.tokenizer),
+            Some(Beside::Done(Ok(text))) => Some((&text.tokenizer, self.header.config()?.vocabulary)),
             _ => None,
         }
     }

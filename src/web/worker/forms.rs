@@ -7,9 +7,10 @@ use super::super::place::words;
 use super::super::protocol::{FromWorker, PlainError, Preparing};
 use super::Worker;
 use crate::allocate::try_with_capacity;
-use crate::constraint::{Constraint, Next, ResponseFormat};
+use crate::constraint::{Constraint, Next, ResponseFormat, Tokens};
 use crate::download::LoadProgress;
 use crate::download::meter::Phase;
+use crate::model::Loaded;
 use crate::tokenizer::Tokenizer;
 use crate::{Error, Result};
 use futures::FutureExt;
@@ -127,9 +128,9 @@ impl Worker {
     }
 
     /// With the tokens of a model that is being loaded, where the module has come.
-    pub(super) fn take_vocabulary(&self, tokenizer: &Tokenizer) -> Result<(), PlainError> {
+    pub(super) fn take_vocabulary(&self, tokenizer: &Tokenizer, logits: usize) -> Result<(), PlainError> {
         let Some(instance) = self.forms.alive()? else { return Ok(()) };
-        self.vocabulary_of(&instance, tokenizer).map(drop)
+        self.vocabulary_of(&instance, tokenizer, logits).map(drop)
     }
 
     /// What has been taken was of a model that is loaded no further.
@@ -138,9 +139,9 @@ impl Worker {
     }
 
     /// What a load waits for at its end.
-    pub(super) async fn forms_of_load(self: &Rc<Self>, tokenizer: &Tokenizer) -> Result<(), PlainError> {
+    pub(super) async fn forms_of_load(self: &Rc<Self>, loaded: &Loaded) -> Result<(), PlainError> {
         self.forms.told.set(Told::Load);
-        let outcome = self.forms(tokenizer).await.map(drop);
+        let outcome = self.forms(loaded).await.map(drop);
         self.forms.told.set(Told::Nobody);
         outcome
     }
@@ -149,34 +150,40 @@ impl Worker {
     pub(super) async fn formed(
         self: &Rc<Self>,
         id: u32,
-        tokenizer: &Tokenizer,
+        loaded: &Loaded,
         format: &ResponseFormat,
         begun: Option<&str>,
     ) -> Result<Formed, PlainError> {
         self.forms.told.set(Told::Generation(id));
-        let forms = self.forms(tokenizer).await;
+        let forms = self.forms(loaded).await;
         self.forms.told.set(Told::Nobody);
         let (instance, vocabulary) = forms?;
         Ok(Formed::new(instance, &vocabulary, format, begun)?)
     }
 
-    async fn forms(self: &Rc<Self>, tokenizer: &Tokenizer) -> Result<(Rc<Instance>, Rc<Vocabulary>), PlainError> {
+    async fn forms(self: &Rc<Self>, loaded: &Loaded) -> Result<(Rc<Instance>, Rc<Vocabulary>), PlainError> {
         loop {
             if let Some(instance) = self.forms.alive()? {
-                let vocabulary = self.vocabulary_of(&instance, tokenizer)?;
+                let logits = loaded.model.config.vocabulary;
+                let vocabulary = self.vocabulary_of(&instance, &loaded.tokenizer, logits)?;
                 return Ok((instance, vocabulary));
             }
             self.fetching_forms().await?;
         }
     }
 
-    fn vocabulary_of(&self, instance: &Instance, tokenizer: &Tokenizer) -> Result<Rc<Vocabulary>, PlainError> {
+    fn vocabulary_of(
+        &self,
+        instance: &Instance,
+        tokenizer: &Tokenizer,
+        logits: usize,
+    ) -> Result<Rc<Vocabulary>, PlainError> {
         if let Some(vocabulary) = self.forms.vocabulary.borrow().clone() {
             return Ok(vocabulary);
         }
-        let total = tokenizer.vocabulary().into();
+        let total = logits as u64;
         self.tell(Preparing::Vocabulary, 0, Some(total));
-        let vocabulary = Rc::new(vocabulary(instance, tokenizer)?);
+        let vocabulary = Rc::new(vocabulary(instance, Tokens::of(tokenizer, logits)?)?);
         self.tell(Preparing::Vocabulary, total, Some(total));
         self.forms.vocabulary.replace(Some(Rc::clone(&vocabulary)));
         Ok(vocabulary)
@@ -220,23 +227,16 @@ impl Worker {
     }
 }
 
-fn vocabulary(instance: &Instance, tokenizer: &Tokenizer) -> Result<Vocabulary, PlainError> {
-    let count = tokenizer.vocabulary() as usize;
-    let mut bytes = try_with_capacity((0..count as u32).map(|id| tokenizer.bytes(id).len()).sum(), "the vocabulary")?;
-    let mut lengths = try_with_capacity(count, "the vocabulary")?;
-    let (mut control, mut names, mut ends) = (Vec::new(), Vec::new(), Vec::new());
-    for id in 0..count as u32 {
-        bytes.extend_from_slice(tokenizer.bytes(id));
-        lengths.push(tokenizer.bytes(id).len() as u32);
-        if tokenizer.is_end(id) {
-            ends.push(id);
-        }
-        if tokenizer.is_control(id) {
-            control.push(id);
-            names.push(String::from_utf8_lossy(tokenizer.bytes_with(id, true)).into_owned());
-        }
+fn vocabulary(instance: &Instance, tokens: Tokens) -> Result<Vocabulary, PlainError> {
+    let total = tokens.bytes.iter().map(Vec::len).sum();
+    let mut bytes = try_with_capacity(total, "the vocabulary")?;
+    let mut lengths = try_with_capacity(tokens.bytes.len(), "the vocabulary")?;
+    for token in &tokens.bytes {
+        bytes.extend_from_slice(token);
+        lengths.push(token.len() as u32);
     }
-    let made = instance.module.vocabulary(&bytes, &lengths, &control, names, &ends);
+    let (control, names): (Vec<_>, Vec<_>) = tokens.control.into_iter().unzip();
+    let made = instance.module.vocabulary(&bytes, &lengths, &control, names, &tokens.ends);
     made.map_err(|thrown| {
         let reason = instance.reason(&thrown).unwrap_or_else(|trapped| trapped);
         Error::Constraint { reason: format!("the model's vocabulary: {reason}") }.into()
@@ -277,9 +277,7 @@ impl Formed {
         let began = Instant::now();
         let answer = vocabulary.answer(kind, text).map_err(refused)?;
         let formed = Formed { answer, instance: Rc::clone(&instance), compile_time: began.elapsed() };
-        if let Some(begun) = begun {
-            formed.answer.begin(begun.as_bytes()).map_err(refused)?;
-        }
+        formed.answer.begin(begun.unwrap_or_default().as_bytes()).map_err(refused)?;
         Ok(formed)
     }
 
@@ -287,20 +285,29 @@ impl Formed {
     pub(super) fn notes(&self) -> Vec<String> {
         self.answer.notes()
     }
+
+    /// Asks the module, which may have ended.
+    fn ask<T>(&self, question: impl FnOnce(&Answer) -> Result<T, JsValue>) -> Result<T> {
+        if self.instance.dead.get() {
+            return Err(Error::Constraint { reason: "what holds answers to a form has stopped: ask again".to_owned() });
+        }
+        question(&self.answer).map_err(|thrown| Error::Constraint {
+            reason: self.instance.reason(&thrown).unwrap_or_else(|trapped| trapped),
+        })
+    }
 }
 
 impl Constraint for Formed {
     fn next(&mut self, taken: &[u32], allowed: &mut [u32]) -> Result<Next> {
-        if self.instance.dead.get() {
-            return Err(Error::Constraint { reason: "what holds answers to a form has stopped: ask again".to_owned() });
-        }
-        let next = self.answer.next(taken, allowed).map_err(|thrown| Error::Constraint {
-            reason: self.instance.reason(&thrown).unwrap_or_else(|trapped| trapped),
-        })?;
+        let next = self.ask(|answer| answer.next(taken, allowed))?;
         if next.is_undefined() {
             return Ok(Next::Choice);
         }
         Ok(next.dyn_ref().map_or(Next::Whole, |bytes: &Uint8Array| Next::Certain(bytes.to_vec())))
+    }
+
+    fn begin(&mut self, text: &[u8]) -> Result<()> {
+        self.ask(|answer| answer.begin(text))
     }
 
     fn compile_time(&self) -> Duration {

@@ -28,7 +28,7 @@ pub(super) async fn generate(
     let ended = async {
         let mut form = None;
         if let Some(format) = &request.response_format {
-            let formed = worker.formed(id, &engine.loaded.tokenizer, format, request.begun.as_deref());
+            let formed = worker.formed(id, &engine.loaded, format, request.begun.as_deref());
             match worker.jobs.unless_cancelled(formed).await {
                 Some(formed) => form = Some(formed?),
                 None => {

@@ -60,7 +60,7 @@ async fn try_load(worker: &Rc<Worker>, source: Source, options: LoaderOptions) -
         }
     }
     let unprepared = match model.prepared {
-        Some(Ok(worker)) => worker.forms_of_load(&engine.loaded.tokenizer).await.err(),
+        Some(Ok(worker)) => worker.forms_of_load(&engine.loaded).await.err(),
         Some(Err(error)) => Some(error),
         None => None,
     };
@@ -157,8 +157,8 @@ impl Receiver for Model {
         let loader = self.loader.as_mut().ok_or_else(not_begun)?;
         loader.push(bytes)?;
         if let Some(Ok(worker)) = &self.prepared
-            && let Some(tokenizer) = loader.tokenizer()
-            && let Err(error) = worker.take_vocabulary(tokenizer)
+            && let Some((tokenizer, logits)) = loader.tokenizer()
+            && let Err(error) = worker.take_vocabulary(tokenizer, logits)
         {
             self.prepared = Some(Err(error));
         }
