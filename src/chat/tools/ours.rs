@@ -1,0 +1,61 @@
+//! Tools for a template that takes none: a system message that lists them, and turns in place of calls and results.
+
+use super::{HERMES, Tools, quoted};
+use crate::chat::message::Message;
+use std::fmt::Write as _;
+
+/// What a model is told of tools.
+pub(in crate::chat) fn described(tools: &Tools) -> String {
+    let mut text = "You can call tools. Each has a name and a JSON schema of its arguments:\n".to_owned();
+    for tool in &tools.list {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{{\"name\": {}", quoted(&tool.name));
+        if let Some(description) = &tool.description {
+            let _ = write!(text, ", \"description\": {}", quoted(description));
+        }
+        let _ = writeln!(text, ", \"parameters\": {}}}", tool.schema());
+    }
+    let _ = write!(
+        text,
+        "To call one, write nothing but its name and its arguments, like this:\n{}\nWhat it gives comes back between \
+         <tool_response> and </tool_response>. If no tool helps, answer in words.",
+        HERMES.call("the name", "{\"an argument\": \"its value\"}"),
+    );
+    text
+}
+
+/// A talk whose calls and results are words of the assistant and the user. What tools give in a row is one turn, with the user's
+/// message that follows it: templates want the roles to alternate.
+pub(in crate::chat) fn retold(messages: &[Message]) -> Vec<Message> {
+    let mut told: Vec<Message> = Vec::with_capacity(messages.len());
+    let mut after_result = false;
+    for message in messages {
+        if message.role == "tool" {
+            let result = format!("<tool_response>\n{}\n</tool_response>", message.content);
+            match told.last_mut().filter(|_| after_result) {
+                Some(last) => last.content = std::mem::take(&mut last.content) + "\n" + &result,
+                None => told.push(Message::new("user", result)),
+            }
+            after_result = true;
+            continue;
+        }
+        match told.last_mut().filter(|_| after_result && message.role == "user") {
+            Some(last) => last.content = std::mem::take(&mut last.content) + "\n" + &message.content,
+            None => told.push(spoken(message)),
+        }
+        after_result = false;
+    }
+    told
+}
+
+/// A message whose calls are part of its text.
+fn spoken(message: &Message) -> Message {
+    let mut message = message.clone();
+    for call in std::mem::take(&mut message.tool_calls) {
+        if !message.content.is_empty() {
+            message.content.push('\n');
+        }
+        message.content += &HERMES.call(&call.function.name, &call.function.arguments);
+    }
+    message
+}
