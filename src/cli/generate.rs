@@ -237,7 +237,7 @@ pub(crate) fn stream(session: &mut Session, mut token: impl FnMut(u32, &str) -> 
             session.cancel();
         }
         match session.step(Duration::from_millis(20))? {
-            Step::Prefill { .. } => {}
+            Step::Prefill { .. } | Step::Pass => {}
             Step::Token { id, text, .. } => token(id, &text)?,
             Step::Done(summary) => return Ok(summary),
         }

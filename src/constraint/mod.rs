@@ -5,6 +5,7 @@
 
 use crate::Result;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// What an answer has to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,11 +45,32 @@ pub enum Next {
 }
 
 /// Keeps one answer to its form.
-pub trait Constraint {
+pub trait Constraint: Portable {
     /// Takes the tokens that have come since the last call, and says what may follow. `allowed` has a bit a token, 32 to a word, token 0
     /// in the lowest of the first; it is written where this is a [`Next::Choice`].
+    ///
+    /// Certain bytes may make no token, or none that what follows can't be part of. Asked again after [`Next::Certain`] with nothing
+    /// taken, it gives the choice.
     ///
     /// # Errors
     /// [`Error::Constraint`](crate::Error::Constraint): a token that was not allowed, or a state that takes too much work.
     fn next(&mut self, taken: &[u32], allowed: &mut [u32]) -> Result<Next>;
+
+    /// How long it took to make it of the text that describes the form.
+    fn compile_time(&self) -> Duration {
+        Duration::ZERO
+    }
 }
+
+/// `Send` where a session may move from thread to thread. In a browser a constraint is an object of JavaScript, which stays where
+/// it is.
+#[cfg(not(target_family = "wasm"))]
+pub trait Portable: Send {}
+#[cfg(not(target_family = "wasm"))]
+impl<T: Send> Portable for T {}
+/// `Send` where a session may move from thread to thread. In a browser a constraint is an object of JavaScript, which stays where
+/// it is.
+#[cfg(target_family = "wasm")]
+pub trait Portable {}
+#[cfg(target_family = "wasm")]
+impl<T> Portable for T {}

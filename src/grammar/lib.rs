@@ -11,8 +11,9 @@
 
 mod answer;
 mod error;
+mod limits;
 mod vocabulary;
 
 pub use answer::{Answer, Next};
 pub use error::Error;
-pub use vocabulary::{Kind, Vocabulary};
+pub use vocabulary::{Kind, Vocabulary, check};

@@ -1,9 +1,12 @@
 //! A model's tokens as a trie, made once a model.
 
-use crate::{Answer, Error};
+use crate::error::quoted;
+use crate::{Answer, Error, limits};
 use llguidance::ParserFactory;
-use llguidance::api::TopLevelGrammar;
-use llguidance::toktrie::{ApproximateTokEnv, TokEnv, TokRxInfo, TokTrie};
+use llguidance::api::{ParserLimits, TopLevelGrammar};
+use llguidance::panic_utils::catch_unwind;
+use llguidance::toktrie::{ApproximateTokEnv, INVALID_TOKEN, InferenceCapabilities, TokEnv, TokRxInfo, TokTrie};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 /// What a text describes an answer in.
@@ -26,19 +29,47 @@ pub struct Vocabulary {
 
 impl Vocabulary {
     /// `tokens` has each token's bytes by id, none for those that text never shows; `control` the names of these (`<|eot_id|>`), which
-    /// a grammar may ask for; `ends` the ids that end an answer.
+    /// a grammar may ask for; `ends` the ids that end an answer. Without one, an answer ends where nothing can follow it.
+    ///
+    /// Tokens that no answer may have whatever its form: those whose bytes can't stand in UTF-8, and those over 256 bytes.
     ///
     /// # Errors
-    /// A vocabulary that has no tokens, or no end.
+    /// A vocabulary without tokens, or too large for the trie; an id beyond it.
     pub fn new(tokens: &[Vec<u8>], control: &[(u32, String)], ends: &[u32]) -> Result<Self, Error> {
-        let mut words = tokens.to_vec();
+        if tokens.is_empty() {
+            return Err(Error("a vocabulary without tokens".into()));
+        }
+        for &id in control.iter().map(|(id, _)| id).chain(ends) {
+            if id as usize >= tokens.len() {
+                return Err(Error(format!("token {id} of a vocabulary of {}", tokens.len())));
+            }
+        }
+        let mut words: Vec<Vec<u8>> = Vec::new();
+        words.try_reserve_exact(tokens.len()).map_err(|_| Error(format!("no memory for {} tokens", tokens.len())))?;
+        words.extend(tokens.iter().map(|bytes| if spelled(bytes) { bytes.clone() } else { Vec::new() }));
+        // An end ends, whatever its bytes are.
+        for &id in ends {
+            words[id as usize].clear();
+        }
         for (id, name) in control {
+            if name.is_empty() || name.len() > limits::TOKEN_BYTES {
+                return Err(Error(format!("the name of control token {id}: {}", quoted(name, 40))));
+            }
             words[*id as usize] = [&[TokTrie::SPECIAL_TOKEN_MARKER], name.as_bytes()].concat();
         }
-        let info = TokRxInfo::new(words.len() as u32, ends[0]);
-        let trie = TokTrie::from(&info, &words).with_eos_tokens(ends);
-        let env: TokEnv = Arc::new(ApproximateTokEnv::new(trie));
-        let mut factory = ParserFactory::new_simple(&env).map_err(Error::new)?;
+        fits(&words)?;
+        let factory = catch_unwind(AssertUnwindSafe(|| {
+            let info = TokRxInfo::new(words.len() as u32, ends.first().copied().unwrap_or(INVALID_TOKEN));
+            let mut trie = TokTrie::from(&info, &words);
+            drop(words);
+            if ends.len() > 1 {
+                trie = trie.with_eos_tokens(ends);
+            }
+            let env: TokEnv = Arc::new(ApproximateTokEnv::new(trie));
+            ParserFactory::new(&env, InferenceCapabilities::default(), &limits::slices())
+        }));
+        let mut factory = factory.map_err(Error::new)?;
+        *factory.limits_mut() = ParserLimits { verbose_errors: false, ..ParserLimits::default() };
         factory.quiet();
         Ok(Vocabulary { factory })
     }
@@ -54,11 +85,50 @@ impl Vocabulary {
     /// A text that is none of its kind, that nothing can meet, that asks for what can't be kept (named), or that is too large.
     pub fn answer(&self, kind: Kind, text: &str) -> Result<Answer, Error> {
         let grammar = match kind {
-            Kind::JsonObject => TopLevelGrammar::from_json_schema(serde_json::json!({"type": "object"})),
-            Kind::JsonSchema => TopLevelGrammar::from_json_schema(serde_json::from_str(text).map_err(Error::new)?),
+            Kind::JsonObject => schema(serde_json::json!({"type": "object"})),
+            Kind::JsonSchema => schema(serde_json::from_str(text).map_err(Error::new)?),
             Kind::Regex => TopLevelGrammar::from_regex(text),
             Kind::Lark => TopLevelGrammar::from_lark(text.to_owned()),
         };
-        Answer::new(self.factory.create_parser(grammar).map_err(Error::new)?)
+        Answer::new(self.factory.create_parser(grammar).map_err(Error::new)?, Vec::new())
     }
+}
+
+fn schema(mut schema: serde_json::Value) -> TopLevelGrammar {
+    if schema.is_object() {
+        let options = llguidance::JsonCompileOptions {
+            whitespace_flexible: false,
+            item_separator: ", ".into(),
+            key_separator: ": ".into(),
+            ..Default::default()
+        };
+        options.apply_to(&mut schema);
+    }
+    TopLevelGrammar::from_json_schema(schema)
+}
+
+/// Whether a token may stand in a text: the trie marks control tokens with a byte that UTF-8 never has, and has bounds on lengths.
+fn spelled(bytes: &[u8]) -> bool {
+    bytes.len() <= limits::TOKEN_BYTES && bytes.iter().all(|&b| !matches!(b, 0xc0 | 0xc1 | 0xf5..))
+}
+
+/// The trie counts its nodes in 22 bits and tokens in 24.
+fn fits(words: &[Vec<u8>]) -> Result<(), Error> {
+    let mut sorted: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+    sorted.sort_unstable();
+    let shared = |pair: &[&[u8]]| pair[0].iter().zip(pair[1]).take_while(|(a, b)| a == b).count();
+    let nodes = sorted[0].len() + sorted.windows(2).map(|pair| (pair[1].len() - shared(pair)).max(1)).sum::<usize>();
+    if nodes >= 1 << 22 || words.len() >= 1 << 23 {
+        return Err(Error(format!("a vocabulary of {} tokens is too large for answers of a form", words.len())));
+    }
+    Ok(())
+}
+
+/// Whether `text` describes an answer, as far as that can be told without a model: control tokens that a grammar names are not looked up.
+///
+/// # Errors
+/// As [`Vocabulary::answer`]'s.
+pub fn check(kind: Kind, text: &str) -> Result<(), Error> {
+    let bytes: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte]).chain([Vec::new()]).collect();
+    Vocabulary::new(&bytes, &[], &[256])?.answer(kind, text).map(drop)
 }

@@ -4,7 +4,7 @@ use super::Config;
 use crate::Result;
 use crate::kernels::tables::Product;
 use crate::kernels::{Activations, Compute, DenseMatrix, Int8Matrix, TernaryMatrix, WideActivations};
-use crate::kernels::{dense_matmul, int8_matvec, ternary_matmul, ternary_matmuls};
+use crate::kernels::{dense_matmul, dense_rows, int8_matvec, int8_rows, ternary_matmul, ternary_matmuls, ternary_rows};
 
 /// A linear layer, rows × columns as outputs × inputs.
 pub enum Linear {
@@ -130,6 +130,32 @@ impl Embedding {
             Embedding::Ternary(matrix) => {
                 input.groups.quantize_best(c, h, matrix.cols(), std::iter::once(matrix))?;
                 ternary_matmul(c, matrix, &input.groups, logits);
+            }
+        }
+        Ok(())
+    }
+
+    /// The logits of the tokens `ids` alone, the same bits.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory).
+    pub(crate) fn logits_of(
+        &self,
+        c: &Compute,
+        h: &[f32],
+        input: &mut HeadInput,
+        ids: &[u32],
+        logits: &mut [f32],
+    ) -> Result<()> {
+        match self {
+            Embedding::File(matrix) => dense_rows(c, matrix, ids, h, logits),
+            Embedding::Int8(matrix) => {
+                input.wide.quantize(c.backend, h);
+                int8_rows(c, matrix, ids, &input.wide, logits);
+            }
+            Embedding::Ternary(matrix) => {
+                input.groups.quantize_best(c, h, matrix.cols(), std::iter::once(matrix))?;
+                ternary_rows(c, matrix, ids, &input.groups, logits);
             }
         }
         Ok(())

@@ -48,6 +48,7 @@ async fn run(worker: &Worker, id: u32, session: &super::engine::Shared) -> Resul
         let elapsed_ms = began.elapsed().as_secs_f64() * 1e3;
         match step {
             Step::Prefill { done, total } => said.prefill = Some((done, total)),
+            Step::Pass => {}
             Step::Token { id, text, logprobs } => said.tokens.push(Token {
                 id: Some(id),
                 text,
