@@ -4,11 +4,9 @@
 //! Whatever the cut, the pieces put together are the same.
 
 use super::tools::Form;
+use crate::constraint::{THINK, THOUGHT};
 use crate::session::FinishReason;
 use serde::Serialize;
-
-pub(super) const THINK: &str = "<think>";
-pub(super) const THOUGHT: &str = "</think>";
 
 /// A piece of an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -242,14 +240,14 @@ impl Reader {
 
     fn tail(&mut self) -> bool {
         let Some(Calls { form, .. }) = &self.calls else { return false };
-        let tail = format!("}}{}{}", form.space, form.end);
-        match self.held.strip_prefix(&tail) {
-            Some(rest) => {
-                self.held = rest.to_owned();
+        match self.held.strip_prefix('}').map(str::trim_start) {
+            None if self.held.is_empty() => return false,
+            Some(rest) if rest.len() < form.end.len() && form.end.starts_with(rest) => return false,
+            Some(rest) if rest.starts_with(form.end) => {
+                self.held = rest[form.end.len()..].to_owned();
                 self.whole += 1;
             }
-            None if tail.starts_with(&self.held) => return false,
-            None => self.broken = true,
+            _ => self.broken = true,
         }
         (self.state, self.between) = (State::Content, true);
         true
@@ -347,3 +345,7 @@ impl JsonEnd {
         (text.len(), false)
     }
 }
+
+#[cfg(test)]
+#[path = "answer_tests.rs"]
+mod tests;

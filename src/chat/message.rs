@@ -66,10 +66,18 @@ impl Message {
         Self { role: role.into(), content: content.into(), ..Self::default() }
     }
 
+    /// Whether it calls tools.
+    pub(super) fn calls(&self) -> bool {
+        !self.tool_calls.is_empty()
+    }
+
     /// Bytes of all its texts.
     pub(super) fn bytes(&self) -> usize {
         let given = |text: &Option<String>| text.as_ref().map_or(0, |text| 64 + text.len());
-        let calls = self.tool_calls.iter().map(|call| 256 + call.id.len() + call.function.name.len() + call.function.arguments.len());
+        let calls = self
+            .tool_calls
+            .iter()
+            .map(|call| 256 + call.id.len() + call.function.name.len() + call.function.arguments.len());
         self.role.len()
             + self.content.len()
             + given(&self.reasoning_content)
@@ -99,7 +107,8 @@ impl<'de> Deserialize<'de> for Message {
             tool_call_id: Option<String>,
             name: Option<String>,
         }
-        let Given { role, content, reasoning_content, tool_calls, tool_call_id, name } = Given::deserialize(deserializer)?;
+        let Given { role, content, reasoning_content, tool_calls, tool_call_id, name } =
+            Given::deserialize(deserializer)?;
         let tool_calls = tool_calls.unwrap_or_default();
         let content = match content {
             Some(content) => content,

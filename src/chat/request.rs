@@ -1,13 +1,13 @@
 //! A request for an answer: messages and tools become a prompt, what the answer may be, and who reads it.
 
-use super::answer::{Expected, Reader, THINK, THOUGHT};
+use super::answer::{Expected, Reader};
 use super::jinja::{Mark, Text, Variables};
 use super::tools::{Form, From, HERMES, ToolChoice, Tools};
 use super::{Message, Template};
 use crate::Result;
-use crate::constraint::{Constraint, Opening, ResponseFormat, Trigger};
+use crate::constraint::{Opening, ResponseFormat, THINK, THOUGHT};
 use crate::tokenizer::Tokenizer;
-use std::sync::Arc;
+use std::hash::Hasher as _;
 use twox_hash::XxHash3_64;
 
 /// Whether an answer begins with a thought.
@@ -34,7 +34,8 @@ pub struct Chat {
     think: Option<u32>,
     form: &'static Form,
     tools: Tools,
-    control: Vec<&'static str>,
+    /// Of the form's marks, those that are control tokens.
+    in_tokens: Vec<&'static str>,
 }
 
 impl Template {
@@ -52,17 +53,19 @@ impl Template {
     ) -> Result<Chat> {
         let (text, end) = self.run_with_tools(messages, tools, true, variables)?;
         let form = self.form.unwrap_or(&HERMES);
-        let marks = [form.begin, form.end, THINK, THOUGHT];
-        let control = |name: &&&'static str| tokenizer.control_id(name).is_some();
+        // A form that we ask for in words is written in words.
+        let of_template = self.form.is_some();
+        let mut control = vec![form.begin, form.end, THINK, THOUGHT];
+        control.retain(|name| tokenizer.control_id(name).is_some());
         let knows = tokenizer.special_id(THINK).is_some() || self.text.contains(THINK);
         Ok(Chat {
             prompt: self.ids(tokenizer, &text, end)?,
-            spelled: marks.iter().filter_map(|name| tokenizer.control_id(name)).collect(),
+            spelled: control.iter().filter_map(|name| tokenizer.control_id(name)).collect(),
             thoughts: thoughts(&text, end, knows),
             think: tokenizer.special_id(THINK),
             form,
+            in_tokens: if of_template { control } else { Vec::new() },
             tools: tools.clone(),
-            control: marks.iter().filter(control).copied().collect(),
         })
     }
 }
@@ -86,33 +89,27 @@ impl Chat {
     pub fn format(&self) -> Option<ResponseFormat> {
         self.tools.are_offered().then(|| {
             let from = if self.waits() { From::Trigger } else { From::Start };
-            // The form that we ask for is text, whatever tokens there are.
-            let control = |word: &str| self.control.contains(&word);
+            let control = |word: &str| self.in_tokens.contains(&word);
             self.form.calls(self.tools.offered(), self.tools.several(), from, control)
         })
     }
 
-    /// Whether a call may come, or may not: its form begins where the answer does what calls begin with.
+    /// Whether the answer is free until a call begins.
     fn waits(&self) -> bool {
-        *self.tools.choice() == ToolChoice::Auto
+        self.tools.are_offered() && *self.tools.choice() == ToolChoice::Auto
     }
 
-    /// Where in the answer a form begins: [`Self::format`]'s, or one that the answer's content has.
+    /// Where in the answer its form begins: that of calls, or another that what is said has.
     pub fn opening(&self) -> Opening {
-        let trigger = (self.tools.are_offered() && self.waits()).then_some(match self.form.begin {
-            "" => (self.form.first_key(), true),
-            begin => (begin, false),
-        });
+        let Form { begin, .. } = self.form;
+        let trigger = if begin.is_empty() { self.form.first_key() } else { begin };
         Opening {
             thinks: self.thoughts == Thoughts::Begun,
-            may_think: (self.thoughts == Thoughts::Possible).then_some(self.think).flatten(),
-            trigger,
+            may_think: self.thoughts == Thoughts::Possible,
+            think: self.think,
+            trigger: self.waits().then_some(trigger),
+            only_first: begin.is_empty(),
         }
-    }
-
-    /// A constraint that begins where the form does.
-    pub fn constrain(&self, form: Box<dyn Constraint>, tokenizer: Arc<dyn Spells>) -> Box<dyn Constraint> {
-        todo!()
     }
 
     /// Who reads the answer. The same seed gives the calls of the same talk the same ids.
@@ -127,9 +124,7 @@ impl Chat {
             calls,
         };
         let mut hash = XxHash3_64::with_seed(seed);
-        for id in &self.prompt {
-            std::hash::Hasher::write(&mut hash, &id.to_le_bytes());
-        }
-        Reader::new(expected, std::hash::Hasher::finish(&hash))
+        self.prompt.iter().for_each(|id| hash.write(&id.to_le_bytes()));
+        Reader::new(expected, hash.finish())
     }
 }

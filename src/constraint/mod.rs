@@ -1,9 +1,15 @@
 //! What an answer may be, as a [`session`](crate::session) sees it: after each token, which ones may follow.
 //!
 //! Who tells is not linked with the engine: natively the crate `b158-grammar` is (feature `cli`), in a browser it is a module of its
-//! own that is fetched when an answer first has to have a form. Both sit behind [`Constraint`].
+//! own that is fetched when an answer first has to have a form. Both sit behind [`Constraint`]. A form may begin later in the answer:
+//! see [`Opening`].
 
-use crate::Result;
+mod trigger;
+
+pub use trigger::{Opening, Spell, Spelled, Trigger};
+pub(crate) use trigger::{THINK, THOUGHT};
+
+use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -28,6 +34,13 @@ pub enum ResponseFormat {
     Lark {
         /// In Lark's form, as llguidance reads it.
         grammar: String,
+    },
+    /// Texts, control tokens and values of schemas in a row: calls of [tools](crate::chat::Tools).
+    Parts {
+        /// A JSON text: what stands `before` a choice, the `choices`, what stands `after` it and, where another may follow, before it
+        /// `again`. Each is a list of parts: `{"text": …}`, which may be `"optional": true`, `{"token": …}`, a control token's name, or
+        /// `{"schema": …}`; a choice has a `name` for errors and its `parts`.
+        parts: String,
     },
 }
 
@@ -55,6 +68,17 @@ pub trait Constraint: Portable {
     /// # Errors
     /// [`Error::Constraint`](crate::Error::Constraint): a token that was not allowed, or a state that takes too much work.
     fn next(&mut self, taken: &[u32], allowed: &mut [u32]) -> Result<Next>;
+
+    /// Begins with `text`, which has come already. Before the first token is taken.
+    ///
+    /// # Errors
+    /// [`Error::Constraint`](crate::Error::Constraint): no answer begins so. Nothing has changed then.
+    fn begin(&mut self, text: &[u8]) -> Result<()> {
+        match text {
+            [] => Ok(()),
+            _ => Err(Error::Constraint { reason: "this form has to be begun by tokens".to_owned() }),
+        }
+    }
 
     /// How long it took to make it of the text that describes the form.
     fn compile_time(&self) -> Duration {

@@ -2,6 +2,7 @@
 
 use crate::chat::message::{Message, ToolCall};
 use crate::chat::tools::{Tool, quoted};
+use std::borrow::Cow;
 
 /// One way to write a call: `begin`, a line feed, `{"name": "NAME", "ARGUMENTS": {…}}`, a line feed, `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,12 +84,12 @@ impl Probe {
     }
 
     /// The form that the texts of the question and of the answered one show, or why there is none.
-    pub(in crate::chat) fn form(&self, question: &str, answered: &str) -> Result<&'static Form, &'static str> {
+    pub(in crate::chat) fn form(&self, question: &str, answered: &str) -> Result<&'static Form, Cow<'static, str>> {
         if !question.contains(Self::NAME) || !question.contains(Self::DESCRIPTION) {
-            return Err("it does not list tools");
+            return Err("it does not list tools".into());
         }
         if !answered.contains(Self::RESULT) {
-            return Err("it leaves out what tools give");
+            return Err("it leaves out what tools give".into());
         }
         // Where the assistant's turn begins.
         let header = question.trim_end();
@@ -101,6 +102,6 @@ impl Probe {
                 before.ends_with(begun)
             })
         };
-        FORMS.iter().find(fits).ok_or("its form of calls is none of those known here")
+        FORMS.iter().find(fits).ok_or_else(|| "its form of calls is none of those known here".into())
     }
 }

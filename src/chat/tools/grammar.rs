@@ -49,7 +49,11 @@ impl Form {
                 let head = text(head.get(skipped..).unwrap_or_default());
                 let schema = format!("{{\"schema\": {}}}", tool.schema());
                 let close = text(&format!("}}{}", self.space));
-                format!("{{\"name\": {}, \"parts\": {}}}", quoted(&tool.name), list(&[space.clone(), head, schema, close]))
+                format!(
+                    "{{\"name\": {}, \"parts\": {}}}",
+                    quoted(&tool.name),
+                    list(&[space.clone(), head, schema, close])
+                )
             })
             .collect();
         let before = match from {

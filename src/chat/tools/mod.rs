@@ -17,12 +17,13 @@ mod ours;
 mod tests;
 
 pub(super) use form::{Form, HERMES, Probe};
-pub(super) use ours::{described, retold};
+pub(super) use grammar::From;
+pub(super) use ours::{described, in_question, in_system, named, retold};
 
-use super::{Variable, jinja::Fault};
+use super::Variable;
 use crate::{Error, Result};
-use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::Deserialize as Derive;
+use serde::de::{Deserialize, Deserializer, Error as _};
 
 /// As many as OpenAI takes.
 const MOST: usize = 128;
@@ -184,16 +185,6 @@ fn bad(reason: impl Into<String>) -> Error {
     Error::BadTools { reason: reason.into() }
 }
 
-/// A fault in a few words, for a note.
-pub(super) fn in_words(fault: Fault) -> String {
-    match fault {
-        Fault::Refused(words) => words,
-        Fault::Failed { reason, .. } => reason,
-        Fault::Memory { limit } => format!("it needs more than {limit} bytes of memory"),
-        Fault::Work { limit } => format!("it runs for more than {limit} steps"),
-    }
-}
-
 // ── OpenAI's shape ──────────────────────────────────────────────────────────────────────────────
 
 #[derive(Derive)]
@@ -221,7 +212,8 @@ fn schema<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, 
 impl<'de> Deserialize<'de> for Tool {
     /// `{"type": "function", "function": {"name": …, "description": …, "parameters": …}}`; the parameters may be a text.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let GivenTool { function: GivenFunction { name, description, parameters } } = GivenTool::deserialize(deserializer)?;
+        let GivenTool { function: GivenFunction { name, description, parameters } } =
+            GivenTool::deserialize(deserializer)?;
         Ok(Self { name, description, parameters })
     }
 }
@@ -256,4 +248,3 @@ impl<'de> Deserialize<'de> for ToolChoice {
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
-

@@ -2,6 +2,8 @@
 
 use super::{HERMES, Tools, quoted};
 use crate::chat::message::Message;
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 /// What a model is told of tools.
@@ -58,4 +60,42 @@ fn spoken(message: &Message) -> Message {
         message.content += &HERMES.call(&call.function.name, &call.function.arguments);
     }
     message
+}
+
+/// A talk whose system message says that.
+pub(in crate::chat) fn in_system(messages: &[Message], text: &str) -> Vec<Message> {
+    let mut told = messages.to_vec();
+    match told.first_mut().filter(|first| first.role == "system") {
+        Some(first) => first.content = format!("{}\n\n{text}", first.content),
+        None => told.insert(0, Message::new("system", text)),
+    }
+    told
+}
+
+/// A talk whose first question begins with that.
+pub(in crate::chat) fn in_question(messages: &[Message], text: &str) -> Vec<Message> {
+    let mut told = messages.to_vec();
+    match told.iter_mut().find(|message| message.role == "user") {
+        Some(first) => first.content = format!("{text}\n\n{}", first.content),
+        None => told.push(Message::new("user", text)),
+    }
+    told
+}
+
+/// A talk whose results bear the names of their tools, which some templates write: they stand in the calls.
+pub(in crate::chat) fn named(messages: &[Message]) -> Cow<'_, [Message]> {
+    let nameless = |message: &Message| message.role == "tool" && message.name.is_none();
+    if !messages.iter().any(nameless) {
+        return Cow::Borrowed(messages);
+    }
+    let mut called = HashMap::new();
+    let mut named = messages.to_vec();
+    for (message, given) in named.iter_mut().zip(messages) {
+        called.extend(given.tool_calls.iter().map(|call| (call.id.as_str(), call.function.name.as_str())));
+        if nameless(message) {
+            let name = message.tool_call_id.as_ref().and_then(|id| called.get(id.as_str()));
+            message.name = name.map(|name| (*name).to_owned());
+        }
+    }
+    Cow::Owned(named)
 }
