@@ -59,6 +59,8 @@ pub struct GenerateOptions {
     pub ignore_end: bool,
     /// Spell control tokens out in the text, the one that ends it too.
     pub special: bool,
+    /// Control tokens that are spelled out in the text even so, as a [`chat`](crate::chat) needs of those that its answers have parts by.
+    pub spelled: Vec<u32>,
     /// Give each token's log-probability and the entropy of its distribution: where the answer has a [form](Session::constrain),
     /// among the tokens that may follow. Costs an exponential for each token of the vocabulary.
     pub logprobs: bool,
@@ -171,6 +173,7 @@ struct Run {
     max_tokens: usize,
     ignore_end: bool,
     special: bool,
+    spelled: Vec<u32>,
     logprobs: bool,
     form: Option<Form>,
     usage: Usage,
@@ -274,6 +277,7 @@ impl Session {
             max_tokens: options.max_tokens.unwrap_or(usize::MAX),
             ignore_end: options.ignore_end,
             special: options.special,
+            spelled: options.spelled,
             logprobs: options.logprobs,
             form: None,
             usage,
@@ -449,14 +453,19 @@ impl Run {
     /// The end of an answer that this token ends.
     fn end_at(&mut self, id: u32, tokenizer: &Tokenizer) -> Summary {
         self.note_time();
-        let shown = if self.special { self.text(id, tokenizer) } else { String::new() };
+        let shown = if self.spells(id) { self.text(id, tokenizer) } else { String::new() };
         let mut summary = self.summary(FinishReason::Stop);
         summary.text += &shown;
         summary
     }
 
     fn text(&mut self, id: u32, tokenizer: &Tokenizer) -> String {
-        if self.special { self.stream.push_special(id, tokenizer) } else { self.stream.push(id, tokenizer) }
+        if self.spells(id) { self.stream.push_special(id, tokenizer) } else { self.stream.push(id, tokenizer) }
+    }
+
+    /// Whether it is shown though it be a control token.
+    fn spells(&self, id: u32) -> bool {
+        self.special || self.spelled.contains(&id)
     }
 
     /// A token has been found.

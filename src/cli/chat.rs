@@ -6,6 +6,7 @@ use super::template::TemplateVariables;
 use super::terminal::{self, say};
 use super::{Outcome, interrupt, prompt, spelled};
 use b158::chat::{Message, Variables};
+use b158::constraint::Answer;
 use b158::session::{GenerateOptions, Session};
 use clap::Args;
 use rustyline::DefaultEditor;
@@ -56,10 +57,13 @@ impl Chat {
             (None, Some(file)) => Some(self.sampling.unescape("-f", &prompt::file(file)?)?),
             (None, None) => None,
         };
+        let form = self.sampling.form.form()?;
         let loaded = self.model.load()?;
         let options = self.sampling.options(quiet)?;
+        let form = form.map(|form| form.answer(&loaded, "", quiet)).transpose()?;
         let mut conversation = Conversation {
             session: self.context.session(loaded, &self.model)?,
+            form,
             messages: system.iter().map(|text| Message::new("system", text)).collect(),
             options,
             variables: self.variables.chat_template_kwargs,
@@ -98,6 +102,8 @@ impl Chat {
 /// What has been said so far, and how to go on.
 struct Conversation {
     session: Session,
+    /// What every answer has to be.
+    form: Option<Answer>,
     messages: Vec<Message>,
     options: GenerateOptions,
     variables: Variables,
@@ -126,6 +132,9 @@ impl Conversation {
         let prompt = loaded.template.encode_with(&loaded.tokenizer, &self.messages, true, &self.variables)?;
         interrupt::take();
         self.session.start(&prompt, self.options.clone())?;
+        if let Some(form) = &self.form {
+            self.session.constrain(Box::new(form.clone()))?;
+        }
         let mut out = terminal::out();
         let mut answer = String::new();
         let streamed = stream(&mut self.session, |_, text| {

@@ -8,6 +8,7 @@ mod compare;
 mod convert;
 mod embed;
 mod fetch;
+mod form;
 mod generate;
 mod inspect;
 mod interrupt;

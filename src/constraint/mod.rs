@@ -4,8 +4,14 @@
 //! own that is fetched when an answer first has to have a form. Both sit behind [`Constraint`]. A form may begin later in the answer:
 //! see [`Opening`].
 
+#[cfg(all(feature = "cli", not(target_family = "wasm")))]
+mod native;
+mod tokens;
 mod trigger;
 
+#[cfg(all(feature = "cli", not(target_family = "wasm")))]
+pub use native::{Answer, Grammars, check};
+pub use tokens::Tokens;
 pub use trigger::{Opening, Spell, Spelled, Trigger};
 pub(crate) use trigger::{THINK, THOUGHT};
 
@@ -27,7 +33,7 @@ pub enum ResponseFormat {
     },
     /// A text that the regular expression matches from its first to its last character.
     Regex {
-        /// In the syntax of Rust's `regex` crate.
+        /// In JavaScript's syntax.
         pattern: String,
     },
     /// A text of a grammar.
@@ -69,15 +75,16 @@ pub trait Constraint: Portable {
     /// [`Error::Constraint`](crate::Error::Constraint): a token that was not allowed, or a state that takes too much work.
     fn next(&mut self, taken: &[u32], allowed: &mut [u32]) -> Result<Next>;
 
-    /// Begins with `text`, which has come already. Before the first token is taken.
+    /// Begins with a text that stands already where the answer is to go on, before anything is taken. One that is refused changes
+    /// nothing.
     ///
     /// # Errors
-    /// [`Error::Constraint`](crate::Error::Constraint): no answer begins so. Nothing has changed then.
+    /// [`Error::Constraint`](crate::Error::Constraint): a text that no answer begins with.
     fn begin(&mut self, text: &[u8]) -> Result<()> {
-        match text {
-            [] => Ok(()),
-            _ => Err(Error::Constraint { reason: "this form has to be begun by tokens".to_owned() }),
+        if text.is_empty() {
+            return Ok(());
         }
+        Err(Error::Constraint { reason: "it can't begin in the middle of an answer".to_owned() })
     }
 
     /// How long it took to make it of the text that describes the form.

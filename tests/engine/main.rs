@@ -12,6 +12,7 @@ mod checkpoint_families;
 mod checkpoint_texts;
 mod checkpoint_tokenizers;
 mod checkpoints;
+mod constrained;
 mod embedding;
 mod estimate;
 mod family;

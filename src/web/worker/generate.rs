@@ -138,6 +138,7 @@ fn options(request: GenerateRequest) -> Result<GenerateOptions> {
         stop: request.stop.unwrap_or_default(),
         ignore_end: false,
         special: false,
+        spelled: Vec::new(),
         logprobs: request.log_probabilities.unwrap_or_default(),
     })
 }
