@@ -11,7 +11,12 @@
 
 mod answer;
 mod error;
+mod formats;
+mod json;
 mod limits;
+mod number;
+mod pattern;
+mod schema;
 mod vocabulary;
 
 pub use answer::{Answer, Next};

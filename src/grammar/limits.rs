@@ -1,14 +1,39 @@
-//! Bounds, in one place: what a text may ask for, and what a step may cost.
+//! Bounds, in one place: what a text may ask for, and what a step may cost. In a browser all of it runs on a stack of 1 MB.
 
 /// Bytes of a token. The trie has room for 1,024; its walks go a level deeper a byte.
 pub(crate) const TOKEN_BYTES: usize = 256;
+/// Bytes of a schema, an expression, a grammar.
+pub(crate) const TEXT: usize = 1 << 20;
+/// Levels of lists and objects in a schema. A schema in a schema is two.
+pub(crate) const DEPTH: usize = 200;
+/// Values in a schema.
+pub(crate) const VALUES: usize = 100_000;
+/// Places that values of their own form stand at: what a schema comes to once its references are followed.
+pub(crate) const PLACES: usize = 5_000;
+/// Ways to meet one schema: `anyOf` times `anyOf`.
+pub(crate) const WAYS: usize = 128;
+/// Schemas read while all ways are looked at, and pairs of them compared.
+pub(crate) const READS: usize = 200_000;
+/// Bytes of the grammar that a schema comes to.
+pub(crate) const GRAMMAR: usize = 8 << 20;
+/// Rules that lead to one another before any text: a level of the compiler's stack each.
+pub(crate) const RULES_DEEP: usize = 100;
+/// Items of a list that may be demanded, and allowed; a `maxItems` above is read as this.
+pub(crate) const ITEMS: u64 = 10_000;
+/// Characters of a text that may be demanded, and allowed; a `maxLength` above is read as this.
+pub(crate) const CHARACTERS: u64 = 100_000;
+/// Characters that an expression comes to with its counts multiplied out.
+pub(crate) const WEIGHT: u64 = 200_000;
+/// Work to find out whether any text meets several expressions at once: some tens of milliseconds.
+pub(crate) const FUEL: u64 = 300_000;
+/// Groups in groups of an expression.
+pub(crate) const GROUPS: usize = 60;
+/// Patterns of keys in one object: each subset of them is a form of its own.
+pub(crate) const KEY_PATTERNS: usize = 4;
+/// Multiples that are written out one by one.
+pub(crate) const MULTIPLES: i128 = 2_000;
 
 /// Sets of tokens that a mask takes whole where a state allows all of them: the insides of JSON's strings.
 pub(crate) fn slices() -> Vec<String> {
-    match std::env::var("SLICES").as_deref() {
-        Ok("0") => vec![],
-        Ok("1") => vec![r#"[^"\\\x00-\x1F\x7F]+"#.to_string()],
-        Ok("2") => vec![r#"[^"\\\x00-\x1F\x7F]{1,10}"#.to_string(), r#"[^"\\\x00-\x1F\x7F]+"#.to_string()],
-        _ => llguidance::earley::SlicedBiasComputer::json_slices(),
-    }
+    vec![r#"[^"\\\x00-\x1F\x7F]{1,12}"#.to_string(), r#"[^"\\\x00-\x1F\x7F]+"#.to_string()]
 }

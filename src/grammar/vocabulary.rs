@@ -1,7 +1,7 @@
 //! A model's tokens as a trie, made once a model.
 
 use crate::error::quoted;
-use crate::{Answer, Error, limits};
+use crate::{Answer, Error, json, limits, pattern, schema};
 use llguidance::ParserFactory;
 use llguidance::api::{ParserLimits, TopLevelGrammar};
 use llguidance::panic_utils::catch_unwind;
@@ -84,27 +84,22 @@ impl Vocabulary {
     /// # Errors
     /// A text that is none of its kind, that nothing can meet, that asks for what can't be kept (named), or that is too large.
     pub fn answer(&self, kind: Kind, text: &str) -> Result<Answer, Error> {
-        let grammar = match kind {
-            Kind::JsonObject => schema(serde_json::json!({"type": "object"})),
-            Kind::JsonSchema => schema(serde_json::from_str(text).map_err(Error::new)?),
-            Kind::Regex => TopLevelGrammar::from_regex(text),
-            Kind::Lark => TopLevelGrammar::from_lark(text.to_owned()),
+        let (lark, notes) = match kind {
+            Kind::JsonObject => schema("{\"type\": \"object\"}")?,
+            Kind::JsonSchema => schema(text)?,
+            Kind::Regex => {
+                let hir = pattern::read(text, pattern::Reach::Whole)?;
+                (format!("start: /{}/\n", pattern::plain(&hir)), Vec::new())
+            }
+            Kind::Lark => (text.to_owned(), Vec::new()),
         };
-        Answer::new(self.factory.create_parser(grammar).map_err(Error::new)?, Vec::new())
+        Answer::new(self.factory.create_parser(TopLevelGrammar::from_lark(lark)).map_err(Error::new)?, notes)
     }
 }
 
-fn schema(mut schema: serde_json::Value) -> TopLevelGrammar {
-    if schema.is_object() {
-        let options = llguidance::JsonCompileOptions {
-            whitespace_flexible: false,
-            item_separator: ", ".into(),
-            key_separator: ": ".into(),
-            ..Default::default()
-        };
-        options.apply_to(&mut schema);
-    }
-    TopLevelGrammar::from_json_schema(schema)
+fn schema(text: &str) -> Result<(String, Vec<String>), Error> {
+    let rules = schema::rules(&json::read(text)?, "j")?;
+    Ok((format!("start: {}\n{}", rules.start, rules.text), rules.notes))
 }
 
 /// Whether a token may stand in a text: the trie marks control tokens with a byte that UTF-8 never has, and has bounds on lengths.

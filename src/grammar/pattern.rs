@@ -1,0 +1,658 @@
+//! Regular expressions: read as ECMAScript reads them (what JSON schemas are written in), written as llguidance takes them.
+//!
+//! Where languages differ on what a class has, the narrower reading is taken: `\d` is 0 to 9, and `\D` no digit of any script, so that
+//! what is made is right for each reader.
+
+use crate::json::escape;
+use crate::{Error, limits};
+use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Dot, Hir, HirKind, Look, Repetition};
+use std::fmt::Write;
+
+/// How far an expression has to match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// From the first to the last character.
+    Whole,
+    /// Any part, as a schema's `pattern`.
+    Part,
+}
+
+/// The texts that `pattern` matches.
+pub(crate) fn read(pattern: &str, reach: Reach) -> Result<Hir, Error> {
+    if pattern.len() > limits::TEXT {
+        return Err(Error(format!(
+            "an expression of {} bytes: more than the limit of {}",
+            pattern.len(),
+            limits::TEXT
+        )));
+    }
+    let translated = Translator {
+        characters: pattern.chars().collect(),
+        at: 0,
+        out: String::new(),
+        groups: Vec::new(),
+        item: Item::None,
+    }
+    .run()?;
+    let mut parser = regex_syntax::ParserBuilder::new().nest_limit(2 * limits::GROUPS as u32 + 20).build();
+    let hir = parser.parse(&translated).map_err(|why| match why {
+        regex_syntax::Error::Parse(why) => Error(format!("the regular expression: {}", why.kind())),
+        regex_syntax::Error::Translate(why) => Error(format!("the regular expression: {}", why.kind())),
+        _ => Error("the regular expression can't be read".into()),
+    })?;
+    if weight(&hir) > limits::WEIGHT {
+        return Err(Error(format!(
+            "the regular expression is too large: its counts multiply to more than {} characters",
+            limits::WEIGHT
+        )));
+    }
+    let edge = if reach == Reach::Whole { Edge::Fixed } else { Edge::Open };
+    let hir = anchored(&hir, edge, edge)?;
+    match hir.properties().minimum_len() {
+        None => Err(Error("the regular expression matches nothing: a class of it is empty".into())),
+        Some(_) => Ok(hir),
+    }
+}
+
+/// `hir` in the syntax of Rust's crates, within a Lark terminal's slashes.
+pub(crate) fn plain(hir: &Hir) -> String {
+    let mut out = String::new();
+    Writer { quoted: false, out: &mut out }.write(hir);
+    out
+}
+
+/// The JSON strings whose content `hir` matches, quotes included.
+pub(crate) fn quoted(hir: &Hir) -> String {
+    let mut out = String::from("\\x{22}");
+    Writer { quoted: true, out: &mut out }.group(hir);
+    out.push_str("\\x{22}");
+    out
+}
+
+/// `text` as an expression that matches it alone.
+pub(crate) fn literal(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        write_char(c, &mut out);
+    }
+    out
+}
+
+/// What one character of a JSON string may be written as.
+pub(crate) const CHARACTER: &str =
+    r#"(?:[^\x{22}\x{5c}\x{0}-\x{1f}\x{7f}]|\x{5c}(?:[\x{22}\x{5c}bfnrt]|u00(?:0[0-7be]|0f|1[0-9a-f]|7f)))"#;
+
+/// Where an expression stands: whether text may lie beyond that side of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Edge {
+    /// Within a longer one: no anchor can hold here.
+    Inside,
+    /// At the end, and anything may lie beyond.
+    Open,
+    /// At the end, and nothing may.
+    Fixed,
+}
+
+/// Takes anchors out: what lies open beyond an edge is written as "any text".
+fn anchored(hir: &Hir, start: Edge, end: Edge) -> Result<Hir, Error> {
+    let wrap = |hir: Hir, start: Edge, end: Edge| {
+        let any =
+            || Hir::repetition(Repetition { min: 0, max: None, greedy: true, sub: Box::new(Hir::dot(Dot::AnyChar)) });
+        let mut parts = Vec::new();
+        if start == Edge::Open {
+            parts.push(any());
+        }
+        parts.push(hir);
+        if end == Edge::Open {
+            parts.push(any());
+        }
+        Hir::concat(parts)
+    };
+    let fixed = |edge| if edge == Edge::Open { Edge::Fixed } else { edge };
+    match hir.kind() {
+        HirKind::Look(Look::Start) if start != Edge::Inside => Ok(wrap(Hir::empty(), fixed(start), end)),
+        HirKind::Look(Look::End) if end != Edge::Inside => Ok(wrap(Hir::empty(), start, fixed(end))),
+        HirKind::Capture(group) => anchored(&group.sub, start, end),
+        HirKind::Alternation(branches) => {
+            branches.iter().map(|branch| anchored(branch, start, end)).collect::<Result<Vec<_>, _>>().map(Hir::alternation)
+        }
+        HirKind::Concat(parts) => {
+            let is = |look: Look| move |part: &Hir| matches!(part.kind(), HirKind::Look(l) if *l == look);
+            let first = if start == Edge::Inside { 0 } else { parts.iter().take_while(|p| is(Look::Start)(p)).count() };
+            let start = if first > 0 { fixed(start) } else { start };
+            let rest = &parts[first..];
+            let last = if end == Edge::Inside { 0 } else { rest.iter().rev().take_while(|p| is(Look::End)(p)).count() };
+            let end = if last > 0 { fixed(end) } else { end };
+            let rest = &rest[..rest.len() - last];
+            match rest {
+                [] => Ok(wrap(Hir::empty(), start, end)),
+                [one] => anchored(one, start, end),
+                [front, middle @ .., back] => {
+                    let mut out = vec![anchored(front, start, Edge::Inside)?];
+                    for part in middle {
+                        out.push(anchored(part, Edge::Inside, Edge::Inside)?);
+                    }
+                    out.push(anchored(back, Edge::Inside, end)?);
+                    Ok(Hir::concat(out))
+                }
+            }
+        }
+        _ if !hir.properties().look_set().is_empty() => {
+            Err(Error("the regular expression has an anchor (^ or $) that is not at its beginning or end: not kept, write it without".into()))
+        }
+        _ => Ok(wrap(hir.clone(), start, end)),
+    }
+}
+
+/// Characters with counts multiplied out.
+fn weight(hir: &Hir) -> u64 {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => 0,
+        HirKind::Literal(bytes) => bytes.0.len() as u64,
+        HirKind::Class(Class::Unicode(class)) => 1 + class.ranges().len() as u64 / 16,
+        HirKind::Class(Class::Bytes(_)) => 1,
+        HirKind::Repetition(r) => weight(&r.sub).max(1).saturating_mul(u64::from(r.max.unwrap_or(r.min).max(1))),
+        HirKind::Capture(c) => weight(&c.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().map(weight).fold(0, u64::saturating_add),
+    }
+}
+
+fn write_char(c: char, out: &mut String) {
+    if c.is_ascii_alphanumeric() || c == '_' || (!c.is_ascii() && c.is_alphanumeric()) {
+        out.push(c);
+    } else {
+        let _ = write!(out, "\\x{{{:x}}}", c as u32);
+    }
+}
+
+struct Writer<'a> {
+    quoted: bool,
+    out: &'a mut String,
+}
+
+impl Writer<'_> {
+    fn group(&mut self, hir: &Hir) {
+        self.out.push_str("(?:");
+        self.write(hir);
+        self.out.push(')');
+    }
+
+    fn write(&mut self, hir: &Hir) {
+        match hir.kind() {
+            HirKind::Empty | HirKind::Look(_) => self.out.push_str("(?:)"),
+            HirKind::Literal(bytes) => String::from_utf8_lossy(&bytes.0).chars().for_each(|c| self.character(c)),
+            HirKind::Class(Class::Unicode(class)) => self.class(class),
+            HirKind::Class(Class::Bytes(class)) => {
+                let ranges = class.ranges().iter().map(|r| ClassUnicodeRange::new(r.start() as char, r.end() as char));
+                self.class(&ClassUnicode::new(ranges));
+            }
+            HirKind::Capture(group) => self.write(&group.sub),
+            HirKind::Repetition(r) => {
+                self.group(&r.sub);
+                let _ = match (r.min, r.max) {
+                    (0, None) => write!(self.out, "*"),
+                    (1, None) => write!(self.out, "+"),
+                    (min, None) => write!(self.out, "{{{min},}}"),
+                    (min, Some(max)) => write!(self.out, "{{{min},{max}}}"),
+                };
+            }
+            HirKind::Concat(parts) => parts.iter().for_each(|part| match part.kind() {
+                HirKind::Alternation(_) => self.group(part),
+                _ => self.write(part),
+            }),
+            HirKind::Alternation(branches) => {
+                self.out.push_str("(?:");
+                for (n, branch) in branches.iter().enumerate() {
+                    self.out.push_str(if n > 0 { "|" } else { "" });
+                    self.write(branch);
+                }
+                self.out.push(')');
+            }
+        }
+    }
+
+    fn character(&mut self, c: char) {
+        match escape(c).filter(|_| self.quoted) {
+            Some(escape) => escape.chars().for_each(|c| write_char(c, self.out)),
+            None => write_char(c, self.out),
+        }
+    }
+
+    fn class(&mut self, class: &ClassUnicode) {
+        let mut bare = class.clone();
+        let mut escaped = Vec::new();
+        if self.quoted {
+            let mut special = ClassUnicode::new(
+                [('\0', '\x1f'), ('"', '"'), ('\\', '\\'), ('\x7f', '\x7f')].map(|(a, b)| ClassUnicodeRange::new(a, b)),
+            );
+            bare.difference(&special);
+            special.intersect(class);
+            escaped = special.iter().flat_map(|r| r.start()..=r.end()).filter_map(escape).collect();
+        }
+        self.out.push_str("(?:");
+        if escaped.is_empty() || !bare.ranges().is_empty() {
+            self.out.push('[');
+            for range in bare.iter() {
+                write_char(range.start(), self.out);
+                if range.start() != range.end() {
+                    self.out.push('-');
+                    write_char(range.end(), self.out);
+                }
+            }
+            if bare.ranges().is_empty() {
+                // Nothing, in a syntax that has no empty class.
+                self.out.push_str("^\\x{0}-\\x{10ffff}");
+            }
+            self.out.push_str(if escaped.is_empty() { "]" } else { "]|" });
+        }
+        for (n, escape) in escaped.iter().enumerate() {
+            self.out.push_str(if n > 0 { "|" } else { "" });
+            escape.chars().for_each(|c| write_char(c, self.out));
+        }
+        self.out.push(')');
+    }
+}
+
+/// What the last thing read was, for a count that follows it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Item {
+    None,
+    One,
+    Counted,
+}
+
+/// ECMAScript's syntax to that of regex-syntax.
+struct Translator {
+    characters: Vec<char>,
+    at: usize,
+    out: String,
+    /// Of each open group, where it began, and whether the dot has line feeds outside of it.
+    groups: Vec<(usize, bool)>,
+    item: Item,
+}
+
+const NARROW_SPACE: &str = r" \t\n\r\x0b\x0c";
+const WIDE_SPACE: &str = r"\s\x1c-\x1f\x{feff}";
+
+impl Translator {
+    fn fail<T>(&self, at: usize, why: impl std::fmt::Display) -> Result<T, Error> {
+        Err(Error(format!("the regular expression at character {}: {why}", at + 1)))
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.characters.get(self.at).copied()
+    }
+
+    fn took(&mut self, text: &str) -> bool {
+        let there = text.chars().enumerate().all(|(n, c)| self.characters.get(self.at + n) == Some(&c));
+        self.at += if there { text.chars().count() } else { 0 };
+        there
+    }
+
+    fn run(mut self) -> Result<String, Error> {
+        let mut dot_all = false;
+        while let Some(c) = self.peek() {
+            let at = self.at;
+            self.at += 1;
+            match c {
+                '\\' => self.escape()?,
+                '[' => self.class()?,
+                '(' => {
+                    if self.groups.len() == limits::GROUPS {
+                        return self.fail(at, format_args!("groups nested more than {} levels deep", limits::GROUPS));
+                    }
+                    self.groups.push((at, dot_all));
+                    self.group(at, &mut dot_all)?;
+                }
+                ')' => match self.groups.pop() {
+                    Some((_, outside)) => {
+                        dot_all = outside;
+                        self.push(")");
+                    }
+                    None => return self.fail(at, "a ) without its ("),
+                },
+                '*' | '+' | '?' => self.count(at, &c.to_string())?,
+                '{' => self.braces(at)?,
+                '.' => self.push(if dot_all { "(?s:.)" } else { r"[^\n\r\x{2028}\x{2029}]" }),
+                '^' => self.look(r"\A"),
+                '$' => self.look(r"\z"),
+                '|' => self.look("|"),
+                c => self.literal(c),
+            }
+        }
+        match self.groups.last() {
+            Some(&(at, _)) => self.fail(at, "a ( without its ): the group is unclosed"),
+            None => Ok(self.out),
+        }
+    }
+
+    fn push(&mut self, text: &str) {
+        self.out.push_str(text);
+        self.item = Item::One;
+    }
+
+    /// An anchor or a bar: nothing that can be counted.
+    fn look(&mut self, text: &str) {
+        self.out.push_str(text);
+        self.item = Item::None;
+    }
+
+    fn literal(&mut self, c: char) {
+        write_char(c, &mut self.out);
+        self.item = Item::One;
+    }
+
+    fn count(&mut self, at: usize, text: &str) -> Result<(), Error> {
+        match self.item {
+            Item::None => return self.fail(at, "a count, and nothing before it to repeat"),
+            Item::Counted if text == "?" => {} // as few as possible: the texts are the same
+            Item::Counted => return self.fail(at, "a count of a count: nothing to repeat"),
+            Item::One => {
+                self.out.push_str(text);
+                self.item = Item::Counted;
+                return Ok(());
+            }
+        }
+        // A count has one `?`.
+        self.item = Item::None;
+        Ok(())
+    }
+
+    /// `{2,5}`; a brace that is no count is a brace.
+    fn braces(&mut self, at: usize) -> Result<(), Error> {
+        let rest: String = self.characters[self.at..].iter().take(24).collect();
+        let inner = rest.split_once('}').map(|(inner, _)| inner.to_owned());
+        let numbers = inner.as_deref().and_then(|inner| {
+            let (min, max) = inner.split_once(',').map_or((inner, Some(inner)), |(min, max)| (min, Some(max)));
+            let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+            let max = max.unwrap_or("");
+            (digits(min) && (max.is_empty() || digits(max))).then(|| (min.to_owned(), max.to_owned()))
+        });
+        let (Some(inner), Some((min, max))) = (inner, numbers) else {
+            self.literal('{');
+            return Ok(());
+        };
+        self.at += inner.len() + 1;
+        let number = |text: &str| text.parse::<u32>().ok().filter(|&n| u64::from(n) <= limits::WEIGHT);
+        let Some(low) = number(&min) else {
+            return self.fail(at, format_args!("a count above {}: too large", limits::WEIGHT));
+        };
+        if max.is_empty() {
+            return self.count(at, &format!("{{{low},}}"));
+        }
+        let Some(high) = number(&max) else {
+            return self.fail(at, format_args!("a count above {}: too large", limits::WEIGHT));
+        };
+        if low > high {
+            return self.fail(at, format_args!("the count {{{low},{high}}} asks for more than it allows"));
+        }
+        self.count(at, &format!("{{{low},{high}}}"))
+    }
+
+    fn group(&mut self, at: usize, dot_all: &mut bool) -> Result<(), Error> {
+        self.item = Item::None;
+        if !self.took("?") {
+            self.out.push_str("(?:");
+            return Ok(());
+        }
+        for (sign, name) in [("=", "look-ahead"), ("!", "look-ahead"), ("<=", "look-behind"), ("<!", "look-behind")] {
+            if self.took(sign) {
+                return self.fail(at, format_args!("{name} (?{sign}…) is not kept"));
+            }
+        }
+        if self.took("P=") {
+            return self.fail(at, "a back reference is not kept");
+        }
+        if self.took(":") {
+            self.out.push_str("(?:");
+            return Ok(());
+        }
+        if self.took("<") || self.took("P<") {
+            let from = self.at;
+            while self.peek().is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '$') {
+                self.at += 1;
+            }
+            if self.at == from || !self.took(">") {
+                return self.fail(at, "a group's name is not well formed");
+            }
+            self.out.push_str("(?:");
+            return Ok(());
+        }
+        // Flags: those that say the same everywhere.
+        let (mut flags, mut on) = (String::new(), true);
+        while let Some(c) = self.peek() {
+            self.at += 1;
+            match c {
+                'i' => flags.push('i'),
+                's' => *dot_all = on,
+                'u' => {}
+                '-' if on => {
+                    on = false;
+                    flags.push('-');
+                }
+                ':' | ')' => {
+                    let flags = flags.trim_end_matches('-');
+                    let own = if flags.is_empty() { String::new() } else { format!("(?{flags})") };
+                    if c == ':' {
+                        let _ = write!(self.out, "(?:{own}");
+                    } else {
+                        // To the end of the group around it.
+                        self.out.push_str(&own);
+                        self.groups.pop();
+                    }
+                    return Ok(());
+                }
+                _ => return self.fail(at, "a group (?…) of a kind that is not kept"),
+            }
+        }
+        self.fail(at, "a ( without its ): the group is unclosed")
+    }
+
+    fn escape(&mut self) -> Result<(), Error> {
+        let at = self.at - 1;
+        let Some(c) = self.peek() else { return self.fail(at, "a \\ at the end") };
+        match c {
+            'd' => self.set("[0-9]"),
+            'D' => self.set(r"\D"),
+            'w' => self.set("[0-9A-Za-z_]"),
+            'W' => self.set(r"\W"),
+            's' => self.set(&format!("[{NARROW_SPACE}]")),
+            'S' => self.set(&format!("[^{WIDE_SPACE}]")),
+            'p' | 'P' => {
+                let property = self.property(at)?;
+                self.push(&property);
+            }
+            'A' => {
+                self.at += 1;
+                self.look(r"\A");
+            }
+            'z' | 'Z' => {
+                self.at += 1;
+                self.look(r"\z");
+            }
+            'b' | 'B' => return self.fail(at, "\\b and \\B look at what stands around: not kept"),
+            '1'..='9' | 'k' => return self.fail(at, "a back reference is not kept"),
+            _ => {
+                let c = self.escaped(at)?;
+                self.literal(c);
+            }
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, text: &str) {
+        self.at += 1;
+        self.push(text);
+    }
+
+    /// `\p{…}`, as it stands.
+    fn property(&mut self, at: usize) -> Result<String, Error> {
+        let kind = self.characters[self.at];
+        self.at += 1;
+        let from = self.at;
+        if self.took("{") {
+            while self.peek().is_some_and(|c| c.is_ascii_alphanumeric() || "_=-".contains(c)) {
+                self.at += 1;
+            }
+            if self.took("}") {
+                let name: String = self.characters[from..self.at].iter().collect();
+                return Ok(format!("\\{kind}{name}"));
+            }
+        }
+        self.fail(at, "\\p needs a property in braces, as \\p{Letter}")
+    }
+
+    /// The character that an escape stands for; `at` is its backslash.
+    fn escaped(&mut self, at: usize) -> Result<char, Error> {
+        let c = self.characters[self.at];
+        self.at += 1;
+        Ok(match c {
+            't' => '\t',
+            'n' => '\n',
+            'r' => '\r',
+            'f' => '\u{c}',
+            'v' => '\u{b}',
+            'a' => '\u{7}',
+            'e' => '\u{1b}',
+            '0' if !self.peek().is_some_and(|c| c.is_ascii_digit()) => '\0',
+            'c' => match self.peek() {
+                Some(letter) if letter.is_ascii_alphabetic() => {
+                    self.at += 1;
+                    char::from(letter as u8 & 31)
+                }
+                _ => return self.fail(at, "\\c needs a letter"),
+            },
+            'x' => self.hex(at, 2)?,
+            'u' => {
+                let high = if self.peek() == Some('{') { return self.hex(at, 4) } else { self.digits(at, 4)? };
+                let low =
+                    if (0xd800..0xdc00).contains(&high) && self.took("\\u") { Some(self.digits(at, 4)?) } else { None };
+                let code = match low {
+                    Some(low) if (0xdc00..0xe000).contains(&low) => 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00),
+                    _ => high,
+                };
+                match char::from_u32(code) {
+                    Some(c) => c,
+                    None => return self.fail(at, "half of a surrogate pair"),
+                }
+            }
+            c if c.is_ascii_alphanumeric() => return self.fail(at, format_args!("the escape \\{c} is not known")),
+            c => c,
+        })
+    }
+
+    fn hex(&mut self, at: usize, digits: usize) -> Result<char, Error> {
+        let code = if self.took("{") {
+            let from = self.at;
+            while self.peek().is_some_and(|c| c.is_ascii_hexdigit()) && self.at - from < 8 {
+                self.at += 1;
+            }
+            let text: String = self.characters[from..self.at].iter().collect();
+            if !self.took("}") {
+                return self.fail(at, "an escape without its }");
+            }
+            u32::from_str_radix(&text, 16).ok()
+        } else {
+            Some(self.digits(at, digits)?)
+        };
+        match code.and_then(char::from_u32) {
+            Some(c) => Ok(c),
+            None => self.fail(at, "an escape that is no character"),
+        }
+    }
+
+    fn digits(&mut self, at: usize, count: usize) -> Result<u32, Error> {
+        let text: String = self.characters[self.at..].iter().take(count).collect();
+        if text.len() != count || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return self.fail(at, format_args!("an escape of less than {count} hexadecimal digits"));
+        }
+        self.at += count;
+        Ok(u32::from_str_radix(&text, 16).unwrap_or(0))
+    }
+
+    fn class(&mut self) -> Result<(), Error> {
+        let at = self.at - 1;
+        let negated = self.took("^");
+        let mut inner = String::new();
+        loop {
+            let from = self.at;
+            let Some(first) = self.member(at, negated)? else { break };
+            if self.peek() != Some('-') || self.characters.get(self.at + 1) == Some(&']') {
+                first.write(&mut inner);
+                continue;
+            }
+            self.at += 1;
+            match (first, self.member(at, negated)?) {
+                (Member::One(a), Some(Member::One(b))) if a <= b => {
+                    write_char(a, &mut inner);
+                    inner.push('-');
+                    write_char(b, &mut inner);
+                }
+                (Member::One(_), Some(Member::One(_))) => return self.fail(from, "a range that goes down"),
+                (first, Some(second)) => {
+                    first.write(&mut inner);
+                    Member::One('-').write(&mut inner);
+                    second.write(&mut inner);
+                }
+                (_, None) => return self.fail(at, "a class [ without its ]"),
+            }
+        }
+        let text = match (inner.is_empty(), negated) {
+            (true, true) => "(?s:.)".into(),
+            (true, false) => r"[^\x{0}-\x{10ffff}]".into(),
+            (false, true) => format!("[^{inner}]"),
+            (false, false) => format!("[{inner}]"),
+        };
+        self.push(&text);
+        Ok(())
+    }
+
+    /// The next member of a class, `None` at its end. In a negated class sets are read as wide as any reader does.
+    fn member(&mut self, class: usize, negated: bool) -> Result<Option<Member>, Error> {
+        let at = self.at;
+        let Some(c) = self.peek() else { return self.fail(class, "a class [ without its ]") };
+        self.at += 1;
+        if c != '\\' {
+            return Ok(if c == ']' { None } else { Some(Member::One(c)) });
+        }
+        let Some(c) = self.peek() else { return self.fail(class, "a class [ without its ]") };
+        let set = |this: &mut Self, text: String| {
+            this.at += 1;
+            Ok(Some(Member::Set(text)))
+        };
+        match (c, negated) {
+            ('d', false) => set(self, "0-9".into()),
+            ('d', true) => set(self, r"\d".into()),
+            ('D', false) => set(self, r"\D".into()),
+            ('D', true) => set(self, "[^0-9]".into()),
+            ('w', false) => set(self, "0-9A-Za-z_".into()),
+            ('w', true) => set(self, r"\w".into()),
+            ('W', false) => set(self, r"\W".into()),
+            ('W', true) => set(self, "[^0-9A-Za-z_]".into()),
+            ('s', false) => set(self, NARROW_SPACE.into()),
+            ('s', true) => set(self, WIDE_SPACE.into()),
+            ('S', false) => set(self, format!("[^{WIDE_SPACE}]")),
+            ('S', true) => set(self, format!("[^{NARROW_SPACE}]")),
+            ('p' | 'P', _) => Ok(Some(Member::Set(self.property(at)?))),
+            ('b', _) => {
+                self.at += 1;
+                Ok(Some(Member::One('\u{8}')))
+            }
+            _ => Ok(Some(Member::One(self.escaped(at)?))),
+        }
+    }
+}
+
+enum Member {
+    One(char),
+    Set(String),
+}
+
+impl Member {
+    fn write(&self, out: &mut String) {
+        match self {
+            Member::One(c) => write_char(*c, out),
+            Member::Set(text) => out.push_str(text),
+        }
+    }
+}
