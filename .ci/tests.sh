@@ -250,8 +250,8 @@ compile_tests() {
     need_node
     ! { wanted wasm || wanted browser; } || need_chromium
     local flavours=()
-    ! wanted browser || flavours=("${QUICK_FLAVOURS[@]}")
-    ! { wanted browser && [ -n "${B158_WIDE:-}" ]; } || flavours=("${FLAVOURS[@]}")
+    ! wanted browser || flavours=("${QUICK_FLAVOURS[@]}" "$GRAMMAR")
+    ! { wanted browser && [ -n "${B158_WIDE:-}" ]; } || flavours=("${FLAVOURS[@]}" "$GRAMMAR")
     want_modules quick "${flavours[@]}"
     side_by_side compile_lane native threads plain tools
     finish_modules

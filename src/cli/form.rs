@@ -43,7 +43,10 @@ impl FormOptions {
             };
             Form { format: ResponseFormat::JsonSchema { schema }, file }
         } else if let Some(file) = &self.grammar {
-            Form { format: ResponseFormat::Lark { grammar: read(file, "; it takes the name of a file")? }, file: Some(file.clone()) }
+            Form {
+                format: ResponseFormat::Lark { grammar: read(file, "; it takes the name of a file")? },
+                file: Some(file.clone()),
+            }
         } else if let Some(pattern) = &self.regex {
             Form { format: ResponseFormat::Regex { pattern: pattern.clone() }, file: None }
         } else {

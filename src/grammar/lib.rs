@@ -18,6 +18,8 @@ mod number;
 mod pattern;
 mod schema;
 mod vocabulary;
+#[cfg(target_family = "wasm")]
+mod web;
 
 pub use answer::{Answer, Next};
 pub use error::Error;
