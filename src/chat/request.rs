@@ -4,9 +4,9 @@ use super::answer::{Expected, Reader};
 use super::jinja::{Mark, Text, Variables};
 use super::tools::{Form, From, HERMES, ToolChoice, Tools};
 use super::{Message, Template};
-use crate::Result;
 use crate::constraint::{Opening, ResponseFormat, THINK, THOUGHT};
 use crate::tokenizer::Tokenizer;
+use crate::{Error, Result};
 use std::hash::Hasher as _;
 use twox_hash::XxHash3_64;
 
@@ -29,6 +29,8 @@ pub struct Chat {
     /// Control tokens that the answer's text has to spell out to be read: see
     /// [`GenerateOptions::spelled`](crate::session::GenerateOptions).
     pub spelled: Vec<u32>,
+    /// Of the prompt.
+    hash: u64,
     thoughts: Thoughts,
     /// The token that begins a thought.
     think: Option<u32>,
@@ -58,8 +60,12 @@ impl Template {
         let mut control = vec![form.begin, form.end, THINK, THOUGHT];
         control.retain(|name| tokenizer.control_id(name).is_some());
         let knows = tokenizer.special_id(THINK).is_some() || self.text.contains(THINK);
+        let prompt = self.ids(tokenizer, &text, end)?;
+        let mut hash = XxHash3_64::with_seed(0);
+        prompt.iter().for_each(|id| hash.write(&id.to_le_bytes()));
         Ok(Chat {
-            prompt: self.ids(tokenizer, &text, end)?,
+            prompt,
+            hash: hash.finish(),
             spelled: control.iter().filter_map(|name| tokenizer.control_id(name)).collect(),
             thoughts: thoughts(&text, end, knows),
             think: tokenizer.special_id(THINK),
@@ -75,23 +81,35 @@ fn thoughts(text: &Text, end: usize, known: bool) -> Thoughts {
     let messages = text.runs(0..end).filter(|(_, mark)| matches!(mark, Mark::Message | Mark::Caller));
     let answer = messages.last().map_or(0, |(range, _)| range.end);
     let tail = text.as_str().get(answer..end).unwrap_or_default();
+    let goes_on = text.runs(0..end).any(|(_, mark)| mark == Mark::Continued);
     match (tail.rfind(THINK), tail.rfind(THOUGHT)) {
         (Some(begun), Some(ended)) if begun < ended => Thoughts::None,
         (Some(_), _) => Thoughts::Begun,
         (None, Some(_)) => Thoughts::None,
-        (None, None) if known => Thoughts::Possible,
+        (None, None) if known && !goes_on => Thoughts::Possible,
         (None, None) => Thoughts::None,
     }
 }
 
 impl Chat {
-    /// What the answer has to be for the sake of its tools; nothing where it calls none.
-    pub fn format(&self) -> Option<ResponseFormat> {
-        self.tools.are_offered().then(|| {
-            let from = if self.waits() { From::Trigger } else { From::Start };
-            let control = |word: &str| self.in_tokens.contains(&word);
-            self.form.calls(self.tools.offered(), self.tools.several(), from, control)
-        })
+    /// What the answer has to be: calls, where it may have some, else `given`.
+    ///
+    /// # Errors
+    /// [`Error::BadTools`] where the answer may be words of the form `given`, and may be calls.
+    pub fn format(&self, given: Option<&ResponseFormat>) -> Result<Option<ResponseFormat>> {
+        if !self.tools.are_offered() {
+            return Ok(given.cloned());
+        }
+        if self.waits() && given.is_some() {
+            return Err(Error::BadTools {
+                reason:
+                    "an answer that has a form calls none: choose that one is called, or none, or leave the form out"
+                        .to_owned(),
+            });
+        }
+        let from = if self.waits() { From::Trigger } else { From::Start };
+        let control = |word: &str| self.in_tokens.contains(&word);
+        Ok(Some(self.form.calls(self.tools.offered(), self.tools.several(), from, control)))
     }
 
     /// Whether the answer is free until a call begins.
@@ -123,8 +141,6 @@ impl Chat {
             may_think: self.thoughts == Thoughts::Possible,
             calls,
         };
-        let mut hash = XxHash3_64::with_seed(seed);
-        self.prompt.iter().for_each(|id| hash.write(&id.to_le_bytes()));
-        Reader::new(expected, hash.finish())
+        Reader::new(expected, seed ^ self.hash)
     }
 }

@@ -60,7 +60,7 @@ fn chat(template: &Template, tokenizer: &Tokenizer, messages: &[Message], tools:
 }
 
 fn parts(chat: &Chat) -> serde_json::Value {
-    match chat.format().unwrap() {
+    match chat.format(None).unwrap().unwrap() {
         ResponseFormat::Parts { parts } => serde_json::from_str(&parts).unwrap(),
         other => panic!("{other:?}"),
     }
@@ -144,7 +144,12 @@ fn the_models_own_template_lists_them() {
     // With none the template is not told of any, and what was called is still there.
     let (text, asked) = chat(&template, &tokenizer, &talk(), &tools(ToolChoice::None));
     assert!(!text.contains("Tells the weather") && text.contains("Rome"), "{text}");
-    assert_eq!((asked.format(), asked.opening().trigger), (None, None));
+    let given = ResponseFormat::JsonObject;
+    assert_eq!((asked.format(Some(&given)).unwrap(), asked.opening().trigger), (Some(given.clone()), None));
+    let (_, asked) = chat(&template, &tokenizer, &talk(), &tools(ToolChoice::Required));
+    assert!(matches!(asked.format(Some(&given)), Ok(Some(ResponseFormat::Parts { .. }))));
+    let (_, asked) = chat(&template, &tokenizer, &talk(), &tools(ToolChoice::Auto));
+    assert!(matches!(asked.format(Some(&given)), Err(Error::BadTools { .. })));
 }
 
 #[test]
@@ -212,6 +217,7 @@ fn thoughts_are_seen_in_the_prompt() {
     let opened = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}A: <think>\n{% endif %}";
     let question = [Message::new("user", "What does </think> mean? <think>")];
     let begun = [question[0].clone(), Message::new("assistant", "<think>It ")];
+    let spoken = [question[0].clone(), Message::new("assistant", "It ")];
     let mut quick = Variables::NONE;
     quick.set("enable_thinking", Variable::Bool(false));
     for (own, messages, variables, wanted) in [
@@ -219,6 +225,7 @@ fn thoughts_are_seen_in_the_prompt() {
         (None, &question, &Variables::NONE, (false, true)),
         (None, &question, &quick, (false, false)),
         (None, &begun, &Variables::NONE, (true, false)),
+        (None, &spoken, &Variables::NONE, (false, false)),
     ] {
         let (tokenizer, template) = with(own, 4);
         let opening = template.chat(&tokenizer, messages, &Tools::default(), variables).unwrap().opening();

@@ -50,7 +50,14 @@ const fn refused(name: &'static str, word: &'static str, schema: &'static str) -
 
 pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
     [
-        values::CASES, numbers::CASES, strings::CASES, arrays::CASES, objects::CASES, combined::CASES, references::CASES, shapes::CASES,
+        values::CASES,
+        numbers::CASES,
+        strings::CASES,
+        arrays::CASES,
+        objects::CASES,
+        combined::CASES,
+        references::CASES,
+        shapes::CASES,
     ]
     .into_iter()
     .flatten()
