@@ -6,6 +6,8 @@ use b158::Error;
 use b158::constraint::{Answer, Grammars, ResponseFormat, check};
 use b158::model::Loaded;
 use clap::Args;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,13 +40,17 @@ impl FormOptions {
             let is_text = given.trim_start().starts_with('{') || ["", "true", "false"].contains(&given.trim());
             let file = (!is_text).then(|| PathBuf::from(given));
             let schema = match &file {
-                Some(file) => read(file, "; text that is a schema begins with {")?,
+                Some(file) => {
+                    read(file).map_err(|e| format!("--json-schema: {e}; text that is a schema begins with {{"))?
+                }
                 None => given.clone(),
             };
             Form { format: ResponseFormat::JsonSchema { schema }, file }
         } else if let Some(file) = &self.grammar {
             Form {
-                format: ResponseFormat::Lark { grammar: read(file, "; it takes the name of a file")? },
+                format: ResponseFormat::Lark {
+                    grammar: read(file).map_err(|e| format!("--grammar takes a file: {e}"))?,
+                },
                 file: Some(file.clone()),
             }
         } else if let Some(pattern) = &self.regex {
@@ -57,6 +63,18 @@ impl FormOptions {
     }
 }
 
+/// Why there is no such form, in lines of their own: some show the place.
+#[derive(Debug)]
+pub(crate) struct Refused(String);
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
 impl Form {
     /// An answer of this form, of which the prompt has the beginning `begun`. A copy of it will do for each.
     pub(crate) fn answer(&self, loaded: &Arc<Loaded>, begun: &str, quiet: bool) -> Outcome<Answer> {
@@ -68,16 +86,30 @@ impl Form {
         Ok(answer)
     }
 
-    fn refused(&self, error: &Error) -> String {
-        match &self.file {
-            Some(file) => format!("{}: {error}", terminal::path(file)),
-            None => error.to_string(),
-        }
+    fn refused(&self, error: &Error) -> Refused {
+        let file = self.file.iter().map(|file| terminal::path(file) + ": ").collect::<String>();
+        let hint = match &self.format {
+            ResponseFormat::Lark { grammar } if grammar.contains("::=") => {
+                "\nit looks like llama.cpp's GBNF: a grammar here is in Lark's form (`start: \"yes\" | \"no\"`)"
+            }
+            _ => "",
+        };
+        Refused(format!("{file}{error}{hint}"))
     }
 }
 
+/// The largest schema or grammar. None of so many bytes can be kept.
+const MOST_BYTES: u64 = 16 << 20;
+
 /// A file's text, without the byte order mark that some editors put before it.
-fn read(file: &Path, hint: &str) -> Outcome<String> {
-    let text = prompt::whole_file(file).map_err(|error| format!("{error}{hint}"))?;
+fn read(file: &Path) -> Outcome<String> {
+    let name = || terminal::path(file);
+    let mut bytes = Vec::new();
+    let opened = File::open(file).map_err(|error| format!("{}: {error}", name()))?;
+    opened.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(|error| format!("{}: {error}", name()))?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(format!("{}: it has more than {MOST_BYTES} bytes", name()).into());
+    }
+    let text = prompt::utf8(bytes).map_err(|reason| format!("{}: {reason}", name()))?;
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }

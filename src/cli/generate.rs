@@ -289,10 +289,12 @@ pub(crate) fn report(summary: &Summary) {
         line += &format!("; first token after {:.0} ms", timings.time_to_first_token_ms);
     }
     if let Some(form) = &summary.constraint {
-        line += &format!("; {} of them certain", form.certain_tokens);
+        if form.certain_tokens > 0 {
+            line += &format!("; {} of them certain", form.certain_tokens);
+        }
         if form.masks > 0 {
             let (median, slowest) = (form.median_mask_ms, form.slowest_mask_ms);
-            line += &format!("; masks in {median:.2} ms, the slowest in {slowest:.1} ms");
+            line += &format!("; masks in {median:.2} ms, the slowest in {slowest:.2}");
         }
     }
     say!("{line}; {why}");

@@ -83,7 +83,7 @@ export const GENERATE_REFUSED: readonly Case[] = [
   [{ responseFormat: { type: "json_object", schema: {} } }, 'responseFormat.schema is an object; it may be left out where type is "json_object"'],
   [{ responseFormat: { type: "regex", pattern: 5 } }, "responseFormat.pattern is 5"],
   [{ responseFormat: { type: "regex" } }, "responseFormat.pattern is undefined"],
-  [{ responseFormat: { type: "regex", pattern: /a/g } }, 'responseFormat.pattern.flags is "g"', "i, s and u"],
+  [{ responseFormat: { type: "regex", pattern: /a/m } }, 'responseFormat.pattern.flags is "m"', "i, s and u"],
   [{ responseFormat: { type: "regex", regex: "a" } }, "do you mean pattern?"],
   [{ responseFormat: { type: "lark", grammar: "" } }, 'responseFormat.grammar is ""'],
   [{ responseFormat: { type: "json_object", begun: 5 } }, "responseFormat.begun is 5"],

@@ -225,7 +225,8 @@ export type JsonSchema = object | boolean | string;
  *
  * - `json_schema`: a JSON value of this schema, without white space between its parts, its properties in the schema's order;
  * - `json_object`: any JSON object;
- * - `regex`: a text that the expression matches as a whole. A string is in the syntax of Rust's crate `regex`;
+ * - `regex`: a text that the expression matches as a whole, in JavaScript's syntax, as far as that needs no memory of what came before: back
+ *   references and look-around are refused;
  * - `lark`: a text of a grammar in Lark's form, as llguidance reads it.
  *
  * `begun` is the part of the answer that the prompt already ends with: in a session that was saved in the middle of an object, for

@@ -21,15 +21,16 @@ export const schema: Kind<JsonSchema> = {
 };
 
 /** Flags that change nothing for a text as a whole, or can be said in the expression. */
-const FLAGS = /^[ius]*$/;
+const FLAGS = /^[dgisu]*$/;
+const THEIRS = "d, g, i, s and u";
 
 const pattern: Kind<string | RegExp> = {
-  what: "a string, or a RegExp without other flags than i, s and u",
+  what: `a string, or a RegExp without other flags than ${THEIRS}`,
   read: (value, name) => {
     if (typeof value === "string") return value;
     if (kindOf(value) !== "RegExp") throw refused(name, value, pattern.what);
     const { source, flags } = value as RegExp;
-    if (!FLAGS.test(flags)) throw refused(`${name}.flags`, flags, "none, or some of i, s and u: the answer is matched as a whole");
+    if (!FLAGS.test(flags)) throw refused(`${name}.flags`, flags, `none, or some of ${THEIRS}: the answer is matched as a whole`);
     return new RegExp(source, flags);
   },
 };
@@ -85,7 +86,7 @@ function engines(form: ResponseFormat): NonNullable<GenerateRequest["responseFor
     case "regex": {
       const { pattern } = form;
       if (typeof pattern === "string") return { type: "regex", pattern };
-      const flags = pattern.flags.replace("u", "");
+      const flags = pattern.flags.replace(/[dgu]/g, "");
       return { type: "regex", pattern: flags === "" ? pattern.source : `(?${flags}:${pattern.source})` };
     }
   }
