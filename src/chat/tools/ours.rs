@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 /// What a model is told of tools.
 pub(in crate::chat) fn described(tools: &Tools) -> String {
-    let mut text = "You can call tools. Each has a name and a JSON schema of its arguments:\n".to_owned();
+    let mut text = "You can call these tools. Each has a JSON schema of its arguments:\n".to_owned();
     for tool in &tools.list {
         // Writing to a string cannot fail.
         let _ = write!(text, "{{\"name\": {}", quoted(&tool.name));
@@ -19,9 +19,8 @@ pub(in crate::chat) fn described(tools: &Tools) -> String {
     }
     let _ = write!(
         text,
-        "To call one, write nothing but its name and its arguments, like this:\n{}\nWhat it gives comes back between \
-         <tool_response> and </tool_response>. If no tool helps, answer in words.",
-        HERMES.call("the name", "{\"an argument\": \"its value\"}"),
+        "To call one, write only this:\n{}\nIts result follows in <tool_response>. If none helps, answer in words.",
+        HERMES.call("its name", "{}"),
     );
     text
 }

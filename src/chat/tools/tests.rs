@@ -186,14 +186,14 @@ fn a_template_that_takes_none_gets_a_system_message() {
             "{{\"name\": \"weather\", \"description\": \"Tells the weather\", \"parameters\": {WEATHER}}}\n{{\"name\": \"now\", \"parameters\": {{\"type\": \"object\"}}}}"
         );
         assert!(text.contains(&listed), "{text}");
-        let before = text.split("You can call tools").next().unwrap();
+        let before = text.split("You can call these tools").next().unwrap();
         assert!(before.contains(role) && !before.contains("Is it warm?"), "{text}");
         let results = "<tool_response>\n25 degrees\n</tool_response>\n<tool_response>\nnoon\n</tool_response>\nSo?";
         assert!(text.contains(results) && text.contains("Let me see.\n<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"place\": \"Rome\"}}\n</tool_call>\n<tool_call>"), "{text}");
         assert_eq!(asked.opening().trigger, Some("<tool_call>"));
         // Without tools the talk is told the same.
         let plain = template.render(messages, true).unwrap();
-        assert!(plain.contains(results) && !plain.contains("You can call tools"), "{plain}");
+        assert!(plain.contains(results) && !plain.contains("You can call these tools"), "{plain}");
     }
     let (tokenizer, template) = with(Some("{% for m in messages %}{{ m.content | truncate(20) }}{% endfor %}"), 4);
     let refused = template.chat(&tokenizer, &talk()[1..2], &tools(ToolChoice::Auto), &Variables::NONE).unwrap_err();
