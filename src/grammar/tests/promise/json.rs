@@ -158,7 +158,9 @@ impl Scanner<'_> {
         self.at += 1;
         let mut text = String::new();
         loop {
-            let Some(character) = self.text[self.at..].chars().next() else { return self.wrong("the text ends in a string") };
+            let Some(character) = self.text[self.at..].chars().next() else {
+                return self.wrong("the text ends in a string");
+            };
             self.at += character.len_utf8();
             match character {
                 '"' => return Ok(text),
@@ -244,13 +246,42 @@ impl Json {
 #[test]
 fn the_scanner_lets_nothing_pass() {
     for right in [
-        r#"{"a":[1,-0.5e+7,"\ud83e\udd8a\n\/",null,true,false,{}],"b":""}"#, "0", "[ 1 , 2 ]", r#""ä""#, r#"{"a":{"a":1}}"#,
+        r#"{"a":[1,-0.5e+7,"\ud83e\udd8a\n\/",null,true,false,{}],"b":""}"#,
+        "0",
+        "[ 1 , 2 ]",
+        r#""ä""#,
+        r#"{"a":{"a":1}}"#,
     ] {
         assert!(strict(right).is_ok(), "{right}");
     }
     for wrong in [
-        "", " 1", "1 ", "01", "1.", ".5", "+1", "1e", "--1", "NaN", "nul", "[1,]", "[1 2]", "{\"a\":1,}", "{\"a\":1,\"a\":2}", "{\"a\":1,\"\\u0061\":2}",
-        "{a:1}", "{\"a\" 1}", "\"\\ud83e\"", "\"\\udd8a\"", "\"\\ud83e\\u0061\"", "\"\\x\"", "\"\n\"", "\"a", "[", "{\"a\":1}}", "\"\\u12\"",
+        "",
+        " 1",
+        "1 ",
+        "01",
+        "1.",
+        ".5",
+        "+1",
+        "1e",
+        "--1",
+        "NaN",
+        "nul",
+        "[1,]",
+        "[1 2]",
+        "{\"a\":1,}",
+        "{\"a\":1,\"a\":2}",
+        "{\"a\":1,\"\\u0061\":2}",
+        "{a:1}",
+        "{\"a\" 1}",
+        "\"\\ud83e\"",
+        "\"\\udd8a\"",
+        "\"\\ud83e\\u0061\"",
+        "\"\\x\"",
+        "\"\n\"",
+        "\"a",
+        "[",
+        "{\"a\":1}}",
+        "\"\\u12\"",
     ] {
         assert!(strict(wrong).is_err(), "{wrong}");
     }

@@ -20,7 +20,8 @@ impl Judge {
             object.remove("$schema");
         }
         // What the crate's issue asks of a format: kept, not told.
-        let validator = jsonschema::options().should_validate_formats(true).build(&schema).map_err(|why| why.to_string())?;
+        let validator =
+            jsonschema::options().should_validate_formats(true).build(&schema).map_err(|why| why.to_string())?;
         Ok(Judge { validator })
     }
 
@@ -38,7 +39,10 @@ fn encode_references(schema: &mut Value) {
             for (key, value) in members {
                 match value {
                     Value::String(text) if key == "$ref" && !text.is_ascii() => {
-                        *text = text.bytes().map(|b| if b.is_ascii() { char::from(b).to_string() } else { format!("%{b:02X}") }).collect();
+                        *text = text
+                            .bytes()
+                            .map(|b| if b.is_ascii() { char::from(b).to_string() } else { format!("%{b:02X}") })
+                            .collect();
                     }
                     value => encode_references(value),
                 }

@@ -61,7 +61,8 @@ impl Tally {
     }
 }
 
-static TALLY: Mutex<Tally> = Mutex::new(Tally { schemas: 0, refused: 0, walks: 0, steps: 0, wrong_tokens: 0, cut: 0, bytes: 0 });
+static TALLY: Mutex<Tally> =
+    Mutex::new(Tally { schemas: 0, refused: 0, walks: 0, steps: 0, wrong_tokens: 0, cut: 0, bytes: 0 });
 
 fn tally(add: impl FnOnce(&mut Tally)) {
     add(&mut TALLY.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));

@@ -59,7 +59,9 @@ fn all(case: &Case) -> Vec<String> {
             let named = |word: &&str| said.contains(*word);
             match right {
                 Right::Refused(word) if !named(&word) => found.push(format!("refused without naming {word:?}: {said}")),
-                Right::Either(words) if !words.iter().any(named) => found.push(format!("refused without naming one of {words:?}: {said}")),
+                Right::Either(words) if !words.iter().any(named) => {
+                    found.push(format!("refused without naming one of {words:?}: {said}"))
+                }
                 Right::Kept | Right::Narrowed => found.push(format!("not kept: {said}")),
                 _ => {}
             }

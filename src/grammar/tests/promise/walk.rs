@@ -48,8 +48,16 @@ pub(crate) enum Temper {
     Letters,
 }
 
-pub(crate) const TEMPERS: [Temper; 8] =
-    [Temper::Wild, Temper::Closing, Temper::Endless, Temper::White, Temper::Digits, Temper::Longest, Temper::Odd, Temper::Words];
+pub(crate) const TEMPERS: [Temper; 8] = [
+    Temper::Wild,
+    Temper::Closing,
+    Temper::Endless,
+    Temper::White,
+    Temper::Digits,
+    Temper::Longest,
+    Temper::Odd,
+    Temper::Words,
+];
 
 impl Temper {
     fn weight(self, token: &[u8], end: bool, in_string: bool) -> u64 {
@@ -137,7 +145,16 @@ pub(crate) struct Walker<'w> {
 impl Walker<'_> {
     pub(crate) fn new(answer: Answer, seed: u64) -> Self {
         let words = &*WORDS;
-        Walker { words, answer, dice: Dice(seed), mask: words.mask(), text: Vec::new(), taken: Vec::new(), steps: 0, refused: 0 }
+        Walker {
+            words,
+            answer,
+            dice: Dice(seed),
+            mask: words.mask(),
+            text: Vec::new(),
+            taken: Vec::new(),
+            steps: 0,
+            refused: 0,
+        }
     }
 
     fn broken<T>(&self, what: impl fmt::Display) -> Result<T, Broken> {
@@ -193,7 +210,10 @@ impl Walker<'_> {
         if !self.has(token) {
             let mut other = self.answer.clone();
             if other.next(&[token], &mut self.words.mask()).is_ok() {
-                return self.broken(format!("token {token} {:?}, whose bit is not set, was taken", self.words.bytes[token as usize]));
+                return self.broken(format!(
+                    "token {token} {:?}, whose bit is not set, was taken",
+                    self.words.bytes[token as usize]
+                ));
             }
             self.refused += 1;
         }
@@ -206,7 +226,9 @@ impl Walker<'_> {
         let mut rest = bytes;
         while !rest.is_empty() {
             let fitting: Vec<u32> = (0..self.words.bytes.len() as u32)
-                .filter(|&id| !self.words.bytes[id as usize].is_empty() && rest.starts_with(&self.words.bytes[id as usize]))
+                .filter(|&id| {
+                    !self.words.bytes[id as usize].is_empty() && rest.starts_with(&self.words.bytes[id as usize])
+                })
                 .collect();
             let token = *self.dice.pick(&fitting);
             rest = &rest[self.words.bytes[token as usize].len()..];
@@ -247,7 +269,12 @@ impl Walker<'_> {
                 next = self.certain(&bytes.clone())?;
             }
             if next == Next::Whole {
-                return Ok(Walked { text: self.text, steps: self.steps, refused: self.refused, early: self.steps < limit });
+                return Ok(Walked {
+                    text: self.text,
+                    steps: self.steps,
+                    refused: self.refused,
+                    early: self.steps < limit,
+                });
             }
             let allowed = self.allowed()?;
             if self.dice.below(8) == 0 {
@@ -258,7 +285,12 @@ impl Walker<'_> {
             self.take(token);
             if self.words.ends.contains(&token) {
                 return match self.next()? {
-                    Next::Whole => Ok(Walked { text: self.text, steps: self.steps, refused: self.refused, early: self.steps < limit }),
+                    Next::Whole => Ok(Walked {
+                        text: self.text,
+                        steps: self.steps,
+                        refused: self.refused,
+                        early: self.steps < limit,
+                    }),
                     next => self.broken(format!("after an end comes {next:?}")),
                 };
             }
@@ -312,7 +344,8 @@ impl Walker<'_> {
 
     /// Whether the answer can be `text`, cut into tokens in some way: up to where it can.
     pub(crate) fn follow(mut self, text: &[u8]) -> Result<(), Broken> {
-        let tokens = if self.dice.below(3) == 0 { text.iter().map(|&b| u32::from(b)).collect() } else { self.cut(text) };
+        let tokens =
+            if self.dice.below(3) == 0 { text.iter().map(|&b| u32::from(b)).collect() } else { self.cut(text) };
         let mut tokens = tokens.into_iter();
         let mut certain: Vec<u8> = Vec::new();
         loop {
@@ -340,9 +373,14 @@ impl Walker<'_> {
                     }
                 }
             }
-            let Some(token) = tokens.next() else { return self.broken(format!("it may not end; certain: {}", certain.len())) };
+            let Some(token) = tokens.next() else {
+                return self.broken(format!("it may not end; certain: {}", certain.len()));
+            };
             if certain.len() <= self.text.len() && !self.has(token) {
-                return self.broken(format!("{:?} is not allowed", String::from_utf8_lossy(&self.words.bytes[token as usize])));
+                return self.broken(format!(
+                    "{:?} is not allowed",
+                    String::from_utf8_lossy(&self.words.bytes[token as usize])
+                ));
             }
             self.take(token);
         }

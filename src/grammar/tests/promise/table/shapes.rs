@@ -20,5 +20,9 @@ pub(super) const CASES: &[Case] = &[
     refused("text_nan", "", "{\"const\":NaN}"),
     refused("text_null_byte", "", "{\"const\":1}\0"),
     either("text_of_controls_in_a_string", &[""], "{\"title\":\"a\tb\",\"const\":1}", &[], &["2"]),
-    refused("openai_wrapper", "json_schema", r#"{"type":"json_schema","json_schema":{"name":"x","schema":{"type":"object"}}}"#),
+    refused(
+        "openai_wrapper",
+        "json_schema",
+        r#"{"type":"json_schema","json_schema":{"name":"x","schema":{"type":"object"}}}"#,
+    ),
 ];
