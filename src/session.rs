@@ -388,7 +388,8 @@ impl Session {
         }
         run.prefilled.get_or_insert_with(|| run.started.elapsed());
         let id = run.sampler.sample(logits, &self.tokens);
-        if restricted && !(logits[id as usize] > f32::NEG_INFINITY) {
+        let chosen = logits[id as usize];
+        if restricted && (chosen.is_nan() || chosen == f32::NEG_INFINITY) {
             let reason = "logit_bias or a penalty rules out every token that may follow".to_owned();
             return Err(Error::Constraint { reason });
         }

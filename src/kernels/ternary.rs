@@ -68,7 +68,7 @@ pub fn ternary_rows(c: &Compute, w: &TernaryMatrix, rows: &[u32], x: &Activation
     assert_eq!((tokens, cols), (1, w.cols()), "one token, columns of weights and activations");
     assert!(!x.are_turned(), "a token has no tables");
     assert_eq!(y.len(), rows.len(), "length of the result");
-    let together = if w.in_groups() { groups::TILE } else { GROUP };
+    let together = w.rows_together();
     c.pool.chunks(y, SOME_ROWS, |task, y| {
         let rows = &rows[task * SOME_ROWS..][..y.len()];
         let mut done = 0;

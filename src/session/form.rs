@@ -8,9 +8,6 @@ use crate::{Error, Result};
 use std::collections::VecDeque;
 use web_time::Instant;
 
-/// Only the allowed rows of the output head are computed where they are at most one in so many.
-const FEW: usize = 4;
-
 /// What a form cost.
 #[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -45,7 +42,9 @@ impl Session {
     /// [`Error::NotStarted`] without a generation under way; [`Error::OutOfMemory`].
     pub fn constrain(&mut self, constraint: Box<dyn Constraint>) -> Result<()> {
         let run = self.run.as_mut().ok_or(Error::NotStarted)?;
-        run.form = Some(Form::new(constraint, self.loaded.model.config.vocabulary, self.tokens.len())?);
+        let model = &self.loaded.model;
+        let few = model.weights.head().few_rows();
+        run.form = Some(Form::new(constraint, model.config.vocabulary, few, self.tokens.len())?);
         Ok(())
     }
 }
@@ -57,6 +56,8 @@ pub(super) struct Form {
     told: usize,
     plan: Plan,
     vocabulary: usize,
+    /// So many tokens at most are few.
+    most: usize,
     /// A bit a token.
     allowed: Vec<u32>,
     /// The tokens that are allowed, where these are few.
@@ -91,14 +92,15 @@ pub(super) enum Turn {
 }
 
 impl Form {
-    fn new(constraint: Box<dyn Constraint>, vocabulary: usize, told: usize) -> Result<Self> {
+    fn new(constraint: Box<dyn Constraint>, vocabulary: usize, most: usize, told: usize) -> Result<Self> {
         const WHAT: &str = "the tokens that may follow";
         Ok(Form {
             told,
             plan: Plan::Ask,
             vocabulary,
+            most,
             allowed: try_zeroed(vocabulary.div_ceil(32), WHAT)?,
-            few: try_with_capacity(vocabulary / FEW + 1, WHAT)?,
+            few: try_with_capacity(most, WHAT)?,
             stats: ConstraintStats { compile_ms: constraint.compile_time().as_secs_f64() * 1e3, ..Default::default() },
             times: Vec::new(),
             constraint,
@@ -155,7 +157,7 @@ impl Form {
         }
         let count: usize = self.allowed.iter().map(|word| word.count_ones() as usize).sum();
         self.few.clear();
-        if count <= self.vocabulary / FEW {
+        if count <= self.most {
             for (word, first) in self.allowed.iter().zip((0u32..).step_by(32)) {
                 let mut rest = *word;
                 while rest != 0 {

@@ -7,6 +7,8 @@
 
 mod json;
 mod judge;
+mod numbers;
+mod random;
 mod schemas;
 mod table;
 mod walk;

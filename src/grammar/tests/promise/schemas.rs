@@ -92,6 +92,10 @@ fn all(case: &Case) -> Vec<String> {
                     if let Err(why) = judge.check(&walked.text) {
                         found.push(format!("{temper:?} {seed}: {why}: {:.300}", String::from_utf8_lossy(&walked.text)));
                     }
+                    // The same text in other tokens.
+                    if let Err(why) = Walker::new(answer.clone(), !seed).follow(&walked.text) {
+                        found.push(format!("{temper:?} {seed}: once walked, it can't be the answer: {why}"));
+                    }
                 }
                 Err(broken) => found.push(format!("{temper:?} {seed}: {broken}")),
             }

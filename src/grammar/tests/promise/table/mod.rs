@@ -1,12 +1,20 @@
 //! Schemas that use what JSON Schema has, each with values that it takes and values that it doesn't.
 
+#[rustfmt::skip]
 mod arrays;
+#[rustfmt::skip]
 mod combined;
+#[rustfmt::skip]
 mod numbers;
+#[rustfmt::skip]
 mod objects;
+#[rustfmt::skip]
 mod references;
+#[rustfmt::skip]
 mod shapes;
+#[rustfmt::skip]
 mod strings;
+#[rustfmt::skip]
 mod values;
 
 /// What the crate is to do with a schema.

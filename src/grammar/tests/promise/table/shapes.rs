@@ -5,8 +5,8 @@ use super::{Case, either, refused};
 pub(super) const CASES: &[Case] = &[
     refused("text_empty", "", ""),
     refused("text_of_space", "", " \n"),
-    refused("text_number", "number", "42"),
-    refused("text_string", "string", "\"{}\""),
+    refused("text_number", "42", "42"),
+    refused("text_string", "{}", "\"{}\""),
     refused("text_null", "null", "null"),
     refused("text_list", "", "[{\"type\":\"integer\"}]"),
     refused("text_cut", "", "{\"type\":\"integer\""),
