@@ -33,6 +33,9 @@ pub(crate) const KEY_PATTERNS: usize = 4;
 /// Multiples that are written out one by one.
 pub(crate) const MULTIPLES: i128 = 2_000;
 
+/// Tools of one request: the bound of OpenAI's API.
+pub(crate) const CHOICES: usize = 128;
+
 /// Sets of tokens that a mask takes whole where a state allows all of them: the insides of JSON's strings.
 pub(crate) fn slices() -> Vec<String> {
     vec![r#"[^"\\\x00-\x1F\x7F]{1,12}"#.to_string(), r#"[^"\\\x00-\x1F\x7F]+"#.to_string()]

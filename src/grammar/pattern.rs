@@ -145,7 +145,7 @@ fn anchored(hir: &Hir, start: Edge, end: Edge) -> Result<Hir, Error> {
 }
 
 /// Characters with counts multiplied out.
-fn weight(hir: &Hir) -> u64 {
+pub(crate) fn weight(hir: &Hir) -> u64 {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => 0,
         HirKind::Literal(bytes) => bytes.0.len() as u64,

@@ -1,7 +1,9 @@
 //! A model's tokens as a trie, made once a model.
 
+use crate::answer::Quotes;
 use crate::error::quoted;
-use crate::{Answer, Error, json, limits, pattern, schema};
+use crate::keys::Keys;
+use crate::{Answer, Error, json, lark, limits, parts, pattern, schema};
 use llguidance::ParserFactory;
 use llguidance::api::{ParserLimits, TopLevelGrammar};
 use llguidance::panic_utils::catch_unwind;
@@ -18,13 +20,16 @@ pub enum Kind {
     JsonSchema,
     /// A regular expression that the whole answer matches.
     Regex,
-    /// A grammar in Lark's form, as llguidance reads it.
+    /// A grammar in Lark's form, as llguidance reads it. JSON schemas in it (`%json`) are kept as they are for themselves.
     Lark,
+    /// Calls of tools: see [`crate::parts`].
+    Parts,
 }
 
 /// The tokens of a model.
 pub struct Vocabulary {
     factory: ParserFactory,
+    quotes: Arc<Quotes>,
 }
 
 impl Vocabulary {
@@ -58,6 +63,16 @@ impl Vocabulary {
             words[*id as usize] = [&[TokTrie::SPECIAL_TOKEN_MARKER], name.as_bytes()].concat();
         }
         fits(&words)?;
+        let quotes = |word: &Vec<u8>| {
+            if word.first() == Some(&TokTrie::SPECIAL_TOKEN_MARKER) {
+                0
+            } else {
+                word.iter().filter(|&&b| b == b'"').count()
+            }
+        };
+        let with =
+            |least: usize| words.iter().zip(0..).filter(|(word, _)| quotes(word) >= least).map(|(_, id)| id).collect();
+        let quotes = Arc::new(Quotes { some: with(1), many: with(3) });
         let factory = catch_unwind(AssertUnwindSafe(|| {
             let info = TokRxInfo::new(words.len() as u32, ends.first().copied().unwrap_or(INVALID_TOKEN));
             let mut trie = TokTrie::from(&info, &words);
@@ -71,7 +86,7 @@ impl Vocabulary {
         let mut factory = factory.map_err(Error::new)?;
         *factory.limits_mut() = ParserLimits { verbose_errors: false, ..ParserLimits::default() };
         factory.quiet();
-        Ok(Vocabulary { factory })
+        Ok(Vocabulary { factory, quotes })
     }
 
     /// Tokens of the vocabulary, whose bits [`Answer::next`] sets.
@@ -84,22 +99,51 @@ impl Vocabulary {
     /// # Errors
     /// A text that is none of its kind, that nothing can meet, that asks for what can't be kept (named), or that is too large.
     pub fn answer(&self, kind: Kind, text: &str) -> Result<Answer, Error> {
-        let (lark, notes) = match kind {
-            Kind::JsonObject => schema("{\"type\": \"object\"}")?,
-            Kind::JsonSchema => schema(text)?,
+        let trie = self.factory.tok_env().tok_trie();
+        self.compiled(kind, text, Some(&|name| trie.get_special_token(name)))
+    }
+
+    fn compiled(&self, kind: Kind, text: &str, token: Option<&dyn Fn(&str) -> Option<u32>>) -> Result<Answer, Error> {
+        match kind {
+            Kind::JsonObject => self.schema("{\"type\": \"object\"}"),
+            Kind::JsonSchema => self.schema(text),
             Kind::Regex => {
                 let hir = pattern::read(text, pattern::Reach::Whole)?;
-                (format!("start: /{}/\n", pattern::plain(&hir)), Vec::new())
+                if hir.properties().maximum_len() == Some(0) {
+                    return Err(Error(
+                        "the regular expression matches the empty text alone: there is nothing to answer".into(),
+                    ));
+                }
+                self.parsed(format!("start: /{}/\n", pattern::plain(&hir)), None, Vec::new(), Error::new)
             }
-            Kind::Lark => (text.to_owned(), Vec::new()),
-        };
-        Answer::new(self.factory.create_parser(TopLevelGrammar::from_lark(lark)).map_err(Error::new)?, notes)
+            Kind::Lark => {
+                let lark = lark::read(text)?;
+                self.parsed(lark.text.clone(), None, lark.notes.clone(), |why| lark.error(&why.to_string()))
+            }
+            Kind::Parts => {
+                let parts = parts::read(text, token)?;
+                self.parsed(parts.lark, parts.unique.then(|| Keys::new(true)), parts.notes, Error::new)
+            }
+        }
     }
-}
 
-fn schema(text: &str) -> Result<(String, Vec<String>), Error> {
-    let rules = schema::rules(&json::read(text)?, "j")?;
-    Ok((format!("start: {}\n{}", rules.start, rules.text), rules.notes))
+    fn schema(&self, text: &str) -> Result<Answer, Error> {
+        let rules = schema::rules(&json::read(text)?, "j")?;
+        let lark = lark::ordered(&rules.text, &rules.start)?;
+        self.parsed(lark, rules.open.then(|| Keys::new(false)), rules.notes, Error::new)
+    }
+
+    fn parsed(
+        &self,
+        lark: String,
+        keys: Option<Keys>,
+        notes: Vec<String>,
+        error: impl FnOnce(anyhow::Error) -> Error,
+    ) -> Result<Answer, Error> {
+        // It catches panics itself, where panics unwind.
+        let parser = self.factory.create_parser(TopLevelGrammar::from_lark(lark)).map_err(error)?;
+        Ok(Answer::new(parser, keys, self.quotes.clone(), notes))
+    }
 }
 
 /// Whether a token may stand in a text: the trie marks control tokens with a byte that UTF-8 never has, and has bounds on lengths.
@@ -125,5 +169,10 @@ fn fits(words: &[Vec<u8>]) -> Result<(), Error> {
 /// As [`Vocabulary::answer`]'s.
 pub fn check(kind: Kind, text: &str) -> Result<(), Error> {
     let bytes: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte]).chain([Vec::new()]).collect();
-    Vocabulary::new(&bytes, &[], &[256])?.answer(kind, text).map(drop)
+    let checked = Vocabulary::new(&bytes, &[], &[256])?.compiled(kind, text, None);
+    match checked {
+        // Which control tokens there are only the model's own vocabulary knows.
+        Err(why) if kind == Kind::Lark && (why.0.contains("special token") || why.0.contains("oken range")) => Ok(()),
+        checked => checked.map(drop),
+    }
 }

@@ -44,6 +44,8 @@ pub(crate) enum Temper {
     Words,
     /// Single characters of ASCII.
     Bytes,
+    /// Letters and numbers of ASCII.
+    Letters,
 }
 
 pub(crate) const TEMPERS: [Temper; 8] = [
@@ -58,11 +60,12 @@ pub(crate) const TEMPERS: [Temper; 8] = [
 ];
 
 impl Temper {
-    fn weight(self, token: &[u8], end: bool) -> u64 {
+    fn weight(self, token: &[u8], end: bool, in_string: bool) -> u64 {
         let all = |test: fn(&u8) -> bool| !token.is_empty() && token.iter().all(test);
         let any = |test: fn(&u8) -> bool| token.iter().any(test);
         match self {
             Temper::Wild => 4,
+            Temper::Letters if end || all(u8::is_ascii_alphanumeric) => 1000,
             Temper::Bytes if end || token.len() == 1 && (b' '..=b'~').contains(&token[0]) => 1000,
             Temper::Endless if end => 0,
             Temper::Endless if all(|b| b"{[,:\"".contains(b)) => 40,
@@ -74,6 +77,8 @@ impl Temper {
             Temper::Words if end => 200,
             Temper::Words if all(|b| b"\"}],".contains(b)) => 150,
             Temper::Words if any(|b| b"[{".contains(b)) => 1,
+            // A quote closes a string, and opens a key.
+            Temper::Closing if token == b"\"" && !in_string => 1 << 10,
             Temper::Closing => 1 << (2 * (12 - rank(token, end).min(12))),
             _ => 4,
         }
@@ -249,11 +254,7 @@ impl Walker<'_> {
 
     /// One way through the answer: `limit` steps as `temper` likes, then to an end.
     pub(crate) fn walk(mut self, temper: Temper, limit: usize) -> Result<Walked, Broken> {
-        let mut ending = temper;
         loop {
-            if self.steps == limit {
-                ending = Temper::Closing;
-            }
             if self.steps > 20 * limit + 5000 {
                 return self.broken("no end in sight");
             }
@@ -272,14 +273,15 @@ impl Walker<'_> {
                     text: self.text,
                     steps: self.steps,
                     refused: self.refused,
-                    early: ending == temper,
+                    early: self.steps < limit,
                 });
             }
             let allowed = self.allowed()?;
             if self.dice.below(8) == 0 {
                 self.offer_a_wrong_token()?;
             }
-            let token = self.draw(if ending == temper { temper } else { self.towards_an_end(limit) }, &allowed);
+            let likes = if self.steps < limit { temper } else { self.towards_an_end(limit) };
+            let token = self.draw(likes, &allowed);
             self.take(token);
             if self.words.ends.contains(&token) {
                 return match self.next()? {
@@ -287,7 +289,7 @@ impl Walker<'_> {
                         text: self.text,
                         steps: self.steps,
                         refused: self.refused,
-                        early: ending == temper,
+                        early: self.steps < limit,
                     }),
                     next => self.broken(format!("after an end comes {next:?}")),
                 };
@@ -296,11 +298,11 @@ impl Walker<'_> {
     }
 
     /// What leads to the end of a string may be a letter or a word, not what closes: after a while these are tried as well.
-    fn towards_an_end(&mut self, limit: usize) -> Temper {
+    fn towards_an_end(&self, limit: usize) -> Temper {
         let quote = self.has(u32::from(b'"'));
         match self.steps.saturating_sub(limit + 200) / 64 % 4 {
             1 if self.in_string() && !quote => Temper::Bytes,
-            3 if self.in_string() && !quote => Temper::Wild,
+            3 if self.in_string() && !quote => Temper::Letters,
             _ => Temper::Closing,
         }
     }
@@ -321,9 +323,10 @@ impl Walker<'_> {
     }
 
     fn draw(&mut self, temper: Temper, allowed: &[u32]) -> u32 {
+        let in_string = self.in_string();
         let weights: Vec<u64> = allowed
             .iter()
-            .map(|&id| temper.weight(&self.words.bytes[id as usize], self.words.ends.contains(&id)))
+            .map(|&id| temper.weight(&self.words.bytes[id as usize], self.words.ends.contains(&id), in_string))
             .collect();
         let sum: u64 = weights.iter().sum();
         if sum == 0 {
