@@ -52,7 +52,7 @@ impl Grammars {
         if let Some(vocabulary) = self.vocabulary.get() {
             return Ok(vocabulary);
         }
-        let Tokens { bytes, control, ends } = Tokens::of(&self.loaded)?;
+        let Tokens { bytes, control, ends } = Tokens::of(&self.loaded.tokenizer, self.loaded.model.config.vocabulary)?;
         let vocabulary = Vocabulary::new(&bytes, &control, &ends)
             .map_err(|why| Error::BadResponseFormat { what: "vocabulary of the model", reason: why.to_string() })?;
         // Another thread may have been first.

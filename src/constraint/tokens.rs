@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::allocate::{try_copy, try_with_capacity};
-use crate::model::Loaded;
+use crate::tokenizer::Tokenizer;
 
 /// What each token of a model means to an answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,13 +16,12 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Those of a model: as many as it has logits.
+    /// Those of a model that has so many logits.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`](crate::Error::OutOfMemory).
-    pub fn of(loaded: &Loaded) -> Result<Self> {
+    pub fn of(tokenizer: &Tokenizer, count: usize) -> Result<Self> {
         const WHAT: &str = "the tokens of a form";
-        let (tokenizer, count) = (&loaded.tokenizer, loaded.model.config.vocabulary);
         let mut tokens = Tokens { bytes: try_with_capacity(count, WHAT)?, ..Default::default() };
         for id in 0..count as u32 {
             let is_end = tokenizer.is_end(id);

@@ -21,6 +21,8 @@ mod parts;
 mod pattern;
 mod schema;
 mod vocabulary;
+#[cfg(target_family = "wasm")]
+mod web;
 
 pub use answer::{Answer, Next};
 pub use error::Error;

@@ -6,9 +6,10 @@
 
 use super::js::Js;
 use crate::chat::Message;
+use crate::constraint::ResponseFormat;
 use crate::download::{CacheMode, LoadProgress};
 use crate::model::{EmbeddingType, KvType};
-use crate::session::{FinishReason, Timings, Usage};
+use crate::session::{ConstraintStats, FinishReason, Timings, Usage};
 use crate::verify::{About, Answer, Report};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -134,6 +135,8 @@ pub(super) struct LoaderOptions {
     pub(super) overrides: Option<Vec<String>>,
     pub(super) hash: Option<bool>,
     pub(super) token_embedding: Option<EmbeddingType>,
+    /// What answers of a form need is to be there with the model.
+    pub(super) prepare_formats: Option<bool>,
 }
 
 /// A prompt, messages or token ids, and how the answer is drawn.
@@ -163,6 +166,9 @@ pub(super) struct GenerateRequest {
     /// Token ids are an object's keys, so they come as strings.
     #[cfg_attr(test, ts(type = "Record<number, number>", optional))]
     pub(super) logit_bias: Option<BTreeMap<String, f32>>,
+    pub(super) response_format: Option<ResponseFormat>,
+    /// What of the answer the prompt ends with.
+    pub(super) begun: Option<String>,
 }
 
 /// Texts that are to become vectors.
@@ -244,10 +250,25 @@ pub(super) enum FromWorker {
     Estimated(Estimate),
     /// How far the prompt has been read.
     Prefill { id: u32, done: usize, total: usize },
+    /// How far that is which holds an answer to its form, the first time that a model needs it: bytes, or tokens.
+    Preparing {
+        id: u32,
+        phase: Preparing,
+        loaded: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        total: Option<u64>,
+    },
     /// Pieces of text.
     Tokens { id: u32, tokens: Vec<Token> },
     /// A generation has ended.
-    Done { id: u32, finish_reason: FinishReason, usage: Usage, timings: Timings },
+    Done {
+        id: u32,
+        finish_reason: FinishReason,
+        usage: Usage,
+        timings: Timings,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        constraint: Option<Constrained>,
+    },
     /// The vectors.
     Embedded { id: u32, embeddings: Embeddings },
     /// A generation, an embedding or a call has failed; the worker goes on.
@@ -277,6 +298,27 @@ impl From<crate::Error> for PlainError {
     fn from(error: crate::Error) -> Self {
         PlainError::new(error.code(), error.to_string())
     }
+}
+
+/// What an answer's form waits for.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, derive(TS))]
+pub(super) enum Preparing {
+    /// The module.
+    Fetch,
+    /// The model's tokens in it.
+    Vocabulary,
+}
+
+/// An answer's form, when it has ended.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(TS))]
+pub(super) struct Constrained {
+    #[serde(flatten)]
+    pub(super) stats: ConstraintStats,
+    /// What of it was passed over.
+    pub(super) notes: Vec<String>,
 }
 
 /// What was loaded, and how it runs.

@@ -145,3 +145,37 @@ fn what_is_no_form_is_refused_before_the_model_is_read() {
     refused(&["-j", env!("CARGO_TARGET_TMPDIR")], &["tmp"]);
     assert_eq!(json!({}), serde_json::from_str::<Value>(&answer(&["-j", r#"{"const": {}}"#])).unwrap());
 }
+
+/// The tests in browsers compare with the same ids. After a change of a model, a sampler or a form: B158_RENEW=1.
+#[test]
+fn the_ids_are_those_that_are_pinned_for_browsers() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/models/forms.json");
+    let pinned: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let mut found = pinned.clone();
+    for entry in &mut found {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let format = &entry["format"];
+        let form = match format["type"].as_str().unwrap() {
+            "json_schema" => vec!["-j".to_owned(), text(&format["schema"])],
+            "regex" => vec!["--regex".to_owned(), text(&format["pattern"])],
+            _ => {
+                let file = temporary("pinned.lark");
+                std::fs::write(&file, text(&format["grammar"])).unwrap();
+                vec!["--grammar".to_owned(), file.to_str().unwrap().to_owned()]
+            }
+        };
+        let [temperature, seed] = ["temperature", "seed"].map(|name| entry[name].to_string());
+        let asked = ["run", "-q", "-m", MODEL, "--ids", "-n", "100", "--temp", &temperature, "-s", &seed, "-p"];
+        let prompt = text(&entry["prompt"]);
+        let asked: Vec<&str> = asked.into_iter().chain([&prompt[..]]).chain(form.iter().map(String::as_str)).collect();
+        let ids: Vec<u32> = out(&asked, "").split_whitespace().map(|id| id.parse().unwrap()).collect();
+        assert!((4..100).contains(&ids.len()), "{ids:?}");
+        entry["ids"] = json!(ids);
+    }
+    if std::env::var_os("B158_RENEW").is_some() {
+        let lines: Vec<String> = found.iter().map(Value::to_string).collect();
+        std::fs::write(path, format!("[\n{}\n]\n", lines.join(",\n"))).unwrap();
+        return;
+    }
+    assert_eq!(pinned, found, "B158_RENEW=1 cargo test --features cli --test cli pinned_for_browsers");
+}

@@ -1,12 +1,14 @@
 //! One generation: slices of it, with a look at the messages in between.
 
-use super::super::protocol::{FromWorker, GenerateRequest, PlainError, Token};
+use super::super::protocol::{Constrained, FromWorker, GenerateRequest, PlainError, Token};
 use super::Worker;
+use super::forms::Formed;
 use crate::model::Loaded;
 use crate::sampler::SamplerOptions;
 use crate::session::{GenerateOptions, Step};
 use crate::tokenizer::Special;
 use crate::{Error, Result};
+use std::rc::Rc;
 use std::time::Duration;
 use web_time::Instant;
 
@@ -14,25 +16,49 @@ use web_time::Instant;
 pub(super) const SLICE: Duration = Duration::from_millis(8);
 
 pub(super) async fn generate(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     id: u32,
     session: u32,
     request: GenerateRequest,
 ) -> Result<(), PlainError> {
-    let session = worker.engine()?.session(session)?;
-    {
-        let mut session = session.borrow_mut();
-        let prompt = prompt(session.loaded(), &request)?;
-        session.start(&prompt, options(request)?)?;
-    }
+    let engine = worker.engine()?;
+    let session = engine.session(session)?;
     worker.jobs.cancelled.set(false);
     worker.jobs.running.set(Some(id));
-    let ended = run(worker, id, &session).await;
+    let ended = async {
+        let mut form = None;
+        if let Some(format) = &request.response_format {
+            let formed = worker.formed(id, &engine.loaded, format, request.begun.as_deref());
+            match worker.jobs.unless_cancelled(formed).await {
+                Some(formed) => form = Some(formed?),
+                None => {
+                    worker.cancelled_before(id);
+                    return Ok(());
+                }
+            }
+        }
+        let notes = form.as_ref().map(Formed::notes).unwrap_or_default();
+        {
+            let mut session = session.borrow_mut();
+            let prompt = prompt(session.loaded(), &request)?;
+            session.start(&prompt, options(request)?)?;
+            if let Some(form) = form {
+                session.constrain(Box::new(form))?;
+            }
+        }
+        run(worker, id, &session, notes).await
+    };
+    let ended = ended.await;
     worker.jobs.running.set(None);
     ended
 }
 
-async fn run(worker: &Worker, id: u32, session: &super::engine::Shared) -> Result<(), PlainError> {
+async fn run(
+    worker: &Worker,
+    id: u32,
+    session: &super::engine::Shared,
+    mut notes: Vec<String>,
+) -> Result<(), PlainError> {
     let began = Instant::now();
     let mut slice = began;
     let mut said = Said { id, tokens: Vec::new(), prefill: None };
@@ -63,7 +89,8 @@ async fn run(worker: &Worker, id: u32, session: &super::engine::Shared) -> Resul
                 }
                 said.flush(worker);
                 let (finish_reason, usage, timings) = (end.finish_reason, end.usage, end.timings);
-                worker.post(&FromWorker::Done { id, finish_reason, usage, timings });
+                let constraint = end.constraint.map(|stats| Constrained { stats, notes: std::mem::take(&mut notes) });
+                worker.post(&FromWorker::Done { id, finish_reason, usage, timings, constraint });
                 return Ok(());
             }
         }

@@ -12,6 +12,7 @@ import type {
   CompletionUsage,
 } from "../public/chat.js";
 import type { GenerateOptions, Generation, GenerationResult, Prompt, Token, Usage } from "../public/types.js";
+import { ofChat } from "./options/format.js";
 import { CHAT, IN_GENERATE } from "./options/openai.js";
 import { readOptions } from "./options/read.js";
 import { CHAT_REQUEST } from "./options/tables.js";
@@ -103,5 +104,7 @@ function asUsage({ promptTokens, cachedTokens, completionTokens }: Usage): Compl
 }
 
 function asOptions(request: ChatCompletionCreateParams): GenerateOptions {
-  return Object.fromEntries(IN_GENERATE.flatMap(([field, option]) => (Object.hasOwn(request, field) ? [[option, request[field]]] : [])));
+  const options: GenerateOptions = Object.fromEntries(IN_GENERATE.flatMap(([field, option]) => (Object.hasOwn(request, field) ? [[option, request[field]]] : [])));
+  const responseFormat = ofChat(request.response_format);
+  return { ...options, ...(responseFormat && { responseFormat }) };
 }

@@ -1,5 +1,6 @@
 /** A model in plain JavaScript that knows no language: words of a list, and what there is to say of it. */
 import { BitNetError } from "../public/errors.js";
+import type { ResponseFormat } from "../public/types.js";
 import type { About, Answer, EmbedRequest, Embeddings, KvType, LoaderOptions, ModelInfo, WrittenReport } from "./protocol.js";
 
 /** What the fake says, and how much of it. */
@@ -11,6 +12,11 @@ export interface FakeEngineOptions {
   answerLength?: number;
   /** Prompt tokens a step reads. */
   prefillBatch?: number;
+  /**
+   * What it answers where a request has `responseFormat`: a text, or what a function makes of the form (in which a schema is JSON text). A fake
+   * knows no schemas: without this such a request is refused.
+   */
+  formAnswer?: string | ((format: ResponseFormat) => string);
 }
 
 const FAKE_DIMENSIONS = 8;

@@ -14,6 +14,8 @@ interface Run {
   prompt: number;
   cached: number;
   said: number;
+  /** What it is to say, where its answer has a form. */
+  form: Uint32Array | undefined;
   random: number;
   began: number;
   firstTokenAt: number;
@@ -43,12 +45,13 @@ export class FakeSession {
     if (prompt.length > contextLength) {
       throw new BitNetError("context-overflow", `the prompt has ${String(prompt.length)} tokens, the context ${String(contextLength)}`);
     }
+    const form = this.#form(request);
     const random = request.temperature === 0 ? 1 : ((request.seed ?? 0) * 2654435761 + 1) >>> 0 || 1;
     let cached = 0;
     while (cached < Math.min(this.#held, prompt.length - 1) && prompt[cached] === this.#tokens[cached]) cached++;
     this.#tokens = prompt;
     this.#held = cached;
-    this.#run = { request, prompt: prompt.length, cached, said: 0, random, began: performance.now(), firstTokenAt: 0 };
+    this.#run = { request, prompt: prompt.length, cached, said: 0, form, random, began: performance.now(), firstTokenAt: 0 };
   }
 
   /** Part of the prompt, or one token. */
@@ -61,14 +64,14 @@ export class FakeSession {
       this.#held = Math.min(run.prompt, this.#held + (fake.prefillBatch ?? 16));
       return { kind: "prefill", done: this.#held, total: run.prompt };
     }
-    if (run.said === (fake.answerLength ?? 100)) return this.#done(run, "stop");
+    if (run.said === (run.form?.length ?? fake.answerLength ?? 100)) return this.#done(run, "stop");
     if (run.said === run.request.maxTokens || this.#tokens.length === this.#model.info.contextLength) return this.#done(run, "length");
     if (run.said === 0) run.firstTokenAt = performance.now();
     run.said++;
     run.random ^= run.random << 13;
     run.random ^= run.random >>> 17;
     run.random = (run.random ^ (run.random << 5)) >>> 0;
-    const id = run.random % this.#model.spoken;
+    const id = run.form?.[run.said - 1] ?? run.random % this.#model.spoken;
     this.#held = this.#tokens.length;
     this.#tokens.push(id);
     // Every word is as likely as any other.
@@ -106,6 +109,16 @@ export class FakeSession {
   kvCacheBytes(): number {
     const { contextLength, kvCacheBytes } = this.#model.info;
     return (kvCacheBytes / contextLength) * this.#held;
+  }
+
+  /** The rest of the text that was given for such an answer. */
+  #form({ responseFormat, begun = "" }: GenerateRequest): Uint32Array | undefined {
+    if (!responseFormat) return undefined;
+    const { formAnswer } = this.#model.fake;
+    if (formAnswer === undefined) throw new BitNetError("invalid-argument", "responseFormat: a fake knows no forms; give the answer: fakeWorker({ formAnswer: '{\"a\": 1}' })");
+    const text = typeof formAnswer === "string" ? formAnswer : formAnswer(responseFormat);
+    if (!text.startsWith(begun)) throw new BitNetError("invalid-argument", "responseFormat.begun is no beginning of the fake's formAnswer");
+    return this.#model.tokenize(text.slice(begun.length));
   }
 
   #done(run: Run, finishReason: GenerationResult["finishReason"]): Step {

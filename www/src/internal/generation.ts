@@ -1,18 +1,20 @@
-import type { Generation, GenerationResult, Token } from "../public/types.js";
+import type { GenerateOptions, Generation, GenerationResult, Token } from "../public/types.js";
 import { Deferred } from "./deferred.js";
 
 /** Keeps the tokens, so that iterating late, twice, or beside `result()` loses none. */
 export class GenerationStream implements Generation {
   readonly #sendCancel: () => void;
-  readonly #onPrefill: ((progress: { done: number; total: number }) => void) | undefined;
+  readonly onPrefill: GenerateOptions["onPrefill"];
+  readonly onPrepare: GenerateOptions["onPrepare"];
   readonly #tokens: Token[] = [];
   readonly #result = new Deferred<GenerationResult>();
   #ended = false;
   #change = new Deferred<void>();
 
-  constructor(sendCancel: () => void, onPrefill?: (progress: { done: number; total: number }) => void) {
+  constructor(sendCancel: () => void, { onPrefill, onPrepare }: Pick<GenerateOptions, "onPrefill" | "onPrepare"> = {}) {
     this.#sendCancel = sendCancel;
-    this.#onPrefill = onPrefill;
+    this.onPrefill = onPrefill;
+    this.onPrepare = onPrepare;
   }
 
   result(): Promise<GenerationResult> {
@@ -41,10 +43,6 @@ export class GenerationStream implements Generation {
     } finally {
       this.cancel(); // left by break, return or throw
     }
-  }
-
-  prefill(done: number, total: number): void {
-    this.#onPrefill?.({ done, total });
   }
 
   push(tokens: readonly Token[]): void {

@@ -102,6 +102,43 @@ same: boolean,
 partsAtToken: number | null, };
 
 /**
+ * An answer's form, when it has ended.
+ */
+export type Constrained = {
+/**
+ * What of it was passed over.
+ */
+notes: Array<string>,
+/**
+ * Making it of the text that describes it, in milliseconds.
+ */
+compileMs: number,
+/**
+ * Times that it was worked out which tokens may follow.
+ */
+masks: number,
+/**
+ * The time of all of them, and of finding what is certain, in milliseconds.
+ */
+maskMsTotal: number,
+/**
+ * The time of the middle one of all masks.
+ */
+medianMaskMs: number,
+/**
+ * The time of the slowest.
+ */
+slowestMaskMs: number,
+/**
+ * Tokens that the form left no choice of, which were taken unsampled.
+ */
+certainTokens: number,
+/**
+ * Rows of the output head that were computed for the others. The whole head has as many as the vocabulary has tokens.
+ */
+rowsComputed: number, };
+
+/**
  * One of them, or its tokens.
  */
 export type EmbedInput = { "type": "text", "body": string }
@@ -215,8 +252,9 @@ export type FromWorker = { "type": "open-part", "body": { index: number, } }
   | { "type": "load-failed", "body": PlainError }
   | { "type": "estimated", "body": Estimate }
   | { "type": "prefill", "body": { id: number, done: number, total: number, } }
+  | { "type": "preparing", "body": { id: number, phase: Preparing, loaded: number, total?: number, } }
   | { "type": "tokens", "body": { id: number, tokens: Array<Token>, } }
-  | { "type": "done", "body": { id: number, finishReason: FinishReason, usage: Usage, timings: Timings, } }
+  | { "type": "done", "body": { id: number, finishReason: FinishReason, usage: Usage, timings: Timings, constraint?: Constrained, } }
   | { "type": "embedded", "body": { id: number, embeddings: Embeddings, } }
   | { "type": "failed", "body": { id: number, error: PlainError, } }
   | { "type": "value", "body": { id: number, reply: Reply, } }
@@ -229,7 +267,11 @@ export type GenerateRequest = { prompt?: string, messages?: Array<Message>, chat
 /**
  * Token ids are an object's keys, so they come as strings.
  */
-logitBias?: Record<number, number>, };
+logitBias?: Record<number, number>, responseFormat?: ResponseFormat,
+/**
+ * What of the answer the prompt ends with.
+ */
+begun?: string, };
 
 /**
  * How keys and values are stored.
@@ -284,7 +326,11 @@ kvCache?: KvType,
 /**
  * Bytes that the device is thought to have for the model.
  */
-deviceMemory?: number, overrides?: Array<string>, hash?: boolean, tokenEmbedding?: EmbeddingType, };
+deviceMemory?: number, overrides?: Array<string>, hash?: boolean, tokenEmbedding?: EmbeddingType,
+/**
+ * What answers of a form need is to be there with the model.
+ */
+prepareFormats?: boolean, };
 
 /**
  * What computed the answers.
@@ -423,12 +469,17 @@ count: number, };
 /**
  * What a load is at.
  */
-export type Phase = "engine" | "verify" | "download" | "load" | "ready";
+export type Phase = "engine" | "verify" | "download" | "load" | "formats" | "ready";
 
 /**
  * What went wrong, for a program and for a person.
  */
 export type PlainError = { code: BitNetErrorCode, message: string, };
+
+/**
+ * What an answer's form waits for.
+ */
+export type Preparing = "fetch" | "vocabulary";
 
 /**
  * An answer of the official file against a published one, which is text: word by word, as far as both go.
@@ -491,6 +542,26 @@ notes: Array<string>,
  * The answers.
  */
 prompts: Array<Entry>, };
+
+/**
+ * What an answer has to be.
+ */
+export type ResponseFormat = { "type": "json_object" }
+  | { "type": "json_schema",
+/**
+ * The JSON text.
+ */
+schema: string, }
+  | { "type": "regex",
+/**
+ * In the syntax of Rust's `regex` crate.
+ */
+pattern: string, }
+  | { "type": "lark",
+/**
+ * In Lark's form, as llguidance reads it.
+ */
+grammar: string, };
 
 /**
  * What the machine allows.

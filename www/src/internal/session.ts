@@ -2,6 +2,7 @@ import { BitNetError } from "../public/errors.js";
 import type { GenerateOptions, Generation, Prompt, Session } from "../public/types.js";
 import type { Args, CallName, Connection, Value } from "./connection.js";
 import { GenerationStream } from "./generation.js";
+import { asSent } from "./options/format.js";
 import { readPrompt } from "./options/messages.js";
 import { readOptions } from "./options/read.js";
 import { kindOf, refused } from "./options/refuse.js";
@@ -22,8 +23,8 @@ export class WorkerSession implements Session {
     try {
       if (this.#disposed) throw this.#disposed;
       const read = readOptions(GENERATE, options);
-      const { signal: _signal, onPrefill: _onPrefill, stop, ...rest } = read;
-      const request = { ...rest, ...(stop !== undefined && { stop: [stop].flat() }), ...readPrompt(prompt) };
+      const { signal: _signal, onPrefill: _onPrefill, onPrepare: _onPrepare, stop, responseFormat, ...rest } = read;
+      const request = { ...rest, ...(stop !== undefined && { stop: [stop].flat() }), ...asSent(responseFormat), ...readPrompt(prompt) };
       return this.#connection.generate(this.#number, request, read);
     } catch (error) {
       const stream = new GenerationStream(() => undefined);

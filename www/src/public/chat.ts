@@ -2,7 +2,7 @@
  * Chat completions in the shape of OpenAI's API (https://platform.openai.com/docs/api-reference/chat), so that programs written for it
  * run on a model in the tab. Names inside requests and answers are snake_case, as there.
  */
-import type { Timings } from "./types.js";
+import type { JsonSchema, Timings } from "./types.js";
 
 /** A piece of a message; text is all that these models read. */
 export interface ChatCompletionTextPart {
@@ -20,6 +20,15 @@ export interface ChatCompletionMessageParam {
   /** As `tool_calls`. */
   annotations?: readonly [] | null;
 }
+
+/**
+ * What an answer has to be: any text, any JSON object, or a value of a JSON schema. The schema alone holds the answer; the model sees neither it nor
+ * `name` and `description`, so say in a message what is wanted. Every schema is kept to the letter, whatever `strict` says.
+ */
+export type ChatCompletionResponseFormat =
+  | { type: "text" }
+  | { type: "json_object" }
+  | { type: "json_schema"; json_schema: { name?: string | null; description?: string | null; schema: JsonSchema; strict?: boolean | null } };
 
 /**
  * A field that is `null` or `undefined` counts as absent, and so does one with a value that asks for nothing, such as `tools: []`. What
@@ -66,8 +75,9 @@ export interface ChatCompletionCreateParams {
   parallel_tool_calls?: boolean | null;
   functions?: readonly [] | null;
   function_call?: "none" | "auto" | null;
-  /** Text in no particular form is all that is offered, and the rest are the values that ask for no more than that. */
-  response_format?: { type: "text" } | null;
+  /** The form that the answer has to have: as `responseFormat` of `generate`. */
+  response_format?: ChatCompletionResponseFormat | null;
+  /** The rest are accepted with the values that ask for no more than text. */
   modalities?: readonly "text"[] | null;
   metadata?: Readonly<Record<string, never>> | null;
   store?: false | null;

@@ -4,6 +4,7 @@
  */
 import type { ChatCompletionCreateParams } from "../../public/chat.js";
 import type { GenerateOptions } from "../../public/types.js";
+import { chatFormat } from "./format.js";
 import * as kinds from "./kinds.js";
 import { CALLS_NONE, messages, record, TEXT_ALONE } from "./messages.js";
 import type { Options } from "./read.js";
@@ -14,11 +15,6 @@ type Fields = Required<{ [Name in keyof ChatCompletionCreateParams]: NonNullable
 const STREAM: Options<Fields["stream_options"]> = {
   of: "stream_options",
   table: { include_usage: { kind: kinds.flag }, include_obfuscation: { kind: kinds.only("chunks are not padded", false) } },
-};
-
-const FORMAT: Options<Fields["response_format"]> = {
-  of: "response_format",
-  table: { type: { kind: kinds.only("this engine holds answers to no form", "text") } },
 };
 
 const { maxTokens, temperature, topK, topP, minP, repeatPenalty, repeatLastN, presencePenalty, frequencyPenalty, seed, stop, logitBias, logProbabilities, chatTemplateKwargs } = GENERATE.table;
@@ -57,7 +53,7 @@ export const CHAT: Options<ChatCompletionCreateParams> = {
     parallel_tool_calls: { kind: kinds.flag },
     functions: { kind: kinds.empty(CALLS_NONE), otherwise: "none" },
     function_call: { kind: kinds.only(CALLS_NONE, "none", "auto"), otherwise: "none" },
-    response_format: { kind: record(FORMAT, 'an object: { type: "text" }', ["type"]), otherwise: "text" },
+    response_format: { kind: chatFormat, otherwise: "text" },
     modalities: { kind: kinds.listOf(kinds.only(TEXT_ALONE, "text"), 'an array of "text" alone'), otherwise: "text" },
     metadata: { kind: record({ of: "metadata (nothing is stored here)", table: {} }, "an empty object: nothing is stored here"), otherwise: "none" },
     store: { kind: kinds.only("nothing is stored here", false), otherwise: "false" },
