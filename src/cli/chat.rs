@@ -5,8 +5,9 @@ use super::load::{Context, Model};
 use super::template::TemplateVariables;
 use super::terminal::{self, say};
 use super::{Outcome, interrupt, prompt, spelled};
-use b158::chat::{Message, Variables};
-use b158::constraint::Answer;
+use b158::chat::{Message, Tools, Variables};
+use b158::constraint::{Answer, Spelled};
+use b158::model::Loaded;
 use b158::session::{GenerateOptions, Session};
 use clap::Args;
 use rustyline::DefaultEditor;
@@ -129,11 +130,17 @@ impl Conversation {
 
     fn answer(&mut self) -> Outcome {
         let loaded = self.session.loaded();
-        let prompt = loaded.template.encode_with(&loaded.tokenizer, &self.messages, true, &self.variables)?;
+        let Loaded { template, tokenizer, .. } = &**loaded;
+        let chat = template.chat(tokenizer, &self.messages, &Tools::default(), &self.variables)?;
         interrupt::take();
-        self.session.start(&prompt, self.options.clone())?;
-        if let Some(form) = &self.form {
-            self.session.constrain(Box::new(form.clone()))?;
+        let form = self.form.as_ref().map(|form| {
+            // It begins after the model's thoughts.
+            let spell = Spelled { loaded: loaded.clone(), control: chat.spelled.clone() };
+            chat.opening().constrain(Box::new(form.clone()), spell)
+        });
+        self.session.start(&chat.prompt, self.options.clone())?;
+        if let Some(form) = form {
+            self.session.constrain(form)?;
         }
         let mut out = terminal::out();
         let mut answer = String::new();

@@ -1,15 +1,19 @@
 //! What an answer may be, as a [`session`](crate::session) sees it: after each token, which ones may follow.
 //!
 //! Who tells is not linked with the engine: natively the crate `b158-grammar` is (feature `cli`), in a browser it is a module of its
-//! own that is fetched when an answer first has to have a form. Both sit behind [`Constraint`].
+//! own that is fetched when an answer first has to have a form. Both sit behind [`Constraint`]. A form may begin later in the answer:
+//! see [`Opening`].
 
 #[cfg(all(feature = "cli", not(target_family = "wasm")))]
 mod native;
 mod tokens;
+mod trigger;
 
 #[cfg(all(feature = "cli", not(target_family = "wasm")))]
 pub use native::{Answer, Grammars, check};
 pub use tokens::Tokens;
+pub use trigger::{Opening, Spell, Spelled, Trigger};
+pub(crate) use trigger::{THINK, THOUGHT};
 
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -36,6 +40,13 @@ pub enum ResponseFormat {
     Lark {
         /// In Lark's form, as llguidance reads it.
         grammar: String,
+    },
+    /// Texts, control tokens and values of schemas in a row: calls of [tools](crate::chat::Tools).
+    Parts {
+        /// A JSON text: what stands `before` a choice, the `choices`, what stands `after` it and, where another may follow, before it
+        /// `again`. Each is a list of parts: `{"text": …}`, which may be `"optional": true`, `{"token": …}`, a control token's name, or
+        /// `{"schema": …}`; a choice has a `name` for errors and its `parts`.
+        parts: String,
     },
 }
 

@@ -101,6 +101,7 @@ fn refused(kind: Kind, why: &b158_grammar::Error) -> Error {
         Kind::JsonObject | Kind::JsonSchema => "JSON schema",
         Kind::Regex => "regular expression",
         Kind::Lark => "grammar",
+        Kind::Parts => "tools",
     };
     Error::BadResponseFormat { what, reason: why.to_string() }
 }
@@ -111,5 +112,6 @@ fn parts(format: &ResponseFormat) -> (Kind, &str) {
         ResponseFormat::JsonSchema { schema } => (Kind::JsonSchema, schema),
         ResponseFormat::Regex { pattern } => (Kind::Regex, pattern),
         ResponseFormat::Lark { grammar } => (Kind::Lark, grammar),
+        ResponseFormat::Parts { parts } => (Kind::Parts, parts),
     }
 }

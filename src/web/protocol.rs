@@ -5,7 +5,7 @@
 //! (buffers, streams, files) come through untouched.
 
 use super::js::Js;
-use crate::chat::Message;
+use crate::chat::{Message, Piece, Tool, ToolChoice};
 use crate::constraint::ResponseFormat;
 use crate::download::{CacheMode, LoadProgress};
 use crate::model::{EmbeddingType, KvType};
@@ -169,6 +169,23 @@ pub(super) struct GenerateRequest {
     pub(super) response_format: Option<ResponseFormat>,
     /// What of the answer the prompt ends with.
     pub(super) begun: Option<String>,
+    /// That an answer to messages may call. The parameters are JSON texts.
+    #[cfg_attr(
+        test,
+        ts(
+            type = "Array<{ type: \"function\", function: { name: string, description?: string, parameters?: string } }>",
+            optional
+        )
+    )]
+    pub(super) tools: Option<Vec<Tool>>,
+    #[cfg_attr(
+        test,
+        ts(type = "\"none\" | \"auto\" | \"required\" | { type: \"function\", function: { name: string } }", optional)
+    )]
+    pub(super) tool_choice: Option<ToolChoice>,
+    pub(super) parallel_tool_calls: Option<bool>,
+    /// The answer is read into what is said, what is thought and which tools are called: its tokens have pieces.
+    pub(super) pieces: Option<bool>,
 }
 
 /// Texts that are to become vectors.
@@ -268,6 +285,9 @@ pub(super) enum FromWorker {
         timings: Timings,
         #[serde(skip_serializing_if = "Option::is_none")]
         constraint: Option<Constrained>,
+        /// With pieces: tools were called, and every call is whole.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        called: Option<bool>,
     },
     /// The vectors.
     Embedded { id: u32, embeddings: Embeddings },
@@ -383,6 +403,19 @@ pub(super) struct Token {
     pub(super) log_probability: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) entropy: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) read: Option<Read>,
+}
+
+/// What a token comes to in an answer that is read.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(TS))]
+pub(super) struct Read {
+    /// What is certain with it.
+    pub(super) pieces: Vec<Piece>,
+    /// It is a part of what is said, and of no thought or call.
+    pub(super) in_content: bool,
 }
 
 /// Vectors of length 1, one after the other.

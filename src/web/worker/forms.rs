@@ -269,6 +269,7 @@ impl Formed {
             ResponseFormat::JsonSchema { schema } => ("json_schema", &schema[..], "JSON schema"),
             ResponseFormat::Regex { pattern } => ("regex", &pattern[..], "regular expression"),
             ResponseFormat::Lark { grammar } => ("lark", &grammar[..], "grammar"),
+            ResponseFormat::Parts { parts } => ("parts", &parts[..], "tools"),
         };
         let refused = |thrown: JsValue| match instance.reason(&thrown) {
             Ok(reason) => Error::BadResponseFormat { what, reason },

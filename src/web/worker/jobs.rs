@@ -101,6 +101,6 @@ impl Worker {
     pub(super) fn cancelled_before(&self, id: u32) {
         let (usage, timings) = (Usage::default(), Timings::default());
         let finish_reason = FinishReason::Cancelled;
-        self.post(&FromWorker::Done { id, finish_reason, usage, timings, constraint: None });
+        self.post(&FromWorker::Done { id, finish_reason, usage, timings, constraint: None, called: None });
     }
 }

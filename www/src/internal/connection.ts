@@ -180,7 +180,9 @@ export class Connection {
     switch (message.type) {
       case "prefill": {
         const { id, done, total } = message.body;
-        this.#generations.get(id)?.stream.onPrefill?.({ done, total });
+        const stream = this.#generations.get(id)?.stream;
+        stream?.begin();
+        stream?.onPrefill?.({ done, total });
         break;
       }
       case "preparing": {

@@ -17,6 +17,14 @@ export interface FakeEngineOptions {
    * knows no schemas: without this such a request is refused.
    */
   formAnswer?: string | ((format: ResponseFormat) => string);
+  /** What it calls where a request has tools, and `tool_choice` is not `"none"`: names, and arguments as an object or as JSON text. */
+  calls?: readonly FakeCall[];
+}
+
+/** A tool that the fake calls. */
+export interface FakeCall {
+  name: string;
+  arguments?: object | string;
 }
 
 const FAKE_DIMENSIONS = 8;
@@ -27,6 +35,8 @@ export class FakeModel {
   readonly info: ModelInfo;
   /** Words that it says; those of prompts come behind them. */
   readonly spoken: number;
+  /** Calls that it has made, for their ids. */
+  calls = 0;
   readonly #words: string[];
   readonly #ids: Map<string, number>;
 
@@ -65,11 +75,14 @@ export class FakeModel {
 
   tokenize(text: string): Uint32Array {
     const words = text.match(/\s?[^\s]+|\s/g) ?? [];
-    return Uint32Array.from(words, (word) => {
-      const id = this.#ids.get(word) ?? this.#words.push(word) - 1;
-      this.#ids.set(word, id);
-      return id;
-    });
+    return Uint32Array.from(words, (word) => this.word(word));
+  }
+
+  /** The id of a text as a whole. */
+  word(text: string): number {
+    const id = this.#ids.get(text) ?? this.#words.push(text) - 1;
+    this.#ids.set(text, id);
+    return id;
   }
 
   detokenize(ids: Uint32Array): string {

@@ -89,6 +89,19 @@ export type Call = { "name": "tokenize", "args": { text: string, parseSpecial: b
   | { "name": "report", "args": { answers: Array<Answer>, about: About, } };
 
 /**
+ * A function, and what it was given.
+ */
+export type CalledFunction = {
+/**
+ * Its name.
+ */
+name: string,
+/**
+ * A JSON text.
+ */
+arguments: string, };
+
+/**
  * An answer against another run's.
  */
 export type Comparison = {
@@ -254,7 +267,11 @@ export type FromWorker = { "type": "open-part", "body": { index: number, } }
   | { "type": "prefill", "body": { id: number, done: number, total: number, } }
   | { "type": "preparing", "body": { id: number, phase: Preparing, loaded: number, total?: number, } }
   | { "type": "tokens", "body": { id: number, tokens: Array<Token>, } }
-  | { "type": "done", "body": { id: number, finishReason: FinishReason, usage: Usage, timings: Timings, constraint?: Constrained, } }
+  | { "type": "done", "body": { id: number, finishReason: FinishReason, usage: Usage, timings: Timings, constraint?: Constrained,
+/**
+ * With pieces: tools were called, and every call is whole.
+ */
+called?: boolean, } }
   | { "type": "embedded", "body": { id: number, embeddings: Embeddings, } }
   | { "type": "failed", "body": { id: number, error: PlainError, } }
   | { "type": "value", "body": { id: number, reply: Reply, } }
@@ -271,7 +288,16 @@ logitBias?: Record<number, number>, responseFormat?: ResponseFormat,
 /**
  * What of the answer the prompt ends with.
  */
-begun?: string, };
+begun?: string,
+/**
+ * That an answer to messages may call. The parameters are JSON texts.
+ */
+tools?: Array<{ type: "function", function: { name: string, description?: string, parameters?: string } }>, toolChoice?: "none" | "auto" | "required"
+  | { type: "function", function: { name: string } }, parallelToolCalls?: boolean,
+/**
+ * The answer is read into what is said, what is thought and which tools are called: its tokens have pieces.
+ */
+pieces?: boolean, };
 
 /**
  * How keys and values are stored.
@@ -388,13 +414,29 @@ export type Memory = { wasmBytes: number, weightBytes: number, kvCacheBytes: num
  */
 export type Message = {
 /**
- * `system`, `user` or `assistant`.
+ * `system`, `user`, `assistant` or `tool`.
  */
 role: string,
 /**
- * What was said, plain text.
+ * What was said, or what a tool gave: plain text. Empty where an assistant called tools and said nothing.
  */
-content: string, };
+content: string,
+/**
+ * What an assistant thought before it answered.
+ */
+reasoning_content?: string,
+/**
+ * The tools that an assistant called.
+ */
+tool_calls?: Array<ToolCall>,
+/**
+ * Of a tool's message: the call that it answers.
+ */
+tool_call_id?: string,
+/**
+ * Of a tool's message: the tool.
+ */
+name?: string, };
 
 /**
  * Which model answered.
@@ -472,6 +514,34 @@ count: number, };
 export type Phase = "engine" | "verify" | "download" | "load" | "formats" | "ready";
 
 /**
+ * A piece of an answer.
+ */
+export type Piece = { "type": "content", "body": string }
+  | { "type": "reasoning", "body": string }
+  | { "type": "call", "body": {
+/**
+ * Of the answer's calls, from 0.
+ */
+index: number,
+/**
+ * What ties the tool's message to the call.
+ */
+id: string,
+/**
+ * The tool's name.
+ */
+name: string, } }
+  | { "type": "arguments", "body": {
+/**
+ * Of the call.
+ */
+index: number,
+/**
+ * The next part.
+ */
+text: string, } };
+
+/**
  * What went wrong, for a program and for a person.
  */
 export type PlainError = { code: BitNetErrorCode, message: string, };
@@ -497,6 +567,19 @@ agreeingWords: number,
  * Words that were published.
  */
 words: number, };
+
+/**
+ * What a token comes to in an answer that is read.
+ */
+export type Read = {
+/**
+ * What is certain with it.
+ */
+pieces: Array<Piece>,
+/**
+ * It is a part of what is said, and of no thought or call.
+ */
+inContent: boolean, };
 
 /**
  * What a [`Call`] of the same name gives.
@@ -554,14 +637,21 @@ export type ResponseFormat = { "type": "json_object" }
 schema: string, }
   | { "type": "regex",
 /**
- * In the syntax of Rust's `regex` crate.
+ * In JavaScript's syntax.
  */
 pattern: string, }
   | { "type": "lark",
 /**
  * In Lark's form, as llguidance reads it.
  */
-grammar: string, };
+grammar: string, }
+  | { "type": "parts",
+/**
+ * A JSON text: what stands `before` a choice, the `choices`, what stands `after` it and, where another may follow, before it
+ * `again`. Each is a list of parts: `{"text": …}`, which may be `"optional": true`, `{"token": …}`, a control token's name, or
+ * `{"schema": …}`; a choice has a `name` for errors and its `parts`.
+ */
+parts: string, };
 
 /**
  * What the machine allows.
@@ -655,7 +745,29 @@ export type ToWorker = { "type": "load", "body": { source: Source, options: Load
 /**
  * A piece of an answer.
  */
-export type Token = { id?: number, text: string, elapsedMs: number, logProbability?: number, entropy?: number, };
+export type Token = { id?: number, text: string, elapsedMs: number, logProbability?: number, entropy?: number, read?: Read, };
+
+/**
+ * A tool that an assistant called.
+ */
+export type ToolCall = {
+/**
+ * Ties the tool's message to the call.
+ */
+id: string,
+/**
+ * What is called; functions are all that there is.
+ */
+type: ToolKind,
+/**
+ * The function, and what it was given.
+ */
+function: CalledFunction, };
+
+/**
+ * What is called.
+ */
+export type ToolKind = "function";
 
 /**
  * Counts of a finished generation.

@@ -11,7 +11,7 @@ import { kindOf, refused } from "./refuse.js";
 const DEEPEST = 256;
 
 /** A copy, or the JSON text as it is, in which every digit of a number stays. */
-const schema: Kind<JsonSchema> = {
+export const schema: Kind<JsonSchema> = {
   what: "a JSON schema: an object, true or false, or the JSON text of one",
   read: (value, name) => {
     if (typeof value === "string" || typeof value === "boolean") return value;

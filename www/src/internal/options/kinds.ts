@@ -49,7 +49,11 @@ export function between(min: number, max: number): Kind<number> {
 
 export const flag: Kind<boolean> = kind("true or false", (value) => typeof value === "boolean");
 
-export const text: Kind<string> = kind("a string", (value) => typeof value === "string");
+export const text: Kind<string> = textAlone("a string");
+
+export function textAlone(what: string): Kind<string> {
+  return kind(what, (value) => typeof value === "string");
+}
 
 export function textLike(what: string, pattern: RegExp): Kind<string> {
   return kind(what, (value) => typeof value === "string" && pattern.test(value));

@@ -1,7 +1,7 @@
 /** Every option of the package: its kind, and what counts without it. `OPTIONS.md` is written from these tables. */
 import type { ChatRequestOptions } from "../../public/chat.js";
 import type { GenerateOptions, LoadOptions, SessionOptions, TokenizeOptions, VerifyOptions } from "../../public/types.js";
-import type { FakeEngineOptions } from "../fake-model.js";
+import type { FakeCall, FakeEngineOptions } from "../fake-model.js";
 import { responseFormat } from "./format.js";
 import * as kinds from "./kinds.js";
 import type { Options } from "./read.js";
@@ -115,6 +115,9 @@ export const CHAT_REQUEST: Options<ChatRequestOptions> = {
   },
 };
 
+/** They are a test's, whose own types say what they are. */
+const calls = kinds.listOf<FakeCall>(kinds.json("a call: { name, arguments }"), "an array of calls: { name, arguments }");
+
 export const FAKE: Options<FakeEngineOptions> = {
   of: "fakeWorker",
   table: {
@@ -122,6 +125,7 @@ export const FAKE: Options<FakeEngineOptions> = {
     contextLength: { kind: kinds.whole(1, kinds.U32), otherwise: "256" },
     answerLength: { kind: kinds.count, otherwise: "100" },
     formAnswer: { kind: kinds.textOrFunction(), otherwise: "a request with `responseFormat` is refused" },
+    calls: { kind: calls, otherwise: "none" },
     prefillBatch: { kind: kinds.whole(1, kinds.U32), otherwise: "16" },
   },
 };
