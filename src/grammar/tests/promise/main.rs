@@ -9,6 +9,7 @@ mod json;
 mod judge;
 mod numbers;
 mod random;
+mod regexes;
 mod schemas;
 mod table;
 mod walk;
@@ -48,6 +49,7 @@ struct Tally {
     steps: usize,
     wrong_tokens: usize,
     cut: usize,
+    endless: usize,
     bytes: usize,
 }
 
@@ -62,7 +64,7 @@ impl Tally {
 }
 
 static TALLY: Mutex<Tally> =
-    Mutex::new(Tally { schemas: 0, refused: 0, walks: 0, steps: 0, wrong_tokens: 0, cut: 0, bytes: 0 });
+    Mutex::new(Tally { schemas: 0, refused: 0, walks: 0, steps: 0, wrong_tokens: 0, cut: 0, endless: 0, bytes: 0 });
 
 fn tally(add: impl FnOnce(&mut Tally)) {
     add(&mut TALLY.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));

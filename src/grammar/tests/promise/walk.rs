@@ -300,9 +300,10 @@ impl Walker<'_> {
     /// What leads to the end of a string may be a letter or a word, not what closes: after a while these are tried as well.
     fn towards_an_end(&self, limit: usize) -> Temper {
         let quote = self.has(u32::from(b'"'));
-        match self.steps.saturating_sub(limit + 200) / 64 % 4 {
+        match self.steps.saturating_sub(limit + 200) / 64 % 6 {
             1 if self.in_string() && !quote => Temper::Bytes,
             3 if self.in_string() && !quote => Temper::Letters,
+            5 if self.in_string() && !quote => Temper::Odd,
             _ => Temper::Closing,
         }
     }
