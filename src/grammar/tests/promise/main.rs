@@ -5,8 +5,10 @@
 //! recognisers for grammars. `B158_GRAMMAR_ROUNDS=100` runs a hundred times as many random cases.
 #![allow(missing_docs)]
 
+mod hostile;
 mod json;
 mod judge;
+mod lark;
 mod numbers;
 mod random;
 mod regexes;
@@ -26,7 +28,7 @@ fn rounds(base: usize) -> usize {
 /// Runs with the stack of a worker in a browser. An overflow ends the process, and names the thread.
 fn small_stack<T: Send>(name: &str, run: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name(name.to_owned()).stack_size(1 << 20);
+        let thread = std::thread::Builder::new().name(name.escape_debug().to_string()).stack_size(1 << 20);
         match thread.spawn_scoped(scope, run).expect("a thread").join() {
             Ok(done) => done,
             Err(panic) => std::panic::resume_unwind(panic),

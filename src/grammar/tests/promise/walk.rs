@@ -92,12 +92,12 @@ fn rank(token: &[u8], end: bool) -> u32 {
     }
     match token {
         [b'"'] => 1,
-        [b'}' | b']'] => 2,
+        [b'}' | b']' | b')' | b'/'] => 2,
         [b',' | b':'] => 3,
         [b'n' | b't' | b'u' | b'l' | b'r' | b'e' | b'f' | b'a' | b's'] => 5,
         [b'0'..=b'9'] => 6,
         [byte] if byte.is_ascii_alphanumeric() => 6,
-        [b'{' | b'[' | b'\\' | b'.' | b'-'] => 9,
+        [b'{' | b'[' | b'(' | b'\\' | b'.' | b'-'] => 9,
         [byte] if byte.is_ascii_graphic() => 8,
         [_] => 10,
         _ if token.iter().all(|b| b"\"}]".contains(b)) && !token.is_empty() => 2,
@@ -262,11 +262,15 @@ impl Walker<'_> {
             let mut asked = 0;
             while let Next::Certain(bytes) = &next {
                 // Right after certain bytes of which nothing was taken, the mask is due.
-                if self.taken.is_empty() && asked > 100 {
-                    return self.broken("certain bytes again and again, and no mask");
-                }
+                let before = self.text.len();
                 asked += 1;
+                if asked > 10_000 {
+                    return self.broken("certain bytes again and again, and no choice");
+                }
                 next = self.certain(&bytes.clone())?;
+                if self.text.len() == before && matches!(next, Next::Certain(_)) {
+                    return self.broken("certain bytes twice");
+                }
             }
             if next == Next::Whole {
                 return Ok(Walked {
