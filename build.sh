@@ -42,7 +42,7 @@ usage: ./build.sh COMMAND
                        100,000 tokens in a tab, and the fuzzers, ten minutes each, or N: what they ran and what they found.
                        TARGET: only these of tab and the fuzzers, which are in tests/fuzz
   lint                 shellcheck, rustfmt, clippy, rustdoc: warnings are errors (tsc and eslint: test page)
-  build                the release: the four wasm modules, the page (www/dist/demo), the native program (target/release/b158)
+  build                the release: the wasm modules, the page (www/dist/demo), the native program (target/release/b158)
   bench                criterion, then tokens per second of the small model
   bench --browser [--file GGUF] [--threads 1,2] [--peer wllama,llama.cpp] ...
                        tokens per second in Chromium, of every wasm build and beside what the machine allows; without a
@@ -213,6 +213,7 @@ lint() {
     # clippy takes the wrapper's place, so the instructions are named to it. Of threads it gets the cfg: with all of it every crate
     # would be checked once more.
     wasm_env simd128 cargo clippy --lib --target $WASM -- -D warnings
+    wasm_env $GRAMMAR cargo clippy --package b158-grammar --lib --target $WASM -- -D warnings
     wasm_env simd128 cargo clippy --lib --target $WASM -- -D warnings -Ctarget-feature=+relaxed-simd
     wasm_env simd128 cargo clippy --lib --target $WASM -- -D warnings -A explicit_builtin_cfgs_in_flags --cfg 'target_feature="atomics"'
 }

@@ -3,8 +3,11 @@
 #
 # Two kinds of module, quick and release. A quick one takes its dependencies from the same folder as the wasm tests, and comes straight
 # from the linker; a release is what a visitor downloads. Both give the same bits.
+#
+# The engine comes in four flavours; beside them there is the module of answers' forms, src/grammar, which any of them calls.
 
 FLAVOURS=(simd128 relaxed simd128-threads relaxed-threads)
+GRAMMAR=grammar
 
 WASM_RUSTFLAGS="-Ctarget-feature=+simd128 -Clink-arg=-zstack-size=1048576 -Clink-arg=--max-memory=4294967296"
 # Memory shared by web workers: every one of them makes an instance with thread-local storage of its own.
@@ -16,6 +19,8 @@ WASM_OPT_FEATURES=(--mvp-features --enable-simd --enable-bulk-memory --enable-bu
 # The profile of the tests, but for this crate: optimised, and without what only tests check.
 QUICK=(--config profile.dev.package.b158.opt-level=3 --config profile.dev.package.b158.debug-assertions=false
     --config profile.dev.package.b158.overflow-checks=false --config profile.dev.package.b158.debug=false)
+# What a grammar may take of memory before it is stopped.
+GRAMMAR_LINK=(-Clink-arg=--max-memory=1073741824)
 
 # ---- inputs and stamps ------------------------------------------------------------------------------------------
 # fresh NAME INPUTS: true if NAME was last made from exactly these inputs (done_with NAME INPUTS keeps them)
@@ -25,7 +30,13 @@ done_with() {
     printf '%s\n' "$2" >"$CACHE/stamps/$1"
 }
 sums() { find "$@" \( -name node_modules -o -name dist \) -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 cksum; }
-module_inputs() { { sums src Cargo.toml Cargo.lock .ci/modules.sh .ci/relaxed-rustc.sh && rustc --version && echo "$WASM_BINDGEN $BINARYEN"; } | cksum; }
+# module_inputs FLAVOUR
+module_inputs() {
+    {
+        if [ "$1" = "$GRAMMAR" ]; then sums src/grammar; else sums src | grep -v ' src/grammar/'; fi
+        sums Cargo.toml Cargo.lock .ci/modules.sh .ci/relaxed-rustc.sh && rustc --version && echo "$WASM_BINDGEN $BINARYEN"
+    } | cksum
+}
 
 # ---- modules ----------------------------------------------------------------------------------------------------
 # wasm_env FLAVOUR COMMAND ...: with std for wasm32 and the flavour's instructions. A cdylib's file name has no hash as a rule, and
@@ -74,21 +85,34 @@ wasm_opt_tool() {
 
 # compile_module FLAVOUR: leaves .cache/modules/FLAVOUR.wasm, without JavaScript
 compile_module() {
-    local flavour=$1 folder=$TARGET/wasm options=("${QUICK[@]}") profile=debug
+    local flavour=$1 folder=$TARGET/wasm options=("${QUICK[@]}") profile=debug crate=b158 link=()
     case $flavour in *-threads) folder=$TARGET/wasm-threads ;; esac
     [ "$MODULE_KIND" = quick ] || options=(--profile wasm) profile=wasm
+    if [ "$flavour" = "$GRAMMAR" ]; then
+        crate=b158_grammar link=(-- "${GRAMMAR_LINK[@]}")
+        [ "$MODULE_KIND" = quick ] || options=(--profile grammar) profile=grammar
+    fi
     step "wasm module $flavour, $MODULE_KIND" "what rustc said is above"
-    wasm_env "$flavour" cargo rustc --lib --crate-type cdylib "${options[@]}" --target "$WASM" >&2
+    wasm_env "$flavour" cargo rustc --package "${crate//_/-}" --lib --crate-type cdylib "${options[@]}" --target "$WASM" "${link[@]}" >&2
     mkdir -p "$CACHE/modules"
-    cp "$folder/$WASM/$profile/b158.wasm" "$CACHE/modules/$flavour.wasm"
+    cp "$folder/$WASM/$profile/$crate.wasm" "$CACHE/modules/$flavour.wasm"
 }
 
-# finish_module FLAVOUR: www/wasm/FLAVOUR/b158_bg.wasm and its JavaScript
+# module_file FLAVOUR
+module_file() { if [ "$1" = "$GRAMMAR" ]; then echo "www/wasm/$1/grammar_bg.wasm"; else echo "www/wasm/$1/b158_bg.wasm"; fi; }
+
+# finish_module FLAVOUR: the module and its JavaScript
 finish_module() {
-    local flavour=$1 out=www/wasm/$1 features=("${WASM_OPT_FEATURES[@]}")
+    local flavour=$1 out=www/wasm/$1 features=("${WASM_OPT_FEATURES[@]}") file
     step "wasm-bindgen for $flavour" "what the tool said is above"
+    file=$(module_file "$flavour")
     rm -rf "$out"
-    wasm-bindgen "$CACHE/modules/$flavour.wasm" "$out" b158
+    if [ "$flavour" = "$GRAMMAR" ]; then
+        # What a grammar can bring down is made anew.
+        wasm-bindgen "$CACHE/modules/$flavour.wasm" "$out" grammar --anew llg_
+    else
+        wasm-bindgen "$CACHE/modules/$flavour.wasm" "$out" b158
+    fi
     if [ "$MODULE_KIND" = release ]; then
         case $flavour in *-threads) features+=(--enable-threads) ;; esac
         case $flavour in relaxed*) features+=(--enable-relaxed-simd) ;; esac
@@ -96,17 +120,21 @@ finish_module() {
         # The features section goes: it would let an opcode pass that the flags above do not allow.
         # The names of its functions, which it does not hold itself, are kept for benches/profile.
         # The innermost loops stay functions: inlined, V8 has too few registers for them, and they take up to twice as long.
+        local effort=('--no-inline=*kernels::ternary::*>::add*' '--no-inline=*kernels::ternary::stream*' '--no-inline=*kernels::groups::lanes::strip*' -O3)
+        [ "$flavour" != "$GRAMMAR" ] || effort=(-Os)
         mkdir -p "$CACHE/symbols"
-        "$WASM_OPT" "${features[@]}" '--no-inline=*kernels::ternary::*>::add*' '--no-inline=*kernels::ternary::stream*' '--no-inline=*kernels::groups::lanes::strip*' -O3 --strip-target-features --symbolmap="$CACHE/symbols/$flavour" "$out/b158_bg.wasm" -o "$out/b158.opt"
-        mv "$out/b158.opt" "$out/b158_bg.wasm"
+        "$WASM_OPT" "${features[@]}" "${effort[@]}" --strip-target-features --symbolmap="$CACHE/symbols/$flavour" "$file" -o "$out/opt"
+        mv "$out/opt" "$file"
     fi
-    done_with "module-$flavour" "$MODULE_KIND $MODULE_INPUTS"
-    note "$out/b158_bg.wasm: $(($(wc -c <"$out/b158_bg.wasm") / 1024)) KiB, $(gzip -9c "$out/b158_bg.wasm" | wc -c | awk '{ print int($1 / 1024) }') KiB with gzip"
+    done_with "module-$flavour" "$MODULE_KIND $(module_inputs "$flavour")"
+    note "$file: $(($(wc -c <"$file") / 1024)) KiB, $(gzip -9c "$file" | wc -c | awk '{ print int($1 / 1024) }') KiB with gzip"
 }
 
 # has_module FLAVOUR: of today's source, and of the wanted kind; a release is a quick one too
 has_module() {
-    [ -e "www/wasm/$1/b158_bg.wasm" ] && { fresh "module-$1" "release $MODULE_INPUTS" || fresh "module-$1" "$MODULE_KIND $MODULE_INPUTS"; }
+    local inputs
+    inputs=$(module_inputs "$1")
+    [ -e "$(module_file "$1")" ] && { fresh "module-$1" "release $inputs" || fresh "module-$1" "$MODULE_KIND $inputs"; }
 }
 
 # What of a build can go on beside the rest. Cargo locks its target folder, so the flavours of one come one after the other.
@@ -127,7 +155,6 @@ module_lane() {
 want_modules() {
     local flavour
     MODULE_KIND=$1
-    MODULE_INPUTS=$(module_inputs)
     MISSING=()
     for flavour in "${@:2}"; do has_module "$flavour" || MISSING+=("$flavour"); done
 }
@@ -135,7 +162,8 @@ want_modules() {
 finish_modules() {
     [ ${#MISSING[@]} -gt 0 ] || return 0
     side_by_side finish_module "${MISSING[@]}"
-    [ "$MODULE_KIND" = release ] || return 0
+    # Without an engine beside it there is nothing to compare.
+    [ "$MODULE_KIND" = release ] && [ "${MISSING[*]}" != "$GRAMMAR" ] || return 0
     step "no relaxed opcode in the simd128 modules" "a relaxed intrinsic must stand under cfg(target_feature = \"relaxed-simd\")"
     .ci/check-relaxed.sh www/wasm/simd128/b158_bg.wasm www/wasm/relaxed/b158_bg.wasm "$WASM_OPT" "${WASM_OPT_FEATURES[@]}"
     .ci/check-relaxed.sh www/wasm/simd128-threads/b158_bg.wasm www/wasm/relaxed-threads/b158_bg.wasm "$WASM_OPT" "${WASM_OPT_FEATURES[@]}" --enable-threads
@@ -154,19 +182,20 @@ build_modules() {
 # released has all four.
 QUICK_FLAVOURS=(relaxed-threads simd128-threads)
 stand_in() {
-    local flavour
+    local flavour inputs
     for flavour in relaxed simd128; do
-        if has_module "$flavour" || fresh "module-$flavour" "stand-in $MODULE_INPUTS"; then continue; fi
+        inputs=$(module_inputs "$flavour")
+        if has_module "$flavour" || fresh "module-$flavour" "stand-in $inputs"; then continue; fi
         rm -rf "www/wasm/$flavour"
         cp -r "www/wasm/$flavour-threads" "www/wasm/$flavour"
         # A section that says so, or the bundler would take the two for one file.
         printf '\000\011\010stand-in' >>"www/wasm/$flavour/b158_bg.wasm"
-        done_with "module-$flavour" "stand-in $MODULE_INPUTS"
+        done_with "module-$flavour" "stand-in $inputs"
     done
 }
 
 build_demo_modules() {
-    build_modules quick "${QUICK_FLAVOURS[@]}"
+    build_modules quick "${QUICK_FLAVOURS[@]}" $GRAMMAR
     stand_in
 }
 
@@ -183,8 +212,8 @@ bundle_page() {
     done_with page "$inputs"
 }
 
-# build_page quick|release: with all four modules
+# build_page quick|release: with all modules
 build_page() {
-    build_modules "$1" "${FLAVOURS[@]}"
+    build_modules "$1" "${FLAVOURS[@]}" $GRAMMAR
     bundle_page
 }

@@ -63,6 +63,7 @@ test_native() {
     export_vocabulary
     # The pinned bits apart, for what they print.
     cargo test --features cli -- --skip $PINNED_BITS </dev/null
+    cargo test --package b158-grammar </dev/null
     cargo test --features cli --test engine -- --nocapture $PINNED_BITS </dev/null | tee "$CACHE/bits-native.log"
     gather_bits "$(rustc -vV | sed -n 's/^host: //p')" "$CACHE/bits-native.log"
 }
@@ -235,7 +236,7 @@ compile_lane() {
         ! wanted page || npm_install benches/browser
         ! wanted browser || npm_install tests/browser
         ;;
-    native) ! wanted native || cargo test --no-run --features cli ;;
+    native) ! wanted native || { cargo test --no-run --features cli && cargo test --no-run --package b158-grammar; } ;;
     threads)
         module_lane threads
         wasm_tests
@@ -250,8 +251,8 @@ compile_tests() {
     need_node
     ! { wanted wasm || wanted browser; } || need_chromium
     local flavours=()
-    ! wanted browser || flavours=("${QUICK_FLAVOURS[@]}")
-    ! { wanted browser && [ -n "${B158_WIDE:-}" ]; } || flavours=("${FLAVOURS[@]}")
+    ! wanted browser || flavours=("${QUICK_FLAVOURS[@]}" "$GRAMMAR")
+    ! { wanted browser && [ -n "${B158_WIDE:-}" ]; } || flavours=("${FLAVOURS[@]}" "$GRAMMAR")
     want_modules quick "${flavours[@]}"
     side_by_side compile_lane native threads plain tools
     finish_modules

@@ -46,7 +46,8 @@ function table(title, found) {
 }
 
 const without = (found, others) => new Map([...found].filter(([key]) => !others.has(key)));
-const wasm = crates("--target", "wasm32-unknown-unknown");
+const modules = ["b158", "b158-grammar"].map((name) => crates("--package", name, "--target", "wasm32-unknown-unknown"));
+const wasm = new Map(modules.flatMap((found) => [...found]));
 const native = crates("--target", "x86_64-unknown-linux-gnu", "--features", "cli");
 const library = packages("www/src");
 

@@ -224,6 +224,9 @@ pub enum Error {
     /// The chat template refuses these messages, in its own words: another role, another order. It may take the next ones.
     #[error("the model's chat template refuses the messages: {reason}")]
     RefusedMessages { reason: String },
+    /// Tools that no answer can call.
+    #[error("the tools can't be used: {reason}")]
+    BadTools { reason: String },
     /// A sampling option out of its range.
     #[error("option `{option}` is {value}: {reason}")]
     BadOption { option: &'static str, value: String, reason: &'static str },
@@ -323,6 +326,7 @@ impl Error {
             | BadToken { .. }
             | BadTemplate { .. }
             | RefusedMessages { .. }
+            | BadTools { .. }
             | BadOption { .. }
             | BadResponseFormat { .. }
             | ForeignSession { .. }

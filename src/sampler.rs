@@ -183,10 +183,10 @@ impl Sampler {
     /// oldest first; the penalties look at its end.
     ///
     /// NaN is never chosen, nor is minus infinity while there is anything else; without any candidate the
-    /// answer is 0.
+    /// answer is 0. What comes with minus infinity is ruled out, whatever its bias.
     pub fn sample(&mut self, logits: &mut [f32], recent: &[u32]) -> u32 {
         for &(id, bias) in &self.options.logit_bias {
-            if let Some(logit) = logits.get_mut(id as usize) {
+            if let Some(logit) = logits.get_mut(id as usize).filter(|logit| **logit > f32::NEG_INFINITY) {
                 *logit += bias;
             }
         }
@@ -328,6 +328,9 @@ pub struct Logprobs {
 }
 
 impl Logprobs {
+    /// Of a token that had no other beside it.
+    pub const CERTAIN: Self = Self { log_probability: 0.0, entropy: 0.0 };
+
     /// Over all of `logits`, in their order: equal on every platform.
     pub fn of(logits: &[f32], id: u32) -> Self {
         let most = logits[greatest(logits) as usize];

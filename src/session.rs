@@ -11,10 +11,12 @@
 //! Next: [`sampler`](crate::sampler), which chooses each token.
 
 mod embedding;
+mod form;
 mod generation;
 pub mod saved;
 mod texts;
 
+pub use form::ConstraintStats;
 pub use generation::Generation;
 pub use texts::shortened;
 
@@ -22,8 +24,9 @@ use crate::allocate::{try_copy, try_with_capacity};
 use crate::model::{DEFAULT_BATCH, KvType, Loaded, Model, State};
 use crate::sampler::{Logprobs, Sampler, SamplerOptions};
 use crate::threads::Tuner;
-use crate::tokenizer::{StopStrings, TextStream};
+use crate::tokenizer::{StopStrings, TextStream, Tokenizer};
 use crate::{Error, Result};
+use form::{Form, Turn};
 use std::sync::Arc;
 use std::time::Duration;
 use web_time::Instant;
@@ -52,12 +55,14 @@ pub struct GenerateOptions {
     pub sampler: SamplerOptions,
     /// Text at which to stop; it is not part of the answer. The name of a control token (`<|eot_id|>`) stops at the token.
     pub stop: Vec<String>,
-    /// Go on past the end-of-text and end-of-turn tokens.
+    /// Go on past the end-of-text and end-of-turn tokens, but not past the end of a [form](Session::constrain).
     pub ignore_end: bool,
     /// Spell control tokens out in the text, the one that ends it too.
     pub special: bool,
-    /// Give each token's log-probability and the entropy of its distribution. Costs an exponential for each token of
-    /// the vocabulary.
+    /// Control tokens that are spelled out in the text even so, as a [`chat`](crate::chat) needs of those that its answers have parts by.
+    pub spelled: Vec<u32>,
+    /// Give each token's log-probability and the entropy of its distribution: where the answer has a [form](Session::constrain),
+    /// among the tokens that may follow. Costs an exponential for each token of the vocabulary.
     pub logprobs: bool,
 }
 
@@ -71,6 +76,8 @@ pub enum Step {
         /// Prompt tokens in all.
         total: usize,
     },
+    /// Part of a pass over several tokens that were [certain](Session::constrain) was computed. There is nothing to tell of it.
+    Pass,
     /// A token was generated.
     Token {
         /// Its id.
@@ -89,7 +96,7 @@ pub enum Step {
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub enum FinishReason {
-    /// An end token or a stop string.
+    /// An end token, a stop string, or the end of the answer's form.
     Stop,
     /// `max_tokens`, or the end of the context.
     Length,
@@ -140,6 +147,8 @@ pub struct Summary {
     pub usage: Usage,
     /// Times.
     pub timings: Timings,
+    /// What the answer's form cost, if it had [one](Session::constrain).
+    pub constraint: Option<ConstraintStats>,
 }
 
 /// A text in the making.
@@ -164,7 +173,9 @@ struct Run {
     max_tokens: usize,
     ignore_end: bool,
     special: bool,
+    spelled: Vec<u32>,
     logprobs: bool,
+    form: Option<Form>,
     usage: Usage,
     /// A pass has begun and has layers to go.
     in_pass: bool,
@@ -266,7 +277,9 @@ impl Session {
             max_tokens: options.max_tokens.unwrap_or(usize::MAX),
             ignore_end: options.ignore_end,
             special: options.special,
+            spelled: options.spelled,
             logprobs: options.logprobs,
+            form: None,
             usage,
             in_pass: false,
             threads: 0,
@@ -292,12 +305,13 @@ impl Session {
         self.state.cache.context()
     }
 
-    /// Works until a token is out, a pass over the prompt is complete, or, in the prompt, `budget` is used up (a
-    /// layer is never cut).
+    /// Works until a token is out, a pass over the prompt or over several certain tokens is complete, or, in such a pass, `budget` is
+    /// used up (a layer is never cut).
     ///
     /// # Errors
     /// [`Error::NotStarted`] without a generation under way, [`Error::OutOfMemory`], [`Error::NotFinite`] where the model
-    /// gives no numbers; the generation is then over and the session usable.
+    /// gives no numbers, [`Error::Constraint`] where the answer can't keep its form; the generation is then over and the session
+    /// usable.
     pub fn step(&mut self, budget: Duration) -> Result<Step> {
         let mut run = self.run.take().ok_or(Error::NotStarted)?;
         let step = self.advance(&mut run, budget)?;
@@ -309,56 +323,105 @@ impl Session {
 
     fn advance(&mut self, run: &mut Run, budget: Duration) -> Result<Step> {
         let loaded = Arc::clone(&self.loaded);
-        let model = &loaded.model;
+        let (model, tokenizer) = (&loaded.model, &loaded.tokenizer);
         if let Some(finish_reason) = run.finish {
             return Ok(Step::Done(run.summary(finish_reason)));
         }
         let prefill = run.prefilled.is_none();
-        let pool = &model.compute.pool;
-        // A prompt is arithmetic: all threads help.
-        let tuner = self.tuner.as_ref().filter(|_| !prefill);
-        pool.set_active(tuner.map_or(pool.threads(), Tuner::threads));
-        run.threads = pool.active();
-        let begun = Instant::now();
-        if !self.pass(model, run, prefill.then_some(budget))? || self.state.cache.len() < self.tokens.len() {
-            return Ok(Step::Prefill { done: self.state.cache.len(), total: run.usage.prompt_tokens });
+        if prefill {
+            // A prompt is arithmetic: all threads help.
+            model.compute.pool.set_active(model.compute.pool.threads());
+            run.threads = model.compute.pool.active();
+            if !self.pass(model, run, Some(budget))? || self.state.cache.len() < self.tokens.len() {
+                return Ok(Step::Prefill { done: self.state.cache.len(), total: run.usage.prompt_tokens });
+            }
         }
-        if run.max_tokens == 0 || self.tokens.len() == self.context() {
+        let is_full = self.is_full(run);
+        if let Some(form) = &mut run.form {
+            run.prefilled.get_or_insert_with(|| run.started.elapsed());
+            match form.turn(&self.tokens, tokenizer)? {
+                Turn::End => return Ok(Step::Done(run.summary(FinishReason::Stop))),
+                Turn::Take(id) if !is_full && run.ends(id, tokenizer, true) => {
+                    return Ok(Step::Done(run.end_at(id, tokenizer)));
+                }
+                Turn::Take(id) if !is_full => {
+                    let logprobs = run.logprobs.then_some(Logprobs::CERTAIN);
+                    return Ok(self.take(run, id, logprobs));
+                }
+                Turn::Take(_) | Turn::Choose => {}
+            }
+        }
+        if is_full {
             // The prompt is read, and kept: that may be all that was wanted.
             run.prefilled.get_or_insert_with(|| run.started.elapsed());
             return Ok(Step::Done(run.summary(FinishReason::Length)));
         }
+        let unread = self.tokens.len() - self.state.cache.len();
+        let begun = Instant::now();
+        if unread > 0 {
+            let pool = &model.compute.pool;
+            // Several tokens that were certain are arithmetic too.
+            let tuner = self.tuner.as_ref().filter(|_| unread == 1);
+            pool.set_active(tuner.map_or(pool.threads(), Tuner::threads));
+            run.threads = pool.active();
+            let budget = (unread > 1).then_some(budget);
+            if !self.pass(model, run, budget)? || self.state.cache.len() < self.tokens.len() {
+                return Ok(Step::Pass);
+            }
+        }
         // The pass that ended with the newest token: its last row has the logits.
-        let logits = self.state.last_logits(model)?;
-        if let Some(tuner) = self.tuner.as_mut().filter(|_| !prefill) {
+        let few = run.form.as_ref().and_then(Form::few);
+        let logits = match few {
+            Some(few) => self.state.last_logits_of(model, few)?,
+            None => self.state.last_logits(model)?,
+        };
+        if let Some(tuner) = self.tuner.as_mut().filter(|_| unread == 1 && few.is_none()) {
             tuner.record(begun.elapsed());
+        }
+        let mut restricted = false;
+        if let Some(form) = &mut run.form {
+            restricted = form.restricts();
+            form.computed(form.few().map_or(logits.len(), <[u32]>::len));
+            if restricted && form.few().is_none() {
+                form.mask(logits);
+            }
         }
         run.prefilled.get_or_insert_with(|| run.started.elapsed());
         let id = run.sampler.sample(logits, &self.tokens);
-        run.last_token = run.started.elapsed();
-        run.first_token.get_or_insert(run.last_token);
-        if loaded.tokenizer.is_end(id) && !run.ignore_end || run.stop_ids.contains(&id) {
-            let shown = if run.special { run.stream.push_special(id, &loaded.tokenizer) } else { String::new() };
-            let mut summary = run.summary(FinishReason::Stop);
-            summary.text += &shown;
-            return Ok(Step::Done(summary));
+        let chosen = logits[id as usize];
+        if restricted && (chosen.is_nan() || chosen == f32::NEG_INFINITY) {
+            let reason = "logit_bias or a penalty rules out every token that may follow".to_owned();
+            return Err(Error::Constraint { reason });
+        }
+        if run.ends(id, tokenizer, restricted) {
+            return Ok(Step::Done(run.end_at(id, tokenizer)));
         }
         let logprobs = run.logprobs.then(|| Logprobs::of(logits, id));
+        Ok(self.take(run, id, logprobs))
+    }
+
+    /// Whether no more tokens may come, or fit.
+    fn is_full(&self, run: &Run) -> bool {
+        run.usage.completion_tokens >= run.max_tokens || self.tokens.len() == self.context()
+    }
+
+    /// Adds a token to the text.
+    fn take(&mut self, run: &mut Run, id: u32, logprobs: Option<Logprobs>) -> Step {
+        run.note_time();
         self.tokens.push(id);
         run.usage.completion_tokens += 1;
-        let text = if run.special {
-            run.stream.push_special(id, &loaded.tokenizer)
-        } else {
-            run.stream.push(id, &loaded.tokenizer)
-        };
+        let text = run.text(id, &self.loaded.tokenizer);
         let (text, hit) = run.stop.push(&text);
         if hit {
             run.stopped = true;
             run.finish = Some(FinishReason::Stop);
-        } else if run.usage.completion_tokens >= run.max_tokens || self.tokens.len() == self.context() {
+        } else if let Some(form) = &mut run.form {
+            // At the limit of tokens too it is asked first whether the answer is whole.
+            form.took();
+        } else if self.is_full(run) {
             run.finish = Some(FinishReason::Length);
         }
-        Ok(Step::Token { id, text, logprobs })
+        Step::Token { id, text, logprobs }
     }
 
     /// Layers of the pass under way or the next one; true when it is complete.
@@ -383,6 +446,35 @@ impl Session {
 }
 
 impl Run {
+    /// Whether the answer ends with this token, which is the form's end where it is `restricted`.
+    fn ends(&self, id: u32, tokenizer: &Tokenizer, restricted: bool) -> bool {
+        tokenizer.is_end(id) && (restricted || !self.ignore_end) || self.stop_ids.contains(&id)
+    }
+
+    /// The end of an answer that this token ends.
+    fn end_at(&mut self, id: u32, tokenizer: &Tokenizer) -> Summary {
+        self.note_time();
+        let shown = if self.spells(id) { self.text(id, tokenizer) } else { String::new() };
+        let mut summary = self.summary(FinishReason::Stop);
+        summary.text += &shown;
+        summary
+    }
+
+    fn text(&mut self, id: u32, tokenizer: &Tokenizer) -> String {
+        if self.spells(id) { self.stream.push_special(id, tokenizer) } else { self.stream.push(id, tokenizer) }
+    }
+
+    /// Whether it is shown though it be a control token.
+    fn spells(&self, id: u32) -> bool {
+        self.special || self.spelled.contains(&id)
+    }
+
+    /// A token has been found.
+    fn note_time(&mut self) {
+        self.last_token = self.started.elapsed();
+        self.first_token.get_or_insert(self.last_token);
+    }
+
     fn summary(&mut self, finish_reason: FinishReason) -> Summary {
         let mut text = String::new();
         if !self.stopped {
@@ -409,6 +501,7 @@ impl Run {
                 decode_tokens_per_second: rate(self.usage.completion_tokens.saturating_sub(1), decode),
                 decode_threads: self.threads,
             },
+            constraint: self.form.as_mut().map(Form::stats),
         }
     }
 }

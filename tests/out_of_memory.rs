@@ -149,7 +149,7 @@ impl Case {
         let mut said = Vec::new();
         loop {
             match session.step(Duration::ZERO)? {
-                Step::Prefill { .. } => {}
+                Step::Prefill { .. } | Step::Pass => {}
                 Step::Token { id, .. } => said.push(id),
                 Step::Done(_) => break,
             }

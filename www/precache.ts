@@ -35,7 +35,7 @@ export function precache(publicDir: string): Plugin {
   };
 }
 
-/** One engine of four is used, and of the alphabets mostly the Latin one. */
+/** One engine of four is used, the grammar module by few, and of the alphabets mostly the Latin one. */
 function isLater(name: string): boolean {
   return name.endsWith(".wasm") || (name.endsWith(".woff2") && !/-latin-(?!ext)/.test(name));
 }

@@ -24,7 +24,7 @@ export default defineConfig({
         await rm(OUT, { recursive: true, force: true });
       },
       resolveId(source) {
-        return /\/wasm\/[\w-]+\/b158\.js$/.test(source) ? { id: source.replace("../../wasm/", "./wasm/"), external: true } : null;
+        return /\/wasm\/[\w-]+\/(?:b158|grammar)\.js$/.test(source) ? { id: source.replace("../../wasm/", "./wasm/"), external: true } : null;
       },
       renderChunk: (code) => code.replaceAll("../../wasm/", "./wasm/"),
       async writeBundle() {

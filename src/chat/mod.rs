@@ -17,7 +17,11 @@
 //!
 //! Next: [`session`](crate::session), which reads the prompt and answers.
 
+mod answer;
 mod jinja;
+mod message;
+mod request;
+mod tools;
 
 #[cfg(test)]
 mod tests;
@@ -26,11 +30,15 @@ use crate::gguf::Metadata;
 use crate::tokenizer::Tokenizer;
 use crate::{Error, Result};
 use jinja::{Fault, Inputs, Mark, Meter, Text, Turn};
-use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::rc::Rc;
+use tools::{Form, Probe};
 
+pub use answer::{Piece, Reader};
 pub use jinja::{Variable, Variables};
+pub use message::{CalledFunction, Message, ToolCall, ToolKind};
+pub use request::Chat;
+pub use tools::{Tool, ToolChoice, Tools};
 
 /// The key of a file's own template.
 const KEY: &str = "tokenizer.chat_template";
@@ -50,23 +58,6 @@ const CHAT_ML: &str = "{% for message in messages %}\
     {% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}\
     {% if enable_thinking is defined and enable_thinking is false %}{{ '<think>\n\n</think>\n\n' }}{% endif %}\
     {% endif %}";
-
-/// One turn of a conversation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
-pub struct Message {
-    /// `system`, `user` or `assistant`.
-    pub role: String,
-    /// What was said, plain text.
-    pub content: String,
-}
-
-impl Message {
-    /// A message of that role.
-    pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
-        Self { role: role.into(), content: content.into() }
-    }
-}
 
 /// Where a template comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +94,8 @@ pub struct Template {
     bos: String,
     eos: String,
     turn_end: String,
+    /// How it has tools called, where it takes any in a form that is known.
+    form: Option<&'static Form>,
     notes: Vec<String>,
 }
 
@@ -125,12 +118,16 @@ impl Template {
             bos: spelled(tokenizer.bos()),
             eos: spelled(tokenizer.eos()),
             turn_end,
+            form: None,
             notes: Vec::new(),
         };
         match m.str(KEY) {
             Ok(None) => template.notes.push(format!("no `{KEY}` in the file: using {name}")),
             Ok(Some(own)) => match template.try_own(own) {
-                Ok(()) => template.source = Source::File,
+                Ok(()) => {
+                    template.source = Source::File;
+                    template.find_form();
+                }
                 Err(why) => {
                     template.text = built_in.to_owned();
                     template.notes.push(format!("the file's own chat template is not used: {why}; using {name}"));
@@ -167,6 +164,28 @@ impl Template {
         why.map_or(Ok(()), Err)
     }
 
+    /// Finds out whether it takes tools, and in which form it has them called.
+    fn find_form(&mut self) {
+        if !self.text.contains("tools") {
+            return;
+        }
+        let probe = Probe::new();
+        let found = Tools::new(vec![probe.tool.clone()], ToolChoice::Auto, true).and_then(|tools| {
+            let tools = tools.to_variable()?;
+            let text = |messages: &[Message]| {
+                let text = self.run(messages, Some(&tools), true, &Variables::NONE)?.0;
+                Ok::<_, Error>(text.as_str().to_owned())
+            };
+            Ok(probe.form(&text(&probe.question)?, &text(&probe.answered)?))
+        });
+        match found.unwrap_or_else(|error| Err(error.to_string().into())) {
+            Ok(form) => self.form = Some(form),
+            Err(why) => self.notes.push(format!(
+                "tools are listed in a system message, since the file's own chat template is not used for them: {why}"
+            )),
+        }
+    }
+
     /// What a user should know about the choice, one sentence each.
     pub fn notes(&self) -> &[String] {
         &self.notes
@@ -198,7 +217,7 @@ impl Template {
         add_generation_prompt: bool,
         variables: &Variables,
     ) -> Result<String> {
-        let (text, end) = self.run(messages, add_generation_prompt, variables)?;
+        let (text, end) = self.run_with_tools(messages, &Tools::default(), add_generation_prompt, variables)?;
         Ok(text.as_str().get(..end).unwrap_or_default().to_owned())
     }
 
@@ -222,7 +241,11 @@ impl Template {
         add_generation_prompt: bool,
         variables: &Variables,
     ) -> Result<Vec<u32>> {
-        let (text, end) = self.run(messages, add_generation_prompt, variables)?;
+        let (text, end) = self.run_with_tools(messages, &Tools::default(), add_generation_prompt, variables)?;
+        self.ids(tokenizer, &text, end)
+    }
+
+    fn ids(&self, tokenizer: &Tokenizer, text: &Text, end: usize) -> Result<Vec<u32>> {
         // Where control tokens are looked for, and where none of them begins.
         let mut written: Vec<Range<usize>> = Vec::new();
         let mut given: Vec<Range<usize>> = Vec::new();
@@ -251,8 +274,53 @@ impl Template {
         Ok(ids)
     }
 
+    /// As [`Self::run`]. Tools, calls and results are told in words where the template has no form for them.
+    fn run_with_tools(
+        &self,
+        messages: &[Message],
+        tools: &Tools,
+        add_generation_prompt: bool,
+        variables: &Variables,
+    ) -> Result<(Text, usize)> {
+        if add_generation_prompt && messages.last().is_some_and(Message::calls) {
+            return Err(Error::RefusedMessages {
+                reason: "the talk ends where tools were called: add a message of the role tool for each call"
+                    .to_owned(),
+            });
+        }
+        let run = |messages: &[Message], tools| self.run(messages, tools, add_generation_prompt, variables);
+        if self.form.is_some() {
+            let listed = if tools.are_offered() { Some(tools.to_variable()?) } else { None };
+            return run(&tools::named(messages), listed.as_ref());
+        }
+        let told = tools::retold(messages);
+        if !tools.are_offered() {
+            return run(&told, None);
+        }
+        let described = tools::described(tools);
+        let first = run(&tools::in_system(&told, &described), None);
+        if first.as_ref().is_ok_and(|(text, _)| text.as_str().contains(&described)) {
+            return first;
+        }
+        // It takes no system message, or leaves it out.
+        let second = run(&tools::in_question(&told, &described), None);
+        match second {
+            Ok((text, _)) if !text.as_str().contains(&described) => {
+                Err(Error::RefusedMessages { reason: "it leaves out the list of tools".to_owned() })
+            }
+            Ok(rendered) => Ok(rendered),
+            Err(why) => first.and(Err(why)),
+        }
+    }
+
     /// The rendered text and where the prompt ends in it.
-    fn run(&self, messages: &[Message], add_generation_prompt: bool, variables: &Variables) -> Result<(Text, usize)> {
+    fn run(
+        &self,
+        messages: &[Message],
+        tools: Option<&Variable>,
+        add_generation_prompt: bool,
+        variables: &Variables,
+    ) -> Result<(Text, usize)> {
         // An answer that has not begun is what the generation prompt is for.
         let begun = |m: &&Message| m.role == "assistant" && add_generation_prompt;
         let messages = match messages.split_last() {
@@ -265,21 +333,29 @@ impl Template {
         if let Some(last) = turns.last_mut().filter(|_| continued) {
             last.mark = Mark::Continued;
         }
-        let said: usize = messages.iter().map(|m| m.role.len() + m.content.len()).sum();
-        let said = said.saturating_add(variables.bytes());
+        let said: usize = messages.iter().map(Message::bytes).sum();
+        let said = said.saturating_add(variables.bytes()).saturating_add(tools.map_or(0, Variable::bytes));
         let inputs = Inputs {
             turns: &turns,
             add_generation_prompt: add_generation_prompt && !continued,
             words: &[("bos_token", &self.bos), ("eos_token", &self.eos), ("turn_end", &self.turn_end)],
-            variables,
+            tools,
+            arguments_as_text: false,
             no_tools_defined: true,
+            variables,
         };
         let render = |inputs: &Inputs| jinja::render(&self.text, inputs, &meter(self.text.len(), messages.len(), said));
-        let rendered = render(&inputs).or_else(|fault| match *fault {
-            // Some templates loop over tools without asking whether there are any.
-            Fault::Failed { .. } => render(&Inputs { no_tools_defined: false, ..inputs }).map_err(|_| fault),
-            _ => Err(fault),
-        });
+        let mut rendered = render(&inputs);
+        // Some templates join the arguments of calls to text, and some loop over tools without asking whether there are any.
+        let others = [
+            (messages.iter().any(Message::calls), Inputs { arguments_as_text: true, ..inputs }),
+            (tools.is_none(), Inputs { no_tools_defined: false, ..inputs }),
+        ];
+        for (_, other) in others.iter().filter(|(sensible, _)| *sensible) {
+            if rendered.as_ref().is_err_and(|fault| matches!(**fault, Fault::Failed { .. })) {
+                rendered = render(other).or(rendered);
+            }
+        }
         let text = rendered.map_err(|fault| match *fault {
             Fault::Refused(reason) => Error::RefusedMessages { reason },
             Fault::Failed { line: Some(line), reason } => {

@@ -5,7 +5,9 @@ use super::load::{Context, Model};
 use super::template::TemplateVariables;
 use super::terminal::{self, say};
 use super::{Outcome, interrupt, prompt, spelled};
-use b158::chat::{Message, Variables};
+use b158::chat::{Message, Tools, Variables};
+use b158::constraint::{Answer, Spelled};
+use b158::model::Loaded;
 use b158::session::{GenerateOptions, Session};
 use clap::Args;
 use rustyline::DefaultEditor;
@@ -56,10 +58,13 @@ impl Chat {
             (None, Some(file)) => Some(self.sampling.unescape("-f", &prompt::file(file)?)?),
             (None, None) => None,
         };
+        let form = self.sampling.form.form()?;
         let loaded = self.model.load()?;
         let options = self.sampling.options(quiet)?;
+        let form = form.map(|form| form.answer(&loaded, "", quiet)).transpose()?;
         let mut conversation = Conversation {
             session: self.context.session(loaded, &self.model)?,
+            form,
             messages: system.iter().map(|text| Message::new("system", text)).collect(),
             options,
             variables: self.variables.chat_template_kwargs,
@@ -98,6 +103,8 @@ impl Chat {
 /// What has been said so far, and how to go on.
 struct Conversation {
     session: Session,
+    /// What every answer has to be.
+    form: Option<Answer>,
     messages: Vec<Message>,
     options: GenerateOptions,
     variables: Variables,
@@ -123,9 +130,18 @@ impl Conversation {
 
     fn answer(&mut self) -> Outcome {
         let loaded = self.session.loaded();
-        let prompt = loaded.template.encode_with(&loaded.tokenizer, &self.messages, true, &self.variables)?;
+        let Loaded { template, tokenizer, .. } = &**loaded;
+        let chat = template.chat(tokenizer, &self.messages, &Tools::default(), &self.variables)?;
         interrupt::take();
-        self.session.start(&prompt, self.options.clone())?;
+        let form = self.form.as_ref().map(|form| {
+            // It begins after the model's thoughts.
+            let spell = Spelled { loaded: loaded.clone(), control: chat.spelled.clone() };
+            chat.opening().constrain(Box::new(form.clone()), spell)
+        });
+        self.session.start(&chat.prompt, self.options.clone())?;
+        if let Some(form) = form {
+            self.session.constrain(form)?;
+        }
         let mut out = terminal::out();
         let mut answer = String::new();
         let streamed = stream(&mut self.session, |_, text| {

@@ -270,7 +270,7 @@ impl Progress {
         let what = match report.phase {
             Phase::Verify => "checking",
             Phase::Download => "downloading",
-            Phase::Engine | Phase::Load | Phase::Ready => return,
+            Phase::Engine | Phase::Load | Phase::Formats | Phase::Ready => return,
         };
         let part = report.part.map_or(String::new(), |part| format!(" (part {} of {})", part.index + 1, part.count));
         let title = format!("{what} {}{part}", self.name);

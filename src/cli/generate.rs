@@ -1,5 +1,6 @@
 //! `b158 run`: a prompt's continuation, streamed. The options and the loop serve `b158 chat` too.
 
+use super::form::FormOptions;
 use super::load::{Context, Model};
 use super::terminal::{self, say};
 use super::values::{ANY, Seed, real, whole};
@@ -73,6 +74,8 @@ pub(crate) struct Sampling {
     /// Take prompts and the texts of -r as they are.
     #[arg(long, overrides_with = "escape")]
     no_escape: bool,
+    #[command(flatten)]
+    pub(crate) form: FormOptions,
 }
 
 impl Sampling {
@@ -107,6 +110,7 @@ impl Sampling {
             stop,
             ignore_end: self.ignore_eos,
             special: self.special,
+            spelled: Vec::new(),
             logprobs: false,
         })
     }
@@ -144,6 +148,9 @@ pub(crate) struct Run {
     /// Read the text to continue from a file, without the line feed at its end.
     #[arg(short = 'f', long, value_name = "FILE", conflicts_with = "prompt")]
     file: Option<PathBuf>,
+    /// What of the answer the prompt ends with already, where it has a form.
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, default_value = "", hide_default_value = true)]
+    begun: String,
     /// The prompt as token ids, taken as they are.
     #[arg(long, value_name = "IDS", conflicts_with_all = ["prompt", "file"])]
     prompt_ids: Option<String>,
@@ -174,6 +181,11 @@ impl Run {
             (None, Some(file)) => self.sampling.unescape("-f", &prompt::file(file)?)?,
             (None, None) => String::new(),
         };
+        let form = self.sampling.form.form()?;
+        let begun = self.sampling.unescape("--begun", &self.begun)?;
+        if form.is_none() && !begun.is_empty() {
+            return Err("--begun is for answers of a form: --json-schema, --grammar or --regex".into());
+        }
         let loaded = self.model.load()?;
         let mut session = self.context.session(loaded.clone(), &self.model)?;
         let tokenizer = &loaded.tokenizer;
@@ -184,12 +196,19 @@ impl Run {
         if let Some(path) = &self.prompt_cache {
             restore(&mut session, path, quiet)?;
         }
+        if !tokenizer.decode(&prompt, true).ends_with(&begun) {
+            return Err("--begun: the prompt does not end with this text".into());
+        }
+        let answer = form.map(|form| form.answer(&loaded, &begun, quiet)).transpose()?;
         let mut out = terminal::out();
         if self.echo {
             let special = self.sampling.special;
             out.text(&if self.ids { join_ids(&prompt) + " " } else { tokenizer.decode(&prompt, special) })?;
         }
         session.start(&prompt, self.sampling.options(quiet)?)?;
+        if let Some(answer) = answer {
+            session.constrain(Box::new(answer))?;
+        }
         let mut first = true;
         let summary = stream(&mut session, |id, text| {
             if self.ids {
@@ -237,7 +256,7 @@ pub(crate) fn stream(session: &mut Session, mut token: impl FnMut(u32, &str) -> 
             session.cancel();
         }
         match session.step(Duration::from_millis(20))? {
-            Step::Prefill { .. } => {}
+            Step::Prefill { .. } | Step::Pass => {}
             Step::Token { id, text, .. } => token(id, &text)?,
             Step::Done(summary) => return Ok(summary),
         }
@@ -248,6 +267,8 @@ pub(crate) fn stream(session: &mut Session, mut token: impl FnMut(u32, &str) -> 
 pub(crate) fn report(summary: &Summary) {
     let (usage, timings) = (summary.usage, summary.timings);
     let why = match summary.finish_reason {
+        // By its form, or by a stop string.
+        FinishReason::Stop if summary.constraint.is_some() => "the answer ended",
         FinishReason::Stop => "the model ended",
         FinishReason::Length => "length reached",
         FinishReason::Cancelled => "stopped",
@@ -266,6 +287,15 @@ pub(crate) fn report(summary: &Summary) {
     }
     if timings.time_to_first_token_ms > 0.0 {
         line += &format!("; first token after {:.0} ms", timings.time_to_first_token_ms);
+    }
+    if let Some(form) = &summary.constraint {
+        if form.certain_tokens > 0 {
+            line += &format!("; {} of them certain", form.certain_tokens);
+        }
+        if form.masks > 0 {
+            let (median, slowest) = (form.median_mask_ms, form.slowest_mask_ms);
+            line += &format!("; masks in {median:.2} ms, the slowest in {slowest:.2}");
+        }
     }
     say!("{line}; {why}");
 }

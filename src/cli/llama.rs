@@ -148,8 +148,8 @@ const TABLE: &[(&[&str], Takes, Here)] = &[
     ),
     (&["-bf", "--binary-file"], Takes::Text, Refused("-f with --no-escape reads a prompt from a file")),
     (&["-md", "--model-draft"], Takes::Text, Refused("one model at a time")),
-    (&["-jf", "--json-schema-file", "-j", "--json-schema"], Takes::Text, Refused("answers are not constrained")),
-    (&["--grammar", "--grammar-file"], Takes::Text, Refused("answers are not constrained")),
+    (&["-jf", "--json-schema-file"], Takes::Text, Ours("--json-schema", "no text is generated")),
+    (&["-j", "--json-schema", "--grammar", "--grammar-file"], Takes::Text, Nothing("no text is generated")),
     (&["-rea", "--reasoning"], Takes::Perhaps(SWITCH), Refused("the template decides")),
     (
         &["--samplers", "--sampler-seq", "--sampling-seq"],

@@ -8,6 +8,7 @@ mod compare;
 mod convert;
 mod embed;
 mod fetch;
+mod form;
 mod generate;
 mod inspect;
 mod interrupt;
@@ -132,7 +133,10 @@ fn end(outcome: Outcome) -> ExitCode {
     if error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe) {
         return ExitCode::SUCCESS;
     }
-    say!("error: {}", spelled(&*error));
+    match error.downcast_ref::<form::Refused>() {
+        Some(refused) => terminal::say_lines(&format!("error: {refused}\n")),
+        None => say!("error: {}", spelled(&*error)),
+    }
     ExitCode::FAILURE
 }
 

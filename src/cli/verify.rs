@@ -98,7 +98,7 @@ fn answer(session: &mut Session, prompt: &str, max_tokens: usize) -> Outcome<Ans
             session.cancel();
         }
         match session.step(Duration::from_millis(20))? {
-            Step::Prefill { .. } => {}
+            Step::Prefill { .. } | Step::Pass => {}
             Step::Token { id, text, logprobs } => {
                 ids.push(id);
                 said += &text;

@@ -1,10 +1,23 @@
 //! What an answer may be, as a [`session`](crate::session) sees it: after each token, which ones may follow.
 //!
 //! Who tells is not linked with the engine: natively the crate `b158-grammar` is (feature `cli`), in a browser it is a module of its
-//! own that is fetched when an answer first has to have a form. Both sit behind [`Constraint`].
+//! own that is fetched when an answer first has to have a form. Both sit behind [`Constraint`]. A form may begin later in the answer:
+//! see [`Opening`].
 
-use crate::Result;
+#[cfg(all(feature = "cli", not(target_family = "wasm")))]
+mod native;
+mod tokens;
+mod trigger;
+
+#[cfg(all(feature = "cli", not(target_family = "wasm")))]
+pub use native::{Answer, Grammars, check};
+pub use tokens::Tokens;
+pub use trigger::{Opening, Spell, Spelled, Trigger};
+pub(crate) use trigger::{THINK, THOUGHT};
+
+use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// What an answer has to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,13 +33,20 @@ pub enum ResponseFormat {
     },
     /// A text that the regular expression matches from its first to its last character.
     Regex {
-        /// In the syntax of Rust's `regex` crate.
+        /// In JavaScript's syntax.
         pattern: String,
     },
     /// A text of a grammar.
     Lark {
         /// In Lark's form, as llguidance reads it.
         grammar: String,
+    },
+    /// Texts, control tokens and values of schemas in a row: calls of [tools](crate::chat::Tools).
+    Parts {
+        /// A JSON text: what stands `before` a choice, the `choices`, what stands `after` it and, where another may follow, before it
+        /// `again`. Each is a list of parts: `{"text": …}`, which may be `"optional": true`, `{"token": …}`, a control token's name, or
+        /// `{"schema": …}`; a choice has a `name` for errors and its `parts`.
+        parts: String,
     },
 }
 
@@ -44,11 +64,44 @@ pub enum Next {
 }
 
 /// Keeps one answer to its form.
-pub trait Constraint {
+pub trait Constraint: Portable {
     /// Takes the tokens that have come since the last call, and says what may follow. `allowed` has a bit a token, 32 to a word, token 0
     /// in the lowest of the first; it is written where this is a [`Next::Choice`].
+    ///
+    /// Certain bytes may make no token, or none that what follows can't be part of. Asked again after [`Next::Certain`] with nothing
+    /// taken, it gives the choice.
     ///
     /// # Errors
     /// [`Error::Constraint`](crate::Error::Constraint): a token that was not allowed, or a state that takes too much work.
     fn next(&mut self, taken: &[u32], allowed: &mut [u32]) -> Result<Next>;
+
+    /// Begins with a text that stands already where the answer is to go on, before anything is taken. One that is refused changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`Error::Constraint`](crate::Error::Constraint): a text that no answer begins with.
+    fn begin(&mut self, text: &[u8]) -> Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Constraint { reason: "it can't begin in the middle of an answer".to_owned() })
+    }
+
+    /// How long it took to make it of the text that describes the form.
+    fn compile_time(&self) -> Duration {
+        Duration::ZERO
+    }
 }
+
+/// `Send` where a session may move from thread to thread. In a browser a constraint is an object of JavaScript, which stays where
+/// it is.
+#[cfg(not(target_family = "wasm"))]
+pub trait Portable: Send {}
+#[cfg(not(target_family = "wasm"))]
+impl<T: Send> Portable for T {}
+/// `Send` where a session may move from thread to thread. In a browser a constraint is an object of JavaScript, which stays where
+/// it is.
+#[cfg(target_family = "wasm")]
+pub trait Portable {}
+#[cfg(target_family = "wasm")]
+impl<T> Portable for T {}

@@ -23,6 +23,8 @@ pub enum Phase {
     Download,
     /// The last touches.
     Load,
+    /// What answers of a form need, where a load was asked to wait for it.
+    Formats,
     /// Done.
     Ready,
 }
@@ -68,15 +70,21 @@ pub struct LoadProgress {
 impl LoadProgress {
     /// The model is ready, out of so many bytes.
     pub(crate) fn ready(bytes: u64, cached: bool) -> Self {
-        let total = Some(bytes).filter(|bytes| *bytes > 0);
+        LoadProgress { cached, ..LoadProgress::of(Phase::Ready, bytes, Some(bytes)) }
+    }
+
+    /// So many bytes of a phase, at no known rate.
+    pub(crate) fn of(phase: Phase, loaded: u64, total: Option<u64>) -> Self {
+        // A length that has been passed was wrong.
+        let total = total.filter(|total| *total > 0 && loaded <= *total);
         LoadProgress {
-            phase: Phase::Ready,
-            loaded: bytes,
+            phase,
+            loaded,
             total,
-            fraction: total.map(|_| 1.0),
+            fraction: total.map(|total| loaded as f64 / total as f64),
             bytes_per_second: None,
             seconds_left: None,
-            cached,
+            cached: false,
             part: None,
         }
     }
@@ -110,24 +118,13 @@ impl Meter {
         while self.samples.len() > 2 && self.samples.front().is_some_and(|(at, _)| now - at > WINDOW_MS) {
             self.samples.pop_front();
         }
-        // A length that has been passed was wrong.
-        let total = total.filter(|total| *total > 0 && loaded <= *total);
+        let progress = LoadProgress::of(phase, loaded, total);
         let rate = self.samples.front().and_then(|(at, before)| {
             let ms = now - at;
             (ms >= RATE_AFTER_MS).then(|| loaded.saturating_sub(*before) as f64 / ms * 1000.0)
         });
-        Some(LoadProgress {
-            phase,
-            loaded,
-            total,
-            fraction: total.map(|total| loaded as f64 / total as f64),
-            bytes_per_second: rate,
-            seconds_left: rate
-                .filter(|rate| *rate > 0.0)
-                .zip(total)
-                .map(|(rate, total)| (total - loaded) as f64 / rate),
-            cached: false,
-            part: None,
-        })
+        let seconds = rate.filter(|rate| *rate > 0.0).zip(progress.total);
+        let seconds_left = seconds.map(|(rate, total)| (total - loaded) as f64 / rate);
+        Some(LoadProgress { bytes_per_second: rate, seconds_left, ..progress })
     }
 }

@@ -21,7 +21,12 @@ mod parts;
 mod pattern;
 mod schema;
 mod vocabulary;
+#[cfg(target_family = "wasm")]
+mod web;
 
 pub use answer::{Answer, Next};
 pub use error::Error;
 pub use vocabulary::{Kind, Vocabulary, check};
+
+#[cfg(test)]
+mod tests;

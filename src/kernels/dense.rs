@@ -5,7 +5,8 @@
 //! pieces onto the stack.
 
 use super::generic::{self, LANES, Lanes, fold};
-use super::{Compute, Kernels};
+use super::int8::SOME_ROWS;
+use super::{Backend, Compute, Kernels};
 use crate::gguf::TensorType;
 use crate::{Error, Result};
 
@@ -91,35 +92,53 @@ impl DenseMatrix {
 /// Panics where `x` is not whole rows, or `y` is not tokens · `w.rows()` long.
 pub fn dense_matmul(c: &Compute, w: &DenseMatrix, x: &[f32], y: &mut [f32]) {
     assert!(x.len().is_multiple_of(w.cols), "{} values in rows of {}", x.len(), w.cols);
-    let tokens = x.len() / w.cols;
-    assert_eq!(y.len(), tokens * w.rows, "length of the result");
-    let backend = c.backend;
+    assert_eq!(y.len(), x.len() / w.cols * w.rows, "length of the result");
     c.pool.columns(y, w.rows, TASK_ROWS, |part| {
         let rows = part.range();
         for row in rows.clone() {
-            let bytes = w.row_bytes(row);
-            let mut each = |dot: &dyn Fn(&[f32]) -> f32| {
-                for (token, x) in x.chunks_exact(w.cols).enumerate() {
-                    part.row(token)[row - rows.start] = dot(x);
-                }
-            };
-            match (w.kind, in_place::<u16>(bytes), in_place::<f32>(bytes)) {
-                (TensorType::F16, Some(a), _) => each(&|x| backend.dot_f16(a, x)),
-                (TensorType::BF16, Some(a), _) => each(&|x| backend.dot_bf16(a, x)),
-                (TensorType::F32, _, Some(a)) => each(&|x| backend.dot(a, x)),
-                _ => {
-                    for first in (0..tokens).step_by(TILE_TOKENS) {
-                        let tile = tokens.min(first + TILE_TOKENS) - first;
-                        let mut lanes = [[0.0; LANES]; TILE_TOKENS];
-                        dot_blocks(backend, w, bytes, &x[first * w.cols..][..tile * w.cols], &mut lanes[..tile]);
-                        for (t, lanes) in lanes[..tile].iter().enumerate() {
-                            part.row(first + t)[row - rows.start] = fold(lanes);
-                        }
-                    }
+            products(c.backend, w, row, x, |token, product| part.row(token)[row - rows.start] = product);
+        }
+    });
+}
+
+/// The same of the rows `rows` alone and one token: `y[i]` = w[rows[i]] · x.
+///
+/// Panics where the columns differ in number, or `y` and `rows`; on a row that is not there.
+pub fn dense_rows(c: &Compute, w: &DenseMatrix, rows: &[u32], x: &[f32], y: &mut [f32]) {
+    assert_eq!(x.len(), w.cols, "columns of weights and activations");
+    assert_eq!(y.len(), rows.len(), "length of the result");
+    c.pool.chunks(y, SOME_ROWS, |task, y| {
+        for (y, row) in y.iter_mut().zip(&rows[task * SOME_ROWS..]) {
+            products(c.backend, w, *row as usize, x, |_, product| *y = product);
+        }
+    });
+}
+
+/// Hands out the products of a row with each token.
+#[inline(always)]
+fn products(backend: Backend, w: &DenseMatrix, row: usize, x: &[f32], mut put: impl FnMut(usize, f32)) {
+    let bytes = w.row_bytes(row);
+    let mut each = |dot: &dyn Fn(&[f32]) -> f32| {
+        for (token, x) in x.chunks_exact(w.cols).enumerate() {
+            put(token, dot(x));
+        }
+    };
+    match (w.kind, in_place::<u16>(bytes), in_place::<f32>(bytes)) {
+        (TensorType::F16, Some(a), _) => each(&|x| backend.dot_f16(a, x)),
+        (TensorType::BF16, Some(a), _) => each(&|x| backend.dot_bf16(a, x)),
+        (TensorType::F32, _, Some(a)) => each(&|x| backend.dot(a, x)),
+        _ => {
+            let tokens = x.len() / w.cols;
+            for first in (0..tokens).step_by(TILE_TOKENS) {
+                let tile = tokens.min(first + TILE_TOKENS) - first;
+                let mut lanes = [[0.0; LANES]; TILE_TOKENS];
+                dot_blocks(backend, w, bytes, &x[first * w.cols..][..tile * w.cols], &mut lanes[..tile]);
+                for (t, lanes) in lanes[..tile].iter().enumerate() {
+                    put(first + t, fold(lanes));
                 }
             }
         }
-    });
+    }
 }
 
 /// Adds a row in a block format, times each activation row of `x`, to `lanes`.

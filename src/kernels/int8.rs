@@ -20,6 +20,8 @@ use std::array::from_fn;
 pub(super) const ROWS: usize = 4;
 /// Rows a task: as for the ternary product.
 const TASK_ROWS: usize = 64;
+/// Rows a task, where only some are wanted: there may be few.
+pub(super) const SOME_ROWS: usize = 16;
 /// The largest |q|.
 const LARGEST: f32 = 8191.0;
 /// What makes q positive.
@@ -217,13 +219,36 @@ pub fn int8_matvec(c: &Compute, w: &Int8Matrix, x: &WideActivations, y: &mut [f3
         let apart = y.len().div_ceil(ROWS);
         for i in 0..apart {
             let rows: [usize; ROWS] = from_fn(|r| task * TASK_ROWS + (i + r * apart).min(y.len() - 1));
-            let sums = c.backend.int8_sums(rows.map(|row| w.codes(row)), x);
-            for (row, sum) in rows.into_iter().zip(sums) {
-                let exact = sum - OFFSET * i64::from(w.sums[row]);
-                y[row - task * TASK_ROWS] = exact as f32 * w.scales[row] * x.step;
+            for (row, product) in rows.into_iter().zip(products(c.backend, w, rows, x)) {
+                y[row - task * TASK_ROWS] = product;
             }
         }
     });
+}
+
+/// The same of the rows `rows` alone: `y[i]` = w[rows[i]] · x.
+///
+/// Panics where the columns differ in number, or `y` and `rows`; on a row that is not there.
+pub fn int8_rows(c: &Compute, w: &Int8Matrix, rows: &[u32], x: &WideActivations, y: &mut [f32]) {
+    assert_eq!(x.whole.len(), w.cols, "columns of weights and activations");
+    assert_eq!(y.len(), rows.len(), "length of the result");
+    c.pool.chunks(y, SOME_ROWS, |task, y| {
+        let rows = &rows[task * SOME_ROWS..][..y.len()];
+        for (rows, y) in rows.chunks(ROWS).zip(y.chunks_mut(ROWS)) {
+            let rows: [usize; ROWS] = from_fn(|r| rows[r.min(rows.len() - 1)] as usize);
+            y.copy_from_slice(&products(c.backend, w, rows, x)[..y.len()]);
+        }
+    });
+}
+
+/// The products with four rows.
+#[inline(always)]
+fn products(backend: Backend, w: &Int8Matrix, rows: [usize; ROWS], x: &WideActivations) -> [f32; ROWS] {
+    let sums = backend.int8_sums(rows.map(|row| w.codes(row)), x);
+    from_fn(|r| {
+        let exact = sums[r] - OFFSET * i64::from(w.sums[rows[r]]);
+        exact as f32 * w.scales[rows[r]] * x.step
+    })
 }
 
 /// Σ code·u of the two pieces' sums.

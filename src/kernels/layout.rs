@@ -104,6 +104,11 @@ impl TernaryMatrix {
         matches!(self.scales, Scales::Groups { .. })
     }
 
+    /// Rows whose codes lie in the same bytes.
+    pub fn rows_together(&self) -> usize {
+        if self.in_groups() { groups::TILE } else { GROUP }
+    }
+
     /// The codes of one row, unpacked.
     pub fn row_codes(&self, row: usize) -> Vec<u8> {
         (0..self.cols).map(|col| self.code(row, col)).collect()

@@ -50,13 +50,13 @@ mod x86_64;
 mod tests;
 
 pub use activations::Activations;
-pub use dense::{DenseMatrix, dense_matmul};
+pub use dense::{DenseMatrix, dense_matmul, dense_rows};
 pub use generic::{LANES, Lanes};
-pub use int8::{Int8Matrix, NotFinite, WideActivations, int8_matvec};
+pub use int8::{Int8Matrix, NotFinite, WideActivations, int8_matvec, int8_rows};
 pub use layout::{CodeThree, MAX_COLS, TernaryMatrix, TernaryPacker};
 pub use repack::{Packing, RoundedRow};
 pub use roofline::{Limits, Roofline, Turn};
-pub use ternary::{Tile, Way, ternary_matmul, ternary_matmuls};
+pub use ternary::{Tile, Way, ternary_matmul, ternary_matmuls, ternary_rows};
 
 use crate::gguf::TensorType;
 use crate::threads::Pool;

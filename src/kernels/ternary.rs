@@ -6,9 +6,11 @@
 //! Rows are handed out to the pool in pieces of [`TASK_ROWS`]. Inside, a backend takes tiles of groups × tokens, so
 //! that codes are unpacked once for several tokens; its sums stay on the stack until they are floats.
 
+use super::int8::SOME_ROWS;
 use super::layout::{COL_STEP, GROUP, Scales};
 use super::tables::{self, Product};
 use super::{Activations, Compute, TernaryMatrix, groups};
+use crate::threads::Columns;
 use std::array::from_fn;
 use std::ops::Range;
 
@@ -57,58 +59,110 @@ pub fn ternary_matmuls(c: &Compute, products: &mut [Product<'_, '_>], x: &Activa
     x.multiplied();
 }
 
-fn dots(c: &Compute, w: &TernaryMatrix, x: &Activations, y: &mut [f32]) {
-    c.pool.columns(y, w.rows(), TASK_ROWS, |part| {
-        let rows = part.range();
-        for first in (0..x.rows()).step_by(TILE_TOKENS) {
-            let tokens = first..x.rows().min(first + TILE_TOKENS);
+/// The same of the rows `rows` alone and one token: `y[i]` = w[rows[i]] · x. Cheapest where they are in order: rows that lie together
+/// are computed together.
+///
+/// Panics where `x` has other columns than `w` or more than one row, or `y` another length than `rows`; on a row that is not there.
+pub fn ternary_rows(c: &Compute, w: &TernaryMatrix, rows: &[u32], x: &Activations, y: &mut [f32]) {
+    let (tokens, cols) = if w.in_groups() { (x.groups().rows(), x.groups().cols()) } else { (x.rows(), x.cols()) };
+    assert_eq!((tokens, cols), (1, w.cols()), "one token, columns of weights and activations");
+    assert!(!x.are_turned(), "a token has no tables");
+    assert_eq!(y.len(), rows.len(), "length of the result");
+    let together = w.rows_together();
+    c.pool.chunks(y, SOME_ROWS, |task, y| {
+        let rows = &rows[task * SOME_ROWS..][..y.len()];
+        let mut done = 0;
+        for same in rows.chunk_by(|a, b| *a as usize / together == *b as usize / together) {
+            let first = same[0] as usize / together * together;
+            let range = first..w.rows().min(first + together);
+            let mut results = [[0.0; groups::TILE]];
             match &w.scales {
-                Scales::Matrix(scale) => {
-                    let mut multiply = |sums: &mut [i32]| {
-                        let stride = tile_sums(c, w, x, &rows, &tokens, 0..w.cols(), sums);
-                        for (token, sums) in tokens.clone().zip(sums.chunks_exact(stride)) {
-                            let (sum, s) = (x.sum(token, 0..w.cols()) as f32, x.scale(token));
-                            for (y, d) in part.row(token).iter_mut().zip(sums) {
-                                *y = (*d as f32 - sum) / s * scale;
-                            }
+                Scales::Groups { block } => {
+                    groups::tile(c, w, *block, x.groups(), first / together, 0..1, &mut results)
+                }
+                Scales::Matrix(_) | Scales::Blocks { .. } => products(c, w, x, range.clone(), &mut results),
+            }
+            for (y, row) in y[done..].iter_mut().zip(same) {
+                *y = results[0][..range.len()][*row as usize - first];
+            }
+            done += same.len();
+        }
+    });
+}
+
+/// Where the products of some rows go.
+trait Outputs {
+    /// Those with a token.
+    fn of(&mut self, token: usize) -> &mut [f32];
+}
+
+impl Outputs for Columns<'_, f32> {
+    fn of(&mut self, token: usize) -> &mut [f32] {
+        self.row(token)
+    }
+}
+
+impl Outputs for [groups::Totals; 1] {
+    fn of(&mut self, token: usize) -> &mut [f32] {
+        &mut self[token]
+    }
+}
+
+fn dots(c: &Compute, w: &TernaryMatrix, x: &Activations, y: &mut [f32]) {
+    c.pool.columns(y, w.rows(), TASK_ROWS, |part| products(c, w, x, part.range(), part));
+}
+
+/// The products of at most [`TASK_ROWS`] rows with all tokens.
+#[inline(always)]
+fn products(c: &Compute, w: &TernaryMatrix, x: &Activations, rows: Range<usize>, part: &mut impl Outputs) {
+    for first in (0..x.rows()).step_by(TILE_TOKENS) {
+        let tokens = first..x.rows().min(first + TILE_TOKENS);
+        match &w.scales {
+            Scales::Matrix(scale) => {
+                let mut multiply = |sums: &mut [i32]| {
+                    let stride = tile_sums(c, w, x, &rows, &tokens, 0..w.cols(), sums);
+                    for (token, sums) in tokens.clone().zip(sums.chunks_exact(stride)) {
+                        let (sum, s) = (x.sum(token, 0..w.cols()) as f32, x.scale(token));
+                        for (y, d) in part.of(token).iter_mut().zip(sums) {
+                            *y = (*d as f32 - sum) / s * scale;
                         }
-                    };
-                    if cfg!(target_family = "wasm") && tokens.len() == 1 {
-                        // Filling memory for sixteen is a call in V8, which takes some hundredths of such a product. Natively a second
-                        // copy of the loop takes as much.
-                        multiply(&mut [0; TASK_ROWS]);
-                    } else {
-                        multiply(&mut [0; TASK_ROWS * TILE_TOKENS]);
+                    }
+                };
+                if cfg!(target_family = "wasm") && tokens.len() == 1 {
+                    // Filling memory for sixteen is a call in V8, which takes some hundredths of such a product. Natively a second
+                    // copy of the loop takes as much.
+                    multiply(&mut [0; TASK_ROWS]);
+                } else {
+                    multiply(&mut [0; TASK_ROWS * TILE_TOKENS]);
+                }
+            }
+            Scales::Groups { .. } => unreachable!("a matrix in groups has its own product"),
+            Scales::Blocks { block, scales } => {
+                let mut totals = [0.0; TASK_ROWS * TILE_TOKENS];
+                let per_row = w.cols() / block;
+                for b in 0..per_row {
+                    let columns = b * block..(b + 1) * block;
+                    let mut sums = [0; TASK_ROWS * TILE_TOKENS];
+                    let stride = tile_sums(c, w, x, &rows, &tokens, columns.clone(), &mut sums);
+                    for ((token, sums), totals) in
+                        tokens.clone().zip(sums.chunks_exact(stride)).zip(totals.chunks_exact_mut(stride))
+                    {
+                        let sum = x.sum(token, columns.clone());
+                        for ((total, d), row) in totals.iter_mut().zip(sums).zip(rows.clone()) {
+                            *total += (d - sum) as f32 * scales[row * per_row + b];
+                        }
                     }
                 }
-                Scales::Groups { .. } => unreachable!("a matrix in groups has its own product"),
-                Scales::Blocks { block, scales } => {
-                    let mut totals = [0.0; TASK_ROWS * TILE_TOKENS];
-                    let per_row = w.cols() / block;
-                    for b in 0..per_row {
-                        let columns = b * block..(b + 1) * block;
-                        let mut sums = [0; TASK_ROWS * TILE_TOKENS];
-                        let stride = tile_sums(c, w, x, &rows, &tokens, columns.clone(), &mut sums);
-                        for ((token, sums), totals) in
-                            tokens.clone().zip(sums.chunks_exact(stride)).zip(totals.chunks_exact_mut(stride))
-                        {
-                            let sum = x.sum(token, columns.clone());
-                            for ((total, d), row) in totals.iter_mut().zip(sums).zip(rows.clone()) {
-                                *total += (d - sum) as f32 * scales[row * per_row + b];
-                            }
-                        }
-                    }
-                    let stride = rows.len().next_multiple_of(GROUP);
-                    for (token, totals) in tokens.zip(totals.chunks_exact(stride)) {
-                        let s = x.scale(token);
-                        for (y, total) in part.row(token).iter_mut().zip(totals) {
-                            *y = total / s;
-                        }
+                let stride = rows.len().next_multiple_of(GROUP);
+                for (token, totals) in tokens.zip(totals.chunks_exact(stride)) {
+                    let s = x.scale(token);
+                    for (y, total) in part.of(token).iter_mut().zip(totals) {
+                        *y = total / s;
                     }
                 }
             }
         }
-    });
+    }
 }
 
 /// `sums[token][row]` of `columns`; returns how far apart the tokens lie in `sums`.

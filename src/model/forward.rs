@@ -5,7 +5,7 @@ use super::feed_forward::gated;
 use super::rope::Rope;
 use super::weights::{HeadInput, apply};
 use super::{Config, KvCache, KvType, Linear, Model, ScaledLinear};
-use crate::allocate::try_zeroed;
+use crate::allocate::{try_grow, try_zeroed};
 use crate::kernels::tables::scratch_bytes;
 use crate::kernels::{Activations, Compute};
 use crate::{Error, Result};
@@ -38,6 +38,8 @@ pub struct State {
     /// The input of the output head.
     head: HeadInput,
     logits: Vec<f32>,
+    /// Logits of a few tokens.
+    some: Vec<f32>,
 }
 
 impl State {
@@ -69,6 +71,7 @@ impl State {
             partials: Partials::new(config, context, batch)?,
             head: HeadInput::new(config.embedding)?,
             logits: try_zeroed(config.vocabulary, "the logits")?,
+            some: Vec::new(),
         })
     }
 
@@ -144,15 +147,40 @@ impl State {
     /// # Errors
     /// [`Error::NotFinite`] where they, or what they come from, are no numbers.
     pub fn logits(&mut self, model: &Model, row: usize) -> Result<&mut [f32]> {
-        let config = &model.config;
-        self.hidden(model, row)?;
-        let h = &mut self.h[..config.embedding];
-        h.iter_mut().for_each(|h| *h /= config.logit_scale);
+        self.prepare_head(model, row)?;
+        let h = &self.h[..model.config.embedding];
         model.weights.head().logits(&model.compute, h, &mut self.head, &mut self.logits)?;
         if !finite(&self.logits) {
-            return Err(Error::NotFinite { layer: None, part: "the output head" });
+            return Err(in_head());
         }
         Ok(&mut self.logits)
+    }
+
+    /// The same with minus infinity for all but the tokens `ids`, for which alone the head is computed. Fastest where these are in
+    /// order. Panics on one beyond the vocabulary.
+    ///
+    /// # Errors
+    /// As [`logits`](Self::logits), and [`Error::OutOfMemory`].
+    pub fn logits_of(&mut self, model: &Model, row: usize, ids: &[u32]) -> Result<&mut [f32]> {
+        try_grow(&mut self.some, ids.len(), "the logits")?;
+        self.prepare_head(model, row)?;
+        let h = &self.h[..model.config.embedding];
+        let some = &mut self.some[..ids.len()];
+        model.weights.head().logits_of(&model.compute, h, &mut self.head, ids, some)?;
+        if !finite(some) {
+            return Err(in_head());
+        }
+        self.logits.fill(f32::NEG_INFINITY);
+        for (id, logit) in ids.iter().zip(some) {
+            self.logits[*id as usize] = *logit;
+        }
+        Ok(&mut self.logits)
+    }
+
+    /// Puts what the head takes of token `row` in `h`.
+    fn prepare_head(&mut self, model: &Model, row: usize) -> Result<()> {
+        self.hidden(model, row)?.iter_mut().for_each(|h| *h /= model.config.logit_scale);
+        Ok(())
     }
 
     /// Token `row` of the pass that was completed last, after the last norm: `[embedding]`.
@@ -193,6 +221,14 @@ impl State {
     /// As [`logits`](Self::logits).
     pub fn last_logits(&mut self, model: &Model) -> Result<&mut [f32]> {
         self.logits(model, self.rows.saturating_sub(1))
+    }
+
+    /// The same with minus infinity for all but the tokens `ids`.
+    ///
+    /// # Errors
+    /// As [`logits_of`](Self::logits_of).
+    pub fn last_logits_of(&mut self, model: &Model, ids: &[u32]) -> Result<&mut [f32]> {
+        self.logits_of(model, self.rows.saturating_sub(1), ids)
     }
 
     /// The residual stream after the last step: `[token][embedding]`.
@@ -417,6 +453,10 @@ fn before(layer: usize) -> Error {
 
 fn in_attention(layer: usize) -> Error {
     Error::NotFinite { layer: Some(layer), part: "the attention" }
+}
+
+fn in_head() -> Error {
+    Error::NotFinite { layer: None, part: "the output head" }
 }
 
 fn in_feed_forward(layer: usize) -> Error {

@@ -195,6 +195,14 @@ impl Loader {
         }
     }
 
+    /// The tokenizer and the number of logits, as soon as they are known: before the weights, if the tokenizer is not made beside them.
+    pub fn tokenizer(&self) -> Option<(&Tokenizer, usize)> {
+        match &self.text {
+            Some(Beside::Done(Ok(text))) => Some((&text.tokenizer, self.header.config()?.vocabulary)),
+            _ => None,
+        }
+    }
+
     /// Whether the file at hand is the last of a split model, or the only one; told by its metadata.
     pub fn is_last_part(&self) -> bool {
         self.header.is_last_part()

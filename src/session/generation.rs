@@ -36,7 +36,7 @@ impl Iterator for Generation<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         while self.summary.is_none() && !self.failed {
             let text = match self.session.step(Duration::MAX) {
-                Ok(Step::Prefill { .. }) => continue,
+                Ok(Step::Prefill { .. } | Step::Pass) => continue,
                 Ok(Step::Token { text, .. }) => text,
                 Ok(Step::Done(mut summary)) => {
                     let text = std::mem::take(&mut summary.text);

@@ -187,6 +187,17 @@ impl Tokenizer {
         Ok(ids)
     }
 
+    /// The ids of plain text that goes on in the middle of another: nothing is added, no space put before it, and nothing in it is a
+    /// control token.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn encode_continuation(&self, text: &str) -> Result<Vec<u32>> {
+        let mut ids = Vec::new();
+        self.encode_text(text, false, &mut ids)?;
+        Ok(ids)
+    }
+
     /// Whether ids begin with begin-of-text and begin-of-text.
     pub fn begins_twice(&self, ids: &[u32]) -> bool {
         self.bos().is_some_and(|bos| ids.starts_with(&[bos, bos]))

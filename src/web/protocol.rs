@@ -5,10 +5,11 @@
 //! (buffers, streams, files) come through untouched.
 
 use super::js::Js;
-use crate::chat::Message;
+use crate::chat::{Message, Piece, Tool, ToolChoice};
+use crate::constraint::ResponseFormat;
 use crate::download::{CacheMode, LoadProgress};
 use crate::model::{EmbeddingType, KvType};
-use crate::session::{FinishReason, Timings, Usage};
+use crate::session::{ConstraintStats, FinishReason, Timings, Usage};
 use crate::verify::{About, Answer, Report};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -134,6 +135,8 @@ pub(super) struct LoaderOptions {
     pub(super) overrides: Option<Vec<String>>,
     pub(super) hash: Option<bool>,
     pub(super) token_embedding: Option<EmbeddingType>,
+    /// What answers of a form need is to be there with the model.
+    pub(super) prepare_formats: Option<bool>,
 }
 
 /// A prompt, messages or token ids, and how the answer is drawn.
@@ -163,6 +166,26 @@ pub(super) struct GenerateRequest {
     /// Token ids are an object's keys, so they come as strings.
     #[cfg_attr(test, ts(type = "Record<number, number>", optional))]
     pub(super) logit_bias: Option<BTreeMap<String, f32>>,
+    pub(super) response_format: Option<ResponseFormat>,
+    /// What of the answer the prompt ends with.
+    pub(super) begun: Option<String>,
+    /// That an answer to messages may call. The parameters are JSON texts.
+    #[cfg_attr(
+        test,
+        ts(
+            type = "Array<{ type: \"function\", function: { name: string, description?: string, parameters?: string } }>",
+            optional
+        )
+    )]
+    pub(super) tools: Option<Vec<Tool>>,
+    #[cfg_attr(
+        test,
+        ts(type = "\"none\" | \"auto\" | \"required\" | { type: \"function\", function: { name: string } }", optional)
+    )]
+    pub(super) tool_choice: Option<ToolChoice>,
+    pub(super) parallel_tool_calls: Option<bool>,
+    /// The answer is read into what is said, what is thought and which tools are called: its tokens have pieces.
+    pub(super) pieces: Option<bool>,
 }
 
 /// Texts that are to become vectors.
@@ -244,10 +267,28 @@ pub(super) enum FromWorker {
     Estimated(Estimate),
     /// How far the prompt has been read.
     Prefill { id: u32, done: usize, total: usize },
+    /// How far that is which holds an answer to its form, the first time that a model needs it: bytes, or tokens.
+    Preparing {
+        id: u32,
+        phase: Preparing,
+        loaded: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        total: Option<u64>,
+    },
     /// Pieces of text.
     Tokens { id: u32, tokens: Vec<Token> },
     /// A generation has ended.
-    Done { id: u32, finish_reason: FinishReason, usage: Usage, timings: Timings },
+    Done {
+        id: u32,
+        finish_reason: FinishReason,
+        usage: Usage,
+        timings: Timings,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        constraint: Option<Constrained>,
+        /// With pieces: tools were called, and every call is whole.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        called: Option<bool>,
+    },
     /// The vectors.
     Embedded { id: u32, embeddings: Embeddings },
     /// A generation, an embedding or a call has failed; the worker goes on.
@@ -277,6 +318,27 @@ impl From<crate::Error> for PlainError {
     fn from(error: crate::Error) -> Self {
         PlainError::new(error.code(), error.to_string())
     }
+}
+
+/// What an answer's form waits for.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, derive(TS))]
+pub(super) enum Preparing {
+    /// The module.
+    Fetch,
+    /// The model's tokens in it.
+    Vocabulary,
+}
+
+/// An answer's form, when it has ended.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(TS))]
+pub(super) struct Constrained {
+    #[serde(flatten)]
+    pub(super) stats: ConstraintStats,
+    /// What of it was passed over.
+    pub(super) notes: Vec<String>,
 }
 
 /// What was loaded, and how it runs.
@@ -341,6 +403,19 @@ pub(super) struct Token {
     pub(super) log_probability: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) entropy: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) read: Option<Read>,
+}
+
+/// What a token comes to in an answer that is read.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(TS))]
+pub(super) struct Read {
+    /// What is certain with it.
+    pub(super) pieces: Vec<Piece>,
+    /// It is a part of what is said, and of no thought or call.
+    pub(super) in_content: bool,
 }
 
 /// Vectors of length 1, one after the other.

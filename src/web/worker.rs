@@ -4,6 +4,7 @@ mod calls;
 mod checkpoint;
 mod embed;
 mod engine;
+mod forms;
 mod generate;
 mod jobs;
 mod load;
@@ -16,6 +17,7 @@ use super::executor::spawn;
 use super::port::{Breath, Endpoint, listen, post};
 use super::protocol::{FromWorker, PlainError, ToWorker};
 use engine::Engine;
+use forms::Forms;
 use jobs::{Job, Jobs};
 use js_sys::{Function, Reflect};
 use page::Inbox;
@@ -38,6 +40,8 @@ struct Worker {
     breath: Breath,
     /// Starts a worker that keeps files, where there can be one.
     keepers: Option<Function>,
+    /// What holds answers to a form.
+    forms: Forms,
     /// What the page sends of its own streams.
     inbox: Inbox,
     loading: Cell<bool>,
@@ -52,7 +56,7 @@ thread_local! {
 
 /// Serves a page at the other end of `port`: messages of `www/src/internal/protocol.ts`. With `threads`, those of the workers that
 /// have joined the pool before and this one; `tuned`, each token has as many of them as make it fastest; `why` there are no more.
-/// `keepers` gives a new worker that runs `www/src/internal/keeper.ts`.
+/// `keepers` gives a new worker that runs `www/src/internal/keeper.ts`, `forms` what `www/src/internal/load-grammar.ts` loads.
 ///
 /// # Errors
 /// What the browser throws where it has no message channels.
@@ -63,6 +67,7 @@ pub fn serve(
     tuned: bool,
     why: Option<String>,
     keepers: Option<Function>,
+    forms: Option<Function>,
 ) -> Result<(), JsValue> {
     PORT.set(Some(port.clone()));
     std::panic::set_hook(Box::new(|info| {
@@ -78,6 +83,7 @@ pub fn serve(
         threads: Threads { wanted: threads, tuned, why },
         breath: Breath::new()?,
         keepers,
+        forms: Forms::new(forms),
         inbox: Inbox::default(),
         loading: Cell::new(false),
         engine: RefCell::new(None),

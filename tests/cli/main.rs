@@ -15,6 +15,7 @@ mod downloads;
 mod embeddings;
 mod escapes;
 mod files;
+mod form;
 mod options;
 mod pack;
 mod pipes;

@@ -12,6 +12,7 @@ mod checkpoint_families;
 mod checkpoint_texts;
 mod checkpoint_tokenizers;
 mod checkpoints;
+mod constrained;
 mod embedding;
 mod estimate;
 mod family;
@@ -26,6 +27,8 @@ mod session_saved;
 mod split;
 mod story_model;
 mod tokenizer;
+#[cfg(feature = "cli")]
+mod tools;
 
 #[cfg(target_family = "wasm")]
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);

@@ -74,7 +74,7 @@ fn generate(session: &mut Session, prompt: &[u32]) -> Result<Vec<u32>, Error> {
     let mut said = Vec::new();
     loop {
         match session.step(Duration::MAX)? {
-            Step::Prefill { .. } => {}
+            Step::Prefill { .. } | Step::Pass => {}
             Step::Token { id, .. } => said.push(id),
             Step::Done(_) => return Ok(said),
         }

@@ -38,6 +38,7 @@ fn finish(session: &mut Session) -> (String, Vec<u32>, Summary) {
     loop {
         match session.step(Duration::ZERO).unwrap() {
             Step::Prefill { done, total } => assert!(done <= total),
+            Step::Pass => panic!("nothing is certain"),
             Step::Token { id, text: piece, logprobs } => {
                 assert!(logprobs.is_none(), "nobody asked");
                 ids.push(id);

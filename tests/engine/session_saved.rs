@@ -44,7 +44,7 @@ fn say(session: &mut Session, prompt: &[u32], max_tokens: usize) -> Said {
     let mut said = Said::new();
     loop {
         match session.step(Duration::MAX).unwrap() {
-            Step::Prefill { .. } => {}
+            Step::Prefill { .. } | Step::Pass => {}
             Step::Token { id, logprobs, .. } => {
                 let logprobs = logprobs.unwrap();
                 said.push((id, logprobs.log_probability.to_bits(), logprobs.entropy.to_bits()));
@@ -113,7 +113,7 @@ fn a_session_can_be_saved_at_any_point() {
             }
             steps += 1;
             match running.step(Duration::ZERO).unwrap() {
-                Step::Prefill { .. } => {}
+                Step::Prefill { .. } | Step::Pass => {}
                 Step::Token { id, logprobs, .. } => {
                     let logprobs = logprobs.unwrap();
                     said.push((id, logprobs.log_probability.to_bits(), logprobs.entropy.to_bits()));

@@ -3,12 +3,25 @@
 
     python3 tests/templates/make.py        needs jinja2; the tests of src/chat read what it writes
 """
-import json, pathlib
+import copy, json, pathlib
 
 from compare import BOS, EOS, TALK, TOOLS, environment
 
 HERE = pathlib.Path(__file__).parent
 THOUGHT = TALK[:2] + [{"role": "assistant", "content": "<think>\nA fox?\n</think>\n\nA fox."}, TALK[3]]
+
+
+def called(name, arguments, number):
+    return {"id": f"call_{number}", "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
+
+
+# As OpenAI's API has them: the arguments are texts.
+ARGUMENTS = {"place": "Zürich \"ZRH\" & <b>", "days": 2, "more": [None, "x", 1.5], "deep": {"b": True}}
+CALL = {"role": "assistant", "content": "", "tool_calls": [called("weather", ARGUMENTS, 1)]}
+GIVEN = {"role": "tool", "content": "{\"sky\": \"</tool_response>blue\"}", "tool_call_id": "call_1", "name": "weather"}
+ASKED = TALK[:2] + [CALL, GIVEN]
+TWO = {"role": "assistant", "content": "Both.", "reasoning_content": "\nTwo?\n", "tool_calls": [called("weather", {}, 2), called("weather", {"place": "é"}, 3)]}
+LATER = ASKED + [{"role": "assistant", "content": "Blue."}, TALK[3], TWO, {**GIVEN, "tool_call_id": "call_2"}, {**GIVEN, "tool_call_id": "call_3"}]
 # talk, variables, whether the answer is to begin
 CASES = {
     "one turn": (TALK[1:2], {}, True),
@@ -17,10 +30,17 @@ CASES = {
     "a thought": (THOUGHT, {"enable_thinking": False}, True),
     "tools": (TALK[:2], TOOLS, True),
     "none": ([], {}, True),
+    "a call": (ASKED, TOOLS, True),
+    "two calls": (LATER, TOOLS, True),
+    "calls of tools that are gone": (LATER, {}, False),
 }
 
 
 def outcome(jinja, template, messages, variables, prompt):
+    # To templates they are objects.
+    messages = copy.deepcopy(messages)
+    for call in [call for message in messages for call in message.get("tool_calls", [])]:
+        call["function"]["arguments"] = json.loads(call["function"]["arguments"])
     given = {"tools": None, "documents": None, "bos_token": BOS, "eos_token": EOS, **variables}
     try:
         text = jinja.from_string(template).render(messages=messages, add_generation_prompt=prompt, **given)

@@ -13,6 +13,7 @@ const TITLES: Record<BitNetErrorCode, string> = {
   "out-of-memory": "The model does not fit into memory",
   "context-overflow": "The prompt is longer than the context",
   "invalid-argument": "This can't be done",
+  constraint: "The answer could not keep its form",
   disposed: "The model was closed",
   "worker-crashed": "The engine has stopped",
 };

@@ -198,7 +198,7 @@ export class ModelPanel {
     if (part && part.count > 1) parts.push(`part ${String(part.index + 1)} of ${String(part.count)}`);
     if (bytesPerSecond !== undefined) parts.push(`${(bytesPerSecond / 1e6).toFixed(1)} MB/s`);
     if (secondsLeft !== undefined) parts.push(format.timeLeft(secondsLeft));
-    const what = { engine: "The engine", verify: `${name}, from this device`, download: name, load: `${name}: last touches`, ready: `${name}: ready` }[phase];
+    const what = { engine: "The engine", verify: `${name}, from this device`, download: name, load: `${name}: last touches`, formats: "What holds answers to a form", ready: `${name}: ready` }[phase];
     setText("load-text", `${what} · ${parts.join(" · ")}`);
     this.#announceQuarters(name, phase === "download" ? fraction : undefined);
   }

@@ -1,5 +1,6 @@
 import type { ChatMessage } from "b158";
 import { button, copy, element } from "./dom.js";
+import { isJson, JsonView } from "./json-view.js";
 
 export interface TurnActions {
   again: () => void;
@@ -11,7 +12,9 @@ export class Page {
   readonly #host: HTMLElement;
   readonly #actions: TurnActions;
   #empty = true;
-  #target: Text | undefined;
+  #target: { append: (text: string) => void } | undefined;
+  /** The element that the target fills. */
+  #live: HTMLElement | undefined;
   #pending = "";
   #frame = 0;
 
@@ -27,13 +30,14 @@ export class Page {
   clear(hint: string): void {
     this.flush();
     this.#empty = true;
-    this.#target = undefined;
+    this.#target = this.#live = undefined;
     this.#host.replaceChildren(element("p", "empty", hint));
   }
 
-  startStory(prompt: string): void {
+  /** `json` lays the text that comes out as such. */
+  startStory(prompt: string, json: boolean): void {
     this.#empty = false;
-    this.#host.replaceChildren(element("p", "story", element("span", "prompt", prompt), this.#newText()));
+    this.#host.replaceChildren(element("p", "story", element("span", "prompt", prompt), this.#newText(json)));
   }
 
   /** The whole conversation anew. */
@@ -45,9 +49,9 @@ export class Page {
   }
 
   /** An answer to the last message, which comes with `append`. */
-  startAnswer(): void {
+  startAnswer(json: boolean): void {
     for (const tools of this.#host.querySelectorAll(".latest")) tools.remove();
-    this.#host.append(turn("assistant", this.#newText()));
+    this.#host.append(turn("assistant", this.#newText(json)));
     this.#host.scrollTop = this.#host.scrollHeight;
   }
 
@@ -64,16 +68,16 @@ export class Page {
     this.#frame = 0;
     if (this.#pending === "" || !this.#target) return;
     const atEnd = this.#host.scrollHeight - this.#host.scrollTop - this.#host.clientHeight < 40;
-    this.#target.appendData(this.#pending);
+    this.#target.append(this.#pending);
     this.#pending = "";
     if (atEnd) this.#host.scrollTop = this.#host.scrollHeight;
   }
 
   end(): void {
     this.flush();
-    const ended = this.#target?.parentElement;
+    const ended = this.#live;
     ended?.classList.remove("live");
-    this.#target = undefined;
+    this.#target = this.#live = undefined;
     if (ended?.closest(".turn")) this.#addTools();
   }
 
@@ -105,12 +109,24 @@ export class Page {
     this.#host.scrollTop = this.#host.scrollHeight;
   }
 
-  #newText(): HTMLElement {
-    const span = said("");
-    span.classList.add("live");
-    this.#target = document.createTextNode("");
-    span.append(this.#target);
-    return span;
+  #newText(json: boolean): HTMLElement {
+    const span = element("span", "said live");
+    this.#target = json ? new JsonView(span) : new PlainView(span);
+    this.#live = span;
+    return withTestId("said", span);
+  }
+}
+
+/** One text node, whatever comes. */
+class PlainView {
+  readonly #text = document.createTextNode("");
+
+  constructor(host: HTMLElement) {
+    host.append(this.#text);
+  }
+
+  append(text: string): void {
+    this.#text.appendData(text);
   }
 }
 
@@ -121,7 +137,10 @@ function turn(role: ChatMessage["role"], words: HTMLElement): HTMLElement {
 }
 
 function said(text: string): HTMLElement {
-  return withTestId("said", element("span", "said", text));
+  const span = element("span", "said");
+  if (isJson(text)) new JsonView(span).append(text);
+  else span.append(text);
+  return withTestId("said", span);
 }
 
 function withTestId<T extends HTMLElement>(testId: string, made: T): T {

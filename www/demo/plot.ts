@@ -4,6 +4,8 @@ import * as format from "./format.js";
 
 /** A speed is the mean over this many tokens, since a single one is mostly noise. */
 const OVER = 8;
+/** And over this time: tokens that are certain come several at once. */
+const OVER_MS = 4;
 const MOST_POINTS = 120;
 
 interface Point {
@@ -106,7 +108,9 @@ function points(times: readonly number[]): Point[] {
   const stride = Math.max(1, Math.ceil(times.length / MOST_POINTS));
   // The first tokens of a long text say little; of a short one they are all there is.
   for (let end = Math.max(1, Math.min(OVER, Math.floor(times.length / 4))); end < times.length; end += stride) {
-    const speed = perSecond(times, Math.max(0, end - Math.max(OVER, stride)), end);
+    let from = Math.max(0, end - Math.max(OVER, stride));
+    while (from > 0 && (times[end] ?? 0) - (times[from] ?? 0) < OVER_MS) from--;
+    const speed = perSecond(times, from, end);
     const first = Math.max(0, end - stride);
     if (speed !== undefined) made.push({ token: end + 1, perSecond: speed, ms: ((times[end] ?? 0) - (times[first] ?? 0)) / (end - first) });
   }

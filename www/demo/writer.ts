@@ -1,5 +1,6 @@
 import type { ChatMessage, Generation, GenerationResult, Prompt } from "b158";
 import type { Shared } from "./address-bar.js";
+import { AnswerForm } from "./answer-form.js";
 import { announce, button, byId, copy, saveFile, setText } from "./dom.js";
 import { isIntended, showError } from "./errors.js";
 import { asText, exportFile, type ExportFormat, type Written } from "./export.js";
@@ -44,6 +45,7 @@ export class Writer {
     },
   });
   readonly #instruments = new Instruments();
+  readonly #form = new AnswerForm();
   readonly #hooks: WriterHooks;
   #mode: Mode = "story";
   #state: ModelState = { model: undefined, name: "", file: "", embedded: true, loading: true };
@@ -148,7 +150,7 @@ export class Writer {
     }
     if (this.#mode === "story") {
       const story = (this.#story = { prompt: text, text: "" });
-      this.#page.startStory(text);
+      this.#page.startStory(text, this.#form.responseFormat !== undefined);
       story.text = (await this.#generate(text, readSettings())) ?? "";
       return;
     }
@@ -177,7 +179,7 @@ export class Writer {
     const conversation = this.#conversation;
     conversation.system = this.#system.value.trim();
     this.#page.showConversation(conversation.messages);
-    this.#page.startAnswer();
+    this.#page.startAnswer(this.#form.responseFormat !== undefined);
     this.#hooks.changed();
     const said = await this.#generate(conversation.prompt, sampling);
     if (conversation !== this.#conversation) return true; // cleared meanwhile
@@ -224,8 +226,13 @@ export class Writer {
     byId("keep-seed").hidden = true;
     setText("outcome", "");
     this.#instruments.begin();
+    const { responseFormat } = this.#form;
     const generation = model.generate(prompt, {
       ...sampling,
+      ...(responseFormat && { responseFormat }),
+      onPrepare: ({ phase, loaded }) => {
+        setText("outcome", phase === "fetch" ? `Fetching what reads schemas: ${format.bytes(loaded)}` : `Sorting the model's tokens: ${format.count(loaded)}`);
+      },
       onPrefill: ({ done, total }) => {
         setText("outcome", `Reading the prompt: ${format.count(done)} of ${format.tokens(total)}`);
       },

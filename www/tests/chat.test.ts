@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Completions } from "../src/internal/chat-completions.js";
+import { GenerationStream } from "../src/internal/generation.js";
 import { BitNet, type ChatCompletionChunk, type ChatCompletionCreateParams, type GenerateOptions } from "../src/public/index.js";
 import { fakeWorker, type FakeEngineOptions } from "../src/public/testing.js";
 
@@ -95,13 +96,22 @@ describe("chat.completions.create", () => {
   it("hands every field to generate under the name it has there", async () => {
     const model = await load({ answerLength: 1 });
     const asked: GenerateOptions[] = [];
-    const completions = new Completions((prompt, options) => {
+    const wanted: unknown[] = [];
+    const { usage, timings } = await model.generate("the").result();
+    const completions = new Completions((_prompt, options, more) => {
       asked.push(options);
-      return model.generate(prompt, {});
+      wanted.push(more);
+      const ended = new GenerationStream(() => undefined);
+      ended.finish({ finishReason: "stop", usage, timings });
+      return ended;
     }, "fake");
+    const tools = [{ type: "function", function: { name: "now", description: null, strict: true, parameters: { type: "object" } } }] as const;
     const fields = { temperature: 0.5, top_p: 0.9, seed: 4, presence_penalty: 0.1, frequency_penalty: 0.2, logit_bias: { "7": -1 }, logprobs: true };
     await completions.create({ messages, ...fields, top_k: 30, min_p: 0.02, repeat_penalty: 1.1, repeat_last_n: 32, chat_template_kwargs: { enable_thinking: false }, stop: "cat" });
     await completions.create({ messages, stop: ["cat", "dog"], stream: false, user: "somebody", seed: null });
+    await completions.create({ messages, tools, tool_choice: "required", parallel_tool_calls: false });
+    const sent = [{ type: "function", function: { name: "now", parameters: '{"type":"object"}' } }];
+    expect(wanted).toEqual([{ pieces: true }, { pieces: true }, { pieces: true, tools: sent, toolChoice: "required", parallelToolCalls: false }]);
     expect(asked).toEqual([
       {
         temperature: 0.5,
@@ -119,7 +129,92 @@ describe("chat.completions.create", () => {
         stop: "cat",
       },
       { stop: ["cat", "dog"] },
+      {},
     ]);
+  });
+
+  describe("with tools", () => {
+    const parameters = { type: "object", properties: { place: { type: "string" } } };
+    const tools = [
+      { type: "function", function: { name: "weather", parameters } },
+      { type: "function", function: { name: "now" } },
+    ] as const;
+    const calls = [{ name: "weather", arguments: { place: "Rome" } }, { name: "now" }];
+
+    it("gives calls, whole and in chunks, with the same reason", async () => {
+      const model = await load({ calls });
+      const { choices } = await model.chat.completions.create({ messages, tools });
+      const [{ message, finish_reason }] = choices;
+      expect(message).toEqual({
+        role: "assistant",
+        content: null,
+        tool_calls: [
+          { id: expect.stringMatching(/^call_/) as string, type: "function", function: { name: "weather", arguments: '{"place":"Rome"}' } },
+          { id: expect.stringMatching(/^call_/) as string, type: "function", function: { name: "now", arguments: "{}" } },
+        ],
+      });
+      expect(finish_reason).toBe("tool_calls");
+
+      const chunks = await all(await model.chat.completions.create({ messages, tools, tool_choice: "required", stream: true, logprobs: true }));
+      const deltas = chunks.flatMap((chunk) => chunk.choices.map((choice) => choice.delta));
+      expect(deltas[0]).toEqual({ role: "assistant", content: "" });
+      const parts = deltas.flatMap((delta) => delta.tool_calls ?? []);
+      const first = parts.filter((part) => part.id !== undefined);
+      expect(first.map(({ index, type, function: called }) => [index, type, called])).toEqual([
+        [0, "function", { name: "weather", arguments: "" }],
+        [1, "function", { name: "now", arguments: "" }],
+      ]);
+      for (const [index, text] of ['{"place":"Rome"}', "{}"].entries()) expect(parts.filter((part) => part.index === index).map((part) => part.function.arguments).join("")).toBe(text);
+      expect(parts.every((part) => part.id !== undefined || Object.keys(part).join() === "index,function")).toBe(true);
+      expect(chunks.at(-1)?.choices[0]?.finish_reason).toBe("tool_calls");
+      // Probabilities are those of what is said.
+      expect(chunks.flatMap((chunk) => chunk.choices[0]?.logprobs?.content ?? [])).toEqual([]);
+    });
+
+    it("takes the answer back, with what the tools gave", async () => {
+      const model = await load({ calls: calls.slice(1), answerLength: 3 });
+      const asked = await model.chat.completions.create({ messages, tools });
+      const [{ message }] = asked.choices;
+      const results = (message.tool_calls ?? []).map(({ id }) => ({ role: "tool", tool_call_id: id, name: "now", content: [{ type: "text", text: " noon" }] }) as const);
+      const { choices, usage } = await model.chat.completions.create({ messages: [...messages, message, ...results], tools, tool_choice: "none" });
+      expect(choices[0].finish_reason).toBe("stop");
+      expect(choices[0].message.tool_calls).toBeUndefined();
+      expect(usage.prompt_tokens).toBeGreaterThan(asked.usage.prompt_tokens);
+    });
+
+    it("calls one where one is named, or where they may not be parallel", async () => {
+      const model = await load({ calls });
+      const names = async (params: Partial<ChatCompletionCreateParams>) => {
+        const { choices } = await model.chat.completions.create({ messages, tools, ...params, stream: false });
+        return choices[0].message.tool_calls?.map((call) => call.function.name);
+      };
+      expect(await names({ tool_choice: { type: "function", function: { name: "now" } } })).toEqual(["now"]);
+      expect(await names({ parallel_tool_calls: false })).toEqual(["weather"]);
+      expect(await names({ tool_choice: "none" })).toBeUndefined();
+    });
+
+    it("says length where a call is cut, in chunks as well", async () => {
+      const model = await load({ calls });
+      const { choices } = await model.chat.completions.create({ messages, tools, max_tokens: 2 });
+      expect(choices[0].finish_reason).toBe("length");
+      expect(choices[0].message.tool_calls?.[0]?.function.arguments).toBe('{"pla');
+      const chunks = await all(await model.chat.completions.create({ messages, tools, max_tokens: 2, stream: true }));
+      expect(chunks.at(-1)?.choices[0]?.finish_reason).toBe("length");
+    });
+
+    it("rejects before the stream where the worker refuses the tools", async () => {
+      const model = await load();
+      const missing = { type: "function", function: { name: "then" } } as const;
+      await expect(model.chat.completions.create({ messages, tools, tool_choice: missing, stream: true })).rejects.toMatchObject({ code: "invalid-argument", message: expect.stringContaining("`then`") as string });
+    });
+  });
+
+  it("hands over the stream, and the role, before there is a token", async () => {
+    const model = await load({ answerLength: 100_000, contextLength: 200_000 });
+    const stream = await model.chat.completions.create({ messages, stream: true });
+    const chunks = stream[Symbol.asyncIterator]();
+    expect((await chunks.next()).value).toMatchObject({ choices: [{ delta: { role: "assistant", content: "" } }] });
+    await chunks.return?.();
   });
 
   it("is cancelled by leaving the loop, and the model answers again", async () => {
@@ -150,11 +245,11 @@ describe("chat.completions.create", () => {
   });
 
   it.each<[string, object]>([
-    ["tools is", { tools: [{}] }],
+    ["tools[0].type is", { tools: [{}] }],
     ["top_logprobs", { logprobs: true, top_logprobs: 2 }],
     ["n is 2", { n: 2 }],
     ["messages is an empty array", { messages: [] }],
-    ["messages[0].role", { messages: [{ role: "tool", content: "x" }] }],
+    ["messages[0].tool_call_id", { messages: [{ role: "tool", content: "x" }] }],
     ["messages[0].content[0]", { messages: [{ role: "user", content: [{ type: "image_url" }] }] }],
     ["messages[0].content is 7", { messages: [{ role: "user", content: 7 }] }],
   ])("refuses what it can't do, by name: %s", async (named, wrong) => {

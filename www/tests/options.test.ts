@@ -343,7 +343,7 @@ ${section("BitNet.load, BitNet.estimate", LOAD)}
 ${section("generate, of a model or a session", GENERATE)}
 \`stop: "."\` is one stop string. A seed is a number, not a BigInt.
 ${section("verify", VERIFY)}${section("embed", EMBED)}${section("tokenize", TOKENIZE)}${section("chat.completions.create", CHAT)}
-Of \`max_tokens\` and \`max_completion_tokens\` the newer name counts. \`model\`, \`user\`, \`safety_identifier\`, \`prompt_cache_key\`, \`parallel_tool_calls\` and \`service_tier\` are accepted and not used. What OpenAI defines and this table
+Of \`max_tokens\` and \`max_completion_tokens\` the newer name counts. \`model\`, \`user\`, \`safety_identifier\`, \`prompt_cache_key\` and \`service_tier\` are accepted and not used. What OpenAI defines and this table
 lacks, such as \`audio\` or \`web_search_options\`, is refused with the reason. The second argument takes \`signal\`.
 ${section("embeddings.create", REQUEST.fields)}
 \`model\` and \`user\` are accepted and not used. The second argument takes \`signal\`.

@@ -1,5 +1,7 @@
 use super::clock::{self, Moment};
+use super::text::Mark;
 use super::*;
+use crate::chat::Message;
 use serde::Deserialize;
 use std::collections::HashMap;
 
@@ -56,6 +58,8 @@ fn marked(source: &str, turns: &[Turn], variables: &Variables, prompt: bool) -> 
         turns,
         add_generation_prompt: prompt,
         words: &[("bos_token", BOS), ("eos_token", EOS)],
+        tools: None,
+        arguments_as_text: false,
         no_tools_defined: true,
         variables,
     };

@@ -55,7 +55,7 @@ impl Variables {
 }
 
 impl Variable {
-    fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         match self {
             Variable::String(text) => text.len(),
             Variable::List(items) => items.iter().map(|item| 16 + item.bytes()).sum(),
@@ -64,24 +64,34 @@ impl Variable {
         }
     }
 
-    pub(super) fn to_value(&self, meter: &Rc<Meter>) -> Outcome<Value> {
+    /// Reads a JSON text.
+    ///
+    /// # Errors
+    /// What is no JSON, or nested too deep, in words.
+    pub fn from_json(text: &str) -> Result<Self, String> {
+        let mut reader = serde_json::Deserializer::from_str(text);
+        let read = Depth(MAX_DEPTH).deserialize(&mut reader);
+        read.and_then(|value| reader.end().map(|()| value)).map_err(|e| e.to_string())
+    }
+
+    pub(super) fn to_value(&self, meter: &Rc<Meter>, mark: Mark) -> Outcome<Value> {
         Ok(match self {
             Variable::Null => Value::None,
             Variable::Bool(b) => Value::Bool(*b),
             Variable::Int(i) => Value::Int(*i),
             Variable::Float(f) => Value::Float(*f),
-            Variable::String(text) => Value::Str(Text::new(meter, text, Mark::Caller)?),
+            Variable::String(text) => Value::Str(Text::new(meter, text, mark)?),
             Variable::List(list) => {
                 let mut items = Items::new(meter)?;
                 for item in list {
-                    items.push(item.to_value(meter)?)?;
+                    items.push(item.to_value(meter, mark)?)?;
                 }
                 items.finish(Kind::List)?
             }
             Variable::Object(entries) => {
                 let mut dict = Dict::new(meter)?;
                 for (name, value) in entries {
-                    dict.insert(Value::Str(Text::new(meter, name, Mark::Caller)?), value.to_value(meter)?)?;
+                    dict.insert(Value::Str(Text::new(meter, name, mark)?), value.to_value(meter, mark)?)?;
                 }
                 dict.finish()?
             }
@@ -116,7 +126,7 @@ impl Depth {
         self.0
             .checked_sub(1)
             .map(Self)
-            .ok_or_else(|| E::custom(format_args!("the template's variables are nested more than {MAX_DEPTH} deep")))
+            .ok_or_else(|| E::custom(format_args!("values are nested more than {MAX_DEPTH} deep")))
     }
 }
 

@@ -95,13 +95,10 @@ pub type Totals = [f32; TILE];
 /// `y[row of x][row of w]` = w · x, of a matrix in blocks of `block` columns.
 pub(super) fn matmul(c: &Compute, w: &TernaryMatrix, block: usize, x: &GroupActivations, y: &mut [f32]) {
     assert_eq!(w.cols(), x.cols(), "columns of weights and activations");
-    let bytes = tile_bytes(w.cols(), block);
     c.pool.columns(y, w.rows(), TILE, |part| {
         let rows = part.range();
-        let packed = &w.packed[rows.start / TILE * bytes..][..bytes];
         let mut multiply = |tokens: Range<usize>, totals: &mut [Totals]| {
-            let tile = Tile { packed, block, x, tokens: tokens.clone() };
-            c.backend.group_sums(&tile, totals);
+            tile(c, w, block, x, rows.start / TILE, tokens.clone(), totals);
             for (token, totals) in tokens.zip(totals) {
                 part.row(token).copy_from_slice(&totals[..rows.len()]);
             }
@@ -116,4 +113,20 @@ pub(super) fn matmul(c: &Compute, w: &TernaryMatrix, block: usize, x: &GroupActi
             multiply(tokens.clone(), &mut [[0.0; TILE]; TILE_TOKENS][..tokens.len()]);
         }
     });
+}
+
+/// The products of the rows of a tile with some tokens.
+#[inline(always)]
+pub(super) fn tile(
+    c: &Compute,
+    w: &TernaryMatrix,
+    block: usize,
+    x: &GroupActivations,
+    tile: usize,
+    tokens: Range<usize>,
+    totals: &mut [Totals],
+) {
+    let bytes = tile_bytes(w.cols(), block);
+    let packed = &w.packed[tile * bytes..][..bytes];
+    c.backend.group_sums(&Tile { packed, block, x, tokens }, totals);
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::gguf::TensorType;
 
 /// A matrix of random bytes in `kind`, with block scales that are ordinary numbers.
-fn matrix(random: &mut Random, kind: TensorType, rows: usize, cols: usize) -> DenseMatrix {
+pub(super) fn matrix(random: &mut Random, kind: TensorType, rows: usize, cols: usize) -> DenseMatrix {
     let blocks = rows * cols / kind.block() as usize;
     let size = kind.block_bytes() as usize;
     let mut bytes: Vec<u8> = (0..blocks * size).map(|_| random.next() as u8).collect();

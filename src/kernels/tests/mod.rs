@@ -12,6 +12,7 @@ mod int8;
 mod properties;
 mod repack;
 mod roofline;
+mod rows;
 mod ternary;
 
 use super::*;

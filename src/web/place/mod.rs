@@ -76,7 +76,7 @@ extern "C" {
 }
 
 /// What an exception says: its message, or whatever else was thrown.
-fn words(thrown: &JsValue) -> String {
+pub(crate) fn words(thrown: &JsValue) -> String {
     text(thrown, "message").or_else(|| text(thrown, "name")).or_else(|| string(thrown).ok()).unwrap_or_default()
 }
 

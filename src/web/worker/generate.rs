@@ -1,12 +1,17 @@
 //! One generation: slices of it, with a look at the messages in between.
 
-use super::super::protocol::{FromWorker, GenerateRequest, PlainError, Token};
+use super::super::protocol::{Constrained, FromWorker, GenerateRequest, PlainError, Read, Token};
 use super::Worker;
+use super::forms::Formed;
+use crate::chat::{Chat, Reader, Tools, Variables};
+use crate::constraint::{Opening, ResponseFormat, Spelled};
 use crate::model::Loaded;
 use crate::sampler::SamplerOptions;
 use crate::session::{GenerateOptions, Step};
 use crate::tokenizer::Special;
 use crate::{Error, Result};
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use web_time::Instant;
 
@@ -14,25 +19,53 @@ use web_time::Instant;
 pub(super) const SLICE: Duration = Duration::from_millis(8);
 
 pub(super) async fn generate(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     id: u32,
     session: u32,
     request: GenerateRequest,
 ) -> Result<(), PlainError> {
-    let session = worker.engine()?.session(session)?;
-    {
-        let mut session = session.borrow_mut();
-        let prompt = prompt(session.loaded(), &request)?;
-        session.start(&prompt, options(request)?)?;
-    }
+    let engine = worker.engine()?;
+    let session = engine.session(session)?;
     worker.jobs.cancelled.set(false);
     worker.jobs.running.set(Some(id));
-    let ended = run(worker, id, &session).await;
+    let ended = async {
+        let mut asked = Asked::new(&engine.loaded, &request)?;
+        let mut form = None;
+        if let Some(format) = &asked.format {
+            let formed = worker.formed(id, &engine.loaded, format, request.begun.as_deref());
+            match worker.jobs.unless_cancelled(formed).await {
+                Some(formed) => form = Some(formed?),
+                None => {
+                    worker.cancelled_before(id);
+                    return Ok(());
+                }
+            }
+        }
+        let notes = form.as_ref().map(Formed::notes).unwrap_or_default();
+        let reader = asked.reader(&request);
+        {
+            let mut session = session.borrow_mut();
+            let spelled = if reader.is_some() { asked.spelled.clone() } else { Vec::new() };
+            session.start(&asked.prompt, GenerateOptions { spelled, ..options(request)? })?;
+            if let Some(form) = form {
+                let spell = Spelled { loaded: Arc::clone(&engine.loaded), control: std::mem::take(&mut asked.spelled) };
+                session.constrain(asked.opening.constrain(Box::new(form), spell))?;
+            }
+        }
+        run(worker, id, &session, notes, reader).await
+    };
+    let ended = ended.await;
     worker.jobs.running.set(None);
     ended
 }
 
-async fn run(worker: &Worker, id: u32, session: &super::engine::Shared) -> Result<(), PlainError> {
+async fn run(
+    worker: &Worker,
+    id: u32,
+    session: &super::engine::Shared,
+    mut notes: Vec<String>,
+    mut reader: Option<Reader>,
+) -> Result<(), PlainError> {
     let began = Instant::now();
     let mut slice = began;
     let mut said = Said { id, tokens: Vec::new(), prefill: None };
@@ -48,21 +81,27 @@ async fn run(worker: &Worker, id: u32, session: &super::engine::Shared) -> Resul
         let elapsed_ms = began.elapsed().as_secs_f64() * 1e3;
         match step {
             Step::Prefill { done, total } => said.prefill = Some((done, total)),
+            Step::Pass => {}
             Step::Token { id, text, logprobs } => said.tokens.push(Token {
                 id: Some(id),
+                read: reader.as_mut().map(|reader| read(reader, &text)),
                 text,
                 elapsed_ms,
                 log_probability: logprobs.map(|l| l.log_probability),
                 entropy: logprobs.map(|l| l.entropy),
             }),
             Step::Done(end) => {
-                if !end.text.is_empty() {
+                let mut read = reader.as_mut().map(|reader| read(reader, &end.text));
+                let called = reader.as_mut().zip(read.as_mut());
+                let called = called.map(|(reader, read)| reader.finish(end.finish_reason, &mut read.pieces));
+                if !end.text.is_empty() || read.as_ref().is_some_and(|read| !read.pieces.is_empty()) {
                     let text = end.text;
-                    said.tokens.push(Token { id: None, text, elapsed_ms, log_probability: None, entropy: None });
+                    said.tokens.push(Token { id: None, text, elapsed_ms, log_probability: None, entropy: None, read });
                 }
                 said.flush(worker);
                 let (finish_reason, usage, timings) = (end.finish_reason, end.usage, end.timings);
-                worker.post(&FromWorker::Done { id, finish_reason, usage, timings });
+                let constraint = end.constraint.map(|stats| Constrained { stats, notes: std::mem::take(&mut notes) });
+                worker.post(&FromWorker::Done { id, finish_reason, usage, timings, constraint, called });
                 return Ok(());
             }
         }
@@ -94,18 +133,54 @@ impl Said {
     }
 }
 
-fn prompt(loaded: &Loaded, request: &GenerateRequest) -> Result<Vec<u32>> {
-    let tokenizer = &loaded.tokenizer;
-    if let Some(ids) = &request.ids {
-        Ok(ids.clone())
-    } else if let Some(messages) = &request.messages {
-        match &request.chat_template_kwargs {
-            Some(variables) => loaded.template.encode_with(tokenizer, messages, true, variables),
-            None => loaded.template.encode(tokenizer, messages, true),
-        }
-    } else {
-        let special = Special { add_bos: None, parse: request.parse_special.unwrap_or_default() };
-        tokenizer.encode_prompt(request.prompt.as_deref().unwrap_or_default(), special)
+/// What the next text comes to.
+fn read(reader: &mut Reader, text: &str) -> Read {
+    let mut pieces = Vec::new();
+    let before = reader.is_in_content();
+    reader.push(text, &mut pieces);
+    Read { in_content: before && reader.is_in_content(), pieces }
+}
+
+/// What a request comes to.
+struct Asked {
+    prompt: Vec<u32>,
+    format: Option<ResponseFormat>,
+    opening: Opening,
+    spelled: Vec<u32>,
+    chat: Option<Chat>,
+}
+
+impl Asked {
+    fn new(loaded: &Loaded, request: &GenerateRequest) -> Result<Self> {
+        let tokenizer = &loaded.tokenizer;
+        let choice = request.tool_choice.clone().unwrap_or_default();
+        let parallel = request.parallel_tool_calls.unwrap_or(true);
+        let tools = Tools::new(request.tools.clone().unwrap_or_default(), choice, parallel)?;
+        let given = request.response_format.as_ref();
+        let Some(messages) = request.messages.as_ref().filter(|_| request.ids.is_none()) else {
+            let special = Special { add_bos: None, parse: request.parse_special.unwrap_or_default() };
+            let prompt = match &request.ids {
+                Some(ids) => ids.clone(),
+                None => tokenizer.encode_prompt(request.prompt.as_deref().unwrap_or_default(), special)?,
+            };
+            let (opening, spelled) = (Opening::default(), Vec::new());
+            return Ok(Asked { prompt, format: given.cloned(), opening, spelled, chat: None });
+        };
+        let none = Variables::NONE;
+        let variables = request.chat_template_kwargs.as_ref().unwrap_or(&none);
+        let mut chat = loaded.template.chat(tokenizer, messages, &tools, variables)?;
+        let format = chat.format(given)?;
+        // An answer that has begun is past its thoughts.
+        let begun = request.begun.as_ref().is_some_and(|begun| !begun.is_empty());
+        let opening = if begun { Opening::default() } else { chat.opening() };
+        let (prompt, spelled) = (std::mem::take(&mut chat.prompt), chat.spelled.clone());
+        Ok(Asked { prompt, format, opening, spelled, chat: Some(chat) })
+    }
+
+    /// Who reads the answer, if it is to be read.
+    fn reader(&self, request: &GenerateRequest) -> Option<Reader> {
+        let chat = self.chat.as_ref().filter(|_| request.pieces.unwrap_or_default())?;
+        Some(chat.reader(request.seed.map_or(0, |seed| seed as u64)))
     }
 }
 
@@ -137,6 +212,7 @@ fn options(request: GenerateRequest) -> Result<GenerateOptions> {
         stop: request.stop.unwrap_or_default(),
         ignore_end: false,
         special: false,
+        spelled: Vec::new(),
         logprobs: request.log_probabilities.unwrap_or_default(),
     })
 }

@@ -3,8 +3,11 @@
 use super::super::protocol::{Call, EmbedRequest, FromWorker, GenerateRequest};
 use super::Worker;
 use crate::session::{FinishReason, Timings, Usage};
+use futures::channel::oneshot;
+use futures::future::{Either, select};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::pin::pin;
 
 pub(super) enum Job {
     Generate { id: u32, session: u32, request: GenerateRequest },
@@ -46,6 +49,8 @@ pub(super) struct Jobs {
     pub(super) running: Cell<Option<u32>>,
     /// It is to end.
     pub(super) cancelled: Cell<bool>,
+    /// Hears that.
+    bell: RefCell<Option<oneshot::Sender<()>>>,
 }
 
 impl Jobs {
@@ -61,6 +66,16 @@ impl Jobs {
         job
     }
 
+    /// What `work` gives, unless the job that runs is cancelled before.
+    pub(super) async fn unless_cancelled<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let (ring, rung) = oneshot::channel();
+        self.bell.replace(Some(ring));
+        match select(pin!(work), rung).await {
+            Either::Left((value, _)) => Some(value),
+            Either::Right(_) => None,
+        }
+    }
+
     fn remove(&self, id: u32) -> Option<Job> {
         let mut waiting = self.waiting.borrow_mut();
         let at = waiting.iter().position(|job| job.id() == id)?;
@@ -72,14 +87,20 @@ impl Worker {
     pub(super) fn cancel(&self, id: u32) {
         if self.jobs.running.get() == Some(id) {
             self.jobs.cancelled.set(true);
+            if let Some(bell) = self.jobs.bell.take() {
+                // Nobody waits any more where the tokens have begun.
+                let _ = bell.send(());
+            }
         } else if let Some(Job::Generate { id, .. }) = self.jobs.remove(id) {
             // Who has given up an embedding waits for nothing more.
-            self.post(&FromWorker::Done {
-                id,
-                finish_reason: FinishReason::Cancelled,
-                usage: Usage::default(),
-                timings: Timings::default(),
-            });
+            self.cancelled_before(id);
         }
+    }
+
+    /// Tells of a generation that it was cancelled before it began.
+    pub(super) fn cancelled_before(&self, id: u32) {
+        let (usage, timings) = (Usage::default(), Timings::default());
+        let finish_reason = FinishReason::Cancelled;
+        self.post(&FromWorker::Done { id, finish_reason, usage, timings, constraint: None, called: None });
     }
 }

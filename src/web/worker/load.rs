@@ -34,9 +34,13 @@ async fn try_load(worker: &Rc<Worker>, source: Source, options: LoaderOptions) -
         tune_threads: worker.threads.tuned,
         batch: 0,
     };
-    let mut model = Model { options, threads: worker.threads.wanted, loader: None };
+    let prepared = options.prepare_formats.unwrap_or_default().then(|| Ok(Rc::clone(worker)));
+    if prepared.is_some() {
+        worker.fetch_forms();
+    }
+    let mut model = Model { options, threads: worker.threads.wanted, loader: None, prepared };
     let mut tell = |progress| worker.post(&FromWorker::Progress(progress));
-    let (engine, cached, notes, ready);
+    let (engine, cached, mut notes, ready);
     match given {
         Given::Parts(parts, mut known) => {
             let loaded = download::load(&place, parts, &mut model, &mut tell).await?;
@@ -55,6 +59,12 @@ async fn try_load(worker: &Rc<Worker>, source: Source, options: LoaderOptions) -
             engine = Engine::new(model.finish()?, session)?;
         }
     }
+    let unprepared = match model.prepared {
+        Some(Ok(worker)) => worker.forms_of_load(&engine.loaded).await.err(),
+        Some(Err(error)) => Some(error),
+        None => None,
+    };
+    notes.extend(unprepared.map(|error| format!("answers of a form are not prepared: {}", error.message)));
     tell(ready);
     let info = engine.info(&worker.threads, cached, notes);
     let info = ModelInfo { name: info.name.or(folder), ..info };
@@ -117,6 +127,8 @@ struct Model {
     options: LoaderOptions,
     threads: usize,
     loader: Option<Loader>,
+    /// Whose forms are to have the model's tokens as soon as there are any, or why they don't.
+    prepared: Option<Result<Rc<Worker>, PlainError>>,
 }
 
 impl Model {
@@ -129,6 +141,9 @@ impl Receiver for Model {
     async fn begin(&mut self, size: Option<u64>) -> crate::Result<()> {
         // Before there is another: one of them fills the memory.
         self.loader = None;
+        if let Some(Ok(worker)) = &self.prepared {
+            worker.forget_vocabulary();
+        }
         let compute = Compute { backend: kernels::detect(), pool: Pool::new(self.threads) };
         self.loader = Some(Loader::new(compute, loader_options(&self.options, size)));
         Ok(())
@@ -139,7 +154,15 @@ impl Receiver for Model {
     }
 
     fn push(&mut self, bytes: &[u8]) -> crate::Result<()> {
-        self.loader.as_mut().ok_or_else(not_begun)?.push(bytes)
+        let loader = self.loader.as_mut().ok_or_else(not_begun)?;
+        loader.push(bytes)?;
+        if let Some(Ok(worker)) = &self.prepared
+            && let Some((tokenizer, logits)) = loader.tokenizer()
+            && let Err(error) = worker.take_vocabulary(tokenizer, logits)
+        {
+            self.prepared = Some(Err(error));
+        }
+        Ok(())
     }
 
     fn is_last_part(&self) -> bool {

@@ -1,6 +1,7 @@
 //! The worker as a page sees it, over a channel of messages.
 
 mod files;
+mod forms;
 
 use super::super::executor::spawn;
 use super::super::port::{Endpoint, listen};
@@ -26,11 +27,15 @@ struct Page {
 
 impl Page {
     fn new() -> Self {
+        Page::with_forms(None)
+    }
+
+    fn with_forms(forms: Option<js_sys::Function>) -> Self {
         let channel = MessageChannel::new().unwrap();
         let (sent, heard) = mpsc::unbounded();
         let port = channel.port1();
         let listener = listen(port.unchecked_ref::<Endpoint>(), move |message| sent.unbounded_send(message).unwrap());
-        serve(channel.port2().unchecked_into(), 1, false, Some("a test".to_owned()), None).unwrap();
+        serve(channel.port2().unchecked_into(), 1, false, Some("a test".to_owned()), None, forms).unwrap();
         channel.port2().start();
         port.start();
         Page { port, heard, _listener: listener }

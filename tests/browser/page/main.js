@@ -5,7 +5,8 @@ import { scenarios } from "./scenarios.js";
 const query = new URLSearchParams(location.search);
 const expected = { threads: query.get("threads") === "true", relaxed: query.get("relaxed") === "true", pairs: query.getAll("pair") };
 const told = await (await fetch("/models/greedy.json")).json();
-const all = scenarios({ BitNet, BitNetError, told, expected });
+const forms = await (await fetch("/models/forms.json")).json();
+const all = scenarios({ BitNet, BitNetError, told, forms, expected });
 
 /** What went wrong, or null. */
 window.scenario = (name) =>

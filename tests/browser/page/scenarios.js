@@ -41,7 +41,7 @@ function streamOf(buffer) {
 }
 
 /** By name; each throws where something is not as promised. `expected` is what this browser has: asked of it, a lack would go unseen. */
-export function scenarios({ BitNet, BitNetError, told = [], expected }) {
+export function scenarios({ BitNet, BitNetError, told = [], forms = [], expected }) {
   const [first, second] = told;
 
   async function fails(code, promise, what) {
@@ -121,6 +121,25 @@ export function scenarios({ BitNet, BitNetError, told = [], expected }) {
       await withModel(MODEL, {}, async (model) => {
         for (const { prompt, text, ids } of told) equal(await write(model, prompt), { ids, text }, prompt);
       });
+    },
+
+    async "holds answers to the forms that are pinned, and refuses what is none"() {
+      for (const prepareFormats of [true, false]) {
+        await withModel(MODEL, { prepareFormats }, async (model) => {
+          const prepared = [];
+          const onPrepare = ({ phase }) => prepared.push(phase);
+          check(forms.length > 3, `${forms.length} forms`);
+          for (const { prompt, format, temperature, seed, ids } of forms) {
+            const options = { responseFormat: format, temperature, seed, maxTokens: 100, onPrepare };
+            equal((await write(model, prompt, options)).ids, ids, `ids of ${JSON.stringify(format)}`);
+          }
+          equal(prepared.includes("vocabulary"), !prepareFormats, "the vocabulary was waited for");
+          for (const responseFormat of [{ type: "json_schema", schema: { type: "strin" } }, { type: "regex", pattern: "(" }, { type: "lark", grammar: "start: x" }]) {
+            await fails("invalid-argument", model.generate("Once", { responseFormat }).result(), responseFormat.type);
+          }
+          await isWhole(model, "after forms");
+        });
+      }
     },
 
     async "says the same with every build and any number of threads"() {

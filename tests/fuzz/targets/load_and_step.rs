@@ -146,7 +146,7 @@ fn talk(input: &Input, loaded: Loaded) -> Vec<u32> {
             Err(error) => panic!("{error}"),
         };
         match step {
-            Step::Prefill { .. } => {}
+            Step::Prefill { .. } | Step::Pass => {}
             Step::Token { id, logprobs, .. } => {
                 let logprobs = logprobs.expect("asked for");
                 assert!(!logprobs.log_probability.is_nan() && !logprobs.entropy.is_nan(), "NaN among the logits");

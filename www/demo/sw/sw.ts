@@ -13,7 +13,7 @@ declare const BUILD: {
   readonly entry: string;
   /** Fetched at once. */
   readonly shell: readonly string[];
-  /** Kept once somebody has needed them: an engine for each kind of browser, alphabets. */
+  /** Kept once somebody has needed them: an engine for each kind of browser, what holds answers to a form, alphabets. */
   readonly later: readonly string[];
 };
 

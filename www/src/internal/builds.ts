@@ -1,12 +1,13 @@
 /**
- * The WebAssembly builds.
+ * The WebAssembly builds of the engine, and the module of answers' forms beside them.
  *
- * An engine validates a module as a whole, so relaxed opcodes live in a build of their own, and so does shared memory, which
+ * A browser validates a module as a whole, so relaxed opcodes live in a build of their own, and so does shared memory, which
  * not every page may have. One literal `import` and one literal `new URL` for each, since bundlers match the syntax.
  */
 import { BitNetError } from "../public/errors.js";
 import type { Backend } from "../public/types.js";
 import type { Endpoint } from "./channel.js";
+import type { Grammar, Vocabulary } from "./load-grammar.js";
 
 export type Flavour = Backend | `${Backend}-threads`;
 
@@ -15,19 +16,26 @@ export interface WasmGlue {
   /** Without `memory` it makes one. */
   default: (input: { module_or_path: WebAssembly.Module; memory?: WebAssembly.Memory; thread_stack_size?: number }) => Promise<{ memory: WebAssembly.Memory }>;
   /** Takes over: from here on the port speaks the messages of `protocol.ts`. */
-  serve: (port: Endpoint, threads: number, tuned: boolean, why?: string, keepers?: () => Worker) => void;
+  serve: (port: Endpoint, threads: number, tuned: boolean, why?: string, keepers?: () => Worker, forms?: (onProgress: (loaded: number, total: number | undefined) => void) => Promise<Grammar>) => void;
   /** Only in the builds with threads, as is the next. False: too late. */
   joinPool?: (() => boolean) | undefined;
   /** Never returns. */
   workInPool?: (() => void) | undefined;
 }
 
-interface Build {
-  glue: () => Promise<WasmGlue>;
+/** The same for `src/grammar/web.rs`. */
+export interface GrammarGlue {
+  default: (input: { module_or_path: WebAssembly.Module }) => Promise<unknown>;
+  Vocabulary: new (...given: Parameters<Grammar["vocabulary"]>) => Vocabulary;
+  __wbg_reset_state: () => void;
+}
+
+interface Build<Glue> {
+  glue: () => Promise<Glue>;
   url: () => URL;
 }
 
-export const BUILDS: Record<Flavour, Build> = {
+export const BUILDS: Record<Flavour, Build<WasmGlue>> = {
   simd128: {
     glue: () => import("../../wasm/simd128/b158.js"),
     url: () => new URL("../../wasm/simd128/b158_bg.wasm", import.meta.url),
@@ -46,12 +54,25 @@ export const BUILDS: Record<Flavour, Build> = {
   },
 };
 
-export async function glueOf(flavour: Flavour): Promise<WasmGlue> {
+export const GRAMMAR: Build<GrammarGlue> = {
+  glue: () => import("../../wasm/grammar/grammar.js"),
+  url: () => new URL("../../wasm/grammar/grammar_bg.wasm", import.meta.url),
+};
+
+export function glueOf(flavour: Flavour): Promise<WasmGlue> {
+  return glue(BUILDS[flavour], "the engine");
+}
+
+export function grammarGlue(): Promise<GrammarGlue> {
+  return glue(GRAMMAR, "the grammar module");
+}
+
+async function glue<Glue>(build: Build<Glue>, what: string): Promise<Glue> {
   try {
-    return await BUILDS[flavour].glue();
+    return await build.glue();
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    const folder = new URL(".", BUILDS[flavour].url()).href;
-    throw new BitNetError("network", `the script of the engine in ${folder} could not be loaded (${why}); check that the server has the wasm folder, and sends its scripts as JavaScript`, { cause });
+    const folder = new URL(".", build.url()).href;
+    throw new BitNetError("network", `the script of ${what} in ${folder} could not be loaded (${why}); check that the server has the wasm folder, and sends its scripts as JavaScript`, { cause });
   }
 }

@@ -9,7 +9,7 @@ import type { FromWorker, ToWorker } from "./protocol.js";
 export type ToBootstrap =
   /** First of all: hold this lock for life, where the page has locks. */
   | { type: "live"; lock: string | undefined }
-  | { type: "open"; backend: "auto" | Backend; wasmUrl: string | undefined; threads: "auto" | number }
+  | { type: "open"; backend: "auto" | Backend; wasmUrl: string | undefined; grammarUrl: string | undefined; threads: "auto" | number }
   /** Those that came have joined; why others have not. */
   | { type: "helpers-started"; why: string | undefined }
   | { type: "help"; help: Help };

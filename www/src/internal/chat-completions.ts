@@ -5,19 +5,28 @@ import type {
   ChatCompletionCreateParams,
   ChatCompletionCreateParamsNonStreaming,
   ChatCompletionCreateParamsStreaming,
+  ChatCompletionDelta,
   ChatCompletionFinishReason,
   ChatCompletionLogprobs,
+  ChatCompletionMessage,
+  ChatCompletionMessageToolCall,
   ChatCompletions,
   ChatRequestOptions,
   CompletionUsage,
 } from "../public/chat.js";
-import type { GenerateOptions, Generation, GenerationResult, Prompt, Token, Usage } from "../public/types.js";
+import type { GenerateOptions, Prompt, Usage } from "../public/types.js";
+import type { Ended, GenerationStream } from "./generation.js";
+import { ofChat } from "./options/format.js";
 import { CHAT, IN_GENERATE } from "./options/openai.js";
 import { readOptions } from "./options/read.js";
 import { CHAT_REQUEST } from "./options/tables.js";
+import { asAsked } from "./options/tools.js";
+import type { Piece, Token } from "./protocol.js";
 import { randomId } from "./random-id.js";
+import type { Asked } from "./session.js";
 
-type Generate = (prompt: Prompt, options: GenerateOptions) => Generation;
+/** As `WorkerSession` does it. */
+type Generate = (prompt: Prompt, options: GenerateOptions, asked: Asked) => GenerationStream;
 
 export class Completions implements ChatCompletions {
   readonly #generate: Generate;
@@ -36,10 +45,11 @@ export class Completions implements ChatCompletions {
     const { signal } = readOptions(CHAT_REQUEST, options);
     // Where there are none, their kind says what is missing.
     const messages = CHAT.table.messages.kind.read(request.messages, "messages");
-    const generation = this.#generate(messages, { ...asOptions(request), ...(signal && { signal }) });
+    const generation = this.#generate(messages, { ...asOptions(request), ...(signal && { signal }) }, { ...asAsked(request), pieces: true });
     const common = { id: `chatcmpl-${randomId()}`, created: Math.floor(Date.now() / 1000), model: this.#model };
     if (request.stream !== true) return whole(generation, common, request.logprobs === true);
     // What the request lacks is found out before the stream is handed over, as by OpenAI's own client.
+    await generation.begun();
     return chunks(generation, common, { usage: request.stream_options?.include_usage === true, logprobs: request.logprobs === true });
   }
 }
@@ -50,47 +60,101 @@ interface Common {
   model: string;
 }
 
-async function whole(generation: Generation, common: Common, logprobs: boolean): Promise<ChatCompletion> {
-  const content = [];
-  if (logprobs) for await (const token of generation) content.push(...logprobsOf(token));
-  const { text, finishReason, usage, timings } = await generation.result();
+async function whole(generation: GenerationStream, common: Common, wanted: boolean): Promise<ChatCompletion> {
+  let said = "";
+  let thought = "";
+  const calls: ChatCompletionMessageToolCall[] = [];
+  const logprobs: ChatCompletionLogprobs["content"] = [];
+  for await (const token of generation) {
+    if (wanted) logprobs.push(...logprobsOf(token));
+    for (const piece of piecesOf(token)) {
+      switch (piece.type) {
+        case "content":
+          said += piece.body;
+          break;
+        case "reasoning":
+          thought += piece.body;
+          break;
+        case "call":
+          calls.push({ id: piece.body.id, type: "function", function: { name: piece.body.name, arguments: "" } });
+          break;
+        case "arguments": {
+          const call = calls[piece.body.index];
+          if (call) call.function.arguments += piece.body.text;
+        }
+      }
+    }
+  }
+  const ended = await generation.result();
+  const message: ChatCompletionMessage = {
+    role: "assistant",
+    content: said === "" && calls.length > 0 ? null : said,
+    ...(thought !== "" && { reasoning_content: thought }),
+    ...(calls.length > 0 && { tool_calls: calls }),
+  };
   return {
     ...common,
     object: "chat.completion",
-    choices: [{ index: 0, message: { role: "assistant", content: text }, finish_reason: asFinishReason(finishReason), logprobs: logprobs ? { content } : null }],
-    usage: asUsage(usage),
-    timings,
+    choices: [{ index: 0, message, finish_reason: asFinishReason(ended), logprobs: wanted ? { content: logprobs } : null }],
+    usage: asUsage(ended.usage),
+    timings: ended.timings,
   };
 }
 
-async function* chunks(generation: Generation, common: Common, wanted: { usage: boolean; logprobs: boolean }): AsyncGenerator<ChatCompletionChunk, void> {
+async function* chunks(generation: GenerationStream, common: Common, wanted: { usage: boolean; logprobs: boolean }): AsyncGenerator<ChatCompletionChunk, void> {
   const chunk = (choices: ChatCompletionChunk["choices"], usage: CompletionUsage | null = null): ChatCompletionChunk => ({
     ...common,
     object: "chat.completion.chunk",
     choices,
     ...(wanted.usage && { usage }),
   });
-  const logprobs = (token: Token): ChatCompletionLogprobs | null => (wanted.logprobs ? { content: logprobsOf(token) } : null);
-  let role: { role?: "assistant" } = { role: "assistant" };
+  const piece = (delta: ChatCompletionDelta, logprobs: ChatCompletionLogprobs | null = null) => chunk([{ index: 0, delta, finish_reason: null, logprobs }]);
+  // Whoever joins the chunks begins a message at its role, which waits for no token.
+  yield piece({ role: "assistant", content: "" });
   for await (const token of generation) {
-    yield chunk([{ index: 0, delta: { ...role, content: token.text }, finish_reason: null, logprobs: logprobs(token) }]);
-    role = {};
+    let logprobs: ChatCompletionLogprobs | null = wanted.logprobs ? { content: logprobsOf(token) } : null;
+    const deltas = piecesOf(token).map(asDelta);
+    // One that completes no character has a probability all the same.
+    if (deltas.length === 0 && logprobs?.content.length) deltas.push({ content: "" });
+    for (const delta of deltas) {
+      yield piece(delta, logprobs);
+      if (logprobs) logprobs = { content: [] };
+    }
   }
-  // Whoever joins the chunks begins a message at its role: an answer without a token has one too.
-  if (role.role) yield chunk([{ index: 0, delta: { ...role, content: "" }, finish_reason: null, logprobs: null }]);
-  const { finishReason, usage, timings } = await generation.result();
-  yield { ...chunk([{ index: 0, delta: {}, finish_reason: asFinishReason(finishReason), logprobs: null }]), timings };
-  if (wanted.usage) yield chunk([], asUsage(usage));
+  const ended = await generation.result();
+  yield { ...chunk([{ index: 0, delta: {}, finish_reason: asFinishReason(ended), logprobs: null }]), timings: ended.timings };
+  if (wanted.usage) yield chunk([], asUsage(ended.usage));
 }
 
-function logprobsOf({ text, logProbability }: Token): ChatCompletionLogprobs["content"] {
-  if (logProbability === undefined) return [];
+function piecesOf({ read }: Token): readonly Piece[] {
+  return read?.pieces ?? [];
+}
+
+function asDelta(piece: Piece): ChatCompletionDelta {
+  switch (piece.type) {
+    case "content":
+      return { content: piece.body };
+    case "reasoning":
+      return { reasoning_content: piece.body };
+    case "call": {
+      const { index, id, name } = piece.body;
+      return { tool_calls: [{ index, id, type: "function", function: { name, arguments: "" } }] };
+    }
+    case "arguments":
+      return { tool_calls: [{ index: piece.body.index, function: { arguments: piece.body.text } }] };
+  }
+}
+
+/** Of tokens of what is said alone, as OpenAI has it. */
+function logprobsOf({ text, logProbability, read }: Token): ChatCompletionLogprobs["content"] {
+  if (logProbability === undefined || read?.inContent !== true) return [];
   return [{ token: text, logprob: logProbability, bytes: [...new TextEncoder().encode(text)], top_logprobs: [] }];
 }
 
 /** Nobody outside can cancel a completion and still read it. */
-function asFinishReason(reason: GenerationResult["finishReason"]): ChatCompletionFinishReason {
-  return reason === "length" ? "length" : "stop";
+function asFinishReason({ finishReason, called }: Ended): ChatCompletionFinishReason {
+  if (finishReason === "length") return "length";
+  return called === true ? "tool_calls" : "stop";
 }
 
 function asUsage({ promptTokens, cachedTokens, completionTokens }: Usage): CompletionUsage {
@@ -103,5 +167,7 @@ function asUsage({ promptTokens, cachedTokens, completionTokens }: Usage): Compl
 }
 
 function asOptions(request: ChatCompletionCreateParams): GenerateOptions {
-  return Object.fromEntries(IN_GENERATE.flatMap(([field, option]) => (Object.hasOwn(request, field) ? [[option, request[field]]] : [])));
+  const options: GenerateOptions = Object.fromEntries(IN_GENERATE.flatMap(([field, option]) => (Object.hasOwn(request, field) ? [[option, request[field]]] : [])));
+  const responseFormat = ofChat(request.response_format);
+  return { ...options, ...(responseFormat && { responseFormat }) };
 }

@@ -80,7 +80,7 @@ export class Connection {
     const { signal } = options;
     const stream = new GenerationStream(() => {
       this.send({ type: "cancel", body: { id } });
-    }, options.onPrefill);
+    }, options);
     if (this.#closedBy || signal?.aborted) {
       stream.fail(this.#closedBy ? this.#closedBy.reason : signal?.reason);
       return stream;
@@ -180,16 +180,24 @@ export class Connection {
     switch (message.type) {
       case "prefill": {
         const { id, done, total } = message.body;
-        this.#generations.get(id)?.stream.prefill(done, total);
+        const stream = this.#generations.get(id)?.stream;
+        stream?.begin();
+        stream?.onPrefill?.({ done, total });
+        break;
+      }
+      case "preparing": {
+        const { id, ...progress } = message.body;
+        this.#generations.get(id)?.stream.onPrepare?.(progress);
         break;
       }
       case "tokens":
         this.#generations.get(message.body.id)?.stream.push(message.body.tokens);
         break;
       case "done": {
-        const { id, ...end } = message.body;
-        this.lastTimings = end.timings;
-        this.#generations.get(id)?.stream.finish(end);
+        const { id, constraint, ...end } = message.body;
+        const timings = { ...end.timings, ...(constraint && { constraint }) };
+        this.lastTimings = timings;
+        this.#generations.get(id)?.stream.finish({ ...end, timings });
         this.#generations.delete(id);
         break;
       }

@@ -1,5 +1,6 @@
 /** A model in plain JavaScript that knows no language: words of a list, and what there is to say of it. */
 import { BitNetError } from "../public/errors.js";
+import type { ResponseFormat } from "../public/types.js";
 import type { About, Answer, EmbedRequest, Embeddings, KvType, LoaderOptions, ModelInfo, WrittenReport } from "./protocol.js";
 
 /** What the fake says, and how much of it. */
@@ -11,6 +12,19 @@ export interface FakeEngineOptions {
   answerLength?: number;
   /** Prompt tokens a step reads. */
   prefillBatch?: number;
+  /**
+   * What it answers where a request has `responseFormat`: a text, or what a function makes of the form (in which a schema is JSON text). A fake
+   * knows no schemas: without this such a request is refused.
+   */
+  formAnswer?: string | ((format: ResponseFormat) => string);
+  /** What it calls where a request has tools, and `tool_choice` is not `"none"`: names, and arguments as an object or as JSON text. */
+  calls?: readonly FakeCall[];
+}
+
+/** A tool that the fake calls. */
+export interface FakeCall {
+  name: string;
+  arguments?: object | string;
 }
 
 const FAKE_DIMENSIONS = 8;
@@ -21,6 +35,8 @@ export class FakeModel {
   readonly info: ModelInfo;
   /** Words that it says; those of prompts come behind them. */
   readonly spoken: number;
+  /** Calls that it has made, for their ids. */
+  calls = 0;
   readonly #words: string[];
   readonly #ids: Map<string, number>;
 
@@ -59,11 +75,14 @@ export class FakeModel {
 
   tokenize(text: string): Uint32Array {
     const words = text.match(/\s?[^\s]+|\s/g) ?? [];
-    return Uint32Array.from(words, (word) => {
-      const id = this.#ids.get(word) ?? this.#words.push(word) - 1;
-      this.#ids.set(word, id);
-      return id;
-    });
+    return Uint32Array.from(words, (word) => this.word(word));
+  }
+
+  /** The id of a text as a whole. */
+  word(text: string): number {
+    const id = this.#ids.get(text) ?? this.#words.push(text) - 1;
+    this.#ids.set(text, id);
+    return id;
   }
 
   detokenize(ids: Uint32Array): string {

@@ -1,19 +1,23 @@
 /** A session of the fake engine: it remembers tokens as the real one does, and says words by chance. */
 import { BitNetError } from "../public/errors.js";
-import type { GenerationResult, Token } from "../public/types.js";
+import type { Ended } from "./generation.js";
 import type { FakeModel } from "./fake-model.js";
-import type { GenerateRequest } from "./protocol.js";
+import type { GenerateRequest, Piece, Token } from "./protocol.js";
 
 export type Step =
   | { kind: "prefill"; done: number; total: number }
   | { kind: "token"; token: Omit<Token, "elapsedMs"> }
-  | { kind: "done"; end: Omit<GenerationResult, "text"> };
+  | { kind: "done"; end: Omit<Ended, "text"> };
 
 interface Run {
   request: GenerateRequest;
   prompt: number;
   cached: number;
   said: number;
+  /** What it is to say, where its answer has a form or is calls. */
+  form: Uint32Array | undefined;
+  /** What the tokens of calls come to, one each. */
+  calls: readonly Piece[] | undefined;
   random: number;
   began: number;
   firstTokenAt: number;
@@ -43,12 +47,14 @@ export class FakeSession {
     if (prompt.length > contextLength) {
       throw new BitNetError("context-overflow", `the prompt has ${String(prompt.length)} tokens, the context ${String(contextLength)}`);
     }
+    const calls = this.#calls(request);
+    const form = calls ? this.#spelled(calls) : this.#form(request);
     const random = request.temperature === 0 ? 1 : ((request.seed ?? 0) * 2654435761 + 1) >>> 0 || 1;
     let cached = 0;
     while (cached < Math.min(this.#held, prompt.length - 1) && prompt[cached] === this.#tokens[cached]) cached++;
     this.#tokens = prompt;
     this.#held = cached;
-    this.#run = { request, prompt: prompt.length, cached, said: 0, random, began: performance.now(), firstTokenAt: 0 };
+    this.#run = { request, prompt: prompt.length, cached, said: 0, form, calls, random, began: performance.now(), firstTokenAt: 0 };
   }
 
   /** Part of the prompt, or one token. */
@@ -61,20 +67,23 @@ export class FakeSession {
       this.#held = Math.min(run.prompt, this.#held + (fake.prefillBatch ?? 16));
       return { kind: "prefill", done: this.#held, total: run.prompt };
     }
-    if (run.said === (fake.answerLength ?? 100)) return this.#done(run, "stop");
+    if (run.said === (run.form?.length ?? fake.answerLength ?? 100)) return this.#done(run, "stop");
     if (run.said === run.request.maxTokens || this.#tokens.length === this.#model.info.contextLength) return this.#done(run, "length");
     if (run.said === 0) run.firstTokenAt = performance.now();
     run.said++;
     run.random ^= run.random << 13;
     run.random ^= run.random >>> 17;
     run.random = (run.random ^ (run.random << 5)) >>> 0;
-    const id = run.random % this.#model.spoken;
+    const id = run.form?.[run.said - 1] ?? run.random % this.#model.spoken;
     this.#held = this.#tokens.length;
     this.#tokens.push(id);
     // Every word is as likely as any other.
     const entropy = Math.log(this.#model.spoken);
     const logprobs = run.request.logProbabilities ? { logProbability: -entropy, entropy } : {};
-    return { kind: "token", token: { id, text: this.#model.detokenize(Uint32Array.of(id)), ...logprobs } };
+    const text = this.#model.detokenize(Uint32Array.of(id));
+    const call = run.calls?.[run.said - 1];
+    const read = run.request.pieces ? { read: { pieces: [call ?? { type: "content" as const, body: text }], inContent: !call } } : {};
+    return { kind: "token", token: { id, text, ...logprobs, ...read } };
   }
 
   reset(): void {
@@ -108,7 +117,40 @@ export class FakeSession {
     return (kvCacheBytes / contextLength) * this.#held;
   }
 
-  #done(run: Run, finishReason: GenerationResult["finishReason"]): Step {
+  /** The rest of the text that was given for such an answer. */
+  #form({ responseFormat, begun = "" }: GenerateRequest): Uint32Array | undefined {
+    if (!responseFormat || responseFormat.type === "parts") return undefined;
+    const { formAnswer } = this.#model.fake;
+    if (formAnswer === undefined) throw new BitNetError("invalid-argument", "responseFormat: a fake knows no forms; give the answer: fakeWorker({ formAnswer: '{\"a\": 1}' })");
+    const text = typeof formAnswer === "string" ? formAnswer : formAnswer(responseFormat);
+    if (!text.startsWith(begun)) throw new BitNetError("invalid-argument", "responseFormat.begun is no beginning of the fake's formAnswer");
+    return this.#model.tokenize(text.slice(begun.length));
+  }
+
+  /** The pieces of the calls that were given for such a request, each of a token. */
+  #calls({ tools = [], toolChoice = "auto", parallelToolCalls = true }: GenerateRequest): Piece[] | undefined {
+    const only = typeof toolChoice === "object" ? toolChoice.function.name : undefined;
+    if (toolChoice === "none" || (tools.length === 0 && toolChoice === "auto")) return undefined;
+    const known = (name: string) => tools.some((tool) => tool.function.name === name && name === (only ?? name));
+    if (only !== undefined && !known(only)) throw new BitNetError("invalid-argument", `the tools can't be used: \`${only}\` has to be called, which is none of them`);
+    const given = (this.#model.fake.calls ?? []).filter(({ name }) => known(name));
+    if (given.length === 0) {
+      if (toolChoice === "auto") return undefined;
+      throw new BitNetError("invalid-argument", "tool_choice: a fake calls no tool by itself; say what it calls: fakeWorker({ calls: [{ name, arguments }] })");
+    }
+    return given.slice(0, parallelToolCalls && only === undefined ? given.length : 1).flatMap(({ name, arguments: args = {} }, index): Piece[] => {
+      const text = typeof args === "string" ? args : JSON.stringify(args);
+      const parts = text.match(/[^]{1,5}/g) ?? [];
+      return [{ type: "call", body: { index, id: `call_${String(this.#model.calls++)}`, name } }, ...parts.map((part): Piece => ({ type: "arguments", body: { index, text: part } }))];
+    });
+  }
+
+  /** A token for each piece. */
+  #spelled(pieces: readonly Piece[]): Uint32Array {
+    return Uint32Array.from(pieces, (piece) => this.#model.word(piece.type === "arguments" ? piece.body.text : "<tool_call>"));
+  }
+
+  #done(run: Run, finishReason: Ended["finishReason"]): Step {
     this.#run = undefined;
     const end = performance.now();
     const prefillMs = (run.firstTokenAt || end) - run.began;
@@ -122,7 +164,8 @@ export class FakeSession {
       decodeTokensPerSecond: rate(run.said, decodeMs),
       decodeThreads: 1,
     };
-    return { kind: "done", end: { finishReason, usage, timings } };
+    const called = run.request.pieces ? { called: run.calls !== undefined && finishReason === "stop" } : {};
+    return { kind: "done", end: { finishReason, usage, timings, ...called } };
   }
 }
 

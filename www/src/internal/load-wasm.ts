@@ -6,11 +6,13 @@ import { BUILDS, glueOf, type WasmGlue } from "./builds.js";
 import type { Help } from "./channel.js";
 import { chooseThreads } from "./threads.js";
 
+export type OnProgress = (loaded: number, total: number | undefined) => void;
+
 export interface WasmOptions {
   backend: "auto" | Backend;
   wasmUrl: string | undefined;
   threads: "auto" | number;
-  onProgress: (loaded: number, total: number | undefined) => void;
+  onProgress: OnProgress;
   /** Resolves when all helpers that come have joined; with the reason where some have not. */
   startHelpers: (count: number, help: Help) => Promise<string | undefined>;
 }
@@ -30,13 +32,13 @@ export async function loadWasm(options: WasmOptions): Promise<Wasm> {
   const { count, why } = await chooseThreads(options.threads);
   if (wasmUrl !== undefined) {
     // Which kind of module it is, the file decides.
-    const module = await compile(wasmUrl, onProgress);
+    const module = await compileEngine(wasmUrl, onProgress);
     const shared = WebAssembly.Module.imports(module).some(({ kind }) => kind === "memory");
     return shared ? threaded(backend, module, count, why, options) : single(backend, module, why ?? "the module of wasmUrl is for one thread");
   }
-  const plain = async (why: string | undefined) => single(backend, await compile(BUILDS[backend].url(), onProgress), why);
+  const plain = async (why: string | undefined) => single(backend, await compileEngine(BUILDS[backend].url(), onProgress), why);
   if (count === 1) return plain(why);
-  const module = await compile(BUILDS[`${backend}-threads`].url(), onProgress);
+  const module = await compileEngine(BUILDS[`${backend}-threads`].url(), onProgress);
   try {
     return await threaded(backend, module, count, undefined, options);
   } catch (error) {
@@ -76,30 +78,35 @@ async function chooseBackend(backend: "auto" | Backend): Promise<Backend> {
   return backend;
 }
 
-async function compile(url: string | URL, onProgress: WasmOptions["onProgress"]): Promise<WebAssembly.Module> {
+function compileEngine(url: string | URL, onProgress: OnProgress): Promise<WebAssembly.Module> {
+  return compile(url, "the engine", "wasmUrl", onProgress);
+}
+
+/** `what` it is, and the option that names another address, are for the errors. */
+export async function compile(url: string | URL, what: string, option: string, onProgress: OnProgress): Promise<WebAssembly.Module> {
   let response: Response;
   try {
     response = await fetch(url);
   } catch (cause) {
-    throw new BitNetError("network", `the engine at ${String(url)} could not be fetched; check the connection and reload`, { cause });
+    throw new BitNetError("network", `${what} at ${String(url)} could not be fetched; check the connection and reload`, { cause });
   }
   if (!response.ok) {
-    throw new BitNetError("network", `the engine at ${String(url)} answered ${String(response.status)}; check that the server has the wasm folder`);
+    throw new BitNetError("network", `${what} at ${String(url)} answered ${String(response.status)}; check that the server has the wasm folder`);
   }
   try {
     return await WebAssembly.compileStreaming(counted(response, onProgress));
   } catch (cause) {
     if (cause instanceof WebAssembly.CompileError) {
       const type = response.headers.get("content-type") ?? "without a content type";
-      throw new BitNetError("network", `what came from ${String(url)} is not the engine's WebAssembly (${type}); check that the server has the wasm folder, and wasmUrl if it is set`, { cause });
+      throw new BitNetError("network", `what came from ${String(url)} is not ${what}'s WebAssembly (${type}); check that the server has the wasm folder, and ${option} if it is set`, { cause });
     }
     if (!(cause instanceof TypeError)) throw cause;
-    throw new BitNetError("network", `the engine at ${String(url)} broke off on its way; check the connection and reload`, { cause });
+    throw new BitNetError("network", `${what} at ${String(url)} broke off on its way; check the connection and reload`, { cause });
   }
 }
 
 /** The same response, but it reports as it is read. Its length is known only where it was not compressed on the way. */
-function counted(response: Response, onProgress: WasmOptions["onProgress"]): Response {
+function counted(response: Response, onProgress: OnProgress): Response {
   const headers = { "content-type": "application/wasm" };
   if (!response.body) return new Response(response.body, { headers });
   const length = Number(response.headers.get("content-length"));

@@ -61,7 +61,7 @@ export async function withWorker<T>(
   threads: "auto" | number,
   use: (connection: Connection) => Promise<T>,
 ): Promise<T> {
-  const { backend = "auto", wasmUrl } = options;
+  const { backend = "auto", wasmUrl, grammarUrl } = options;
   const connection = new Connection(typeof options.worker === "object" ? options.worker : startWorker(options));
   const forget: (() => void)[] = [];
   for (const signal of [options.signal, ...source.signals]) {
@@ -77,7 +77,7 @@ export async function withWorker<T>(
   }
   try {
     const using = use(connection);
-    connection.send({ type: "open", backend, wasmUrl: wasmUrl && String(wasmUrl), threads });
+    connection.send({ type: "open", backend, wasmUrl: wasmUrl && String(wasmUrl), grammarUrl: grammarUrl && String(grammarUrl), threads });
     return await connection.orClosed(using);
   } catch (error) {
     connection.close(error);
@@ -158,7 +158,7 @@ export function startWorker({ worker, workerUrl }: LoadOptions): Worker {
   }
 }
 
-export function loaderOptions({ contextLength, kvCache, overrides, hash, tokenEmbedding }: LoadOptions): Frozen<LoaderOptions> {
+export function loaderOptions({ contextLength, kvCache, overrides, hash, tokenEmbedding, prepareFormats }: LoadOptions): Frozen<LoaderOptions> {
   const deviceMemory = deviceRoom();
   return {
     ...(deviceMemory !== undefined && { deviceMemory }),
@@ -167,5 +167,6 @@ export function loaderOptions({ contextLength, kvCache, overrides, hash, tokenEm
     ...(overrides !== undefined && { overrides }),
     ...(hash !== undefined && { hash }),
     ...(tokenEmbedding !== undefined && { tokenEmbedding }),
+    ...(prepareFormats !== undefined && { prepareFormats }),
   };
 }

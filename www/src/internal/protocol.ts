@@ -89,6 +89,19 @@ export type Call = { "name": "tokenize", "args": { text: string, parseSpecial: b
   | { "name": "report", "args": { answers: Array<Answer>, about: About, } };
 
 /**
+ * A function, and what it was given.
+ */
+export type CalledFunction = {
+/**
+ * Its name.
+ */
+name: string,
+/**
+ * A JSON text.
+ */
+arguments: string, };
+
+/**
  * An answer against another run's.
  */
 export type Comparison = {
@@ -100,6 +113,43 @@ same: boolean,
  * The first token that differs, from 0.
  */
 partsAtToken: number | null, };
+
+/**
+ * An answer's form, when it has ended.
+ */
+export type Constrained = {
+/**
+ * What of it was passed over.
+ */
+notes: Array<string>,
+/**
+ * Making it of the text that describes it, in milliseconds.
+ */
+compileMs: number,
+/**
+ * Times that it was worked out which tokens may follow.
+ */
+masks: number,
+/**
+ * The time of all of them, and of finding what is certain, in milliseconds.
+ */
+maskMsTotal: number,
+/**
+ * The time of the middle one of all masks.
+ */
+medianMaskMs: number,
+/**
+ * The time of the slowest.
+ */
+slowestMaskMs: number,
+/**
+ * Tokens that the form left no choice of, which were taken unsampled.
+ */
+certainTokens: number,
+/**
+ * Rows of the output head that were computed for the others. The whole head has as many as the vocabulary has tokens.
+ */
+rowsComputed: number, };
 
 /**
  * One of them, or its tokens.
@@ -215,8 +265,13 @@ export type FromWorker = { "type": "open-part", "body": { index: number, } }
   | { "type": "load-failed", "body": PlainError }
   | { "type": "estimated", "body": Estimate }
   | { "type": "prefill", "body": { id: number, done: number, total: number, } }
+  | { "type": "preparing", "body": { id: number, phase: Preparing, loaded: number, total?: number, } }
   | { "type": "tokens", "body": { id: number, tokens: Array<Token>, } }
-  | { "type": "done", "body": { id: number, finishReason: FinishReason, usage: Usage, timings: Timings, } }
+  | { "type": "done", "body": { id: number, finishReason: FinishReason, usage: Usage, timings: Timings, constraint?: Constrained,
+/**
+ * With pieces: tools were called, and every call is whole.
+ */
+called?: boolean, } }
   | { "type": "embedded", "body": { id: number, embeddings: Embeddings, } }
   | { "type": "failed", "body": { id: number, error: PlainError, } }
   | { "type": "value", "body": { id: number, reply: Reply, } }
@@ -229,7 +284,20 @@ export type GenerateRequest = { prompt?: string, messages?: Array<Message>, chat
 /**
  * Token ids are an object's keys, so they come as strings.
  */
-logitBias?: Record<number, number>, };
+logitBias?: Record<number, number>, responseFormat?: ResponseFormat,
+/**
+ * What of the answer the prompt ends with.
+ */
+begun?: string,
+/**
+ * That an answer to messages may call. The parameters are JSON texts.
+ */
+tools?: Array<{ type: "function", function: { name: string, description?: string, parameters?: string } }>, toolChoice?: "none" | "auto" | "required"
+  | { type: "function", function: { name: string } }, parallelToolCalls?: boolean,
+/**
+ * The answer is read into what is said, what is thought and which tools are called: its tokens have pieces.
+ */
+pieces?: boolean, };
 
 /**
  * How keys and values are stored.
@@ -284,7 +352,11 @@ kvCache?: KvType,
 /**
  * Bytes that the device is thought to have for the model.
  */
-deviceMemory?: number, overrides?: Array<string>, hash?: boolean, tokenEmbedding?: EmbeddingType, };
+deviceMemory?: number, overrides?: Array<string>, hash?: boolean, tokenEmbedding?: EmbeddingType,
+/**
+ * What answers of a form need is to be there with the model.
+ */
+prepareFormats?: boolean, };
 
 /**
  * What computed the answers.
@@ -342,13 +414,29 @@ export type Memory = { wasmBytes: number, weightBytes: number, kvCacheBytes: num
  */
 export type Message = {
 /**
- * `system`, `user` or `assistant`.
+ * `system`, `user`, `assistant` or `tool`.
  */
 role: string,
 /**
- * What was said, plain text.
+ * What was said, or what a tool gave: plain text. Empty where an assistant called tools and said nothing.
  */
-content: string, };
+content: string,
+/**
+ * What an assistant thought before it answered.
+ */
+reasoning_content?: string,
+/**
+ * The tools that an assistant called.
+ */
+tool_calls?: Array<ToolCall>,
+/**
+ * Of a tool's message: the call that it answers.
+ */
+tool_call_id?: string,
+/**
+ * Of a tool's message: the tool.
+ */
+name?: string, };
 
 /**
  * Which model answered.
@@ -423,12 +511,45 @@ count: number, };
 /**
  * What a load is at.
  */
-export type Phase = "engine" | "verify" | "download" | "load" | "ready";
+export type Phase = "engine" | "verify" | "download" | "load" | "formats" | "ready";
+
+/**
+ * A piece of an answer.
+ */
+export type Piece = { "type": "content", "body": string }
+  | { "type": "reasoning", "body": string }
+  | { "type": "call", "body": {
+/**
+ * Of the answer's calls, from 0.
+ */
+index: number,
+/**
+ * What ties the tool's message to the call.
+ */
+id: string,
+/**
+ * The tool's name.
+ */
+name: string, } }
+  | { "type": "arguments", "body": {
+/**
+ * Of the call.
+ */
+index: number,
+/**
+ * The next part.
+ */
+text: string, } };
 
 /**
  * What went wrong, for a program and for a person.
  */
 export type PlainError = { code: BitNetErrorCode, message: string, };
+
+/**
+ * What an answer's form waits for.
+ */
+export type Preparing = "fetch" | "vocabulary";
 
 /**
  * An answer of the official file against a published one, which is text: word by word, as far as both go.
@@ -446,6 +567,19 @@ agreeingWords: number,
  * Words that were published.
  */
 words: number, };
+
+/**
+ * What a token comes to in an answer that is read.
+ */
+export type Read = {
+/**
+ * What is certain with it.
+ */
+pieces: Array<Piece>,
+/**
+ * It is a part of what is said, and of no thought or call.
+ */
+inContent: boolean, };
 
 /**
  * What a [`Call`] of the same name gives.
@@ -491,6 +625,33 @@ notes: Array<string>,
  * The answers.
  */
 prompts: Array<Entry>, };
+
+/**
+ * What an answer has to be.
+ */
+export type ResponseFormat = { "type": "json_object" }
+  | { "type": "json_schema",
+/**
+ * The JSON text.
+ */
+schema: string, }
+  | { "type": "regex",
+/**
+ * In JavaScript's syntax.
+ */
+pattern: string, }
+  | { "type": "lark",
+/**
+ * In Lark's form, as llguidance reads it.
+ */
+grammar: string, }
+  | { "type": "parts",
+/**
+ * A JSON text: what stands `before` a choice, the `choices`, what stands `after` it and, where another may follow, before it
+ * `again`. Each is a list of parts: `{"text": …}`, which may be `"optional": true`, `{"token": …}`, a control token's name, or
+ * `{"schema": …}`; a choice has a `name` for errors and its `parts`.
+ */
+parts: string, };
 
 /**
  * What the machine allows.
@@ -584,7 +745,29 @@ export type ToWorker = { "type": "load", "body": { source: Source, options: Load
 /**
  * A piece of an answer.
  */
-export type Token = { id?: number, text: string, elapsedMs: number, logProbability?: number, entropy?: number, };
+export type Token = { id?: number, text: string, elapsedMs: number, logProbability?: number, entropy?: number, read?: Read, };
+
+/**
+ * A tool that an assistant called.
+ */
+export type ToolCall = {
+/**
+ * Ties the tool's message to the call.
+ */
+id: string,
+/**
+ * What is called; functions are all that there is.
+ */
+type: ToolKind,
+/**
+ * The function, and what it was given.
+ */
+function: CalledFunction, };
+
+/**
+ * What is called.
+ */
+export type ToolKind = "function";
 
 /**
  * Counts of a finished generation.

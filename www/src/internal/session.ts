@@ -1,11 +1,16 @@
 import { BitNetError } from "../public/errors.js";
-import type { GenerateOptions, Generation, Prompt, Session } from "../public/types.js";
+import type { GenerateOptions, Prompt, Session } from "../public/types.js";
 import type { Args, CallName, Connection, Value } from "./connection.js";
 import { GenerationStream } from "./generation.js";
+import { asSent } from "./options/format.js";
 import { readPrompt } from "./options/messages.js";
 import { readOptions } from "./options/read.js";
 import { kindOf, refused } from "./options/refuse.js";
 import { GENERATE } from "./options/tables.js";
+import type { GenerateRequest } from "./protocol.js";
+
+/** What only a chat completion asks for. */
+export type Asked = Pick<GenerateRequest, "tools" | "toolChoice" | "parallelToolCalls" | "pieces">;
 
 /** A session of the worker, by its number. */
 export class WorkerSession implements Session {
@@ -18,12 +23,12 @@ export class WorkerSession implements Session {
     this.#number = number;
   }
 
-  generate(prompt: Prompt, options: GenerateOptions = {}): Generation {
+  generate(prompt: Prompt, options: GenerateOptions = {}, asked: Asked = {}): GenerationStream {
     try {
       if (this.#disposed) throw this.#disposed;
       const read = readOptions(GENERATE, options);
-      const { signal: _signal, onPrefill: _onPrefill, stop, ...rest } = read;
-      const request = { ...rest, ...(stop !== undefined && { stop: [stop].flat() }), ...readPrompt(prompt) };
+      const { signal: _signal, onPrefill: _onPrefill, onPrepare: _onPrepare, stop, responseFormat, ...rest } = read;
+      const request = { ...rest, ...(stop !== undefined && { stop: [stop].flat() }), ...asSent(responseFormat), ...asked, ...readPrompt(prompt) };
       return this.#connection.generate(this.#number, request, read);
     } catch (error) {
       const stream = new GenerationStream(() => undefined);

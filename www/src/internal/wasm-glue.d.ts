@@ -7,3 +7,11 @@ declare module "*/b158.js" {
   export const joinPool: WasmGlue["joinPool"];
   export const workInPool: WasmGlue["workInPool"];
 }
+
+declare module "*/grammar.js" {
+  type GrammarGlue = import("./builds.js").GrammarGlue;
+  const init: GrammarGlue["default"];
+  export default init;
+  export const Vocabulary: GrammarGlue["Vocabulary"];
+  export const __wbg_reset_state: GrammarGlue["__wbg_reset_state"];
+}

@@ -5,6 +5,7 @@ import { Deferred } from "./deferred.js";
 import { serveHelper } from "./helper.js";
 import { serveKeeper } from "./keeper.js";
 import { holdLife } from "./life.js";
+import { loadGrammar } from "./load-grammar.js";
 import { loadWasm } from "./load-wasm.js";
 import type { FromWorker, ToWorker } from "./protocol.js";
 import { sparingly } from "./sparingly.js";
@@ -32,7 +33,7 @@ function serveEngine(port: Endpoint): void {
   };
   port.addEventListener("message", hear);
 
-  const open = async ({ backend, wasmUrl, threads: wanted }: Extract<Sent, { type: "open" }>) => {
+  const open = async ({ backend, wasmUrl, grammarUrl, threads: wanted }: Extract<Sent, { type: "open" }>) => {
     const onProgress = sparingly((loaded, total) => {
       post(port, { type: "progress", body: { phase: "engine", loaded, cached: false, ...(total !== undefined && { total, fraction: loaded / total }) } });
     });
@@ -43,7 +44,8 @@ function serveEngine(port: Endpoint): void {
     try {
       const { serve, threads, tuned, why } = await loadWasm({ backend, wasmUrl, threads: wanted, onProgress, startHelpers });
       port.removeEventListener("message", hear);
-      serve(port, threads, tuned, why, () => new Worker(self.location.href, { type: "module" }));
+      const keepers = () => new Worker(self.location.href, { type: "module" });
+      serve(port, threads, tuned, why, keepers, (onProgress) => loadGrammar(grammarUrl, sparingly(onProgress)));
       post(port, { type: "opened" });
     } catch (error) {
       if (error instanceof BitNetError) post(port, { type: "load-failed", body: { code: error.code, message: error.message } });

@@ -31,14 +31,14 @@ export class BitNet {
   /** {@link BitNet.embed} in the shape of OpenAI's API: `embeddings.create({ input })`. */
   readonly embeddings: OpenAIEmbeddings;
   readonly #connection: Connection;
-  readonly #own: Session;
+  readonly #own: WorkerSession;
 
   private constructor(connection: Connection, info: ModelInfo) {
     this.#connection = connection;
     this.#own = new WorkerSession(connection, OWN_SESSION);
     this.info = info;
     this.embeddings = new OpenAIShaped((inputs, given) => embedRead(connection, inputs, given), info.name ?? info.architecture);
-    this.chat = { completions: new Completions((prompt, options) => this.generate(prompt, options), info.name ?? info.architecture) };
+    this.chat = { completions: new Completions((prompt, options, asked) => this.#own.generate(prompt, options, asked), info.name ?? info.architecture) };
   }
 
   /**

@@ -49,9 +49,9 @@ export type TokenEmbedding = "auto" | "file" | "int8";
 export interface LoadProgress {
   /**
    * `engine`: the WebAssembly module; `verify`: parts of the model that are in the cache, checked and read; `download`: the model, read and
-   * repacked as it arrives; `load`: the last touches.
+   * repacked as it arrives; `load`: the last touches; `formats`: what `prepareFormats` asks for, where it comes last.
    */
-  readonly phase: "engine" | "verify" | "download" | "load" | "ready";
+  readonly phase: "engine" | "verify" | "download" | "load" | "formats" | "ready";
   /** Bytes so far: of the engine, or of the model with what the cache had of it. */
   readonly loaded: number;
   /** Bytes in all; absent while nobody knows (a stream, a compressed response). */
@@ -101,6 +101,11 @@ export interface LoadOptions {
    */
   tokenEmbedding?: TokenEmbedding;
   /**
+   * Fetch what `responseFormat` needs (350 KB) and make it ready while the model loads, not when an answer first needs it. Where it can't be had the
+   * model loads all the same, and `info.notes` says why.
+   */
+  prepareFormats?: boolean;
+  /**
    * Keeps what is downloaded from an address in the browser's origin private file system. A load that was cut short goes on from there, also after a
    * reload; one that is whole is read from there, each MiB held against its SHA-256. Before that the server is asked whether it still has
    * the same file, with a request for one byte; it is not where `sha256` has been checked before or a commit of the hub is named, and where it can't be
@@ -128,6 +133,8 @@ export interface LoadOptions {
   threads?: "auto" | number;
   /** Address of the `.wasm` file, where the package's own is out of reach. It must be of the chosen `backend`; with threads or without. */
   wasmUrl?: string | URL;
+  /** Address of `grammar_bg.wasm`, which holds answers to a form, where the package's own is out of reach. */
+  grammarUrl?: string | URL;
   /** Address of `worker.js`, which must be of the page's own origin. */
   workerUrl?: string | URL;
   /**
@@ -210,6 +217,38 @@ export interface ChatMessage {
  */
 export type Prompt = string | readonly ChatCompletionMessageParam[] | Uint32Array;
 
+/** A JSON schema: an object, `true` or `false`, or the JSON text of one, in which numbers keep all their digits. */
+export type JsonSchema = object | boolean | string;
+
+/**
+ * What an answer has to be, to the last character:
+ *
+ * - `json_schema`: a JSON value of this schema, without white space between its parts, its properties in the schema's order;
+ * - `json_object`: any JSON object;
+ * - `regex`: a text that the expression matches as a whole, in JavaScript's syntax, as far as that needs no memory of what came before: back
+ *   references and look-around are refused;
+ * - `lark`: a text of a grammar in Lark's form, as llguidance reads it.
+ *
+ * `begun` is the part of the answer that the prompt already ends with: in a session that was saved in the middle of an object, for
+ * example. It is no part of the result's text.
+ */
+export type ResponseFormat = (
+  | { readonly type: "json_schema"; readonly schema: JsonSchema }
+  | { readonly type: "json_object" }
+  | { readonly type: "regex"; readonly pattern: string | RegExp }
+  | { readonly type: "lark"; readonly grammar: string }
+) & { readonly begun?: string };
+
+/** What an answer of a form waits for, the first time that a model gives one. */
+export interface PrepareProgress {
+  /** `fetch`: the WebAssembly module that reads schemas and grammars; `vocabulary`: the model's tokens, half a second for 128,000 of them. */
+  readonly phase: "fetch" | "vocabulary";
+  /** Bytes, or tokens, so far. */
+  readonly loaded: number;
+  /** In all; absent while nobody knows. */
+  readonly total?: number;
+}
+
 /** How an answer is drawn, and when it ends. Samplers have llama.cpp's meanings and apply in its order. */
 export interface GenerateOptions {
   /** At most this many tokens; the rest of the context by default. */
@@ -230,6 +269,13 @@ export interface GenerateOptions {
   /** Added to the logit of a token id; -Infinity bans it. */
   logitBias?: Readonly<Record<number, number>>;
   /**
+   * The form that the answer has to have. Whatever the samplers draw, no other text comes out; with `finishReason: "length"` it is the beginning
+   * of one, else it is whole. The model does not see the form: say in the prompt what is wanted. A schema or grammar that can't be honoured is refused
+   * by the name of what is wrong with it (`invalid-argument`) before the first token. What it needs is fetched once, when first asked for
+   * ({@link LoadOptions.prepareFormats}).
+   */
+  responseFormat?: ResponseFormat;
+  /**
    * Variables for the model's chat template, where the prompt is a talk: `{ enable_thinking: false }`, for example. Which ones mean
    * something, the template says.
    */
@@ -242,6 +288,8 @@ export interface GenerateOptions {
   signal?: AbortSignal;
   /** While the prompt is read: tokens done, of all that are new to the KV cache. */
   onPrefill?: (progress: { readonly done: number; readonly total: number }) => void;
+  /** While what `responseFormat` needs is made ready, once a model. */
+  onPrepare?: (progress: PrepareProgress) => void;
 }
 
 /** A text whose vector is wanted, or its token ids. */
@@ -281,7 +329,10 @@ export interface Token {
   readonly text: string;
   /** Milliseconds since the worker began with this generation. */
   readonly elapsedMs: number;
-  /** ln of its probability after bias and penalties, before anything is cut off or tempered; with `logProbabilities`. */
+  /**
+   * ln of its probability after bias and penalties, before anything is cut off or tempered; with `logProbabilities`. With `responseFormat`
+   * it is that among the tokens that the form allows: 0 where there is but one.
+   */
   readonly logProbability?: number;
   /** Entropy of the same distribution, in nats; with `logProbabilities`. */
   readonly entropy?: number;
@@ -304,6 +355,26 @@ export interface Timings {
   readonly decodeTokensPerSecond: number;
   /** Threads that the last token had; 0 where there was none. */
   readonly decodeThreads: number;
+  /** With `responseFormat`. */
+  readonly constraint?: ConstraintStats;
+}
+
+/** What the form of an answer cost. */
+export interface ConstraintStats {
+  /** To read the schema or grammar. */
+  readonly compileMs: number;
+  /** Times that it was worked out which tokens may follow. */
+  readonly masks: number;
+  /** All of them, and finding what is certain. */
+  readonly maskMsTotal: number;
+  readonly medianMaskMs: number;
+  readonly slowestMaskMs: number;
+  /** Tokens that the form left no choice of: they are taken unsampled, and read in one pass. */
+  readonly certainTokens: number;
+  /** Rows of the output head that were computed for the others; the whole head has one for each token of the vocabulary. */
+  readonly rowsComputed: number;
+  /** What of a schema was passed over, since it limits nothing that is known here. */
+  readonly notes: readonly string[];
 }
 
 /** A generation as a whole. */

@@ -49,7 +49,11 @@ export function between(min: number, max: number): Kind<number> {
 
 export const flag: Kind<boolean> = kind("true or false", (value) => typeof value === "boolean");
 
-export const text: Kind<string> = kind("a string", (value) => typeof value === "string");
+export const text: Kind<string> = textAlone("a string");
+
+export function textAlone(what: string): Kind<string> {
+  return kind(what, (value) => typeof value === "string");
+}
 
 export function textLike(what: string, pattern: RegExp): Kind<string> {
   return kind(what, (value) => typeof value === "string" && pattern.test(value));
@@ -98,6 +102,10 @@ export function empty(why: string): Kind<readonly []> {
   return kind(`an empty array: ${why}`, (value) => Array.isArray(value) && value.length === 0);
 }
 
+export function textOrFunction<T>(): Kind<T> {
+  return kind("a string, or a function that gives one", (value) => typeof value === "string" || typeof value === "function");
+}
+
 export function callback<T>(): Kind<T> {
   return kind("a function", (value) => typeof value === "function");
 }
@@ -130,6 +138,8 @@ export const biases: Kind<Readonly<Record<number, number>>> = {
 
 /** Levels of objects in objects that are read; one that holds itself has no end. */
 const DEEPEST = 32;
+/** Of a place in them that a message names. */
+const LONGEST_NAME = 300;
 
 /** An object of what JSON can say, copied, so that it reaches the engine whole: what JSON would leave out is refused. */
 export function json<T>(what: string): Kind<T> {
@@ -137,19 +147,20 @@ export function json<T>(what: string): Kind<T> {
     what,
     read: (value, name) => {
       if (!isRecord(value)) throw refused(name, value, what);
-      return copyOf(value, name, DEEPEST) as T;
+      return copyOf(value, name) as T;
     },
   };
 }
 
-function copyOf(value: unknown, name: string, levels: number): unknown {
+/** The same value, of what JSON can say; whatever else is in it is refused by its place. */
+export function copyOf(value: unknown, name: string, deepest = DEEPEST, levels = deepest): unknown {
   if (value === null || typeof value === "string" || typeof value === "boolean" || Number.isFinite(value)) return value;
-  if (levels > 0 && Array.isArray(value)) return Array.from(value as readonly unknown[], (one, index) => copyOf(one, `${name}[${String(index)}]`, levels - 1));
+  if (levels > 0 && Array.isArray(value)) return Array.from(value as readonly unknown[], (one, index) => copyOf(one, `${name}[${String(index)}]`, deepest, levels - 1));
   if (levels > 0 && isRecord(value)) {
     const given = Object.entries(value).filter(([, one]) => one !== undefined);
-    return Object.fromEntries(given.map(([key, one]) => [key, copyOf(one, `${name}.${word(key)}`, levels - 1)]));
+    return Object.fromEntries(given.map(([key, one]) => [key, copyOf(one, `${name}.${word(key)}`, deepest, levels - 1)]));
   }
-  throw refused(name, value, `what JSON can say, ${String(DEEPEST)} levels deep at most`);
+  throw refused(name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME)}…` : name, value, `what JSON can say, ${String(deepest)} levels deep at most`);
 }
 
 export const headers: Kind<HeadersInit> = {

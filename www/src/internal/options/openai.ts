@@ -4,21 +4,18 @@
  */
 import type { ChatCompletionCreateParams } from "../../public/chat.js";
 import type { GenerateOptions } from "../../public/types.js";
+import { chatFormat } from "./format.js";
 import * as kinds from "./kinds.js";
-import { CALLS_NONE, messages, record, TEXT_ALONE } from "./messages.js";
+import { messages, record, TEXT_ALONE } from "./messages.js";
 import type { Options } from "./read.js";
 import { GENERATE } from "./tables.js";
+import { toolChoice, tools } from "./tools.js";
 
 type Fields = Required<{ [Name in keyof ChatCompletionCreateParams]: NonNullable<ChatCompletionCreateParams[Name]> }>;
 
 const STREAM: Options<Fields["stream_options"]> = {
   of: "stream_options",
   table: { include_usage: { kind: kinds.flag }, include_obfuscation: { kind: kinds.only("chunks are not padded", false) } },
-};
-
-const FORMAT: Options<Fields["response_format"]> = {
-  of: "response_format",
-  table: { type: { kind: kinds.only("this engine holds answers to no form", "text") } },
 };
 
 const { maxTokens, temperature, topK, topP, minP, repeatPenalty, repeatLastN, presencePenalty, frequencyPenalty, seed, stop, logitBias, logProbabilities, chatTemplateKwargs } = GENERATE.table;
@@ -52,12 +49,12 @@ export const CHAT: Options<ChatCompletionCreateParams> = {
     repeat_penalty: repeatPenalty,
     repeat_last_n: repeatLastN,
     chat_template_kwargs: chatTemplateKwargs,
-    tools: { kind: kinds.empty(CALLS_NONE), otherwise: "none" },
-    tool_choice: { kind: kinds.only(CALLS_NONE, "none", "auto"), otherwise: "none" },
-    parallel_tool_calls: { kind: kinds.flag },
-    functions: { kind: kinds.empty(CALLS_NONE), otherwise: "none" },
-    function_call: { kind: kinds.only(CALLS_NONE, "none", "auto"), otherwise: "none" },
-    response_format: { kind: record(FORMAT, 'an object: { type: "text" }', ["type"]), otherwise: "text" },
+    tools: { kind: tools, otherwise: "none" },
+    tool_choice: { kind: toolChoice, otherwise: '`"auto"`' },
+    parallel_tool_calls: { kind: kinds.flag, otherwise: "true" },
+    functions: { kind: kinds.empty('give tools: [{ type: "function", function }]'), otherwise: "none" },
+    function_call: { kind: kinds.only("give tool_choice", "none", "auto"), otherwise: "none" },
+    response_format: { kind: chatFormat, otherwise: "text" },
     modalities: { kind: kinds.listOf(kinds.only(TEXT_ALONE, "text"), 'an array of "text" alone'), otherwise: "text" },
     metadata: { kind: record({ of: "metadata (nothing is stored here)", table: {} }, "an empty object: nothing is stored here"), otherwise: "none" },
     store: { kind: kinds.only("nothing is stored here", false), otherwise: "false" },

@@ -1,7 +1,8 @@
 /** Every option of the package: its kind, and what counts without it. `OPTIONS.md` is written from these tables. */
 import type { ChatRequestOptions } from "../../public/chat.js";
 import type { GenerateOptions, LoadOptions, SessionOptions, TokenizeOptions, VerifyOptions } from "../../public/types.js";
-import type { FakeEngineOptions } from "../fake-model.js";
+import type { FakeCall, FakeEngineOptions } from "../fake-model.js";
+import { responseFormat } from "./format.js";
 import * as kinds from "./kinds.js";
 import type { Options } from "./read.js";
 
@@ -22,13 +23,19 @@ export const GENERATE: Options<GenerateOptions> = {
     seed: { kind: kinds.whole(0, Number.MAX_SAFE_INTEGER), otherwise: "0" },
     stop: { kind: kinds.oneOrMore(/[^]/, "a string that is not empty", "an array of such strings"), otherwise: "none" },
     logitBias: { kind: kinds.biases, otherwise: "none" },
+    responseFormat: { kind: responseFormat, otherwise: "any text" },
     parseSpecial: { kind: kinds.flag, otherwise: "false" },
     logProbabilities: { kind: kinds.flag, otherwise: "false" },
     chatTemplateKwargs: { kind: kinds.json("an object of the template's variables: { enable_thinking: false }"), otherwise: "none" },
     signal,
     onPrefill: { kind: kinds.callback() },
+    onPrepare: { kind: kinds.callback() },
   },
   alias: {
+    format: "responseFormat",
+    responseconstraint: "responseFormat",
+    jsonschema: "responseFormat",
+    grammar: "responseFormat",
     npredict: "maxTokens",
     numpredict: "maxTokens",
     maxlength: "maxTokens",
@@ -53,6 +60,7 @@ export const LOAD: Options<LoadOptions> = {
     },
     hash: { kind: kinds.flag, otherwise: "false" },
     tokenEmbedding: { kind: kinds.oneOf("auto", "file", "int8"), otherwise: "`\"auto\"`" },
+    prepareFormats: { kind: kinds.flag, otherwise: "false: when an answer first needs it" },
     cache: { kind: kinds.oneOf("auto", "required", false), otherwise: "`\"auto\"`" },
     sha256: { kind: kinds.oneOrMore(/^[0-9a-f]{64}$/i, "a SHA-256 of 64 hexadecimal digits", "an array with one for each part of a split file"), otherwise: "whatever the file has" },
     headers: { kind: kinds.headers, otherwise: "none" },
@@ -61,6 +69,7 @@ export const LOAD: Options<LoadOptions> = {
     backend: { kind: kinds.oneOf("auto", "simd128", "relaxed"), otherwise: "`\"auto\"`" },
     threads: { kind: kinds.autoOr(1, 64), otherwise: "`\"auto\"`" },
     wasmUrl: { kind: kinds.address, otherwise: "the package's own" },
+    grammarUrl: { kind: kinds.address, otherwise: "the package's own" },
     workerUrl: { kind: kinds.address, otherwise: "the package's own" },
     worker: { kind: kinds.worker, otherwise: "one of `workerUrl`" },
   },
@@ -106,12 +115,17 @@ export const CHAT_REQUEST: Options<ChatRequestOptions> = {
   },
 };
 
+/** They are a test's, whose own types say what they are. */
+const calls = kinds.listOf<FakeCall>(kinds.json("a call: { name, arguments }"), "an array of calls: { name, arguments }");
+
 export const FAKE: Options<FakeEngineOptions> = {
   of: "fakeWorker",
   table: {
     vocabulary: { kind: kinds.listOf(kinds.text, "an array of words, and not an empty one", 1), otherwise: "some English words" },
     contextLength: { kind: kinds.whole(1, kinds.U32), otherwise: "256" },
     answerLength: { kind: kinds.count, otherwise: "100" },
+    formAnswer: { kind: kinds.textOrFunction(), otherwise: "a request with `responseFormat` is refused" },
+    calls: { kind: calls, otherwise: "none" },
     prefillBatch: { kind: kinds.whole(1, kinds.U32), otherwise: "16" },
   },
 };
