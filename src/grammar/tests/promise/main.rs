@@ -10,6 +10,7 @@ mod json;
 mod judge;
 mod lark;
 mod numbers;
+mod parts;
 mod random;
 mod regexes;
 mod schemas;

@@ -274,7 +274,7 @@ fn run(seed: u64) -> Vec<String> {
         }
     };
     for temper in [Temper::Wild, Temper::Odd, Temper::Words, Temper::Closing] {
-        match Walker::new(answer.clone(), dice.roll()).walk(temper, 30) {
+        match Walker::new(answer.clone(), dice.roll()).patient(800).walk(temper, 30) {
             Ok(walked) => {
                 tally(|t| t.walked(&walked));
                 match decode(&walked.text) {

@@ -140,6 +140,8 @@ pub(crate) struct Walker<'w> {
     taken: Vec<u32>,
     steps: usize,
     refused: usize,
+    /// Steps beyond the limit until an end has to be in sight.
+    patience: usize,
 }
 
 impl Walker<'_> {
@@ -154,7 +156,13 @@ impl Walker<'_> {
             taken: Vec::new(),
             steps: 0,
             refused: 0,
+            patience: 6000,
         }
+    }
+
+    /// With other patience than 6,000 steps.
+    pub(crate) fn patient(self, patience: usize) -> Self {
+        Walker { patience, ..self }
     }
 
     fn broken<T>(&self, what: impl fmt::Display) -> Result<T, Broken> {
@@ -255,7 +263,7 @@ impl Walker<'_> {
     /// One way through the answer: `limit` steps as `temper` likes, then to an end.
     pub(crate) fn walk(mut self, temper: Temper, limit: usize) -> Result<Walked, Broken> {
         loop {
-            if self.steps > 20 * limit + 5000 {
+            if self.steps > limit + self.patience {
                 return self.broken("no end in sight");
             }
             let mut next = self.next()?;
