@@ -118,7 +118,7 @@ fn calls_that_cannot_be_kept_are_refused() {
         ("{\"choices\":[{\"name\":\"a\",\"parts\":[{\"schema\":{\"not\":{}}}]}]}", "not"),
         ("{\"choices\":[{\"name\":\"a\",\"parts\":[{\"schema\":{\"not\":{}}}]}]}", "a"),
         ("{\"choices\":[{\"name\":\"a\",\"parts\":[{\"token\":\"<|none|>\"}]}]}", "none"),
-        ("{\"choices\":[{\"name\":\"a\",\"parts\":[{\"what\":1}]}]}", "what"),
+        ("{\"choices\":[{\"name\":\"a\",\"parts\":[{\"what\":1}]}]}", "part"),
     ] {
         let why = WORDS.vocabulary.answer(Kind::Parts, text).map(drop).expect_err(text).to_string();
         assert!(why.contains(word) && why.len() < 2000, "{text}: {why}");
