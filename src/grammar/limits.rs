@@ -6,6 +6,19 @@ use llguidance::api::ParserLimits;
 pub(crate) const TOKEN_BYTES: usize = 256;
 /// Bytes of a schema, an expression, a grammar.
 pub(crate) const TEXT: usize = 1 << 20;
+/// Bytes of one expression.
+pub(crate) const PATTERN: usize = 16 << 10;
+/// Expressions that one text meets at once.
+pub(crate) const PATTERNS: usize = 16;
+/// Properties of one object that have names; with some that may be left out, as many items are looked at each time one may begin.
+pub(crate) const PROPERTIES: usize = 1_000;
+/// Steps of counting properties: properties times how many of them.
+pub(crate) const COUNTED: u64 = 4_000;
+/// Lists and objects that are told by value, as `const` and `enum` do.
+pub(crate) const FIXED: usize = 2_000;
+/// Rules of a grammar, and what they are made of.
+pub(crate) const RULES: usize = 5_000;
+pub(crate) const PIECES: usize = 20_000;
 /// Levels of lists and objects in a schema. A schema in a schema is two.
 pub(crate) const DEPTH: usize = 200;
 /// Values in a schema.
