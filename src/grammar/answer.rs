@@ -232,9 +232,12 @@ impl Answer {
             if accepting {
                 return Ok(Next::Whole);
             }
-            let why = Error("the answer can't go on: no token of this model leads on here".into());
-            self.failed = Some(why.clone());
-            return Err(why);
+            // A grammar may ask for an end by its name.
+            if front.iter().all(|&word| word == 0) {
+                let why = Error("the answer can't go on: no token of this model leads on here".into());
+                self.failed = Some(why.clone());
+                return Err(why);
+            }
         }
         allowed[words..].fill(0);
         Ok(Next::Choice)

@@ -40,13 +40,15 @@ pub(crate) const CHARACTERS: u64 = 100_000;
 /// Characters that an expression comes to with its counts multiplied out.
 pub(crate) const WEIGHT: u64 = 200_000;
 /// Work to find out whether any text meets several expressions at once: some tens of milliseconds.
-pub(crate) const FUEL: u64 = 300_000;
+pub(crate) const FUEL: u64 = 100_000;
 /// Groups in groups of an expression.
 pub(crate) const GROUPS: usize = 60;
 /// Patterns of keys in one object: each subset of them is a form of its own.
 pub(crate) const KEY_PATTERNS: usize = 4;
 /// Keys that a pattern allows, up to which each is a property of its own.
 pub(crate) const FEW: usize = 64;
+/// Texts that are looked at to find out whether they are that few.
+pub(crate) const LOOKED_AT: usize = 500;
 /// Bytes of a key up to which it is looked at whether another than those that an object has can come of it.
 pub(crate) const KEY_BYTES: usize = 256;
 /// Bytes that are told as certain at once.

@@ -250,6 +250,11 @@ fn grammars_are_kept_with_the_schemas_in_them() {
     let form = "start: \"do \" verb %json {\"type\": \"object\", \"properties\": {\"a\": {\"type\": \"integer\"}}, \"required\": [\"a\"], \"additionalProperties\": false} <call>?\nverb: \"go\" | \"say\"\n%ignore / +/\n";
     let mut answer = vocabulary().answer(Kind::Lark, form).unwrap();
     assert_eq!(follow(&mut answer, b"do say{\"a\": 7}\xff"), (15, true));
+    // An end that a grammar names.
+    let mut named = vocabulary().answer(Kind::Lark, "start: \"a\" <end>\n").unwrap();
+    let mut allowed = [0; 10];
+    named.next(&[u32::from(b'a')], &mut allowed).unwrap();
+    assert_eq!((named.next(&[], &mut allowed).unwrap(), allowed[8]), (Next::Choice, 2));
     for (form, says) in [
         ("start: greeting name\ngreeting: \"hi \"\n", "name"),
         ("start: word word\nword: \"fox\" | \"hen\"\nother: ( \"a\" | \"b\"\nlast: \"c\"\n", "line"),

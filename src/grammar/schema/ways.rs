@@ -469,6 +469,13 @@ impl<'a> Finder<'a> {
 
     /// The texts that meet all expressions, if they are few. Anything else is `None`.
     pub(super) fn few(&mut self, all: &[Rc<str>]) -> Option<Vec<String>> {
+        let short = |expression: &Rc<str>| {
+            let hir = regex_syntax::parse(expression).ok().filter(|_| !expression.starts_with('~'));
+            hir.and_then(|hir| hir.properties().maximum_len()).is_some_and(|longest| longest <= limits::FEW)
+        };
+        if !all.iter().any(short) {
+            return None;
+        }
         let mut builder = RegexBuilder::new();
         let id = builder.mk(&both(all)).ok()?;
         let mut regex = builder.into_regex_limited(id, limits::FUEL).ok()?;
@@ -484,7 +491,7 @@ impl<'a> Finder<'a> {
                         .and_then(|value| if let Json::String(text) = value { Some(text) } else { None })?,
                 );
             }
-            if found.len() > limits::FEW || text.len() > limits::FEW || steps > limits::FEW * limits::FEW {
+            if found.len() > limits::FEW || text.len() > limits::FEW || steps > limits::LOOKED_AT {
                 return None;
             }
             for byte in (0..=255).rev() {
