@@ -8,7 +8,29 @@ use std::sync::LazyLock;
 
 /// Bytes, some pieces that straddle what a grammar has names for, a control token and two ends.
 static TOKENS: LazyLock<(Vec<Vec<u8>>, Vocabulary)> = LazyLock::new(|| {
-    let pieces = ["\":", "\",", "\", \"", "{\"", "\"}", "}]", "],", "[1", "null", "true", "12", "1e999", "  ", "\n\n", "the", "ab", "\\u00", "\\\"", "\u{1F98A}", "é", "\"a\": "];
+    let pieces = [
+        "\":",
+        "\",",
+        "\", \"",
+        "{\"",
+        "\"}",
+        "}]",
+        "],",
+        "[1",
+        "null",
+        "true",
+        "12",
+        "1e999",
+        "  ",
+        "\n\n",
+        "the",
+        "ab",
+        "\\u00",
+        "\\\"",
+        "\u{1F98A}",
+        "é",
+        "\"a\": ",
+    ];
     let mut tokens: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte]).collect();
     tokens.extend(pieces.iter().map(|piece| piece.as_bytes().to_vec()));
     tokens.extend([b"\xf0\x9f".to_vec(), b"\xa6\x8a\"".to_vec(), Vec::new(), Vec::new(), Vec::new()]);
