@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # ./build.sh soak and the stage fuzz of its tests: build.sh sources this, what it calls and what it reads is there.
 
-FUZZERS=(gguf_parse gguf_chunks checkpoint tokenizer_roundtrip chat_template load_and_step session_restore)
+FUZZERS=(gguf_parse gguf_chunks checkpoint tokenizer_roundtrip chat_template load_and_step response_format session_restore)
 
 build_fuzzers() {
     need_rust
@@ -25,6 +25,8 @@ fuzz() {
     gguf_*) limits=(-max_len=4096 -malloc_limit_mb=2) ;;
     session_restore | checkpoint) limits=(-max_len=4096 -malloc_limit_mb=8) ;;
     load_and_step) limits=(-max_len=512 -malloc_limit_mb=8) ;;
+    # What a form costs is bounded in steps, not in bytes of its text.
+    response_format) limits=(-max_len=1024 -malloc_limit_mb=64) ;;
     *) limits=(-max_len=1024 -malloc_limit_mb=8) ;;
     esac
     step "$target for $FUZZ_SECONDS s" "the input again: $FUZZERS_AT/$target FILE"

@@ -9,6 +9,7 @@ mod file;
 pub mod gguf_chunks;
 pub mod gguf_parse;
 pub mod load_and_step;
+pub mod response_format;
 pub mod session_restore;
 pub mod tokenizer_roundtrip;
 
@@ -25,7 +26,16 @@ macro_rules! targets {
             &[$(Target { name: stringify!($name), run: $name::run, seeds: $name::seeds }),*];
     };
 }
-targets!(gguf_parse, gguf_chunks, checkpoint, tokenizer_roundtrip, chat_template, load_and_step, session_restore);
+targets!(
+    gguf_parse,
+    gguf_chunks,
+    checkpoint,
+    tokenizer_roundtrip,
+    chat_template,
+    load_and_step,
+    response_format,
+    session_restore
+);
 
 /// Writes a target's seeds to the folder that the environment names. libFuzzer reads its corpus after that.
 pub fn seed(seeds: fn() -> Vec<Vec<u8>>) {
