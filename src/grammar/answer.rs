@@ -280,7 +280,7 @@ impl Answer {
         // What a panic leaves behind is not looked at again.
         catch_unwind(AssertUnwindSafe(|| step(parser))).map_err(|why| {
             let text = why.to_string();
-            let why = if ["lexer error", "parser error", "too many", "Too many", "too big", "too complex"]
+            let why = if ["lexer error", "parser error", "too many", "Too many", "too big", "too complex", "items"]
                 .iter()
                 .any(|sign| text.contains(sign))
             {

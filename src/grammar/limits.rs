@@ -1,5 +1,7 @@
 //! Bounds, in one place: what a text may ask for, and what a step may cost. In a browser all of it runs on a stack of 1 MB.
 
+use llguidance::api::ParserLimits;
+
 /// Bytes of a token. The trie has room for 1,024; its walks go a level deeper a byte.
 pub(crate) const TOKEN_BYTES: usize = 256;
 /// Bytes of a schema, an expression, a grammar.
@@ -41,6 +43,17 @@ pub(crate) const MULTIPLES: i128 = 2_000;
 
 /// Tools of one request: the bound of OpenAI's API.
 pub(crate) const CHOICES: usize = 128;
+
+/// What llguidance may spend. A step's bounds are some 20 ms of work each; an object of 1,000 optional properties has rows of 2,300 items.
+pub(crate) fn parser() -> ParserLimits {
+    ParserLimits {
+        max_items_in_row: 10_000,
+        step_max_items: 200_000,
+        max_lexer_states: 100_000,
+        verbose_errors: false,
+        ..ParserLimits::default()
+    }
+}
 
 /// Sets of tokens that a mask takes whole where a state allows all of them: the insides of JSON's strings.
 pub(crate) fn slices() -> Vec<String> {

@@ -157,6 +157,21 @@ pub(crate) fn weight(hir: &Hir) -> u64 {
     }
 }
 
+/// Whether a text that `hir` matches may have one of the characters.
+pub(crate) fn may_have(hir: &Hir, characters: &[char]) -> bool {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => false,
+        HirKind::Literal(bytes) => characters.iter().any(|&c| bytes.0.contains(&(c as u8))),
+        HirKind::Class(Class::Unicode(class)) => {
+            class.iter().any(|range| characters.iter().any(|&c| range.start() <= c && c <= range.end()))
+        }
+        HirKind::Class(Class::Bytes(_)) => true,
+        HirKind::Repetition(r) => may_have(&r.sub, characters),
+        HirKind::Capture(c) => may_have(&c.sub, characters),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(|part| may_have(part, characters)),
+    }
+}
+
 fn write_char(c: char, out: &mut String) {
     if c.is_ascii_alphanumeric() || c == '_' || (!c.is_ascii() && c.is_alphanumeric()) {
         out.push(c);

@@ -5,7 +5,7 @@ use crate::error::quoted;
 use crate::keys::Keys;
 use crate::{Answer, Error, json, lark, limits, parts, pattern, schema};
 use llguidance::ParserFactory;
-use llguidance::api::{ParserLimits, TopLevelGrammar};
+use llguidance::api::TopLevelGrammar;
 use llguidance::panic_utils::catch_unwind;
 use llguidance::toktrie::{ApproximateTokEnv, INVALID_TOKEN, InferenceCapabilities, TokEnv, TokRxInfo, TokTrie};
 use std::panic::AssertUnwindSafe;
@@ -90,7 +90,7 @@ impl Vocabulary {
             ParserFactory::new(&env, InferenceCapabilities::default(), &limits::slices())
         }));
         let mut factory = factory.map_err(Error::new)?;
-        *factory.limits_mut() = ParserLimits { verbose_errors: false, ..ParserLimits::default() };
+        *factory.limits_mut() = limits::parser();
         factory.quiet();
         Ok(Vocabulary { factory, quotes })
     }
@@ -124,7 +124,8 @@ impl Vocabulary {
             }
             Kind::Lark => {
                 let lark = lark::read(text)?;
-                let watch = Watch { uncertain: lark.ignores, ..Watch::default() };
+                let keys = lark.open.then(|| Keys::new(true));
+                let watch = Watch { keys, few_keys: lark.open && lark.few_keys, uncertain: lark.ignores };
                 let answer =
                     self.parsed(lark.text.clone(), watch, lark.notes.clone(), |why| lark.error(&why.to_string()))?;
                 // Rules that come to no text at all show at the first token.

@@ -5,10 +5,14 @@
 //! recognisers for grammars. `B158_GRAMMAR_ROUNDS=100` runs a hundred times as many random cases.
 #![allow(missing_docs)]
 
+mod hostile;
 mod json;
 mod judge;
+mod lark;
 mod numbers;
+mod parts;
 mod random;
+mod regexes;
 mod schemas;
 mod table;
 mod walk;
@@ -25,7 +29,7 @@ fn rounds(base: usize) -> usize {
 /// Runs with the stack of a worker in a browser. An overflow ends the process, and names the thread.
 fn small_stack<T: Send>(name: &str, run: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name(name.to_owned()).stack_size(1 << 20);
+        let thread = std::thread::Builder::new().name(name.escape_debug().to_string()).stack_size(1 << 20);
         match thread.spawn_scoped(scope, run).expect("a thread").join() {
             Ok(done) => done,
             Err(panic) => std::panic::resume_unwind(panic),
@@ -48,6 +52,7 @@ struct Tally {
     steps: usize,
     wrong_tokens: usize,
     cut: usize,
+    endless: usize,
     bytes: usize,
 }
 
@@ -62,7 +67,7 @@ impl Tally {
 }
 
 static TALLY: Mutex<Tally> =
-    Mutex::new(Tally { schemas: 0, refused: 0, walks: 0, steps: 0, wrong_tokens: 0, cut: 0, bytes: 0 });
+    Mutex::new(Tally { schemas: 0, refused: 0, walks: 0, steps: 0, wrong_tokens: 0, cut: 0, endless: 0, bytes: 0 });
 
 fn tally(add: impl FnOnce(&mut Tally)) {
     add(&mut TALLY.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
