@@ -289,7 +289,9 @@ impl Template {
             });
         }
         let run = |messages: &[Message], tools| self.run(messages, tools, add_generation_prompt, variables);
-        if self.form.is_some() {
+        // Who hands tools to the template knows its form.
+        let by_caller = variables.iter().any(|(name, _)| name == "tools");
+        if self.form.is_some() || by_caller {
             let listed = if tools.are_offered() { Some(tools.to_variable()?) } else { None };
             return run(&tools::named(messages), listed.as_ref());
         }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::chat::jinja::Variables;
+use crate::chat::jinja::{Variable, Variables};
 use crate::chat::{Chat, Message, Piece, Source, Template, ToolCall};
 use crate::constraint::ResponseFormat;
 use crate::gguf::{Array, Value};
@@ -198,6 +198,20 @@ fn a_template_that_takes_none_gets_a_system_message() {
     let (tokenizer, template) = with(Some("{% for m in messages %}{{ m.content | truncate(20) }}{% endfor %}"), 4);
     let refused = template.chat(&tokenizer, &talk()[1..2], &tools(ToolChoice::Auto), &Variables::NONE).unwrap_err();
     assert!(matches!(&refused, Error::RefusedMessages { reason } if reason.contains("list of tools")), "{refused}");
+}
+
+/// A caller who gives `tools` to the template by hand has it told of calls as they are.
+#[test]
+fn tools_may_be_the_callers() {
+    let own = "{% for t in tools or [] %}{{ t.name }}{% endfor %}{% for m in messages %}{{ m.role }}: {{ m.content }}\
+        {% for c in m.tool_calls or [] %}[{{ c.function.name }} {{ c.function.arguments | tojson }}]{% endfor %}\n{% endfor %}";
+    let (_, template) = with(Some(own), 4);
+    assert!(template.form.is_none());
+    let mut variables = Variables::NONE;
+    let name = Variable::Object(vec![("name".to_owned(), Variable::String("weather".to_owned()))]);
+    variables.set("tools", Variable::List(vec![name]));
+    let text = template.render_with(&talk()[2..4], true, &variables).unwrap();
+    assert_eq!(text, "weatherassistant: Let me see.[weather {\"place\": \"Rome\"}][now {}]\ntool: 25 degrees\n");
 }
 
 #[test]
