@@ -1,12 +1,12 @@
 //! One answer under way.
 
-use crate::Error;
-use crate::keys::Keys;
+use crate::keys::{self, Keys};
+use crate::{Error, limits};
 use anyhow::ensure;
 use llguidance::TokenParser;
 use llguidance::api::StopReason;
 use llguidance::panic_utils::catch_unwind;
-use llguidance::toktrie::INVALID_TOKEN;
+use llguidance::toktrie::{INVALID_TOKEN, Recognizer, TokTrie, parse_numeric_token};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -27,14 +27,24 @@ pub struct Answer {
     parser: TokenParser,
     /// As long as no token was taken: the parser before it was first asked, which text may still be put before.
     fresh: Option<Box<TokenParser>>,
-    /// Where objects may have keys of any name, those that they have had.
-    keys: Option<Keys>,
+    watch: Watch,
     quotes: Arc<Quotes>,
     notes: Vec<String>,
     /// The last [`Answer::next`] told bytes that are certain.
     told: bool,
     /// Why the answer can't go on.
     failed: Option<Error>,
+}
+
+/// What is seen to besides the grammar.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Watch {
+    /// Where objects may have keys of any name, those that they have had.
+    pub(crate) keys: Option<Keys>,
+    /// The keys keep to a form: it may come to no more of them being left.
+    pub(crate) few_keys: bool,
+    /// Bytes are not asked for that are certain: what is ignored between others may be so without end.
+    pub(crate) uncertain: bool,
 }
 
 /// The tokens with quotes in them, which alone can end a key.
@@ -44,13 +54,15 @@ pub(crate) struct Quotes {
     pub(crate) some: Vec<u32>,
     /// Those that may have two keys in themselves.
     pub(crate) many: Vec<u32>,
+    /// Those after which a key may have begun: with quotes or commas.
+    pub(crate) before_keys: Vec<u32>,
 }
 
 impl Answer {
-    pub(crate) fn new(mut parser: TokenParser, keys: Option<Keys>, quotes: Arc<Quotes>, notes: Vec<String>) -> Self {
+    pub(crate) fn new(mut parser: TokenParser, watch: Watch, quotes: Arc<Quotes>, notes: Vec<String>) -> Self {
         parser.start_without_prompt();
         let fresh = Some(Box::new(parser.clone()));
-        Answer { parser, fresh, keys, quotes, notes, told: false, failed: None }
+        Answer { parser, fresh, watch, quotes, notes, told: false, failed: None }
     }
 
     /// What of the text was passed over though it may have been meant to limit the answer, in words.
@@ -68,7 +80,7 @@ impl Answer {
         }
         self.check()?;
         let Some(fresh) = &self.fresh else { return Err(Error("an answer begins before its first token".into())) };
-        let (mut begun, mut keys) = (fresh.clone(), self.keys.clone());
+        let (mut begun, mut keys) = (fresh.clone(), self.watch.keys.clone());
         catch_unwind(AssertUnwindSafe(|| {
             for (at, &byte) in text.iter().enumerate() {
                 let known = keys.as_mut().is_none_or(|keys| keys.take(&[byte]));
@@ -81,7 +93,7 @@ impl Answer {
         .map_err(Error::new)?;
         self.parser = (*begun).clone();
         self.fresh = Some(begun);
-        self.keys = keys;
+        self.watch.keys = keys;
         self.told = false;
         Ok(())
     }
@@ -102,9 +114,12 @@ impl Answer {
         if self.parser.stopped() {
             return Ok(Next::Whole);
         }
-        if !std::mem::take(&mut self.told) {
-            let certain = self.run(|parser| Ok(parser.force_bytes()))?;
-            if certain.len() > 1 && self.keys.as_ref().is_none_or(|keys| !keys.repeats(&certain)) {
+        if !std::mem::take(&mut self.told) && !self.watch.uncertain && !self.watch.few_keys {
+            let mut certain = self.run(|parser| Ok(parser.force_bytes()))?;
+            // Up to a control token, which is a choice of one.
+            let text = certain.iter().position(|&byte| byte == TokTrie::SPECIAL_TOKEN_MARKER).unwrap_or(certain.len());
+            certain.truncate(text.min(limits::CERTAIN));
+            if certain.len() > 1 && self.watch.keys.as_ref().is_none_or(|keys| !keys.repeats(&certain)) {
                 self.told = true;
                 return Ok(Next::Certain(certain));
             }
@@ -115,7 +130,7 @@ impl Answer {
     fn take(&mut self, taken: &[u32]) -> Result<(), Error> {
         self.told = false;
         self.fresh = None;
-        let mut keys = self.keys.take();
+        let mut keys = self.watch.keys.take();
         self.run(|parser| {
             for &token in taken {
                 ensure!(!parser.stopped(), "token {token} follows an answer that is whole");
@@ -126,25 +141,33 @@ impl Answer {
                         "token {token} brings a key twice"
                     );
                 }
-                let back = parser.consume_token(token).map_err(|why| match parser.stop_reason() {
-                    StopReason::LexerTooComplex => why,
-                    _ => anyhow::anyhow!("token {token} can't stand here"),
+                let back = parser.consume_token(token).map_err(|why| match why.to_string() {
+                    text if text.contains("satisfy") => anyhow::anyhow!("token {token} can't stand here"),
+                    _ => why,
                 })?;
                 ensure!(back == 0, "token {token} would take back earlier ones");
                 parser.check_stop()?;
             }
             Ok(())
         })?;
-        self.keys = keys;
+        self.watch.keys = keys;
         Ok(())
     }
 
     fn choice(&mut self, allowed: &mut [u32]) -> Result<Next, Error> {
         let accepting = self.run(|parser| Ok(parser.is_accepting()))?;
-        let mask = self.run(|parser| match parser.compute_mask() {
-            Ok(mask) => Ok(Some(mask)),
-            Err(_) if parser.stop_reason() == StopReason::NoExtensionBias => Ok(None),
-            Err(why) => Err(why),
+        // A control token that is certain stands there as a mark and its number.
+        let sure = match self.parser.parser.currently_forced_bytes().split_first() {
+            Some((&TokTrie::SPECIAL_TOKEN_MARKER, number)) => parse_numeric_token(number).map(|(_, token)| token),
+            _ => None,
+        };
+        let mask = self.run(|parser| match (sure, parser.token_env.clone()) {
+            (Some(token), env) => Ok(Some(env.tok_trie().singleton_token_set(token))),
+            (None, _) => match parser.compute_mask() {
+                Ok(mask) => Ok(Some(mask)),
+                Err(_) if parser.stop_reason() == StopReason::NoExtensionBias => Ok(None),
+                Err(why) => Err(why),
+            },
         })?;
         let trie = self.parser.token_env.tok_trie();
         let words = trie.vocab_size().div_ceil(32);
@@ -157,7 +180,7 @@ impl Answer {
             let both = words.min(mask.len());
             front[..both].copy_from_slice(&mask[..both]);
         }
-        if let Some(keys) = &self.keys {
+        if let Some(keys) = &self.watch.keys {
             for &token in if keys.any() { &self.quotes.some } else { &self.quotes.many } {
                 let (word, bit) = (token as usize / 32, 1 << (token % 32));
                 if front[word] & bit != 0 && keys.repeats(trie.token(token)) {
@@ -165,6 +188,11 @@ impl Answer {
                 }
             }
         }
+        if self.watch.few_keys {
+            self.lead_to_keys(allowed)?;
+        }
+        let trie = self.parser.token_env.tok_trie();
+        let front = &allowed[..words];
         // Nothing but an end: the answer is whole.
         let ends: Vec<(usize, u32)> = trie
             .eos_tokens()
@@ -188,6 +216,54 @@ impl Answer {
         Ok(Next::Choice)
     }
 
+    /// Takes out tokens after which an object can have no key but those that it has.
+    fn lead_to_keys(&mut self, allowed: &mut [u32]) -> Result<(), Error> {
+        let Some(keys) = self.watch.keys.clone().filter(Keys::any) else { return Ok(()) };
+        let env = self.parser.token_env.clone();
+        let trie = env.tok_trie();
+        let candidates: Vec<u32> = match keys.half() {
+            // Half of a key goes on to be one that is there by the bytes of that.
+            Some((Some(half), used)) => {
+                let rests = used.iter().filter_map(|key| key.strip_prefix(half));
+                rests.flat_map(|rest| (1..=rest.len()).filter_map(|end| trie.token_id_at_bytes(&rest[..end]))).collect()
+            }
+            _ => self.quotes.before_keys.clone(),
+        };
+        self.run(|parser| {
+            for token in candidates {
+                let (word, bit) = (token as usize / 32, 1 << (token % 32));
+                if allowed[word] & bit == 0 {
+                    continue;
+                }
+                let mut after = keys.clone();
+                let bytes = trie.token(token);
+                after.take(bytes);
+                let Some((half, used)) = after.half() else { continue };
+                let leads = parser.parser.with_recognizer(|parser| {
+                    parser.trie_started("keys");
+                    let mut pushed = bytes.iter().take_while(|&&byte| parser.try_push_byte(byte)).count();
+                    let mut half = half.map(<[u8]>::to_vec);
+                    while half.is_none() {
+                        if parser.try_push_byte(b'"') {
+                            half = Some(Vec::new());
+                        } else if !parser.try_push_byte(b' ') {
+                            break;
+                        }
+                        pushed += 1;
+                    }
+                    let leads = half.is_none_or(|mut half| keys::another(parser, &mut half, used));
+                    parser.pop_bytes(pushed);
+                    parser.trie_finished();
+                    leads
+                });
+                if !leads {
+                    allowed[word] &= !bit;
+                }
+            }
+            Ok(())
+        })
+    }
+
     /// Whether the answer may end here.
     pub fn may_end(&mut self) -> bool {
         self.check().is_ok() && (self.parser.stopped() || self.run(|parser| Ok(parser.is_accepting())).unwrap_or(false))
@@ -203,12 +279,17 @@ impl Answer {
         let parser = &mut self.parser;
         // What a panic leaves behind is not looked at again.
         catch_unwind(AssertUnwindSafe(|| step(parser))).map_err(|why| {
-            let why = match self.parser.stop_reason() {
-                StopReason::LexerTooComplex | StopReason::ParserTooComplex => Error(
+            let text = why.to_string();
+            let why = if ["lexer error", "parser error", "too many", "Too many", "too big", "too complex"]
+                .iter()
+                .any(|sign| text.contains(sign))
+            {
+                Error(
                     "the form of the answer takes more work here than the limits give it: a simpler one is needed"
                         .into(),
-                ),
-                _ => Error::new(why),
+                )
+            } else {
+                Error::new(text)
             };
             self.failed = Some(why.clone());
             why

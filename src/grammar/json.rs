@@ -1,7 +1,7 @@
 //! JSON as a schema needs it: numbers as they are written, keys in their order, none twice.
 
 use crate::error::quoted;
-use crate::{Error, limits};
+use crate::{Error, limits, number};
 use serde::de::IgnoredAny;
 use std::collections::HashSet;
 
@@ -32,8 +32,8 @@ impl Json {
     /// For a message: what it is, and the value if it is short.
     pub(crate) fn told(&self) -> String {
         match self {
-            Json::Number(text) => quoted(text, 40).replace('"', ""),
-            Json::String(text) => quoted(text, 40),
+            Json::Number(text) => format!("the number {}", quoted(text, 40).replace('"', "")),
+            Json::String(text) => format!("the string {}", quoted(text, 40)),
             Json::Bool(value) => value.to_string(),
             other => other.kind().into(),
         }
@@ -46,12 +46,12 @@ impl Json {
         }
     }
 
-    /// The text that an answer has for it, as Python's `json.dumps(value, ensure_ascii=False)` writes it; numbers as they were written.
+    /// The text that an answer has for it, as Python's `json.dumps(value, ensure_ascii=False)` writes it.
     pub(crate) fn write(&self, out: &mut String) {
         match self {
             Json::Null => out.push_str("null"),
             Json::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-            Json::Number(text) => out.push_str(text),
+            Json::Number(text) => out.push_str(&number::written(text)),
             Json::String(text) => out.push_str(&string(text)),
             Json::Array(items) => {
                 out.push('[');
@@ -247,7 +247,7 @@ mod tests {
         .unwrap();
         let mut out = String::new();
         value.write(&mut out);
-        assert_eq!(out, "{\"b\": [1.50, 12345678901234567890, -0, 1e2], \"a\": {\"ä\\n\": \"🦊\"}}");
+        assert_eq!(out, "{\"b\": [1.5, 12345678901234567890, 0, 100], \"a\": {\"ä\\n\": \"🦊\"}}");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! The text of an answer is followed byte by byte. A token that would end a key which its object has already is taken out of the mask.
 //! A key has one spelling in an answer ([`crate::json::escape`]), so keys are compared as they are written.
 
+use llguidance::toktrie::Recognizer;
+
 /// Where the text of an answer stands.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Keys {
@@ -116,8 +118,47 @@ impl Keys {
                 return false;
             }
         }
-        self.clone().take(token) == false
+        !self.clone().take(token)
     }
+
+    /// Where a key is to come or half there: what is written of it (`None` before its quote), and the keys that it must not be. `None`
+    /// where it can't become one of these any more.
+    pub(crate) fn half(&self) -> Option<(Option<&[u8]>, &[Box<[u8]>])> {
+        let level = self.open.last().filter(|level| level.object && level.key_next && !level.keys.is_empty())?;
+        match &self.string {
+            None => Some((None, &level.keys)),
+            Some(text) => {
+                level.keys.iter().any(|key| key.starts_with(&text.bytes)).then_some((Some(&text.bytes), &level.keys))
+            }
+        }
+    }
+}
+
+/// Whether a key that is none of `used` can still come where `bytes` are written of it, by what `parser` lets through.
+pub(crate) fn another(parser: &mut impl Recognizer, bytes: &mut Vec<u8>, used: &[Box<[u8]>]) -> bool {
+    if bytes.len() > crate::limits::KEY_BYTES {
+        return true;
+    }
+    let escaped = bytes.iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 1;
+    for byte in 0..=0xff {
+        if !parser.try_push_byte(byte) {
+            continue;
+        }
+        let found = if byte == b'"' && !escaped {
+            !used.iter().any(|key| **key == **bytes)
+        } else {
+            bytes.push(byte);
+            // What no used key begins with becomes none of them.
+            let found = !used.iter().any(|key| key.starts_with(bytes)) || another(parser, bytes, used);
+            bytes.pop();
+            found
+        };
+        parser.pop_bytes(1);
+        if found {
+            return true;
+        }
+    }
+    false
 }
 
 #[cfg(test)]

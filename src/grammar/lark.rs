@@ -9,6 +9,8 @@ use std::collections::HashMap;
 pub(crate) struct Lark {
     pub(crate) text: String,
     pub(crate) notes: Vec<String>,
+    /// Whether something is ignored between other things.
+    pub(crate) ignores: bool,
     /// For each line of `text` the one of the grammar that it was made from.
     lines: Vec<usize>,
 }
@@ -37,17 +39,18 @@ pub(crate) fn read(text: &str) -> Result<Lark, Error> {
         notes: Vec::new(),
         rules: Vec::new(),
         attributes: false,
+        ignores: false,
     };
     scanner.run()?;
     depth(&scanner.rules)?;
-    Ok(Lark { text: scanner.out, notes: scanner.notes, lines: scanner.lines })
+    Ok(Lark { ignores: scanner.ignores, text: scanner.out, notes: scanner.notes, lines: scanner.lines })
 }
 
 impl Lark {
     /// llguidance's error, with the line of the grammar in words and without its listing.
     pub(crate) fn error(&self, why: &str) -> Error {
-        let first =
-            why.strip_prefix("at ").unwrap_or(why).lines().next().unwrap_or("").trim_end_matches("<non-verbose/>");
+        let why = if why.starts_with("at EOF") { why } else { why.strip_prefix("at ").unwrap_or(why) };
+        let first = why.lines().next().unwrap_or("").trim_end_matches("<non-verbose/>");
         let place = first.split_once("): ").and_then(|(place, rest)| {
             let (line, column) = place.split_once('(')?;
             Some((line.parse::<usize>().ok()?, column.parse::<usize>().ok()?, rest))
@@ -78,6 +81,7 @@ struct Scanner<'a> {
     lines: Vec<usize>,
     notes: Vec<String>,
     rules: Vec<Rule>,
+    ignores: bool,
     /// Within the brackets between a rule's name and its colon.
     attributes: bool,
 }
@@ -227,6 +231,7 @@ impl Scanner<'_> {
                 self.copy(end);
                 return Ok(());
             }
+            self.ignores |= name == "%ignore";
             self.copy(length);
             return Ok(());
         }

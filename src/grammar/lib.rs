@@ -27,3 +27,6 @@ mod web;
 pub use answer::{Answer, Next};
 pub use error::Error;
 pub use vocabulary::{Kind, Vocabulary, check};
+
+#[cfg(test)]
+mod tests;

@@ -30,6 +30,12 @@ pub(crate) const FUEL: u64 = 300_000;
 pub(crate) const GROUPS: usize = 60;
 /// Patterns of keys in one object: each subset of them is a form of its own.
 pub(crate) const KEY_PATTERNS: usize = 4;
+/// Keys that a pattern allows, up to which each is a property of its own.
+pub(crate) const FEW: usize = 64;
+/// Bytes of a key up to which it is looked at whether another than those that an object has can come of it.
+pub(crate) const KEY_BYTES: usize = 256;
+/// Bytes that are told as certain at once.
+pub(crate) const CERTAIN: usize = 4096;
 /// Multiples that are written out one by one.
 pub(crate) const MULTIPLES: i128 = 2_000;
 

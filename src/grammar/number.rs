@@ -5,8 +5,10 @@ use crate::{Error, limits};
 use std::cmp::Ordering;
 use std::fmt::{self, Write};
 
-/// Digits that a number of a schema may have before and after its point, once it is written without an exponent.
-const DIGITS: usize = 18;
+/// Digits that a number of a schema may have before its point, once it is written without an exponent: those of 64 bits.
+const WHOLE: usize = 20;
+/// The same after its point.
+const DIGITS: usize = 17;
 /// Digits before and after the point that a number of an answer may have where its schema sets no bound: every reader keeps the whole
 /// ones of these exactly (2^53 has 16), and no answer is digits without end.
 const USUAL: usize = 15;
@@ -35,7 +37,7 @@ impl Decimal {
         let short = digits.trim_end_matches('0');
         let exponent: i64 = exponent.parse::<i64>().ok().filter(|e| e.abs() < 10_000)?;
         let shift = exponent - fraction.len() as i64 + (digits.len() - short.len()) as i64 + DIGITS as i64;
-        if short.len() > 2 * DIGITS || shift < 0 || shift as usize + short.len() > 2 * DIGITS {
+        if shift < 0 || shift as usize + short.len() > WHOLE + DIGITS {
             return None;
         }
         let value = short.parse::<i128>().ok()?.checked_mul(10i128.checked_pow(shift as u32)?)?;
@@ -64,6 +66,12 @@ impl fmt::Display for Decimal {
         let point = if fraction.is_empty() { "" } else { "." };
         write!(f, "{sign}{whole}{point}{fraction}")
     }
+}
+
+/// How a number of a schema is written in an answer: whole numbers without a point, none with an exponent, unless it has too many digits
+/// for that: then as it was.
+pub(crate) fn written(text: &str) -> String {
+    Decimal::read(text).map_or_else(|| text.to_owned(), |number| number.to_string())
 }
 
 /// Whether two texts of numbers are the same number; where one has more digits than are kept, whether they are the same text.
@@ -141,6 +149,14 @@ impl Numbers {
         Ok(step.map(Decimal))
     }
 
+    /// The bounds, for a message.
+    fn names(&self) -> (String, String) {
+        let name = |bound: Option<Bound>, open: &str, closed: &str| {
+            bound.map_or_else(String::new, |b| format!("{} {}", if b.open { open } else { closed }, b.at))
+        };
+        (name(self.low, "exclusiveMinimum", "minimum"), name(self.high, "exclusiveMaximum", "maximum"))
+    }
+
     /// An expression for these numbers, whole ones alone if `whole`; `Ok(Err(why))` where there are none.
     #[allow(clippy::type_complexity)]
     pub(crate) fn expression(&self, whole: bool) -> Result<Result<Vec<String>, String>, Error> {
@@ -166,7 +182,8 @@ impl Numbers {
         if let (Some(first), Some(last)) = (first, last) {
             if first > last {
                 let what = if step.0 == ONE { "whole number".into() } else { format!("multiple of {step}") };
-                return Ok(Err(format!("no {what} lies between the minimum and the maximum")));
+                let (low, high) = self.names();
+                return Ok(Err(format!("no {what} lies between {low} and {high}")));
             }
             if step.0 != ONE && last - first < limits::MULTIPLES {
                 let all: Vec<String> =
@@ -351,7 +368,7 @@ fn less(digits: &str, mut each: impl FnMut(&str, char, usize)) {
 pub(crate) fn of(value: &Json, keyword: &str) -> Result<Decimal, Error> {
     match value {
         Json::Number(text) => Decimal::read(text).ok_or_else(|| {
-            Error(format!("{keyword} {} has more digits than can be kept exactly ({DIGITS} before its point and {DIGITS} after it)", value.told()))
+            Error(format!("{keyword} {} has more digits than can be kept exactly ({WHOLE} before its point and {DIGITS} after it)", value.told()))
         }),
         other => Err(Error(format!("{keyword} must be a number: it is {}", other.told()))),
     }
@@ -371,8 +388,9 @@ mod tests {
         assert_eq!(read("-0.125"), read("-125e-3"));
         assert_eq!(read("0e99999999999999999999").to_string(), "0");
         assert_eq!(read("123456789012345678").to_string(), "123456789012345678");
+        assert_eq!(read("-9223372036854775808").to_string(), "-9223372036854775808");
         assert_eq!(Decimal::read("1234567890123456789012"), None);
-        assert_eq!(Decimal::read("1e-19"), None);
+        assert_eq!(Decimal::read("1e-18"), None);
         assert_eq!(Decimal::read("1e999999999999999999"), None);
         assert!(same("1.0", "1") && !same("1", "-1"));
     }

@@ -17,14 +17,22 @@ use std::fmt::Write;
 pub(crate) struct Parts {
     pub(crate) lark: String,
     pub(crate) unique: bool,
+    pub(crate) few_keys: bool,
     pub(crate) notes: Vec<String>,
 }
 
 /// Reads a text of this form. `token` has the id of a control token by its name; none is looked up where it is `None`.
 pub(crate) fn read(text: &str, token: Option<&dyn Fn(&str) -> Option<u32>>) -> Result<Parts, Error> {
     let value = json::read(text)?;
-    let mut builder =
-        Builder { token, rules: String::new(), schemas: 0, open: false, balanced: true, notes: Vec::new() };
+    let mut builder = Builder {
+        token,
+        rules: String::new(),
+        schemas: 0,
+        open: false,
+        few_keys: false,
+        balanced: true,
+        notes: Vec::new(),
+    };
     let list = |key: &str| match value.get(key) {
         Some(Json::Array(parts)) => Ok(&parts[..]),
         None | Some(Json::Null) => Ok(&[][..]),
@@ -62,6 +70,7 @@ pub(crate) fn read(text: &str, token: Option<&dyn Fn(&str) -> Option<u32>>) -> R
     Ok(Parts {
         lark: crate::lark::ordered(&builder.rules, "whole")?,
         unique: builder.open && builder.balanced,
+        few_keys: builder.few_keys,
         notes: builder.notes,
     })
 }
@@ -71,6 +80,7 @@ struct Builder<'a> {
     rules: String,
     schemas: usize,
     open: bool,
+    few_keys: bool,
     /// Whether brackets close in the texts of each list of parts, so that where JSON stands can be followed.
     balanced: bool,
     notes: Vec<String>,
@@ -106,6 +116,7 @@ impl Builder<'_> {
                     let rules = schema::rules(value, &prefix)?;
                     self.rules.push_str(&rules.text);
                     self.open |= rules.open;
+                    self.few_keys |= rules.few_keys;
                     self.notes.extend(rules.notes);
                     keys.take(b"0");
                     let _ = write!(body, "{} ", rules.start);

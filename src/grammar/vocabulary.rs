@@ -1,6 +1,6 @@
 //! A model's tokens as a trie, made once a model.
 
-use crate::answer::Quotes;
+use crate::answer::{Quotes, Watch};
 use crate::error::quoted;
 use crate::keys::Keys;
 use crate::{Answer, Error, json, lark, limits, parts, pattern, schema};
@@ -72,7 +72,13 @@ impl Vocabulary {
         };
         let with =
             |least: usize| words.iter().zip(0..).filter(|(word, _)| quotes(word) >= least).map(|(_, id)| id).collect();
-        let quotes = Arc::new(Quotes { some: with(1), many: with(3) });
+        let before_keys = words
+            .iter()
+            .zip(0..)
+            .filter(|(word, _)| quotes(word) > 0 || word.contains(&b','))
+            .map(|(_, id)| id)
+            .collect();
+        let quotes = Arc::new(Quotes { some: with(1), many: with(3), before_keys });
         let factory = catch_unwind(AssertUnwindSafe(|| {
             let info = TokRxInfo::new(words.len() as u32, ends.first().copied().unwrap_or(INVALID_TOKEN));
             let mut trie = TokTrie::from(&info, &words);
@@ -114,15 +120,30 @@ impl Vocabulary {
                         "the regular expression matches the empty text alone: there is nothing to answer".into(),
                     ));
                 }
-                self.parsed(format!("start: /{}/\n", pattern::plain(&hir)), None, Vec::new(), Error::new)
+                self.parsed(format!("start: /{}/\n", pattern::plain(&hir)), Watch::default(), Vec::new(), Error::new)
             }
             Kind::Lark => {
                 let lark = lark::read(text)?;
-                self.parsed(lark.text.clone(), None, lark.notes.clone(), |why| lark.error(&why.to_string()))
+                let watch = Watch { uncertain: lark.ignores, ..Watch::default() };
+                let answer =
+                    self.parsed(lark.text.clone(), watch, lark.notes.clone(), |why| lark.error(&why.to_string()))?;
+                // Rules that come to no text at all show at the first token.
+                let first = answer.clone().next(&[], &mut vec![0; self.tokens().div_ceil(32)]);
+                first.map_err(|why| Error(format!("the grammar: no answer can begin: {why}")))?;
+                Ok(answer)
             }
             Kind::Parts => {
                 let parts = parts::read(text, token)?;
-                self.parsed(parts.lark, parts.unique.then(|| Keys::new(true)), parts.notes, Error::new)
+                self.parsed(
+                    parts.lark,
+                    Watch {
+                        keys: parts.unique.then(|| Keys::new(true)),
+                        few_keys: parts.unique && parts.few_keys,
+                        uncertain: false,
+                    },
+                    parts.notes,
+                    Error::new,
+                )
             }
         }
     }
@@ -130,19 +151,24 @@ impl Vocabulary {
     fn schema(&self, text: &str) -> Result<Answer, Error> {
         let rules = schema::rules(&json::read(text)?, "j")?;
         let lark = lark::ordered(&rules.text, &rules.start)?;
-        self.parsed(lark, rules.open.then(|| Keys::new(false)), rules.notes, Error::new)
+        self.parsed(
+            lark,
+            Watch { keys: rules.open.then(|| Keys::new(false)), few_keys: rules.few_keys, uncertain: false },
+            rules.notes,
+            Error::new,
+        )
     }
 
     fn parsed(
         &self,
         lark: String,
-        keys: Option<Keys>,
+        watch: Watch,
         notes: Vec<String>,
         error: impl FnOnce(anyhow::Error) -> Error,
     ) -> Result<Answer, Error> {
         // It catches panics itself, where panics unwind.
         let parser = self.factory.create_parser(TopLevelGrammar::from_lark(lark)).map_err(error)?;
-        Ok(Answer::new(parser, keys, self.quotes.clone(), notes))
+        Ok(Answer::new(parser, watch, self.quotes.clone(), notes))
     }
 }
 

@@ -211,7 +211,7 @@ fn tools_may_be_the_callers() {
     let name = Variable::Object(vec![("name".to_owned(), Variable::String("weather".to_owned()))]);
     variables.set("tools", Variable::List(vec![name]));
     let text = template.render_with(&talk()[2..4], true, &variables).unwrap();
-    assert_eq!(text, "weatherassistant: Let me see.[weather {\"place\": \"Rome\"}][now {}]\ntool: 25 degrees\n");
+    assert_eq!(text, "weatherassistant: Let me see.[weather {\"place\": \"Rome\"}][now {}]tool: 25 degrees");
 }
 
 #[test]

@@ -594,7 +594,12 @@ impl<'a> Document<'a> {
                 resource = self.add(json, pointer.clone(), resource);
             }
         }
-        Ok(self.add(json, pointer, resource))
+        match json {
+            Json::Bool(_) | Json::Object(_) => Ok(self.add(json, pointer, resource)),
+            other => {
+                Err(Error(format!("$ref {}: what stands there is no schema but {}", quoted(uri, 80), other.told())))
+            }
+        }
     }
 }
 

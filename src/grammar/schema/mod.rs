@@ -24,13 +24,18 @@ pub(crate) struct Rules {
     pub(crate) start: String,
     /// Whether objects may have keys that the schema has no name for, of which none may come twice.
     pub(crate) open: bool,
+    /// Whether such keys have to keep to a form of their own.
+    pub(crate) few_keys: bool,
     pub(crate) notes: Vec<String>,
 }
 
 /// The rules of a schema; their names begin with `prefix`, a letter.
 pub(crate) fn rules(schema: &Json, prefix: &str) -> Result<Rules, Error> {
     let (places, notes) = places::Places::of(keywords::Document::new(schema)?)?;
-    let open = places.iter().any(|place| place.alive && place.objects.iter().any(|object| !object.others.is_empty()));
+    let others =
+        || places.iter().filter(|place| place.alive).flat_map(|place| &place.objects).flat_map(|object| &object.others);
+    let open = others().next().is_some();
+    let few_keys = others().any(|(key, _)| places::of_a_form(key));
     let (text, start) = write::Writer::write(&places, prefix)?;
-    Ok(Rules { text, start, open, notes })
+    Ok(Rules { text, start, open, few_keys, notes })
 }

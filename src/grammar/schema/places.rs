@@ -301,7 +301,11 @@ impl<'a> Places<'a> {
                 if (patterns.is_empty() && base.is_empty())
                     || self.finder.some(all.clone()).map_err(|why| self.at(place, why))?
                 {
-                    keys.push(Key::Any(all, at));
+                    // Keys that are few are names: else an object could come to a comma and have none left.
+                    match if patterns.is_empty() && base.is_empty() { None } else { self.finder.few(&all) } {
+                        Some(few) => keys.extend(few.into_iter().map(|name| Key::Named(name.into(), at))),
+                        None => keys.push(Key::Any(all, at)),
+                    }
                 }
             }
         }
@@ -366,6 +370,12 @@ impl<'a> Places<'a> {
 enum Key {
     Named(Rc<str>, usize),
     Any(Vec<Rc<str>>, usize),
+}
+
+/// Whether keys keep to a form besides not being one of the names.
+pub(super) fn of_a_form(key: &[Rc<str>]) -> bool {
+    key.iter().any(|expression| !expression.starts_with('~') && *expression != any_text())
+        || key.iter().filter(|expression| expression.starts_with('~')).count() > 1
 }
 
 /// Any JSON string.

@@ -183,13 +183,17 @@ impl<'a> Finder<'a> {
         ways.retain(|way| way.kinds != 0 && way.values.as_ref().is_none_or(|values| !values.is_empty()));
         if ways.is_empty() && before > 0 {
             *why = format!(
-                "the types or values that the schemas at {} allow have none in common",
+                "type, const and enum at {} and of what holds beside it have no value in common",
                 self.document.pointer(id)
             );
         }
         path.push(id);
         for &other in &k.all {
+            let some = !ways.is_empty();
             ways = self.apply(ways, other, path, why)?;
+            if some && ways.is_empty() {
+                *why = format!("{why}, which $ref or allOf at {} asks for", self.document.pointer(id));
+            }
         }
         for (place, (choices, one)) in k.choices.iter().enumerate() {
             let mut all = Vec::new();
@@ -440,23 +444,43 @@ impl<'a> Finder<'a> {
         self.some(all)
     }
 
+    /// The texts that meet all expressions, if they are few. Anything else is `None`.
+    pub(super) fn few(&mut self, all: &[Rc<str>]) -> Option<Vec<String>> {
+        let mut builder = RegexBuilder::new();
+        let id = builder.mk(&both(all)).ok()?;
+        let mut regex = builder.into_regex_limited(id, limits::FUEL).ok()?;
+        let mut found = Vec::new();
+        let mut todo = vec![(regex.initial_state(), Vec::new())];
+        let mut steps = 0;
+        while let Some((state, text)) = todo.pop() {
+            steps += 1;
+            if regex.is_accepting(state) {
+                found.push(
+                    json::read(std::str::from_utf8(&text).ok()?)
+                        .ok()
+                        .and_then(|value| if let Json::String(text) = value { Some(text) } else { None })?,
+                );
+            }
+            if found.len() > limits::FEW || text.len() > limits::FEW || steps > limits::FEW * limits::FEW {
+                return None;
+            }
+            for byte in (0..=255).rev() {
+                let next = regex.transition(state, byte);
+                if !next.is_dead() {
+                    todo.push((next, [&text[..], &[byte]].concat()));
+                }
+            }
+        }
+        Some(found)
+    }
+
     /// Whether any text meets all expressions.
     pub(super) fn some(&mut self, all: Vec<Rc<str>>) -> Result<bool, Error> {
         if let Some(&some) = self.texts.get(&all) {
             return Ok(some);
         }
         let mut builder = RegexBuilder::new();
-        let and = RegexAst::And(
-            all.iter()
-                .map(|expression| {
-                    expression.strip_prefix('~').map_or_else(
-                        || RegexAst::Regex(expression.to_string()),
-                        |not| RegexAst::Not(Box::new(RegexAst::Regex(not.to_owned()))),
-                    )
-                })
-                .collect(),
-        );
-        let id = builder.mk(&and).map_err(Error::new)?;
+        let id = builder.mk(&both(&all)).map_err(Error::new)?;
         let regex = builder.into_regex_limited(id, limits::FUEL);
         let some =
             match regex {
@@ -469,6 +493,15 @@ impl<'a> Finder<'a> {
         self.texts.insert(all, some);
         Ok(some)
     }
+}
+
+/// All expressions at once; those that begin with a `~` must not hold.
+fn both(all: &[Rc<str>]) -> RegexAst {
+    let one = |expression: &Rc<str>| match expression.strip_prefix('~') {
+        Some(not) => RegexAst::Not(Box::new(RegexAst::Regex(not.to_owned()))),
+        None => RegexAst::Regex(expression.to_string()),
+    };
+    RegexAst::And(all.iter().map(one).collect())
 }
 
 fn within(span: Span, n: usize) -> bool {
