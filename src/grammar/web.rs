@@ -43,8 +43,7 @@ impl Vocabulary {
         Ok(Vocabulary(vocabulary))
     }
 
-    /// Begins an answer of the form that `text` describes. `kind` is `json_object`, `json_schema`, `regex`, `lark` or
-    /// `parts`.
+    /// Begins an answer of the form that `text` describes. `kind` is `json_object`, `json_schema`, `regex`, `lark` or `parts`.
     pub fn answer(&self, kind: &str, text: &str) -> Result<Answer, String> {
         let kind = match kind {
             "json_object" => Kind::JsonObject,

@@ -34,7 +34,7 @@ async function check(url, isolated, query = {}) {
     const result = page.locator("body[data-result]");
     await result.waitFor({ state: "attached", timeout: 60_000 });
     const { whySingleThreaded, ...rest } = JSON.parse(await result.getAttribute("data-result"));
-    assert.deepEqual(rest, { ids, threads: isolated ? 2 : 1, backend: rest.backend, notes: [] });
+    assert.deepEqual(rest, { ids, formed: '["a fox"]', threads: isolated ? 2 : 1, backend: rest.backend, notes: [] });
     assert.match(whySingleThreaded ?? "", isolated ? /^$/ : /not cross-origin isolated/);
     assert.deepEqual(said, []);
   } finally {

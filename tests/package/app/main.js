@@ -9,9 +9,11 @@ async function run() {
   for await (const { id } of model.generate(query.get("prompt"), { temperature: 0, maxTokens: 60 })) {
     if (id !== undefined) ids.push(id);
   }
+  // The module that holds answers to a form comes now.
+  const { text: formed } = await model.generate("Once", { responseFormat: { type: "json_schema", schema: { const: ["a fox"] } } }).result();
   const { threads, backend, whySingleThreaded, notes } = model.info;
   await model.dispose();
-  return { ids, threads, backend, whySingleThreaded, notes };
+  return { ids, formed, threads, backend, whySingleThreaded, notes };
 }
 
 document.body.dataset.result = JSON.stringify(await run().catch(({ name, code, message }) => ({ name, code, message })));

@@ -1,10 +1,11 @@
 // What a program in TypeScript writes; compiled only, against the declarations in the package.
-import { BitNet, BitNetError, type GenerateOptions, type LoadProgress } from "b158";
+import { BitNet, BitNetError, type GenerateOptions, type LoadProgress, type ResponseFormat } from "b158";
 import { fakeWorker } from "b158/testing";
 
 export async function tell(signal: AbortSignal): Promise<string> {
   const onProgress = ({ fraction }: LoadProgress) => fraction?.toFixed(2);
-  const options: GenerateOptions = { maxTokens: 5, signal };
+  const responseFormat: ResponseFormat = { type: "json_schema", schema: { type: "object" } };
+  const options: GenerateOptions = { maxTokens: 5, responseFormat, signal };
   const model = await BitNet.load("model.gguf", { onProgress, signal, worker: fakeWorker() });
   try {
     let told = "";
