@@ -76,7 +76,8 @@ test("arguments fit their schema, calls are one where they may not be parallel, 
     expect(joined(chunks).calls).toEqual(choice.message.tool_calls);
   }
   for (const { choice } of found.slice(4)) {
-    expect(choice).toMatchObject({ finish_reason: "length", message: { content: expect.stringMatching(/\w/) } });
+    expect(["length", "stop"]).toContain(choice.finish_reason);
+    expect(choice.message.content).toMatch(/\w/);
     expect(choice.message).not.toHaveProperty("tool_calls");
   }
   expect(found[4].usage.prompt_tokens).toBeLessThan(found[5].usage.prompt_tokens - 100);
