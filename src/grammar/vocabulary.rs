@@ -3,6 +3,8 @@
 use crate::answer::{Quotes, Watch};
 use crate::error::quoted;
 use crate::keys::Keys;
+use crate::parts::Control;
+use crate::pattern::{Reach, Reading};
 use crate::{Answer, Error, json, lark, limits, parts, pattern, schema};
 use llguidance::ParserFactory;
 use llguidance::api::TopLevelGrammar;
@@ -109,12 +111,12 @@ impl Vocabulary {
         self.compiled(kind, text, Some(&|name| trie.get_special_token(name)))
     }
 
-    fn compiled(&self, kind: Kind, text: &str, token: Option<&dyn Fn(&str) -> Option<u32>>) -> Result<Answer, Error> {
+    fn compiled(&self, kind: Kind, text: &str, token: Option<&Control>) -> Result<Answer, Error> {
         match kind {
             Kind::JsonObject => self.schema("{\"type\": \"object\"}"),
             Kind::JsonSchema => self.schema(text),
             Kind::Regex => {
-                let hir = pattern::read(text, pattern::Reach::Whole)?;
+                let hir = pattern::read(text, Reach::Whole, Reading::Narrow)?;
                 if hir.properties().maximum_len() == Some(0) {
                     return Err(Error(
                         "the regular expression matches the empty text alone: there is nothing to answer".into(),
@@ -169,7 +171,12 @@ impl Vocabulary {
     ) -> Result<Answer, Error> {
         // It catches panics itself, where panics unwind.
         let parser = self.factory.create_parser(TopLevelGrammar::from_lark(lark)).map_err(error)?;
-        Ok(Answer::new(parser, watch, self.quotes.clone(), notes))
+        let answer = Answer::new(parser, watch, self.quotes.clone(), notes);
+        // What can't even begin is told before the first token.
+        answer
+            .begins(&mut vec![0; self.tokens().div_ceil(32)])
+            .map_err(|why| Error(format!("no answer can begin: {why}")))?;
+        Ok(answer)
     }
 }
 

@@ -95,6 +95,14 @@ mod tests {
             let why = read(text).map(|_| ()).unwrap_err().to_string();
             assert!(why.contains(says), "{text}: {why}");
         }
+        let doubled: String = (0..30).map(|n| format!("T{n}: T{} T{}\n", n + 1, n + 1)).collect();
+        assert!(
+            read(&format!("start: T0\n{doubled}T30: \"a\"\n"))
+                .map(|_| ())
+                .unwrap_err()
+                .to_string()
+                .contains("too large")
+        );
         let chain: String = (0..3000).map(|n| format!("r{n}: r{}\n", n + 1)).collect();
         assert!(
             read(&format!("start: r0\n{chain}r3000: \"a\"\n")).map(|_| ()).unwrap_err().to_string().contains("deep")

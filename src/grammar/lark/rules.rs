@@ -54,6 +54,14 @@ pub(super) fn check(rules: &[Rule]) -> Result<(), Error> {
             )));
         }
     }
+    let pieces: usize = rules.iter().map(|rule| rule.pieces.len()).sum();
+    if rules.len() > limits::RULES || pieces > limits::PIECES {
+        return Err(Error(format!(
+            "the grammar is too large: more than {} rules or {} parts of such",
+            limits::RULES,
+            limits::PIECES
+        )));
+    }
     let Some(&start) = by_name.get("start") else {
         return Err(Error("the grammar has no rule \"start\", which an answer begins with".into()));
     };
@@ -61,8 +69,23 @@ pub(super) fn check(rules: &[Rule]) -> Result<(), Error> {
     let mut done = vec![false; rules.len()];
     done[start] = true;
     let mut path = vec![(start, 0)];
+    // Terminals are expressions, and stand in others as often as they are named.
+    let mut weights = vec![0u64; rules.len()];
     while let Some((n, next)) = path.last_mut() {
         let Some(piece) = rules[*n].pieces.get(*next) else {
+            let rule = &rules[*n];
+            let weight = |piece: &Piece| match piece {
+                Piece::Name(name) => by_name.get(&**name).map_or(1, |&other| weights[other]),
+                _ => 1,
+            };
+            let terminal = rule.name.trim_start_matches('_').starts_with(|c: char| c.is_ascii_uppercase());
+            weights[*n] = if terminal { rule.pieces.iter().map(weight).fold(0, u64::saturating_add) } else { 1 };
+            if weights[*n] > limits::WEIGHT {
+                return Err(Error(format!(
+                    "the grammar, line {}: a terminal that is too large once others stand in it",
+                    rule.line
+                )));
+            }
             path.pop();
             continue;
         };

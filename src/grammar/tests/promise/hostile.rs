@@ -913,6 +913,24 @@ fn mutated_schemas_are_survived() {
     faults(found);
 }
 
+#[test]
+fn mutated_grammars_and_expressions_are_survived() {
+    let grammars: Vec<&str> = crate::lark::texts().collect();
+    let schemas: Vec<&str> = table::all().map(|case| case.schema).filter(|schema| schema.contains("pattern")).collect();
+    let mut found = Vec::new();
+    for seed in 0..rounds(400) as u64 {
+        let mut dice = Dice(seed);
+        let (kind, text) = if dice.below(2) == 0 {
+            (Kind::Lark, mutated(dice.pick::<&str>(&grammars), dice.clone().pick::<&str>(&grammars), &mut dice))
+        } else {
+            (Kind::Regex, mutated(dice.pick::<&str>(&schemas), dice.clone().pick::<&str>(&grammars), &mut dice))
+        };
+        let name = format!("mutation {seed}");
+        found.extend(survives(&name, kind, &text).into_iter().map(|what| format!("{what}: {text:.300}")));
+    }
+    faults(found);
+}
+
 /// What is kept of a mutation is kept rightly.
 fn kept(schema: &str, seed: u64) -> Vec<String> {
     let (Ok(answer), Ok(judge)) = (WORDS.vocabulary.answer(Kind::JsonSchema, schema), crate::judge::Judge::new(schema))

@@ -209,6 +209,10 @@ fn statement(text: &str) -> Option<Vec<&str>> {
     Some(all)
 }
 
+pub(crate) fn texts() -> impl Iterator<Item = &'static str> {
+    GRAMMARS.iter().map(|grammar| grammar.text).chain(REFUSED.iter().map(|(text, _)| *text))
+}
+
 fn run(grammar: &Grammar) -> Vec<String> {
     let regular = match grammar.language {
         Language::Regular(expression) => Some(Regex::new(&format!("\\A(?:{expression})\\z")).expect("an expression")),
