@@ -162,7 +162,7 @@ fn made() -> Vec<Vec<u8>> {
     ];
     let mut n = 0usize;
     while tokens.len() < TOKENS - 1 {
-        let mut word = if n % 2 == 0 { b" ".to_vec() } else { Vec::new() };
+        let mut word = if n.is_multiple_of(2) { b" ".to_vec() } else { Vec::new() };
         let mut left = n / 2 + 1;
         while left > 0 {
             word.extend_from_slice(parts[left % parts.len()].as_bytes());
