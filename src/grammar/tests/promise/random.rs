@@ -168,7 +168,10 @@ fn objects(inner: BoxedStrategy<Value>) -> impl Strategy<Value = Keywords> {
         prop::option::weighted(0.6, prop_oneof![3 => Just(json!(false)), 1 => Just(json!(true)), 2 => inner.clone()]),
         prop::collection::vec(any::<bool>(), 4),
         prop::option::weighted(0.1, name()),
-        prop::option::weighted(0.15, (select(PATTERNS), inner)),
+        prop::option::weighted(
+            0.15,
+            (select(PATTERNS).prop_filter("F29", |p| !p.contains("\\W") && !p.contains("\\s")), inner),
+        ),
         prop::option::weighted(0.15, bounds("minProperties", "maxProperties", count())),
         prop::option::weighted(0.08, select(PATTERNS)),
     )
