@@ -22,7 +22,6 @@ pub enum Next {
 }
 
 /// An answer that keeps to its form, token by token.
-#[derive(Clone)]
 pub struct Answer {
     parser: TokenParser,
     /// As long as no token was taken: the parser before it was first asked, which text may still be put before.
@@ -34,6 +33,21 @@ pub struct Answer {
     told: bool,
     /// Why the answer can't go on.
     failed: Option<Error>,
+}
+
+/// Apart from the one it was made from: what that spends of its limits this one still has.
+impl Clone for Answer {
+    fn clone(&self) -> Self {
+        Answer {
+            parser: self.parser.deep_clone(),
+            fresh: self.fresh.as_ref().map(|fresh| Box::new(fresh.deep_clone())),
+            watch: self.watch.clone(),
+            quotes: self.quotes.clone(),
+            notes: self.notes.clone(),
+            told: self.told,
+            failed: self.failed.clone(),
+        }
+    }
 }
 
 /// What is seen to besides the grammar.
@@ -63,6 +77,16 @@ impl Answer {
         parser.start_without_prompt();
         let fresh = Some(Box::new(parser.clone()));
         Answer { parser, fresh, watch, quotes, notes, told: false, failed: None }
+    }
+
+    /// Whether there is a first token, found out by a copy; `allowed` is room for its work.
+    pub(crate) fn begins(&self, allowed: &mut [u32]) -> Result<(), Error> {
+        let fresh = self.fresh.clone();
+        let Some(parser) = fresh else { return Ok(()) };
+        let (watch, quotes) = (self.watch.clone(), self.quotes.clone());
+        let mut copy =
+            Answer { parser: *parser, fresh: None, watch, quotes, notes: Vec::new(), told: false, failed: None };
+        copy.next(&[], allowed).map(drop)
     }
 
     /// What of the text was passed over though it may have been meant to limit the answer, in words.
@@ -208,9 +232,12 @@ impl Answer {
             if accepting {
                 return Ok(Next::Whole);
             }
-            let why = Error("the answer can't go on: no token of this model leads on here".into());
-            self.failed = Some(why.clone());
-            return Err(why);
+            // A grammar may ask for an end by its name.
+            if front.iter().all(|&word| word == 0) {
+                let why = Error("the answer can't go on: no token of this model leads on here".into());
+                self.failed = Some(why.clone());
+                return Err(why);
+            }
         }
         allowed[words..].fill(0);
         Ok(Next::Choice)
@@ -280,7 +307,7 @@ impl Answer {
         // What a panic leaves behind is not looked at again.
         catch_unwind(AssertUnwindSafe(|| step(parser))).map_err(|why| {
             let text = why.to_string();
-            let why = if ["lexer error", "parser error", "too many", "Too many", "too big", "too complex"]
+            let why = if ["lexer error", "parser error", "too many", "Too many", "too big", "too complex", "items"]
                 .iter()
                 .any(|sign| text.contains(sign))
             {

@@ -123,7 +123,7 @@ impl Keys {
 
     /// Where a key is to come or half there: what is written of it (`None` before its quote), and the keys that it must not be. `None`
     /// where it can't become one of these any more.
-    pub(crate) fn half(&self) -> Option<(Option<&[u8]>, &[Box<[u8]>])> {
+    pub(crate) fn half(&self) -> Option<Half<'_>> {
         let level = self.open.last().filter(|level| level.object && level.key_next && !level.keys.is_empty())?;
         match &self.string {
             None => Some((None, &level.keys)),
@@ -133,6 +133,9 @@ impl Keys {
         }
     }
 }
+
+/// What is written of a key, and those that its object has.
+type Half<'a> = (Option<&'a [u8]>, &'a [Box<[u8]>]);
 
 /// Whether a key that is none of `used` can still come where `bytes` are written of it, by what `parser` lets through.
 pub(crate) fn another(parser: &mut impl Recognizer, bytes: &mut Vec<u8>, used: &[Box<[u8]>]) -> bool {

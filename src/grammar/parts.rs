@@ -13,6 +13,9 @@ use crate::keys::Keys;
 use crate::{Error, limits, schema};
 use std::fmt::Write;
 
+/// The id of a control token by its name.
+pub(crate) type Control<'a> = dyn Fn(&str) -> Option<u32> + 'a;
+
 /// A grammar in Lark's form, and whether no key may come twice in its JSON.
 pub(crate) struct Parts {
     pub(crate) lark: String,
@@ -22,7 +25,7 @@ pub(crate) struct Parts {
 }
 
 /// Reads a text of this form. `token` has the id of a control token by its name; none is looked up where it is `None`.
-pub(crate) fn read(text: &str, token: Option<&dyn Fn(&str) -> Option<u32>>) -> Result<Parts, Error> {
+pub(crate) fn read(text: &str, token: Option<&Control>) -> Result<Parts, Error> {
     let value = json::read(text)?;
     let mut builder = Builder {
         token,
@@ -76,7 +79,7 @@ pub(crate) fn read(text: &str, token: Option<&dyn Fn(&str) -> Option<u32>>) -> R
 }
 
 struct Builder<'a> {
-    token: Option<&'a dyn Fn(&str) -> Option<u32>>,
+    token: Option<&'a Control<'a>>,
     rules: String,
     schemas: usize,
     open: bool,

@@ -1,7 +1,7 @@
 //! Regular expressions: read as ECMAScript reads them (what JSON schemas are written in), written as llguidance takes them.
 //!
-//! Where languages differ on what a class has, the narrower reading is taken: `\d` is 0 to 9, and `\D` no digit of any script, so that
-//! what is made is right for each reader.
+//! Where languages differ on what a class has ([`Reading`]), the narrower one is taken for what is made, so that it is right for each
+//! reader: `\d` is 0 to 9, and `\D` no digit of any script. Where something must not match, the wider one is.
 
 use crate::json::escape;
 use crate::{Error, limits};
@@ -17,13 +17,22 @@ pub(crate) enum Reach {
     Part,
 }
 
+/// Which texts: readers differ on `\d`, `\w`, `\s` and `.` beyond ASCII.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// Those that match for each reader.
+    Narrow,
+    /// Those that match for any.
+    Wide,
+}
+
 /// The texts that `pattern` matches.
-pub(crate) fn read(pattern: &str, reach: Reach) -> Result<Hir, Error> {
-    if pattern.len() > limits::TEXT {
+pub(crate) fn read(pattern: &str, reach: Reach, reading: Reading) -> Result<Hir, Error> {
+    if pattern.len() > limits::PATTERN {
         return Err(Error(format!(
             "an expression of {} bytes: more than the limit of {}",
             pattern.len(),
-            limits::TEXT
+            limits::PATTERN
         )));
     }
     let translated = Translator {
@@ -32,6 +41,7 @@ pub(crate) fn read(pattern: &str, reach: Reach) -> Result<Hir, Error> {
         out: String::new(),
         groups: Vec::new(),
         item: Item::None,
+        wide: reading == Reading::Wide,
     }
     .run()?;
     let mut parser = regex_syntax::ParserBuilder::new().nest_limit(2 * limits::GROUPS as u32 + 20).build();
@@ -157,6 +167,21 @@ pub(crate) fn weight(hir: &Hir) -> u64 {
     }
 }
 
+/// Whether a text that `hir` matches may have one of the characters.
+pub(crate) fn may_have(hir: &Hir, characters: &[char]) -> bool {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => false,
+        HirKind::Literal(bytes) => characters.iter().any(|&c| bytes.0.contains(&(c as u8))),
+        HirKind::Class(Class::Unicode(class)) => {
+            class.iter().any(|range| characters.iter().any(|&c| range.start() <= c && c <= range.end()))
+        }
+        HirKind::Class(Class::Bytes(_)) => true,
+        HirKind::Repetition(r) => may_have(&r.sub, characters),
+        HirKind::Capture(c) => may_have(&c.sub, characters),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(|part| may_have(part, characters)),
+    }
+}
+
 fn write_char(c: char, out: &mut String) {
     if c.is_ascii_alphanumeric() || c == '_' || (!c.is_ascii() && c.is_alphanumeric()) {
         out.push(c);
@@ -269,10 +294,26 @@ struct Translator {
     /// Of each open group, where it began, and whether the dot has line feeds outside of it.
     groups: Vec<(usize, bool)>,
     item: Item,
+    wide: bool,
 }
 
-const NARROW_SPACE: &str = r" \t\n\r\x0b\x0c";
-const WIDE_SPACE: &str = r"\s\x1c-\x1f\x{feff}";
+/// The members of a set of characters, in brackets of their own where it is a set that others are left out of.
+fn set(name: char, wide: bool) -> &'static str {
+    match (name, wide) {
+        ('d', false) => "0-9",
+        ('d', true) => r"\d",
+        ('D', false) => r"\D",
+        ('D', true) => "[^0-9]",
+        ('w', false) => "0-9A-Za-z_",
+        ('w', true) => r"\w",
+        ('W', false) => r"\W",
+        ('W', true) => "[^0-9A-Za-z_]",
+        ('s', false) => r" \t\n\r\x0b\x0c",
+        ('s', true) => r"\s\x1c-\x1f\x{feff}",
+        ('S', false) => r"[^\s\x1c-\x1f\x{feff}]",
+        _ => r"[^ \t\n\r\x0b\x0c]",
+    }
+}
 
 impl Translator {
     fn fail<T>(&self, at: usize, why: impl std::fmt::Display) -> Result<T, Error> {
@@ -313,7 +354,11 @@ impl Translator {
                 },
                 '*' | '+' | '?' => self.count(at, &c.to_string())?,
                 '{' => self.braces(at)?,
-                '.' => self.push(if dot_all { "(?s:.)" } else { r"[^\n\r\x{2028}\x{2029}]" }),
+                '.' => self.push(match (dot_all, self.wide) {
+                    (true, _) => "(?s:.)",
+                    (false, true) => ".",
+                    (false, false) => r"[^\n\r\x{2028}\x{2029}]",
+                }),
                 '^' => self.look(r"\A"),
                 '$' => self.look(r"\z"),
                 '|' => self.look("|"),
@@ -452,12 +497,11 @@ impl Translator {
         let at = self.at - 1;
         let Some(c) = self.peek() else { return self.fail(at, "a \\ at the end") };
         match c {
-            'd' => self.set("[0-9]"),
-            'D' => self.set(r"\D"),
-            'w' => self.set("[0-9A-Za-z_]"),
-            'W' => self.set(r"\W"),
-            's' => self.set(&format!("[{NARROW_SPACE}]")),
-            'S' => self.set(&format!("[^{WIDE_SPACE}]")),
+            'd' | 'D' | 'w' | 'W' | 's' | 'S' => {
+                self.at += 1;
+                let set = set(c, self.wide);
+                self.push(&format!("[{set}]"));
+            }
             'p' | 'P' => {
                 let property = self.property(at)?;
                 self.push(&property);
@@ -478,11 +522,6 @@ impl Translator {
             }
         }
         Ok(())
-    }
-
-    fn set(&mut self, text: &str) {
-        self.at += 1;
-        self.push(text);
     }
 
     /// `\p{…}`, as it stands.
@@ -616,25 +655,14 @@ impl Translator {
             return Ok(if c == ']' { None } else { Some(Member::One(c)) });
         }
         let Some(c) = self.peek() else { return self.fail(class, "a class [ without its ]") };
-        let set = |this: &mut Self, text: String| {
-            this.at += 1;
-            Ok(Some(Member::Set(text)))
-        };
-        match (c, negated) {
-            ('d', false) => set(self, "0-9".into()),
-            ('d', true) => set(self, r"\d".into()),
-            ('D', false) => set(self, r"\D".into()),
-            ('D', true) => set(self, "[^0-9]".into()),
-            ('w', false) => set(self, "0-9A-Za-z_".into()),
-            ('w', true) => set(self, r"\w".into()),
-            ('W', false) => set(self, r"\W".into()),
-            ('W', true) => set(self, "[^0-9A-Za-z_]".into()),
-            ('s', false) => set(self, NARROW_SPACE.into()),
-            ('s', true) => set(self, WIDE_SPACE.into()),
-            ('S', false) => set(self, format!("[^{WIDE_SPACE}]")),
-            ('S', true) => set(self, format!("[^{NARROW_SPACE}]")),
-            ('p' | 'P', _) => Ok(Some(Member::Set(self.property(at)?))),
-            ('b', _) => {
+        match c {
+            // What a class leaves out is the wider, where it is to have the narrower.
+            'd' | 'D' | 'w' | 'W' | 's' | 'S' => {
+                self.at += 1;
+                Ok(Some(Member::Set(set(c, self.wide != negated).into())))
+            }
+            'p' | 'P' => Ok(Some(Member::Set(self.property(at)?))),
+            'b' => {
                 self.at += 1;
                 Ok(Some(Member::One('\u{8}')))
             }

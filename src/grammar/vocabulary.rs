@@ -3,9 +3,11 @@
 use crate::answer::{Quotes, Watch};
 use crate::error::quoted;
 use crate::keys::Keys;
+use crate::parts::Control;
+use crate::pattern::{Reach, Reading};
 use crate::{Answer, Error, json, lark, limits, parts, pattern, schema};
 use llguidance::ParserFactory;
-use llguidance::api::{ParserLimits, TopLevelGrammar};
+use llguidance::api::TopLevelGrammar;
 use llguidance::panic_utils::catch_unwind;
 use llguidance::toktrie::{ApproximateTokEnv, INVALID_TOKEN, InferenceCapabilities, TokEnv, TokRxInfo, TokTrie};
 use std::panic::AssertUnwindSafe;
@@ -90,7 +92,7 @@ impl Vocabulary {
             ParserFactory::new(&env, InferenceCapabilities::default(), &limits::slices())
         }));
         let mut factory = factory.map_err(Error::new)?;
-        *factory.limits_mut() = ParserLimits { verbose_errors: false, ..ParserLimits::default() };
+        *factory.limits_mut() = limits::parser();
         factory.quiet();
         Ok(Vocabulary { factory, quotes })
     }
@@ -109,12 +111,12 @@ impl Vocabulary {
         self.compiled(kind, text, Some(&|name| trie.get_special_token(name)))
     }
 
-    fn compiled(&self, kind: Kind, text: &str, token: Option<&dyn Fn(&str) -> Option<u32>>) -> Result<Answer, Error> {
+    fn compiled(&self, kind: Kind, text: &str, token: Option<&Control>) -> Result<Answer, Error> {
         match kind {
             Kind::JsonObject => self.schema("{\"type\": \"object\"}"),
             Kind::JsonSchema => self.schema(text),
             Kind::Regex => {
-                let hir = pattern::read(text, pattern::Reach::Whole)?;
+                let hir = pattern::read(text, Reach::Whole, Reading::Narrow)?;
                 if hir.properties().maximum_len() == Some(0) {
                     return Err(Error(
                         "the regular expression matches the empty text alone: there is nothing to answer".into(),
@@ -124,7 +126,8 @@ impl Vocabulary {
             }
             Kind::Lark => {
                 let lark = lark::read(text)?;
-                let watch = Watch { uncertain: lark.ignores, ..Watch::default() };
+                let keys = lark.open.then(|| Keys::new(true));
+                let watch = Watch { keys, few_keys: lark.open && lark.few_keys, uncertain: lark.ignores };
                 let answer =
                     self.parsed(lark.text.clone(), watch, lark.notes.clone(), |why| lark.error(&why.to_string()))?;
                 // Rules that come to no text at all show at the first token.
@@ -168,7 +171,12 @@ impl Vocabulary {
     ) -> Result<Answer, Error> {
         // It catches panics itself, where panics unwind.
         let parser = self.factory.create_parser(TopLevelGrammar::from_lark(lark)).map_err(error)?;
-        Ok(Answer::new(parser, watch, self.quotes.clone(), notes))
+        let answer = Answer::new(parser, watch, self.quotes.clone(), notes);
+        // What can't even begin is told before the first token.
+        answer
+            .begins(&mut vec![0; self.tokens().div_ceil(32)])
+            .map_err(|why| Error(format!("no answer can begin: {why}")))?;
+        Ok(answer)
     }
 }
 

@@ -23,6 +23,26 @@ fn main() {
     for (name, kind, text, answer) in CASES {
         measure(&vocabulary, &tokens, name, *kind, text, answer);
     }
+    let colours: Vec<String> = (0..2000).map(|n| format!("\"colour {:05}\"", n * 7919 % 100_003)).collect();
+    measure(
+        &vocabulary,
+        &tokens,
+        "2,000 values",
+        Kind::JsonSchema,
+        &format!("{{\"enum\": [{}]}}", colours.join(",")),
+        &colours[1234],
+    );
+    let optional: Vec<String> =
+        (0..300).map(|n| format!("\"property {n}\": {{\"type\": [\"string\", \"null\"]}}")).collect();
+    let optional = format!("{{\"type\": \"object\", \"properties\": {{{}}}}}", optional.join(","));
+    measure(
+        &vocabulary,
+        &tokens,
+        "300 optional properties",
+        Kind::JsonSchema,
+        &optional,
+        r#"{"property 17": "a fox", "property 18": null, "property 299": "hen", "else": 1}"#,
+    );
 }
 
 type Case = (&'static str, Kind, &'static str, &'static str);

@@ -3,7 +3,7 @@
 use crate::error::quoted;
 use crate::json::Json;
 use crate::number::{self, Bound, Numbers};
-use crate::pattern::{self, Reach};
+use crate::pattern::{self, Reach, Reading};
 use crate::{Error, formats};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -123,6 +123,21 @@ pub(super) type Span = (u64, Option<u64>);
 
 pub(super) const FREE: Span = (0, None);
 
+/// An expression of JSON strings, as each reader and as any reader takes it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Text {
+    pub(super) narrow: Rc<str>,
+    pub(super) wide: Rc<str>,
+}
+
+impl Text {
+    fn pattern(pattern: &str) -> Result<Text, Error> {
+        let read =
+            |reading| Ok::<Rc<str>, Error>(pattern::quoted(&pattern::read(pattern, Reach::Part, reading)?).into());
+        Ok(Text { narrow: read(Reading::Narrow)?, wide: read(Reading::Wide)? })
+    }
+}
+
 /// `items` and what goes with it.
 #[derive(Debug, Default)]
 pub(super) struct Items {
@@ -135,7 +150,7 @@ pub(super) struct Items {
 pub(super) struct Properties {
     pub(super) named: Vec<(Rc<str>, Id)>,
     /// Expressions of keys, as JSON strings.
-    pub(super) patterns: Vec<(Rc<str>, Id)>,
+    pub(super) patterns: Vec<(Text, Id)>,
     pub(super) others: Option<Id>,
 }
 
@@ -148,7 +163,7 @@ pub(super) struct Keywords<'a> {
     pub(super) numbers: Numbers,
     pub(super) characters: Span,
     /// Expressions of JSON strings, all of which a string meets.
-    pub(super) texts: Vec<Rc<str>>,
+    pub(super) texts: Vec<Text>,
     pub(super) count: Span,
     pub(super) items: Option<Rc<Items>>,
     pub(super) keys: Span,
@@ -350,9 +365,7 @@ impl<'a> Document<'a> {
                 "maxProperties" => span(&mut k.keys, false)?,
                 "pattern" => {
                     let Json::String(text) = value else { return Err(wrong("a string")) };
-                    let hir = pattern::read(text, Reach::Part)
-                        .map_err(|why| Error(format!("pattern: {why} (at {})", place())))?;
-                    k.texts.push(pattern::quoted(&hir).into());
+                    k.texts.push(Text::pattern(text).map_err(|why| Error(format!("pattern: {why} (at {})", place())))?);
                 }
                 "format" => {
                     let Json::String(_) = value else { return Err(wrong("a string")) };
@@ -397,10 +410,10 @@ impl<'a> Document<'a> {
                 "patternProperties" => {
                     has_properties = true;
                     for (name, schema) in object()? {
-                        let hir = pattern::read(name, Reach::Part)
+                        let text = Text::pattern(name)
                             .map_err(|why| Error(format!("patternProperties: {why} (at {})", place())))?;
                         let schema = self.add(schema, format!("{}/{}", place(), escaped(name)), resource);
-                        properties.patterns.push((pattern::quoted(&hir).into(), schema));
+                        properties.patterns.push((text, schema));
                     }
                 }
                 "additionalProperties" => {
@@ -465,13 +478,14 @@ impl<'a> Document<'a> {
                     }
                 }
                 "$id" | "$anchor" | "id" => {}
-                "nullable" => match value {
-                    Json::Bool(true) => self.note(format!(
-                        "nullable at {} is OpenAPI's and says nothing here: \"type\": [..., \"null\"] does",
-                        place()
-                    )),
-                    _ => {}
-                },
+                "nullable" => {
+                    if *value == Json::Bool(true) {
+                        self.note(format!(
+                            "nullable at {} is OpenAPI's and says nothing here: \"type\": [..., \"null\"] does",
+                            place()
+                        ));
+                    }
+                }
                 "if" if json.get("then").is_none() && json.get("else").is_none() => {}
                 "dependentRequired" | "dependentSchemas" | "dependencies" if matches!(value, Json::Object(entries) if entries.is_empty()) =>
                     {}
@@ -544,7 +558,8 @@ impl<'a> Document<'a> {
                 bound(high).into_iter().for_each(|bound| k.numbers.at_most(bound));
             }
         } else if let Some(expression) = formats::expression(name) {
-            k.texts.push(format!("\\x{{22}}(?:{expression})\\x{{22}}").into());
+            let expression: Rc<str> = format!("\\x{{22}}(?:{expression})\\x{{22}}").into();
+            k.texts.push(Text { narrow: expression.clone(), wide: expression });
         } else if k.kinds & kinds::STRING != 0 {
             return Err(Error(format!(
                 "format {} is not known: {} are (at {pointer}/format)",

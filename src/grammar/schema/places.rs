@@ -1,6 +1,6 @@
 //! The places that values stand at, and what may stand there: a schema's references followed, and what nothing can meet left out.
 
-use super::keywords::{Document, Id, Span, kinds};
+use super::keywords::{Document, Id, Span, Text, kinds};
 use super::ways::{Finder, Way, text_expressions};
 use crate::json::Json;
 use crate::{Error, limits, pattern};
@@ -45,13 +45,20 @@ pub(super) struct Places<'a> {
     all: Vec<Place<'a>>,
     by_schemas: HashMap<Vec<Id>, usize>,
     todo: Vec<(usize, Vec<Id>)>,
+    /// Lists and objects told by value.
+    fixed: usize,
 }
 
 impl<'a> Places<'a> {
     /// The places of a document; the first is the answer's.
     pub(super) fn of(document: Document<'a>) -> Result<(Vec<Place<'a>>, Vec<String>), Error> {
-        let mut places =
-            Places { finder: Finder::new(document), all: Vec::new(), by_schemas: HashMap::new(), todo: Vec::new() };
+        let mut places = Places {
+            finder: Finder::new(document),
+            all: Vec::new(),
+            by_schemas: HashMap::new(),
+            todo: Vec::new(),
+            fixed: 0,
+        };
         places.place(vec![0])?;
         while let Some((n, schemas)) = places.todo.pop() {
             places.fill(n, &schemas)?;
@@ -104,7 +111,15 @@ impl<'a> Places<'a> {
                     continue;
                 }
                 match value {
-                    Json::Array(_) | Json::Object(_) => place.fixed.push(value),
+                    Json::Array(_) | Json::Object(_) => {
+                        self.fixed += 1;
+                        if self.fixed > limits::FIXED {
+                            return Err(
+                                self.at(place, Error(format!("enum: more than {} lists and objects", limits::FIXED)))
+                            );
+                        }
+                        place.fixed.push(value);
+                    }
                     scalar => {
                         let mut text = String::new();
                         scalar.write(&mut text);
@@ -187,6 +202,9 @@ impl<'a> Places<'a> {
                 names.push(name.clone());
             }
         }
+        if names.len() > limits::PROPERTIES {
+            return Err(self.at(place, Error(format!("more than {} properties of one object", limits::PROPERTIES))));
+        }
         let required: HashSet<&Rc<str>> = way.required.iter().collect();
         let mut named = Vec::new();
         for name in &names {
@@ -219,7 +237,7 @@ impl<'a> Places<'a> {
 
     /// Keys that have no name: each set of patterns that they may meet has its own schemas.
     fn others(&mut self, place: &Place<'a>, way: &Way<'a>, names: &[Rc<str>]) -> Result<Vec<Key>, Error> {
-        let mut patterns: Vec<Rc<str>> = Vec::new();
+        let mut patterns: Vec<Text> = Vec::new();
         for (expression, _) in way.properties.iter().flat_map(|properties| &properties.patterns) {
             if !patterns.contains(expression) {
                 patterns.push(expression.clone());
@@ -272,7 +290,7 @@ impl<'a> Places<'a> {
         taken.push(')');
         let mut keys = Vec::new();
         for chosen in 0..1usize << patterns.len() {
-            let meets = |expression: &Rc<str>| {
+            let meets = |expression: &Text| {
                 patterns.iter().position(|known| known == expression).is_some_and(|n| chosen >> n & 1 == 1)
             };
             let mut schemas = Vec::new();
@@ -290,7 +308,7 @@ impl<'a> Places<'a> {
                 let with = patterns
                     .iter()
                     .enumerate()
-                    .map(|(n, p)| if chosen >> n & 1 == 1 { p.clone() } else { format!("~{p}").into() });
+                    .map(|(n, p)| if chosen >> n & 1 == 1 { p.narrow.clone() } else { format!("~{}", p.wide).into() });
                 all.extend(with);
                 if all.iter().all(|expression| expression.starts_with('~')) {
                     all.insert(0, any_text());

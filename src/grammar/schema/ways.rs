@@ -1,6 +1,6 @@
 //! The ways in which a value can meet several schemas at once: one a choice of `anyOf` and `oneOf`.
 
-use super::keywords::{Document, FREE, Id, Items, Properties, Span, equal, kinds};
+use super::keywords::{Document, FREE, Id, Items, Properties, Span, Text, equal, kinds};
 use crate::json::{self, Json};
 use crate::number::{Decimal, Numbers};
 use crate::{Error, limits, pattern};
@@ -14,7 +14,7 @@ pub(super) struct Way<'a> {
     pub(super) kinds: u8,
     pub(super) numbers: Numbers,
     pub(super) characters: Span,
-    pub(super) texts: Vec<Rc<str>>,
+    pub(super) texts: Vec<Text>,
     pub(super) count: Span,
     pub(super) items: Vec<Rc<Items>>,
     pub(super) keys: Span,
@@ -94,11 +94,20 @@ pub(super) struct Finder<'a> {
     texts: HashMap<Vec<Rc<str>>, bool>,
     expressions: HashMap<Rc<str>, Regex>,
     reads: usize,
+    /// Whether values are looked at that must not be: patterns are read as widely as any reader does then.
+    wide: bool,
 }
 
 impl<'a> Finder<'a> {
     pub(super) fn new(document: Document<'a>) -> Self {
-        Finder { document, found: HashMap::new(), texts: HashMap::new(), expressions: HashMap::new(), reads: 0 }
+        Finder {
+            document,
+            found: HashMap::new(),
+            texts: HashMap::new(),
+            expressions: HashMap::new(),
+            reads: 0,
+            wide: false,
+        }
     }
 
     fn work(&mut self) -> Result<(), Error> {
@@ -240,7 +249,10 @@ impl<'a> Finder<'a> {
                 let mut both = ways[a].clone();
                 both.meet(&ways[b]);
                 both.values = ways[a].values.clone().or(ways[b].values.clone());
-                if self.possible(&both, 6)? {
+                self.wide = true;
+                let possible = self.possible(&both, 6);
+                self.wide = false;
+                if possible? {
                     let second = ways[b]
                         .picks
                         .iter()
@@ -340,7 +352,8 @@ impl<'a> Finder<'a> {
                 way.kinds & kinds::STRING != 0 && within(way.characters, text.chars().count()) && {
                     let mut all = true;
                     for expression in &way.texts {
-                        all = all && self.matches(expression, text)?;
+                        all =
+                            all && self.matches(if self.wide { &expression.wide } else { &expression.narrow }, text)?;
                     }
                     all
                 }
@@ -390,7 +403,7 @@ impl<'a> Finder<'a> {
                 .is_none_or(|values| values.iter().any(|value| matches!(value, Json::String(text) if text == name)));
             let mut all = listed && way.kinds & kinds::STRING != 0 && within(way.characters, name.chars().count());
             for expression in &way.texts {
-                all = all && self.matches(expression, name)?;
+                all = all && self.matches(&expression.narrow, name)?;
             }
             if all {
                 return Ok(true);
@@ -407,7 +420,14 @@ impl<'a> Finder<'a> {
             all.extend(properties.named.iter().filter(|(known, _)| **known == *name).map(|(_, id)| *id));
             let mut found = all.len() > before;
             for (expression, id) in &properties.patterns {
-                if self.matches(expression, name)? {
+                let (narrow, wide) = (self.matches(&expression.narrow, name)?, self.matches(&expression.wide, name)?);
+                if narrow != wide {
+                    return Err(Error(format!(
+                        "patternProperties: whether a pattern matches {} depends on who reads it (\\d, \\w, \\s beyond ASCII)",
+                        crate::error::quoted(name, 40)
+                    )));
+                }
+                if narrow {
                     found = true;
                     all.push(*id);
                 }
@@ -437,8 +457,11 @@ impl<'a> Finder<'a> {
         if way.characters.1.is_some_and(|most| most < way.characters.0) {
             return Ok(false);
         }
-        let all = text_expressions(way);
-        if all.is_empty() || way.texts.is_empty() {
+        if way.texts.len() > limits::PATTERNS {
+            return Err(Error(format!("more than {} patterns and formats for one text", limits::PATTERNS)));
+        }
+        let all = expressions(way, self.wide);
+        if way.texts.is_empty() {
             return Ok(true);
         }
         self.some(all)
@@ -446,6 +469,13 @@ impl<'a> Finder<'a> {
 
     /// The texts that meet all expressions, if they are few. Anything else is `None`.
     pub(super) fn few(&mut self, all: &[Rc<str>]) -> Option<Vec<String>> {
+        let short = |expression: &Rc<str>| {
+            let hir = regex_syntax::parse(expression).ok().filter(|_| !expression.starts_with('~'));
+            hir.and_then(|hir| hir.properties().maximum_len()).is_some_and(|longest| longest <= limits::FEW)
+        };
+        if !all.iter().any(short) {
+            return None;
+        }
         let mut builder = RegexBuilder::new();
         let id = builder.mk(&both(all)).ok()?;
         let mut regex = builder.into_regex_limited(id, limits::FUEL).ok()?;
@@ -461,7 +491,7 @@ impl<'a> Finder<'a> {
                         .and_then(|value| if let Json::String(text) = value { Some(text) } else { None })?,
                 );
             }
-            if found.len() > limits::FEW || text.len() > limits::FEW || steps > limits::FEW * limits::FEW {
+            if found.len() > limits::FEW || text.len() > limits::FEW || steps > limits::LOOKED_AT {
                 return None;
             }
             for byte in (0..=255).rev() {
@@ -510,7 +540,12 @@ fn within(span: Span, n: usize) -> bool {
 
 /// The expressions that a string of a way meets, each of whole JSON strings.
 pub(super) fn text_expressions(way: &Way) -> Vec<Rc<str>> {
-    let mut all = way.texts.clone();
+    expressions(way, false)
+}
+
+fn expressions(way: &Way, wide: bool) -> Vec<Rc<str>> {
+    let mut all: Vec<Rc<str>> =
+        way.texts.iter().map(|text| if wide { text.wide.clone() } else { text.narrow.clone() }).collect();
     if way.characters != FREE {
         let least = way.characters.0;
         let most = way.characters.1.map_or(String::new(), |most| most.min(limits::CHARACTERS.max(least)).to_string());

@@ -24,9 +24,9 @@ impl<'p, 'a> Writer<'p, 'a> {
     /// The rules of all places, and the name of the first's. Names begin with `prefix`.
     pub(super) fn write(places: &'p [Place<'a>], prefix: &'p str) -> Result<(String, String), Error> {
         let mut writer = Writer { places, prefix, out: String::new(), terminals: HashMap::new(), rules: 0 };
-        for n in 0..places.len() {
-            if places[n].alive {
-                writer.place(n)?;
+        for (n, place) in places.iter().enumerate() {
+            if place.alive {
+                writer.place(n, place)?;
             }
             if writer.out.len() > limits::GRAMMAR {
                 return Err(Error(format!(
@@ -61,9 +61,8 @@ impl<'p, 'a> Writer<'p, 'a> {
         name
     }
 
-    fn place(&mut self, n: usize) -> Result<(), Error> {
+    fn place(&mut self, n: usize, place: &Place<'a>) -> Result<(), Error> {
         let places = self.places;
-        let place = &places[n];
         let mut forms = Vec::new();
         let mut scalars: Vec<String> = place
             .scalars
@@ -187,9 +186,7 @@ impl<'p, 'a> Writer<'p, 'a> {
         (least, most): (u64, Option<u64>),
     ) -> Result<String, Error> {
         let cap = most.map_or(least, |most| most.min(items.len() as u64 + limits::ITEMS)).max(1);
-        if least > limits::ITEMS
-            || (items.len() as u64 + 1) * (cap.min(items.len() as u64) + 1) > limits::PLACES as u64 * 4
-        {
+        if least > limits::ITEMS || (items.len() as u64 + 1) * (cap.min(items.len() as u64) + 1) > limits::COUNTED {
             return Err(Error("minProperties, maxProperties: too many properties to count".into()));
         }
         let mut names: HashMap<(usize, u64), Option<String>> = HashMap::new();

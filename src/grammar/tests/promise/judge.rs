@@ -44,6 +44,7 @@ fn encode_references(schema: &mut Value) {
                             .map(|b| if b.is_ascii() { char::from(b).to_string() } else { format!("%{b:02X}") })
                             .collect();
                     }
+                    _ if key == "const" || key == "enum" => {}
                     value => encode_references(value),
                 }
             }

@@ -2,10 +2,10 @@
 
 use crate::judge::Judge;
 use crate::table::{self, Case, Right};
-use crate::walk::{TEMPERS, Walker};
+use crate::walk::{Dice, TEMPERS, Walker};
 use crate::words::WORDS;
 use crate::{faults, json, rounds, small_stack, tally};
-use b158_grammar::Kind;
+use b158_grammar::{Answer, Kind};
 
 /// A screen.
 const MESSAGE: usize = 2000;
@@ -47,6 +47,12 @@ fn all(case: &Case) -> Vec<String> {
                 found.push(format!("the table is wrong: {text} is valid"));
             }
         }
+    }
+    // What can be told without a model is what is told with one.
+    if let (Err(why), Ok(_)) | (Ok(()), Err(why)) =
+        (b158_grammar::check(Kind::JsonSchema, schema), WORDS.vocabulary.answer(Kind::JsonSchema, schema))
+    {
+        found.push(format!("check and answer are not of one opinion: {why}"));
     }
     let answer = match WORDS.vocabulary.answer(Kind::JsonSchema, schema) {
         Ok(answer) => answer,
@@ -92,6 +98,12 @@ fn all(case: &Case) -> Vec<String> {
                     if let Err(why) = judge.check(&walked.text) {
                         found.push(format!("{temper:?} {seed}: {why}: {:.300}", String::from_utf8_lossy(&walked.text)));
                     }
+                    if let Err(why) = begun(&answer, &walked.text, seed) {
+                        found.push(format!(
+                            "{temper:?} {seed}: begun: {why}: {:.300}",
+                            String::from_utf8_lossy(&walked.text)
+                        ));
+                    }
                     // The same text in other tokens.
                     if let Err(why) = Walker::new(answer.clone(), !seed).follow(&walked.text) {
                         found.push(format!("{temper:?} {seed}: once walked, it can't be the answer: {why}"));
@@ -118,6 +130,20 @@ fn all(case: &Case) -> Vec<String> {
         }
     }
     found
+}
+
+/// An answer that begins with a part of `text` goes on with the rest; a beginning that is none changes nothing.
+fn begun(answer: &Answer, text: &[u8], seed: u64) -> Result<(), String> {
+    let mut dice = Dice(seed);
+    let cut = dice.below(text.len() + 1);
+    let mut other = answer.clone();
+    for wrong in [&[&text[..cut], b"\x01"].concat()[..], &[text, b"~"].concat()] {
+        if other.begin(wrong).is_ok() {
+            return Err(format!("{:?} is taken as a beginning", String::from_utf8_lossy(wrong)));
+        }
+    }
+    other.begin(&text[..cut]).map_err(|why| format!("of {cut} bytes: {why}"))?;
+    Walker::new(other, seed).follow(&text[cut..]).map_err(|why| format!("after {cut} bytes: {why}"))
 }
 
 /// Every `of`th case of the table, from `nth` on: the parts run beside each other.

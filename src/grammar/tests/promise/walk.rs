@@ -92,12 +92,12 @@ fn rank(token: &[u8], end: bool) -> u32 {
     }
     match token {
         [b'"'] => 1,
-        [b'}' | b']'] => 2,
+        [b'}' | b']' | b')' | b'/'] => 2,
         [b',' | b':'] => 3,
         [b'n' | b't' | b'u' | b'l' | b'r' | b'e' | b'f' | b'a' | b's'] => 5,
         [b'0'..=b'9'] => 6,
         [byte] if byte.is_ascii_alphanumeric() => 6,
-        [b'{' | b'[' | b'\\' | b'.' | b'-'] => 9,
+        [b'{' | b'[' | b'(' | b'\\' | b'.' | b'-'] => 9,
         [byte] if byte.is_ascii_graphic() => 8,
         [_] => 10,
         _ if token.iter().all(|b| b"\"}]".contains(b)) && !token.is_empty() => 2,
@@ -140,6 +140,8 @@ pub(crate) struct Walker<'w> {
     taken: Vec<u32>,
     steps: usize,
     refused: usize,
+    /// Steps beyond the limit until an end has to be in sight.
+    patience: usize,
 }
 
 impl Walker<'_> {
@@ -154,7 +156,13 @@ impl Walker<'_> {
             taken: Vec::new(),
             steps: 0,
             refused: 0,
+            patience: 6000,
         }
+    }
+
+    /// With other patience than 6,000 steps.
+    pub(crate) fn patient(self, patience: usize) -> Self {
+        Walker { patience, ..self }
     }
 
     fn broken<T>(&self, what: impl fmt::Display) -> Result<T, Broken> {
@@ -255,18 +263,22 @@ impl Walker<'_> {
     /// One way through the answer: `limit` steps as `temper` likes, then to an end.
     pub(crate) fn walk(mut self, temper: Temper, limit: usize) -> Result<Walked, Broken> {
         loop {
-            if self.steps > 20 * limit + 5000 {
+            if self.steps > limit + self.patience {
                 return self.broken("no end in sight");
             }
             let mut next = self.next()?;
             let mut asked = 0;
             while let Next::Certain(bytes) = &next {
                 // Right after certain bytes of which nothing was taken, the mask is due.
-                if self.taken.is_empty() && asked > 100 {
-                    return self.broken("certain bytes again and again, and no mask");
-                }
+                let before = self.text.len();
                 asked += 1;
+                if asked > 10_000 {
+                    return self.broken("certain bytes again and again, and no choice");
+                }
                 next = self.certain(&bytes.clone())?;
+                if self.text.len() == before && matches!(next, Next::Certain(_)) {
+                    return self.broken("certain bytes twice");
+                }
             }
             if next == Next::Whole {
                 return Ok(Walked {
@@ -300,9 +312,10 @@ impl Walker<'_> {
     /// What leads to the end of a string may be a letter or a word, not what closes: after a while these are tried as well.
     fn towards_an_end(&self, limit: usize) -> Temper {
         let quote = self.has(u32::from(b'"'));
-        match self.steps.saturating_sub(limit + 200) / 64 % 4 {
+        match self.steps.saturating_sub(limit + 200) / 64 % 6 {
             1 if self.in_string() && !quote => Temper::Bytes,
             3 if self.in_string() && !quote => Temper::Letters,
+            5 if self.in_string() && !quote => Temper::Odd,
             _ => Temper::Closing,
         }
     }

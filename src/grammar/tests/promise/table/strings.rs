@@ -1,6 +1,6 @@
 //! Lengths, patterns, formats.
 
-use super::{Case, either, kept, refused};
+use super::{Case, either, kept, narrowed, refused};
 
 pub(super) const CASES: &[Case] = &[
     kept("length_between", r#"{"type":"string","minLength":2,"maxLength":4}"#, &["\"ab\"", "\"abcd\"", "\"äöü\"", "\"🦊🦊\""], &["\"a\"", "\"abcde\"", "\"🦊\"", "\"\""]),
@@ -26,7 +26,7 @@ pub(super) const CASES: &[Case] = &[
     kept("pattern_word", r#"{"type":"string","pattern":"^\\w+$"}"#, &["\"ab_9\""], &["\"\"", "\"a b\"", "\"ä\""]),
     either("pattern_space_class", &["pattern"], r#"{"type":"string","pattern":"^\\w\\s\\w$"}"#, &["\"a b\""], &["\"ab\"", "\"a  b\""]),
     kept("pattern_not_digit", r#"{"type":"string","pattern":"^\\D{2}$"}"#, &["\"ab\"", "\"ä!\""], &["\"a1\"", "\"1a\""]),
-    kept("pattern_not_word", r#"{"type":"string","pattern":"^\\W$"}"#, &["\"!\"", "\"ä\""], &["\"a\"", "\"_\"", "\"9\""]),
+    narrowed("pattern_not_word", r#"{"type":"string","pattern":"^\\W$"}"#, &["\"!\"", "\"ä\""], &["\"a\"", "\"_\"", "\"9\""]),
     either("pattern_not_space", &["pattern"], r#"{"type":"string","pattern":"^\\S$"}"#, &["\"a\""], &["\" \"", "\"\\n\""]),
     kept("pattern_hyphen", r#"{"type":"string","pattern":"^[a-c\\-_.]{3}$"}"#, &["\"a-.\"", "\"_b-\""], &["\"d--\"", "\"ab\""]),
     kept("pattern_alternatives", r#"{"type":"string","pattern":"^(fox|hen|f)$"}"#, &["\"fox\"", "\"hen\"", "\"f\""], &["\"fo\"", "\"foxhen\""]),
