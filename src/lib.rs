@@ -41,7 +41,7 @@
 //! address ──► download (ranges, journal, cache) ──► bytes
 //! checkpoint ──► safetensors ──► convert ──► bytes of a GGUF
 //! bytes ──► gguf (push parser) ──► blocks (I2_S, TQ2_0, Q2_0, F16 …) ──► weights in the kernels' layout
-//! text ──► tokenizer ──► model.forward (kernels + threads + KV cache) ──► sampler ──► detokenizer ──► text
+//! text ──► tokenizer ──► model.forward (kernels + threads + KV cache) ──► constraint, sampler ──► detokenizer ──► text
 //! ```
 //!
 //! A GGUF file arrives in chunks of any size and is never held whole. Each module below is a step, and its page names the
@@ -56,8 +56,9 @@
 //! 6. [`threads`] hands the kernels' work out in small pieces.
 //! 7. [`tokenizer`] turns text into token ids and back; [`chat`] turns messages into a prompt.
 //! 8. [`session`] reads a prompt and generates tokens, one step at a time.
-//! 9. [`sampler`] chooses each token from the logits.
-//! 10. [`verify`] tells whether the text makes sense.
+//! 9. [`constraint`] tells which tokens may follow, where an answer has to have a form.
+//! 10. [`sampler`] chooses each token from the logits.
+//! 11. [`verify`] tells whether the text makes sense.
 //!
 //! # What you can rely on
 //!

@@ -17,6 +17,7 @@ export const USAGE = `usage: ./build.sh bench --browser [OPTION ...]
   --context N            context length [as the model's, 4096 at most]
   --token-embedding file|int8 hold the embedding as it is in the file, or in 8 bits [auto: 8 bits if it is large]
   --load                 loading instead: plain fetch, network without and with the cache, from the cache
+  --forms                answers of a form instead: what holding them to it takes, at the model's vocabulary
   --peer A,B             other engines by turns with it, on files in the shape of 2B-4T (a --file must be of that shape too). wllama:
                          llama.cpp in WebAssembly, TQ2_0 and Q4_K. llama.cpp: natively, TQ2_0 (x86-64). b158: the native program
   --json FILE            results [target/bench/browser.json]; the plots go beside it
@@ -51,6 +52,7 @@ export function parse(args) {
       peer: string(""),
       json: string(),
       load: { type: "boolean", default: false },
+      forms: { type: "boolean", default: false },
       serve: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
       // From build.sh.
@@ -71,6 +73,8 @@ export function parse(args) {
   if (values.in !== "chromium" && peers.length > 0) throw new Error("--peer needs --in chromium");
   if (values.file !== undefined && values.address !== undefined) throw new Error("give one of --file and --address");
   const threads = list(values.threads).map((text) => (text === "auto" ? text : count("threads", text)));
+  if (values.load && values.forms) throw new Error("give one of --load and --forms");
+  if (values.forms && peers.length > 0) throw new Error("--forms takes no --peer");
   if (values.load && (peers.length > 0 || threads.includes("auto"))) throw new Error("--load takes numbers of threads, and no --peer");
   return {
     ...values,

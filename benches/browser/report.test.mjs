@@ -47,6 +47,27 @@ test("a median is the middle, or the mean of the middle two", () => {
   assert.equal(median([4, 1, 2, 100]), 3);
 });
 
+test("forms are told by sums and medians, and without a word of speed", () => {
+  const answer = (more) => ({ compileMs: 3, masks: 10, maskMsTotal: 1, medianMaskMs: 0.05, slowestMaskMs: 2, certainTokens: 4, tokens: 12, ...more });
+  const forms = [
+    {
+      backend: "relaxed",
+      threads: 2,
+      info: { vocabulary: 128256 },
+      fetchMs: 40.4,
+      vocabularyMs: 350.6,
+      forms: [{ form: "any object", answers: [answer({ compileMs: 20 }), answer({ slowestMaskMs: 7.04, maskMsTotal: 3 }), answer({ medianMaskMs: 0.04 })] }, { form: "never came to it", answers: [] }],
+    },
+  ];
+  const [before, table, ...others] = tables({ options: { rounds: 3 }, runs: [], peers: [], forms });
+  assert.deepEqual(before.rows, [["relaxed", "2", "128256", "40", "351"]]);
+  assert.deepEqual(table.rows, [["any object", "relaxed", "2", "3.0", "36", "12", "0.05", "0.17", "7.0"]]);
+  assert.deepEqual(others, []);
+  assert.throws(() => parse(["--load", "--forms"]), /--forms/);
+  assert.throws(() => parse(["--forms", "--peer", "wllama"]), /--peer/);
+  assert.equal(parse(["--forms"]).forms, true);
+});
+
 test("loading is told beside the plain fetch, by medians", () => {
   const loading = {
     fetched: { way: "fetch", seconds: [4, 99, 3] },

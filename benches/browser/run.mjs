@@ -33,8 +33,8 @@ async function main() {
     console.log(`${server.url}?model=${encodeURIComponent(source)}`);
     return;
   }
-  const { load, builds, rounds, tokens, promptTokens, depths, contextLength, tokenEmbedding } = options;
-  const asked = { source, load, builds, rounds, tokens, promptTokens, depths, contextLength, tokenEmbedding, peers: peers.map(({ path: _, ...peer }) => peer) };
+  const { load, forms, builds, rounds, tokens, promptTokens, depths, contextLength, tokenEmbedding } = options;
+  const asked = { source, load, forms, builds, rounds, tokens, promptTokens, depths, contextLength, tokenEmbedding, peers: peers.map(({ path: _, ...peer }) => peer) };
   try {
     const drive = load && options.in === "chromium" ? alone : BROWSERS[options.in];
     const { browser, measured } = await drive(server.url, asked, {
@@ -43,7 +43,7 @@ async function main() {
       files: peers.filter(({ native }) => !native).map(({ path }) => path),
       measureNative: (run) => measureNative(options.program, { ...run, path: peers.find(({ name }) => name === run.name).path }),
     });
-    const model = { name: basename(file ?? options.address), bytes: file === undefined ? (measured.loading?.fetched.bytes ?? measured.runs[0].info.weightBytes) : statSync(file).size };
+    const model = { name: basename(file ?? options.address), bytes: file === undefined ? (measured.loading?.fetched.bytes ?? (measured.forms ?? measured.runs)[0].info.weightBytes) : statSync(file).size };
     write({ machine: machine(browser), model, ...measured }, options.json);
   } finally {
     server.close();

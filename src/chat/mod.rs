@@ -15,6 +15,9 @@
 //!
 //! A conversation that ends with an assistant's turn is continued: the prompt ends where that turn's text does.
 //!
+//! [`Template::chat`] takes tools too, and gives all that an answer with calls needs: what it may be, where in it that begins, and who
+//! reads it ([`Reader`]) into words, thoughts and calls.
+//!
 //! Next: [`session`](crate::session), which reads the prompt and answers.
 
 mod answer;
@@ -289,7 +292,8 @@ impl Template {
             });
         }
         let run = |messages: &[Message], tools| self.run(messages, tools, add_generation_prompt, variables);
-        if self.form.is_some() {
+        // Who hands tools to the template knows its form.
+        if self.form.is_some() || variables.has("tools") {
             let listed = if tools.are_offered() { Some(tools.to_variable()?) } else { None };
             return run(&tools::named(messages), listed.as_ref());
         }

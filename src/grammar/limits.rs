@@ -19,6 +19,8 @@ pub(crate) const FIXED: usize = 2_000;
 /// Rules of a grammar, and what they are made of.
 pub(crate) const RULES: usize = 5_000;
 pub(crate) const PIECES: usize = 20_000;
+/// How often something of a grammar may be there by counts, multiplied.
+pub(crate) const COUNTS: u64 = 20_000;
 /// Levels of lists and objects in a schema. A schema in a schema is two.
 pub(crate) const DEPTH: usize = 200;
 /// Values in a schema.
@@ -59,11 +61,11 @@ pub(crate) const MULTIPLES: i128 = 2_000;
 /// Tools of one request: the bound of OpenAI's API.
 pub(crate) const CHOICES: usize = 128;
 
-/// What llguidance may spend. A step's bounds are some 20 ms of work each; an object of 1,000 optional properties has rows of 2,300 items.
+/// What llguidance may spend. A step's bounds are some 10 ms of work each; an object of 1,000 optional properties has rows of 2,300 items.
 pub(crate) fn parser() -> ParserLimits {
     ParserLimits {
         max_items_in_row: 10_000,
-        step_max_items: 200_000,
+        step_max_items: 100_000,
         max_lexer_states: 100_000,
         verbose_errors: false,
         ..ParserLimits::default()

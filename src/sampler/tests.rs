@@ -111,6 +111,9 @@ fn bias_bans_and_forces() {
     let options = SamplerOptions { logit_bias: vec![(1, f32::NEG_INFINITY), (2, 100.0)], ..plain() };
     assert_eq!(seen(options.clone(), &[5.0, 50.0, 0.0], &[], 20), [2]);
     assert!(matches!(Sampler::new(options, 2), Err(Error::BadToken { id: 2, vocabulary: 2 })));
+    // What is ruled out stays so.
+    let forced = SamplerOptions { logit_bias: vec![(0, f32::INFINITY), (2, 100.0)], ..plain() };
+    assert_eq!(seen(forced, &[f32::NEG_INFINITY, 1.0, f32::NEG_INFINITY], &[], 16), [1]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::{GenerateOptions, Session, Step, Summary};
 use crate::Result;
+use crate::constraint::Constraint;
 use std::time::Duration;
 
 /// The text of an answer, piece by piece, as [`Session::generate`] streams it.
@@ -24,6 +25,15 @@ impl Session {
 }
 
 impl Generation<'_> {
+    /// The same with an answer that keeps to a form: [`Session::constrain`].
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory).
+    pub fn constrained(self, constraint: Box<dyn Constraint>) -> Result<Self> {
+        self.session.constrain(constraint)?;
+        Ok(self)
+    }
+
     /// Why it ended, with counts and times; nothing before its end.
     pub fn summary(&self) -> Option<&Summary> {
         self.summary.as_ref()

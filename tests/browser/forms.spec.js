@@ -415,6 +415,9 @@ test.describe("the grammar module", () => {
         return { before, trapped, told, next, after, right };
       }, ANIMAL);
       expect(found.trapped).toMatchObject({ code: "constraint", message: expect.stringContaining("unreachable") });
+      // What came before has come.
+      expect(found.trapped.ids).toEqual(name === "answer_next" ? found.right.ids.slice(0, found.trapped.ids.length) : []);
+      expect(found.trapped.ids.length > 0).toBe(name === "answer_next");
       expect(found.told).toEqual(["vocabulary", "vocabulary"]);
       expect(found.next.ids).toEqual(found.right.ids);
       expect(found.after.ids).toEqual(found.before.ids);

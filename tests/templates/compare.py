@@ -6,7 +6,7 @@
 needs jinja2. Without a folder it downloads the source package of llama-cpp-python, which bears them. Of each case it prints
 how many of the templates that jinja2 renders come out equal, and names the others; it fails if there are any.
 """
-import datetime, difflib, json, os, pathlib, re, subprocess, sys, tarfile, tempfile, time, urllib.parse, urllib.request
+import copy, datetime, difflib, json, os, pathlib, re, subprocess, sys, tarfile, tempfile, time, urllib.parse, urllib.request
 
 from jinja2 import nodes
 from jinja2.ext import Extension, loopcontrols
@@ -32,6 +32,9 @@ TOOLS = {"tools": [{"type": "function", "function": {
         "deep": {"type": "object", "properties": {"a": {"type": "number"}, "b": {"type": "boolean"}}},
     }},
 }}]}
+# As OpenAI's API has it: templates get the arguments as an object.
+CALL = {"role": "assistant", "content": "", "tool_calls": [{"id": "call00001", "type": "function", "function": {"name": "weather", "arguments": "{\"place\": \"Z\u00fcrich & <b>\", \"days\": 2}"}}]}
+RESULT = {"role": "tool", "content": "{\"sky\": \"blue\"}", "tool_call_id": "call00001", "name": "weather"}
 CASES = {
     "one user turn": ([TALK[1]], {}, {}),
     "system and three turns": (TALK, {}, {}),
@@ -40,6 +43,7 @@ CASES = {
     "thinking": (TALK, {}, {"enable_thinking": True, "thinking": True, "reasoning_effort": "high"}),
     "tools": (TALK, {}, TOOLS),
     "tools, no system": (TALK[1:], {}, TOOLS),
+    "a call": (TALK[:2] + [CALL, RESULT], {}, TOOLS),
 }
 
 
@@ -94,6 +98,14 @@ def templates(folder):
             return {os.path.basename(m.name): archive.extractfile(m).read().decode() for m in sorted(members, key=lambda m: m.name)}
 
 
+def with_objects(messages):
+    """The messages as transformers hands them to a template."""
+    messages = copy.deepcopy(messages)
+    for call in [call for message in messages for call in message.get("tool_calls", [])]:
+        call["function"]["arguments"] = json.loads(call["function"]["arguments"])
+    return messages
+
+
 def ours(program, model, text, messages, variables):
     command = [program, "template", "-m", model, "--messages", json.dumps(messages)]
     command += ["--override-kv", f"tokenizer.chat_template=str:{text}"]
@@ -118,7 +130,7 @@ def main():
         equal, rendered, wrong = 0, 0, []
         for name, text in found.items():
             try:
-                given = {**context, **variables, "messages": messages, "add_generation_prompt": True}
+                given = {**context, **variables, "messages": with_objects(messages), "add_generation_prompt": True}
                 expected = jinja.from_string(text).render(bos_token=BOS, eos_token=EOS, **given)
             except Exception as refusal:
                 if os.environ.get("VERBOSE"):

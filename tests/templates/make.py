@@ -3,9 +3,9 @@
 
     python3 tests/templates/make.py        needs jinja2; the tests of src/chat read what it writes
 """
-import copy, json, pathlib
+import json, pathlib
 
-from compare import BOS, EOS, TALK, TOOLS, environment
+from compare import BOS, EOS, TALK, TOOLS, environment, with_objects
 
 HERE = pathlib.Path(__file__).parent
 THOUGHT = TALK[:2] + [{"role": "assistant", "content": "<think>\nA fox?\n</think>\n\nA fox."}, TALK[3]]
@@ -37,13 +37,9 @@ CASES = {
 
 
 def outcome(jinja, template, messages, variables, prompt):
-    # To templates they are objects.
-    messages = copy.deepcopy(messages)
-    for call in [call for message in messages for call in message.get("tool_calls", [])]:
-        call["function"]["arguments"] = json.loads(call["function"]["arguments"])
     given = {"tools": None, "documents": None, "bos_token": BOS, "eos_token": EOS, **variables}
     try:
-        text = jinja.from_string(template).render(messages=messages, add_generation_prompt=prompt, **given)
+        text = jinja.from_string(template).render(messages=with_objects(messages), add_generation_prompt=prompt, **given)
         return {"text": text}
     except ValueError as refusal:
         return {"refused": str(refusal)} if "words" in str(refusal) or "turns" in str(refusal) else {"fails": True}

@@ -1,5 +1,6 @@
 // The page: a form for a person, `window.bench` for a program.
 import { bench } from "./bench.js";
+import { benchForms } from "./forms.js";
 import { benchLoading } from "./load.js";
 import { charts } from "./plot.js";
 import { tables } from "./report.js";
@@ -10,7 +11,7 @@ const list = (text) => text.split(",").map((part) => part.trim()).filter((part) 
 const numbers = (text) => list(text).map(Number);
 
 /** Measures and shows; gives the results. */
-window.bench = (options) => run(options.load ? benchLoading : bench, options);
+window.bench = (options) => run(options.load ? benchLoading : options.forms ? benchForms : bench, options);
 
 async function run(measure, options) {
   form.querySelector("button").disabled = true;

@@ -12,7 +12,7 @@ const times = (now, base) => (now === base ? "" : ` × ${hundredth(now / base)}`
 
 /** Every table there is something to say in: `{ title, header, rows }`. */
 export function tables(results) {
-  return [speed(results), memory(results), depths(results), loading(results), peers(results)].filter(({ rows }) => rows.length > 0);
+  return [speed(results), memory(results), depths(results), loading(results), peers(results), prepared(results), forms(results)].filter(({ rows }) => rows.length > 0);
 }
 
 function speed({ runs, options }) {
@@ -92,6 +92,35 @@ function peers(results) {
     ]);
   const lengths = results.peers[0] && `${results.peers[0].promptTokens} prompt tokens, ${results.peers[0].tokens} generated`;
   return { title: `Another engine in the same browser (${lengths})`, header: ["engine", "threads", "prompt, tok/s", "generation, tok/s", "ours, prompt", "ours, generation", "our build"], rows };
+}
+
+function prepared({ forms = [] }) {
+  const rows = forms.map(({ backend, threads, info, fetchMs, vocabularyMs }) => [backend, String(threads), String(info.vocabulary), whole(fetchMs), whole(vocabularyMs)]);
+  return { title: "Before the first answer of a form", header: ["build", "threads", "tokens of the vocabulary", "module, ms", "its tokens, ms"], rows };
+}
+
+function forms({ forms = [], options }) {
+  const header = ["form", "build", "threads", "compiled, ms", "tokens", "of them certain", "mask, ms: median", "mean", "slowest"];
+  const rows = forms.flatMap(({ backend, threads, forms }) =>
+    forms
+      .filter(({ answers }) => answers.length > 0)
+      .map(({ form, answers }) => {
+        const sum = (figure) => answers.reduce((total, answer) => total + answer[figure], 0);
+        const slowest = Math.max(...answers.map(({ slowestMaskMs }) => slowestMaskMs));
+        return [
+          form,
+          backend,
+          String(threads),
+          tenth(median(answers.map(({ compileMs }) => compileMs))),
+          whole(sum("tokens")),
+          whole(sum("certainTokens")),
+          hundredth(median(answers.map(({ medianMaskMs }) => medianMaskMs))),
+          hundredth(sum("maskMsTotal") / sum("masks")),
+          tenth(slowest),
+        ];
+      }),
+  );
+  return { title: `Answers of a form, ${options.rounds} of each`, header, rows };
 }
 
 export function markdown(results) {

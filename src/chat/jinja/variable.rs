@@ -44,6 +44,11 @@ impl Variables {
         self.0.push((name, value));
     }
 
+    /// Whether there is one of that name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(other, _)| other == name)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &(String, Variable)> {
         self.0.iter()
     }

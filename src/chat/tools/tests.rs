@@ -1,5 +1,5 @@
 use super::*;
-use crate::chat::jinja::Variables;
+use crate::chat::jinja::{Variable, Variables};
 use crate::chat::{Chat, Message, Piece, Source, Template, ToolCall};
 use crate::constraint::ResponseFormat;
 use crate::gguf::{Array, Value};
@@ -200,6 +200,20 @@ fn a_template_that_takes_none_gets_a_system_message() {
     assert!(matches!(&refused, Error::RefusedMessages { reason } if reason.contains("list of tools")), "{refused}");
 }
 
+/// A caller who gives `tools` to the template by hand has it told of calls as they are.
+#[test]
+fn tools_may_be_the_callers() {
+    let own = "{% for t in tools or [] %}{{ t.name }}{% endfor %}{% for m in messages %}{{ m.role }}: {{ m.content }}\
+        {% for c in m.tool_calls or [] %}[{{ c.function.name }} {{ c.function.arguments | tojson }}]{% endfor %}\n{% endfor %}";
+    let (_, template) = with(Some(own), 4);
+    assert!(template.form.is_none());
+    let mut variables = Variables::NONE;
+    let name = Variable::Object(vec![("name".to_owned(), Variable::String("weather".to_owned()))]);
+    variables.set("tools", Variable::List(vec![name]));
+    let text = template.render_with(&talk()[2..4], true, &variables).unwrap();
+    assert_eq!(text, "weatherassistant: Let me see.[weather {\"place\": \"Rome\"}][now {}]tool: 25 degrees");
+}
+
 #[test]
 fn a_talk_does_not_end_with_calls() {
     for own in [None, Some(own("calls-hermes"))] {
@@ -349,5 +363,117 @@ proptest! {
         let head: serde_json::Value = serde_json::from_str(&head).unwrap();
         prop_assert_eq!(&head["name"], &serde_json::Value::from(name));
         prop_assert_eq!(&heads[2]["schema"], &serde_json::from_str::<serde_json::Value>(&schema).unwrap());
+    }
+}
+
+/// The parts as the grammars read them: what is a call, and what is none.
+#[cfg(all(feature = "cli", not(target_family = "wasm")))]
+mod grammars {
+    use super::*;
+    use b158_grammar::{Kind, Vocabulary};
+
+    const CALL: u32 = 256;
+    const END_OF_CALL: u32 = 257;
+    const END: u32 = 258;
+
+    /// Bytes, the marks of calls as control tokens, and an end.
+    fn vocabulary() -> Vocabulary {
+        let bytes: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte]).chain([vec![], vec![], vec![]]).collect();
+        let control = [(CALL, "<tool_call>"), (END_OF_CALL, "</tool_call>"), (END, "<|im_end|>")];
+        Vocabulary::new(&bytes, &control.map(|(id, name)| (id, name.to_owned())), &[END]).unwrap()
+    }
+
+    /// Whether the answer may be this, to its end. `[` and `]` stand for the control tokens.
+    fn takes(chat: &Chat, text: &str) -> bool {
+        let Ok(Some(ResponseFormat::Parts { parts })) = chat.format(None) else { panic!("no parts") };
+        let mut answer = vocabulary().answer(Kind::Parts, &parts).unwrap();
+        let mut allowed = vec![0; 9];
+        let ids = text.bytes().map(|byte| match byte {
+            b'[' => CALL,
+            b']' => END_OF_CALL,
+            byte => u32::from(byte),
+        });
+        for id in ids {
+            let next = answer.next(&[], &mut allowed).unwrap();
+            let next =
+                if let b158_grammar::Next::Certain(_) = next { answer.next(&[], &mut allowed).unwrap() } else { next };
+            if next == b158_grammar::Next::Whole || allowed[id as usize / 32] >> (id % 32) & 1 == 0 {
+                return false;
+            }
+            answer.next(&[id], &mut allowed).unwrap();
+        }
+        answer.may_end()
+    }
+
+    #[test]
+    fn calls_are_what_they_are_in_templates() {
+        const WHERE: &str = r#"{"place": "Rome"}"#;
+        let hermes = |name: &str, arguments: &str| format!("\n{{\"name\": \"{name}\", \"arguments\": {arguments}}}\n");
+        let llama = |name: &str, arguments: &str| format!("{{\"name\": \"{name}\", \"parameters\": {arguments}}}");
+        let (now, weather) = (hermes("now", "{}"), hermes("weather", WHERE));
+        let one = |choice, parallel| {
+            let list = vec![
+                Tool::new("weather", "", WEATHER),
+                Tool { name: "now".into(), description: None, parameters: None },
+            ];
+            Tools::new(list, choice, parallel).unwrap()
+        };
+        let (hermes_text, hermes_token, llama_3) = (("calls-hermes", 4), ("calls-hermes", 3), ("calls-llama", 4));
+        for ((file, kind), tools, right, wrong) in [
+            (
+                hermes_text,
+                one(ToolChoice::Required, true),
+                vec![
+                    format!("<tool_call>{now}</tool_call>"),
+                    format!("<tool_call>{weather}</tool_call>\n<tool_call>{now}</tool_call>"),
+                ],
+                vec![
+                    format!("<tool_call>{now}"),
+                    format!("[{now}]"),
+                    format!("<tool_call>{}</tool_call>", hermes("then", "{}")),
+                    "No.".to_owned(),
+                    format!("<tool_call>{}</tool_call>", hermes("weather", "{}")),
+                ],
+            ),
+            (
+                hermes_token,
+                one(ToolChoice::Required, true),
+                vec![format!("[{now}]"), format!("[{weather}]\n[{now}]")],
+                vec![format!("<tool_call>{now}</tool_call>"), format!("[{now}]["), format!("[{now}]\n")],
+            ),
+            (
+                hermes_token,
+                one(ToolChoice::Function("now".into()), true),
+                vec![format!("[{now}]")],
+                vec![format!("[{weather}]"), format!("[{now}]\n[{now}]")],
+            ),
+            (
+                hermes_text,
+                one(ToolChoice::Auto, false),
+                vec![format!("{now}</tool_call>"), format!("{}</tool_call>", now.trim_start())],
+                vec![format!("{now}</tool_call>\n<tool_call>{now}</tool_call>")],
+            ),
+            (
+                llama_3,
+                one(ToolChoice::Required, true),
+                vec![llama("now", "{}"), llama("weather", WHERE)],
+                vec![llama("now", "{}") + &llama("now", "{}"), llama("weather", "{\"place\": 1}")],
+            ),
+            (
+                llama_3,
+                one(ToolChoice::Auto, true),
+                vec![llama("now", "{}")[10..].to_owned(), llama("weather", WHERE)[10..].to_owned()],
+                vec![llama("now", "{}")],
+            ),
+        ] {
+            let (tokenizer, template) = with(Some(&own(file)), kind);
+            let (_, asked) = chat(&template, &tokenizer, &talk()[..2], &tools);
+            for text in right {
+                assert!(takes(&asked, &text), "{file}, {kind}, {:?}: {text}", tools.choice);
+            }
+            for text in wrong {
+                assert!(!takes(&asked, &text), "{file}, {kind}, {:?}: {text}", tools.choice);
+            }
+        }
     }
 }

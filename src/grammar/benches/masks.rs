@@ -62,6 +62,20 @@ const CASES: &[Case] = &[
         r#"{"on": "2024-02-29", "code": "AB-1234", "mail": "a.fox@example.org"}"#,
     ),
     (
+        "pattern and length",
+        Kind::JsonSchema,
+        r#"{"type": "string", "pattern": "^\\w+([.-]?\\w+)*@\\w+([.-]?\\w+)*(\\.\\w{2,})+$", "minLength": 6, "maxLength": 100}"#,
+        r#""somebody.somewhere-else@mail.example.org""#,
+    ),
+    (
+        "oneOf",
+        Kind::JsonSchema,
+        r#"{"type": "array", "items": {"oneOf": [
+            {"type": "object", "properties": {"kind": {"const": "text"}, "text": {"type": "string", "pattern": "fox"}}, "required": ["kind", "text"], "additionalProperties": false},
+            {"type": "object", "properties": {"kind": {"const": "call"}, "name": {"enum": ["look", "go", "say"]}, "arguments": {"type": "object"}}, "required": ["kind", "name", "arguments"], "additionalProperties": false}]}}"#,
+        r#"[{"kind": "text", "text": "There was a fox in the hen house."}, {"kind": "call", "name": "say", "arguments": {"words": ["hello", "there"], "loud": true}}]"#,
+    ),
+    (
         "any object",
         Kind::JsonObject,
         "",
@@ -162,7 +176,7 @@ fn made() -> Vec<Vec<u8>> {
     ];
     let mut n = 0usize;
     while tokens.len() < TOKENS - 1 {
-        let mut word = if n % 2 == 0 { b" ".to_vec() } else { Vec::new() };
+        let mut word = if n.is_multiple_of(2) { b" ".to_vec() } else { Vec::new() };
         let mut left = n / 2 + 1;
         while left > 0 {
             word.extend_from_slice(parts[left % parts.len()].as_bytes());

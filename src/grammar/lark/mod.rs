@@ -86,7 +86,9 @@ mod tests {
             ("start: a\na: /(x{1000}){1000}/\n", "line 2: the regular expression is too large"),
             ("start: a\n\na: %json {\"type\": \"strng\"}\n", "line 3: %json: type \"strng\""),
             ("start: %json {\"not\": {}}\n", "not is not kept"),
-            ("start: \"a\"{1000000000}\n", "count"),
+            ("start: \"a\"{1000000000}\n", "line 1: too large, once counts"),
+            ("start: (\"x\"{300}){300}\n", "too large"),
+            ("start: a ~ 200..300\na: (\"x\" | \"y\")~300\n", "too large"),
             ("start: \"x\" start\n", "line 1: \"start\" comes to no text that ends"),
             ("start: a\na: b \"x\"\nb: (a \"y\" | a)\n", "comes to no text"),
             ("start: \"a\"\n%llguidance {\"no_such\": true}\n", "line 2: %llguidance: \"no_such\" is no option"),
@@ -118,7 +120,7 @@ mod tests {
             "start: [a] \"x\" -> name\na: a \"y\" | (\"z\" a | b)\nb: \"\" \n",
             "?start: A B\n  | \"c\" start\nA: /x/ & ~/y/\nB: A~2..3\n%ignore \" \"\n%import common.INT\n",
             "start: %lark {\nstart: a\na: \"x\"\n} a\na: %lark { start: \"b\"\n }\n",
-            "start[max_tokens=5]: /a+/\n",
+            "start[max_tokens=50000]: /a+/ \"1234567\" (\"x\"{2,300} \"y\"){1,30}\n",
         ] {
             assert_eq!(read(text).map(|_| ()), Ok(()), "{text}");
         }

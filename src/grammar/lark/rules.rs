@@ -23,6 +23,8 @@ pub(super) enum Piece {
     Or,
     /// What stands before it may be left out.
     Maybe,
+    /// What stands before it may be there as often.
+    Count(u64),
     Else,
 }
 
@@ -69,20 +71,17 @@ pub(super) fn check(rules: &[Rule]) -> Result<(), Error> {
     let mut done = vec![false; rules.len()];
     done[start] = true;
     let mut path = vec![(start, 0)];
-    // Terminals are expressions, and stand in others as often as they are named.
+    // Terminals are expressions, and stand in others as often as they are named. Of rules the counts multiply.
     let mut weights = vec![0u64; rules.len()];
     while let Some((n, next)) = path.last_mut() {
         let Some(piece) = rules[*n].pieces.get(*next) else {
             let rule = &rules[*n];
-            let weight = |piece: &Piece| match piece {
-                Piece::Name(name) => by_name.get(&**name).map_or(1, |&other| weights[other]),
-                _ => 1,
-            };
+            let weight = |name: &str| by_name.get(name).map_or(1, |&other| weights[other]);
             let terminal = rule.name.trim_start_matches('_').starts_with(|c: char| c.is_ascii_uppercase());
-            weights[*n] = if terminal { rule.pieces.iter().map(weight).fold(0, u64::saturating_add) } else { 1 };
-            if weights[*n] > limits::WEIGHT {
+            weights[*n] = weigh(&rule.pieces, &mut 0, &weight, terminal);
+            if weights[*n] > if terminal { limits::WEIGHT } else { limits::COUNTS } {
                 return Err(Error(format!(
-                    "the grammar, line {}: a terminal that is too large once others stand in it",
+                    "the grammar, line {}: too large, once counts are multiplied out",
                     rule.line
                 )));
             }
@@ -125,6 +124,31 @@ pub(super) fn check(rules: &[Rule]) -> Result<(), Error> {
     }
 }
 
+/// How large a body is with its counts multiplied out, up to the bracket that closes it: all of it, or its largest part.
+fn weigh(pieces: &[Piece], at: &mut usize, of: &impl Fn(&str) -> u64, all: bool) -> u64 {
+    let mut total = 0u64;
+    while let Some(piece) = pieces.get(*at) {
+        *at += 1;
+        let mut item = match piece {
+            Piece::Close | Piece::CloseMaybe => break,
+            Piece::Open | Piece::OpenMaybe => weigh(pieces, at, of, all),
+            Piece::Name(name) => of(name),
+            Piece::Text => 1,
+            Piece::Or | Piece::Maybe | Piece::Else | Piece::Count(_) => continue,
+        };
+        let mut count = 1;
+        while let Some(Piece::Count(_) | Piece::Maybe | Piece::Else) = pieces.get(*at) {
+            if let Piece::Count(n) = pieces[*at] {
+                count = count.max(n);
+            }
+            *at += 1;
+        }
+        item = item.saturating_mul(count);
+        total = if all { total.saturating_add(item) } else { total.max(item) };
+    }
+    total
+}
+
 /// Whether one of the alternatives from `at` on comes to an end, given which rules do. Stops at the bracket that closes them.
 fn any(pieces: &[Piece], at: &mut usize, ends: &impl Fn(&str) -> bool) -> bool {
     let (mut some, mut all) = (false, true);
@@ -143,7 +167,7 @@ fn any(pieces: &[Piece], at: &mut usize, ends: &impl Fn(&str) -> bool) -> bool {
                 true
             }
             Piece::Name(name) => ends(name),
-            Piece::Text | Piece::Maybe | Piece::Else => true,
+            Piece::Text | Piece::Maybe | Piece::Else | Piece::Count(_) => true,
         };
         all &= item || matches!(pieces.get(*at), Some(Piece::Maybe));
     }

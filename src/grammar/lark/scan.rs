@@ -137,9 +137,11 @@ impl Scanner<'_> {
                 }
                 c if c.is_ascii_digit() => {
                     let length = self.rest().find(|c: char| !c.is_ascii_digit()).unwrap_or(self.rest().len());
-                    let large = self.rest()[..length].parse::<u64>().is_ok_and(|n| n > limits::CHARACTERS);
-                    if !self.attributes && large && !self.levels.is_empty() {
-                        return self.fail(format_args!("a count above the limit of {}", limits::CHARACTERS));
+                    let count = self.rest()[..length].parse().unwrap_or(u64::MAX);
+                    // Within braces, or after a ~ and perhaps another number.
+                    let before = self.out.trim_end_matches(|c: char| c.is_ascii_digit() || ", .".contains(c));
+                    if before.ends_with(['{', '~']) {
+                        self.piece(Piece::Count(count));
                     }
                     self.copy(length);
                 }

@@ -1,5 +1,6 @@
 //! The keywords of one schema: read, their values checked, and each kept, passed over as an annotation, or refused by name.
 
+use super::words::{ANNOTATIONS, REFUSED, TYPES, escaped, near};
 use crate::error::quoted;
 use crate::json::Json;
 use crate::number::{self, Bound, Numbers};
@@ -22,101 +23,6 @@ pub(super) mod kinds {
     pub(crate) const OBJECT: u8 = 64;
     pub(crate) const ALL: u8 = 127;
 }
-
-const TYPES: [(&str, u8); 7] = [
-    ("null", kinds::NULL),
-    ("boolean", kinds::BOOLEAN),
-    ("integer", kinds::WHOLE),
-    ("number", kinds::WHOLE | kinds::FRACTION),
-    ("string", kinds::STRING),
-    ("array", kinds::ARRAY),
-    ("object", kinds::OBJECT),
-];
-
-/// Keywords that say something about values for people and programs, and limit none.
-const ANNOTATIONS: &[&str] = &[
-    "$comment",
-    "$defs",
-    "$dynamicAnchor",
-    "$recursiveAnchor",
-    "$schema",
-    "$vocabulary",
-    "contentEncoding",
-    "contentMediaType",
-    "contentSchema",
-    "default",
-    "definitions",
-    "deprecated",
-    "description",
-    "discriminator",
-    "example",
-    "examples",
-    "externalDocs",
-    "id",
-    "markdownDescription",
-    "enumDescriptions",
-    "enumNames",
-    "readOnly",
-    "title",
-    "tsType",
-    "writeOnly",
-    "xml",
-];
-
-const KEPT: &[&str] = &[
-    "$anchor",
-    "$id",
-    "$ref",
-    "additionalItems",
-    "additionalProperties",
-    "allOf",
-    "anyOf",
-    "const",
-    "enum",
-    "exclusiveMaximum",
-    "exclusiveMinimum",
-    "format",
-    "items",
-    "maxItems",
-    "maxLength",
-    "maxProperties",
-    "maximum",
-    "minItems",
-    "minLength",
-    "minProperties",
-    "minimum",
-    "multipleOf",
-    "oneOf",
-    "pattern",
-    "patternProperties",
-    "prefixItems",
-    "properties",
-    "propertyNames",
-    "required",
-    "type",
-    "unevaluatedItems",
-    "unevaluatedProperties",
-    "uniqueItems",
-];
-
-/// Keywords that limit values, and that no answer is held to.
-const REFUSED: &[&str] = &[
-    "$dynamicRef",
-    "$recursiveRef",
-    "contains",
-    "dependencies",
-    "dependentRequired",
-    "dependentSchemas",
-    "else",
-    "if",
-    "maxContains",
-    "minContains",
-    "not",
-    "then",
-    "extends",
-    "disallow",
-    "divisibleBy",
-];
 
 /// From and to; no end if `None`.
 pub(super) type Span = (u64, Option<u64>);
@@ -179,15 +85,15 @@ pub(super) struct Keywords<'a> {
 
 /// A schema and the schemas in it.
 pub(super) struct Document<'a> {
-    entries: Vec<Entry<'a>>,
+    pub(super) entries: Vec<Entry<'a>>,
     ids: HashMap<*const Json, Id>,
     draft: Draft,
     pub(super) notes: Vec<String>,
 }
 
-struct Entry<'a> {
-    json: &'a Json,
-    pointer: String,
+pub(super) struct Entry<'a> {
+    pub(super) json: &'a Json,
+    pub(super) pointer: String,
     /// The schema that a `#` in this one means.
     resource: Id,
     keywords: Option<Rc<Keywords<'a>>>,
@@ -225,7 +131,7 @@ impl<'a> Document<'a> {
         Ok(document)
     }
 
-    fn add(&mut self, json: &'a Json, pointer: String, resource: Id) -> Id {
+    pub(super) fn add(&mut self, json: &'a Json, pointer: String, resource: Id) -> Id {
         if let Some(&id) = self.ids.get(&std::ptr::from_ref(json)) {
             return id;
         }
@@ -569,75 +475,6 @@ impl<'a> Document<'a> {
         }
         Ok(())
     }
-
-    /// The schema that a reference names. Nothing is fetched.
-    fn resolve(&mut self, uri: &str, resource: Id) -> Result<Id, Error> {
-        let (base, fragment) = uri.split_once('#').unwrap_or((uri, ""));
-        let mut from = resource;
-        if !base.is_empty() {
-            let named = |entry: &Entry| matches!(entry.json.get("$id").or(entry.json.get("id")), Some(Json::String(id)) if id.trim_end_matches('#') == base);
-            match self.entries.iter().position(named) {
-                Some(id) => from = id,
-                None => {
-                    return Err(Error(format!(
-                        "$ref {}: only schemas within this one are referred to, and nothing is fetched",
-                        quoted(uri, 80)
-                    )));
-                }
-            }
-        }
-        let missing = || Error(format!("$ref {}: there is no such schema", quoted(uri, 80)));
-        let fragment = percent_encoding::percent_decode_str(fragment).decode_utf8().map_err(|_| missing())?;
-        let Entry { json, ref pointer, .. } = self.entries[from];
-        let (mut json, mut pointer, mut resource) = (json, pointer.clone(), from);
-        if fragment.is_empty() {
-            return Ok(self.add(json, pointer, resource));
-        }
-        let Some(path) = fragment.strip_prefix('/') else {
-            let (json, pointer) = anchor(json, &fragment, &pointer).ok_or_else(missing)?;
-            return Ok(self.add(json, pointer, resource));
-        };
-        for step in path.split('/') {
-            let step = step.replace("~1", "/").replace("~0", "~");
-            json = match json {
-                Json::Array(items) => step.parse().ok().and_then(|n: usize| items.get(n)),
-                other => other.get(&step),
-            }
-            .ok_or_else(missing)?;
-            pointer = format!("{pointer}/{}", escaped(&step));
-            if matches!(json.get("$id"), Some(Json::String(name)) if !name.starts_with('#')) {
-                resource = self.add(json, pointer.clone(), resource);
-            }
-        }
-        match json {
-            Json::Bool(_) | Json::Object(_) => Ok(self.add(json, pointer, resource)),
-            other => {
-                Err(Error(format!("$ref {}: what stands there is no schema but {}", quoted(uri, 80), other.told())))
-            }
-        }
-    }
-}
-
-/// The value that bears a name as `$anchor` (or `$id` of older drafts), and its pointer.
-fn anchor<'a>(json: &'a Json, name: &str, pointer: &str) -> Option<(&'a Json, String)> {
-    let mut todo = vec![(json, pointer.to_owned())];
-    while let Some((json, pointer)) = todo.pop() {
-        match json {
-            Json::Object(entries) => {
-                let is = |key: &str, text: &str| matches!(json.get(key), Some(Json::String(found)) if found == text);
-                if is("$anchor", name) || is("$dynamicAnchor", name) || is("$id", &format!("#{name}")) {
-                    return Some((json, pointer));
-                }
-                let inner = entries.iter().filter(|(key, _)| key != "enum" && key != "const");
-                todo.extend(inner.map(|(key, value)| (value, format!("{pointer}/{}", escaped(key)))));
-            }
-            Json::Array(items) => {
-                todo.extend(items.iter().enumerate().map(|(n, value)| (value, format!("{pointer}/{n}"))))
-            }
-            _ => {}
-        }
-    }
-    None
 }
 
 /// Whether two values are one to JSON schemas: numbers by value, objects in any order.
@@ -651,41 +488,4 @@ pub(super) fn equal(a: &Json, b: &Json) -> bool {
         }
         _ => a == b,
     }
-}
-
-/// A step of a JSON pointer, short enough for a message.
-fn escaped(step: &str) -> String {
-    let short: String = step
-        .chars()
-        .take(60)
-        .flat_map(|c| if c.is_control() { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] })
-        .collect();
-    short.replace('~', "~0").replace('/', "~1")
-}
-
-/// The keyword that an unknown one was likely meant to be.
-fn near(name: &str) -> Option<&'static str> {
-    if name.len() > 40 {
-        return None;
-    }
-    let lower = name.to_lowercase();
-    let distance = |known: &str| {
-        let known = known.to_lowercase();
-        let mut row: Vec<usize> = (0..=known.chars().count()).collect();
-        for (i, a) in lower.chars().enumerate() {
-            let mut before = std::mem::replace(&mut row[0], i + 1);
-            for (j, b) in known.chars().enumerate() {
-                let cost = before + usize::from(a != b);
-                before = row[j + 1];
-                row[j + 1] = cost.min(before + 1).min(row[j] + 1);
-            }
-        }
-        row[row.len() - 1]
-    };
-    let known = KEPT.iter().chain(REFUSED).filter(|known| known.len() > 2);
-    known
-        .map(|known| (distance(known), *known))
-        .filter(|(d, known)| *d <= if known.len() >= 7 { 2 } else { usize::from(known.len() > 3) })
-        .min()
-        .map(|(_, known)| known)
 }

@@ -9,7 +9,10 @@
 
 mod keywords;
 mod places;
+mod references;
+mod texts;
 mod ways;
+mod words;
 mod write;
 
 use crate::Error;

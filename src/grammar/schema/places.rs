@@ -1,7 +1,8 @@
 //! The places that values stand at, and what may stand there: a schema's references followed, and what nothing can meet left out.
 
 use super::keywords::{Document, Id, Span, Text, kinds};
-use super::ways::{Finder, Way, text_expressions};
+use super::texts::text_expressions;
+use super::ways::{Finder, Way};
 use crate::json::Json;
 use crate::{Error, limits, pattern};
 use std::collections::{HashMap, HashSet};

@@ -76,8 +76,10 @@ async fn run(
             if worker.jobs.cancelled.take() {
                 session.cancel();
             }
-            session.step(SLICE)?
+            session.step(SLICE)
         };
+        // What came before an error has come.
+        let step = step.inspect_err(|_| said.flush(worker))?;
         let elapsed_ms = began.elapsed().as_secs_f64() * 1e3;
         match step {
             Step::Prefill { done, total } => said.prefill = Some((done, total)),

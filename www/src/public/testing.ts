@@ -12,7 +12,7 @@ import { serveFake } from "../internal/fake-worker.js";
 import { readOptions } from "../internal/options/read.js";
 import { FAKE } from "../internal/options/tables.js";
 
-export type { FakeEngineOptions } from "../internal/fake-model.js";
+export type { FakeCall, FakeEngineOptions } from "../internal/fake-model.js";
 
 /**
  * Answers the package's own messages as its worker does, with words of a fixed list, the same ones for the same seed. A source's bytes are
