@@ -311,7 +311,7 @@ impl Tokenizer {
 
     /// The tokens at which generation ends, in order.
     pub fn ends(&self) -> &[u32] {
-        self.vocabulary.ends()
+        self.vocabulary.stops()
     }
 
     /// Whether a token is a control token, which text never shows.

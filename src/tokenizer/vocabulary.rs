@@ -268,7 +268,7 @@ impl Vocabulary {
         &self.bytes[start as usize..end as usize]
     }
 
-    pub(super) fn ends(&self) -> &[u32] {
+    pub(super) fn stops(&self) -> &[u32] {
         &self.stops
     }
 
