@@ -63,9 +63,9 @@ fn node(dice: &mut Dice, depth: usize) -> Node {
         8..=10 => Node::Concat((0..2 + dice.below(3)).map(|_| node(dice, depth - 1)).collect()),
         11 | 12 => {
             let branches = Node::Either((0..2 + dice.below(2)).map(|_| node(dice, depth - 1)).collect());
-            Node::Group(*dice.pick::<&'static str>(&["(", "(?:", "(", "(?:", "(?i:"]), Box::new(branches))
+            Node::Group(dice.pick::<&'static str>(&["(", "(?:", "(", "(?:", "(?i:"]), Box::new(branches))
         }
-        13 => Node::Group(*dice.pick::<&'static str>(&["(", "(?:"]), Box::new(node(dice, depth - 1))),
+        13 => Node::Group(dice.pick::<&'static str>(&["(", "(?:"]), Box::new(node(dice, depth - 1))),
         _ => {
             let (low, high) = *dice.pick(&[
                 (0, None),
