@@ -26,7 +26,7 @@ use crate::sampler::{Logprobs, Sampler, SamplerOptions};
 use crate::threads::Tuner;
 use crate::tokenizer::{StopStrings, TextStream, Tokenizer};
 use crate::{Error, Result};
-use form::{Form, Turn};
+use form::{Form, Last, Turn};
 use std::sync::Arc;
 use std::time::Duration;
 use web_time::Instant;
@@ -49,7 +49,8 @@ const TOKENS: &str = "the tokens of a session";
 /// What to generate.
 #[derive(Debug, Clone, Default)]
 pub struct GenerateOptions {
-    /// Tokens to generate at most; up to the end of the context where absent. With 0 the prompt is read and no more.
+    /// Tokens to generate at most; up to the end of the context where absent. With 0 the prompt is read and no more. An answer of a
+    /// [form](Session::constrain) that is whole before the last of them is not cut for it.
     pub max_tokens: Option<usize>,
     /// How tokens are chosen.
     pub sampler: SamplerOptions,
@@ -397,7 +398,18 @@ impl Session {
             return Ok(Step::Done(run.end_at(id, tokenizer)));
         }
         let logprobs = run.logprobs.then(|| Logprobs::of(logits, id));
-        Ok(self.take(run, id, logprobs))
+        let is_last = run.usage.completion_tokens + 1 >= run.max_tokens || self.tokens.len() + 1 == self.context();
+        let form = run.form.as_mut().filter(|form| is_last && form.may_end(tokenizer));
+        let finish = match form.map(|form| form.after(id, tokenizer)).transpose()? {
+            None => None,
+            Some(Last::Whole) => Some(FinishReason::Stop),
+            Some(Last::MayEnd) => Some(FinishReason::Length),
+            // An answer that is whole is worth more than one token more.
+            Some(Last::Cut) => return Ok(Step::Done(run.summary(FinishReason::Length))),
+        };
+        let step = self.take(run, id, logprobs);
+        run.finish = run.finish.or(finish);
+        Ok(step)
     }
 
     /// Whether no more tokens may come, or fit.

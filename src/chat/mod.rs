@@ -184,7 +184,7 @@ impl Template {
         match found.unwrap_or_else(|error| Err(error.to_string().into())) {
             Ok(form) => self.form = Some(form),
             Err(why) => self.notes.push(format!(
-                "tools are listed in a system message, since the file's own chat template is not used for them: {why}"
+                "tools are listed in a system message, and not in the way of the file's own chat template: {why}"
             )),
         }
     }

@@ -72,14 +72,14 @@ pub trait Constraint: Portable {
     /// taken, it gives the choice.
     ///
     /// # Errors
-    /// [`Error::Constraint`](crate::Error::Constraint): a token that was not allowed, or a state that takes too much work.
+    /// [`Error::Constraint`]: a token that was not allowed, or a state that takes too much work.
     fn next(&mut self, taken: &[u32], allowed: &mut [u32]) -> Result<Next>;
 
     /// Begins with a text that stands already where the answer is to go on, before anything is taken. One that is refused changes
     /// nothing.
     ///
     /// # Errors
-    /// [`Error::Constraint`](crate::Error::Constraint): a text that no answer begins with.
+    /// [`Error::Constraint`]: a text that no answer begins with.
     fn begin(&mut self, text: &[u8]) -> Result<()> {
         if text.is_empty() {
             return Ok(());

@@ -101,7 +101,7 @@ pub fn dense_matmul(c: &Compute, w: &DenseMatrix, x: &[f32], y: &mut [f32]) {
     });
 }
 
-/// The same of the rows `rows` alone and one token: `y[i]` = w[rows[i]] · x.
+/// The same of the rows `rows` alone and one token: `y[i]` = `w[rows[i]] · x`.
 ///
 /// Panics where the columns differ in number, or `y` and `rows`; on a row that is not there.
 pub fn dense_rows(c: &Compute, w: &DenseMatrix, rows: &[u32], x: &[f32], y: &mut [f32]) {

@@ -226,7 +226,7 @@ pub fn int8_matvec(c: &Compute, w: &Int8Matrix, x: &WideActivations, y: &mut [f3
     });
 }
 
-/// The same of the rows `rows` alone: `y[i]` = w[rows[i]] · x.
+/// The same of the rows `rows` alone: `y[i]` = `w[rows[i]] · x`.
 ///
 /// Panics where the columns differ in number, or `y` and `rows`; on a row that is not there.
 pub fn int8_rows(c: &Compute, w: &Int8Matrix, rows: &[u32], x: &WideActivations, y: &mut [f32]) {

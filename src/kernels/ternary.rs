@@ -59,7 +59,7 @@ pub fn ternary_matmuls(c: &Compute, products: &mut [Product<'_, '_>], x: &Activa
     x.multiplied();
 }
 
-/// The same of the rows `rows` alone and one token: `y[i]` = w[rows[i]] · x. Cheapest where they are in order: rows that lie together
+/// The same of the rows `rows` alone and one token: `y[i]` = `w[rows[i]] · x`. Cheapest where they are in order: rows that lie together
 /// are computed together.
 ///
 /// Panics where `x` has other columns than `w` or more than one row, or `y` another length than `rows`; on a row that is not there.

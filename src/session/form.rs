@@ -36,7 +36,8 @@ impl Session {
     /// log-probabilities are those of the tokens that may. What is certain is taken without sampling or a draw, with a log-probability
     /// of 0, and read in one pass. Where the form may end, an end token ends the answer, even with
     /// [`ignore_end`](super::GenerateOptions::ignore_end); where it must, the answer ends at once, with
-    /// [`FinishReason::Stop`](super::FinishReason::Stop).
+    /// [`FinishReason::Stop`](super::FinishReason::Stop). Where the last token that fits would cut an answer that may end before it, it
+    /// is left out: such an answer is whole, and [`FinishReason::Length`](super::FinishReason::Length) tells that it could have gone on.
     ///
     /// # Errors
     /// [`Error::NotStarted`] without a generation under way; [`Error::OutOfMemory`].
@@ -79,6 +80,16 @@ enum Plan {
     Any,
     /// The end.
     Whole,
+}
+
+/// How an answer stands after the last token that fits.
+pub(super) enum Last {
+    /// It is whole.
+    Whole,
+    /// It is whole, and could go on.
+    MayEnd,
+    /// It is cut.
+    Cut,
 }
 
 /// What a session has to do.
@@ -172,6 +183,27 @@ impl Form {
             [..] if !self.few.is_empty() && self.few.iter().all(|id| tokenizer.is_end(*id)) => Ok(Plan::Whole),
             _ => Ok(Plan::Choice),
         }
+    }
+
+    /// Whether the answer may end instead of going on.
+    pub(super) fn may_end(&self, tokenizer: &Tokenizer) -> bool {
+        let is_allowed = |id: &u32| self.allowed.get(*id as usize / 32).is_some_and(|word| word >> (id % 32) & 1 != 0);
+        self.restricts() && tokenizer.ends().iter().any(is_allowed)
+    }
+
+    /// How it stands after `id`, which is the last token that fits. Nothing else can be asked after this.
+    pub(super) fn after(&mut self, id: u32, tokenizer: &Tokenizer) -> Result<Last> {
+        self.plan = match self.constraint.next(&[id], &mut self.allowed)? {
+            Next::Any => return Ok(Last::MayEnd),
+            Next::Certain(_) => return Ok(Last::Cut),
+            Next::Whole => return Ok(Last::Whole),
+            Next::Choice => self.choice(tokenizer)?,
+        };
+        Ok(match &self.plan {
+            Plan::Whole => Last::Whole,
+            _ if self.may_end(tokenizer) => Last::MayEnd,
+            _ => Last::Cut,
+        })
     }
 
     /// What was said came: the token that was certain, or one that was chosen.

@@ -309,6 +309,11 @@ impl Tokenizer {
         self.vocabulary.is_end(id)
     }
 
+    /// The tokens at which generation ends, in order.
+    pub fn ends(&self) -> &[u32] {
+        self.vocabulary.stops()
+    }
+
     /// Whether a token is a control token, which text never shows.
     pub fn is_control(&self, id: u32) -> bool {
         self.vocabulary.kind(id) == Some(Kind::Control)

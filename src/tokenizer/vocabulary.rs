@@ -268,6 +268,10 @@ impl Vocabulary {
         &self.bytes[start as usize..end as usize]
     }
 
+    pub(super) fn stops(&self) -> &[u32] {
+        &self.stops
+    }
+
     pub(super) fn is_end(&self, id: u32) -> bool {
         self.stops.binary_search(&id).is_ok()
     }

@@ -153,7 +153,7 @@ fn answer(session: &mut Session, options: GenerateOptions, constraint: impl Cons
 
 #[test]
 fn an_answer_is_one_of_the_texts_and_the_same_everywhere() {
-    let seeds = sizes(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9], &[0, 1, 2]);
+    let seeds = sizes(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15], &[0, 1, 2, 3, 4, 5, 6, 7]);
     let mut expected: Vec<Said> = Vec::new();
     for backend in backends() {
         for &threads in thread_counts() {
@@ -372,6 +372,41 @@ fn limits_cut_an_answer_and_a_whole_one_is_not_called_cut() {
     for max_tokens in [Some(0), Some(1), None] {
         let (said, _) = answer(&mut session, GenerateOptions { max_tokens, ..greedy() }, Texts::new(&loaded, &[""]));
         assert_eq!((said.ids.len(), said.finish), (0, FinishReason::Stop));
+    }
+}
+
+/// The last token that fits is left out where it would cut an answer that is whole without it.
+#[test]
+fn the_limit_leaves_an_answer_whole_where_it_can() {
+    let loaded = stories();
+    let no_end = |max_tokens: usize| {
+        let mut options = GenerateOptions { max_tokens: Some(max_tokens), ..greedy() };
+        options.sampler.logit_bias = loaded.tokenizer.ends().iter().map(|id| (*id, -1000.0)).collect();
+        options
+    };
+    for texts in [&["once", "once upon a time"][..], &["once", "once upon", "once upon a time"], &["on", "once"]] {
+        let form = || {
+            let mut form = Texts::new(&loaded, texts);
+            form.tells = false;
+            form
+        };
+        let (whole, _) = answer(&mut session(&loaded, 64), no_end(100), form());
+        assert_eq!((Some(&whole.text.as_str()), whole.finish), (texts.last(), FinishReason::Stop));
+        let text = |tokens: usize| loaded.tokenizer.decode(&whole.ids[..tokens], false);
+        let mut left_out = 0;
+        for limit in 1..=whole.ids.len() {
+            let leaves_out = !texts.contains(&text(limit).as_str()) && texts.contains(&text(limit - 1).as_str());
+            left_out += usize::from(leaves_out);
+            let expected = text(limit - usize::from(leaves_out));
+            let reason = if limit == whole.ids.len() { FinishReason::Stop } else { FinishReason::Length };
+            let (said, _) = answer(&mut session(&loaded, 64), no_end(limit), form());
+            assert_eq!((&said.text, said.finish), (&expected, reason), "{limit} tokens");
+            let context = Some(encode(&loaded, PROMPT).len() + limit);
+            let mut small = Session::new(loaded.clone(), SessionOptions { context, ..Default::default() }).unwrap();
+            let (said, _) = answer(&mut small, GenerateOptions { max_tokens: None, ..no_end(0) }, form());
+            assert_eq!((&said.text, said.finish), (&expected, reason), "room for {limit} tokens");
+        }
+        assert!(left_out > 0 || texts[0] == "on", "{:?}", whole.ids);
     }
 }
 

@@ -16,7 +16,7 @@ fn wanted(random: &mut Random, rows: usize) -> Vec<Vec<u32>> {
     wanted
 }
 
-fn same(what: &str, rows: usize, whole: &[f32], some: &mut dyn FnMut(&Compute, &[u32], &mut [f32])) {
+fn same(what: &str, rows: usize, whole: &[f32], mut some: impl FnMut(&Compute, &[u32], &mut [f32])) {
     let mut random = Random(60);
     for c in computes() {
         for wanted in wanted(&mut random, rows) {
@@ -44,7 +44,7 @@ fn of_an_8_bit_matrix() {
         x.quantize(&scalar::Scalar, &random.vec(cols));
         let mut whole = vec![f32::NAN; rows];
         int8_matvec(&oracle(), &w, &x, &mut whole);
-        same(&format!("{rows} × {cols}"), rows, &whole, &mut |c, rows, y| int8_rows(c, &w, rows, &x, y));
+        same(&format!("{rows} × {cols}"), rows, &whole, |c, rows, y| int8_rows(c, &w, rows, &x, y));
     }
 }
 
@@ -58,7 +58,7 @@ fn of_a_dense_matrix() {
             let x = random.vec(cols);
             let mut whole = vec![f32::NAN; rows];
             dense_matmul(&oracle(), &w, &x, &mut whole);
-            same(&format!("{kind} {rows} × {cols}"), rows, &whole, &mut |c, rows, y| dense_rows(c, &w, rows, &x, y));
+            same(&format!("{kind} {rows} × {cols}"), rows, &whole, |c, rows, y| dense_rows(c, &w, rows, &x, y));
         }
     }
 }
@@ -89,7 +89,7 @@ fn of_a_ternary_matrix() {
             };
             let mut whole = vec![f32::NAN; rows];
             ternary_matmul(&oracle(), w, &quantized(&oracle()), &mut whole);
-            same(&format!("{what} {rows} × {cols}"), rows, &whole, &mut |c, rows, y| {
+            same(&format!("{what} {rows} × {cols}"), rows, &whole, |c, rows, y| {
                 ternary_rows(c, w, rows, &quantized(c), y);
             });
         }

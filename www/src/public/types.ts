@@ -101,7 +101,7 @@ export interface LoadOptions {
    */
   tokenEmbedding?: TokenEmbedding;
   /**
-   * Fetch what `responseFormat` needs (350 KB) and make it ready while the model loads, not when an answer first needs it. Where it can't be had the
+   * Fetch what `responseFormat` needs (0.44 MB with Brotli) and make it ready while the model loads, not when an answer first needs it. Where it can't be had the
    * model loads all the same, and `info.notes` says why.
    */
   prepareFormats?: boolean;
