@@ -249,10 +249,15 @@ impl Answer {
         let env = self.parser.token_env.clone();
         let trie = env.tok_trie();
         let candidates: Vec<u32> = match keys.half() {
-            // Half of a key goes on to be one that is there by the bytes of that.
+            // Half of a key goes on to be one that is there by the bytes of that. Several tokens may have the same bytes.
             Some((Some(half), used)) => {
-                let rests = used.iter().filter_map(|key| key.strip_prefix(half));
-                rests.flat_map(|rest| (1..=rest.len()).filter_map(|end| trie.token_id_at_bytes(&rest[..end]))).collect()
+                let rests: Vec<&[u8]> = used.iter().filter_map(|key| key.strip_prefix(half)).collect();
+                let leads = |&id: &u32| {
+                    let bytes = trie.token(id);
+                    !bytes.is_empty() && rests.iter().any(|rest| rest.starts_with(bytes))
+                };
+                let set = |&id: &u32| allowed[id as usize / 32] & 1 << (id % 32) != 0;
+                (0..trie.vocab_size() as u32).filter(set).filter(leads).collect()
             }
             _ => self.quotes.before_keys.clone(),
         };

@@ -57,13 +57,14 @@ fn small_stack<T: Send>(name: &str, run: impl FnOnce() -> T + Send) -> T {
     })
 }
 
-/// Fails with all that was found.
+/// Fails with all that was found. With `--nocapture` says what all tests have run until then.
 #[track_caller]
 fn faults(found: Vec<String>) {
+    println!("{:?}", TALLY.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
     assert!(found.is_empty(), "{} faults:\n{}", found.len(), found.join("\n"));
 }
 
-/// What all tests of this program ran; with `--nocapture` the last line tells.
+/// What all tests of this program ran.
 #[derive(Debug, Default)]
 struct Tally {
     schemas: usize,

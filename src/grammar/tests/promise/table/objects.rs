@@ -300,6 +300,7 @@ pub(super) const CASES: &[Case] = &[
         &["{}", "{\"ab\":0}"],
         &["{\"A\":0}", "{\"\":0}"],
     ),
+    either("property_names_of_two_characters", &["propertyNames"], r#"{"type":"object","propertyNames":{"pattern":"^[0-9]{2}$"},"additionalProperties":{"type":"integer","minimum":1,"maximum":9}}"#, &["{}", "{\"29\":1,\"20\":2}"], &["{\"29\":1,\"29\":2}", "{\"a\":1}", "{\"2\":1}"]),
     either(
         "property_names_enum",
         &["propertyNames", "minProperties", "maxProperties"],
