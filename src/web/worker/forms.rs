@@ -79,6 +79,15 @@ enum Told {
     Generation(u32),
 }
 
+/// While it lives, somebody hears how far it is: also one that is cancelled ends so.
+struct Listening<'a>(&'a Cell<Told>);
+
+impl Drop for Listening<'_> {
+    fn drop(&mut self) {
+        self.0.set(Told::Nobody);
+    }
+}
+
 /// One life of the module.
 struct Instance {
     module: Module,
@@ -105,6 +114,11 @@ impl Forms {
         Forms { fetch, ..Forms::default() }
     }
 
+    fn heard_by(&self, who: Told) -> Listening<'_> {
+        self.told.set(who);
+        Listening(&self.told)
+    }
+
     /// The module, where it has been fetched.
     fn alive(&self) -> Result<Option<Rc<Instance>>, PlainError> {
         let Some(instance) = self.instance.borrow().clone() else { return Ok(None) };
@@ -123,8 +137,7 @@ impl Forms {
 impl Worker {
     /// Begins to fetch the module, for a load.
     pub(super) fn fetch_forms(self: &Rc<Self>) {
-        let fetching = self.fetching_forms();
-        spawn(fetching.map(drop));
+        drop(self.fetching_forms());
     }
 
     /// With the tokens of a model that is being loaded, where the module has come.
@@ -140,10 +153,8 @@ impl Worker {
 
     /// What a load waits for at its end.
     pub(super) async fn forms_of_load(self: &Rc<Self>, loaded: &Loaded) -> Result<(), PlainError> {
-        self.forms.told.set(Told::Load);
-        let outcome = self.forms(loaded).await.map(drop);
-        self.forms.told.set(Told::Nobody);
-        outcome
+        let _listening = self.forms.heard_by(Told::Load);
+        self.forms(loaded).await.map(drop)
     }
 
     /// A form for an answer, of the generation `id`. The first of a model takes a while.
@@ -154,10 +165,10 @@ impl Worker {
         format: &ResponseFormat,
         begun: Option<&str>,
     ) -> Result<Formed, PlainError> {
-        self.forms.told.set(Told::Generation(id));
-        let forms = self.forms(loaded).await;
-        self.forms.told.set(Told::Nobody);
-        let (instance, vocabulary) = forms?;
+        let (instance, vocabulary) = {
+            let _listening = self.forms.heard_by(Told::Generation(id));
+            self.forms(loaded).await?
+        };
         Ok(Formed::new(instance, &vocabulary, format, begun)?)
     }
 
@@ -192,7 +203,13 @@ impl Worker {
     fn fetching_forms(self: &Rc<Self>) -> Fetching {
         let mut fetching = self.forms.fetching.borrow_mut();
         let worker = Rc::clone(self);
-        fetching.get_or_insert_with(|| worker.fetched_forms().boxed_local().shared()).clone()
+        let new = || {
+            let new = worker.fetched_forms().boxed_local().shared();
+            // Who waits for it may be cancelled. A failure that nobody polled for would be handed to whoever comes next, however late.
+            spawn(new.clone().map(drop));
+            new
+        };
+        fetching.get_or_insert_with(new).clone()
     }
 
     async fn fetched_forms(self: Rc<Self>) -> Result<(), PlainError> {

@@ -10,6 +10,7 @@ const MODULE: &str = r#"
     globalThis.formsFail ??= 0;
     return (onProgress) => {
         onProgress(10, 20);
+        if (globalThis.formsHeld) return new Promise((_, reject) => Object.assign(globalThis.formsHeld, { reject, onProgress }));
         if (globalThis.formsFail-- > 0) return Promise.reject(Object.assign(new Error("not there"), { code: "network" }));
         return Promise.resolve({
             renew: () => log.push("renew"),
@@ -122,6 +123,36 @@ async fn a_module_that_can_not_be_had_is_asked_for_again() {
     page.send(&generate(1, "265", ""));
     let (_, message) = failed(&mut page).await;
     assert!(message.contains("older version"), "{message}");
+}
+
+#[wasm_bindgen_test]
+async fn who_is_cancelled_while_it_is_fetched_leaves_nothing_to_those_after() {
+    let held = js_sys::Object::new();
+    let hold = |held: &JsValue| Reflect::set(&js_sys::global(), &"formsHeld".into(), held).unwrap();
+    hold(&held);
+    let mut page = loaded(Some(module())).await;
+    page.send(&generate(1, "265", ""));
+    page.hear("preparing").await;
+    hold(&JsValue::UNDEFINED);
+    page.send(r#"{"type":"cancel","body":{"id":1}}"#);
+    let (done, _) = page.hear("done").await;
+    assert_eq!(field(&done, "finishReason").as_string().unwrap(), "cancelled");
+
+    // The fetch goes on, and nobody hears of it.
+    let plain = |id: u32| {
+        format!(r#"{{"type":"generate","body":{{"id":{id},"session":0,"request":{{"prompt":"Once","temperature":0,"maxTokens":2}}}}}}"#)
+    };
+    field(&held, "onProgress").unchecked_into::<Function>().call2(&JsValue::UNDEFINED, &15.into(), &20.into()).unwrap();
+    page.send(&plain(2));
+    let (_, before) = page.hear("done").await;
+    assert!(!before.contains(&"preparing".to_owned()), "{before:?}");
+
+    // Nor does its failure come to one that asks later.
+    field(&held, "reject").unchecked_into::<Function>().call1(&JsValue::UNDEFINED, &"too late".into()).unwrap();
+    page.send(&plain(3));
+    page.hear("done").await;
+    page.send(&generate(4, "265", ""));
+    page.hear("done").await;
 }
 
 #[wasm_bindgen_test]
