@@ -45,16 +45,18 @@ extern "C" {
     type Vocabulary;
     #[wasm_bindgen(method, catch)]
     fn answer(this: &Vocabulary, kind: &str, text: &str) -> Result<Answer, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn free(this: &Vocabulary) -> Result<(), JsValue>;
 
     type Answer;
     #[wasm_bindgen(method, catch)]
     fn begin(this: &Answer, text: &[u8]) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch)]
     fn next(this: &Answer, taken: &[u32], allowed: &mut [u32]) -> Result<JsValue, JsValue>;
-    #[wasm_bindgen(method)]
-    fn notes(this: &Answer) -> Vec<String>;
-    #[wasm_bindgen(method)]
-    fn free(this: &Answer);
+    #[wasm_bindgen(method, catch)]
+    fn notes(this: &Answer) -> Result<Vec<String>, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn free(this: &Answer) -> Result<(), JsValue>;
 }
 
 /// The module and the model's tokens in it, as far as they are there.
@@ -64,7 +66,7 @@ pub(super) struct Forms {
     fetch: Option<Function>,
     fetching: RefCell<Option<Fetching>>,
     instance: RefCell<Option<Rc<Instance>>>,
-    vocabulary: RefCell<Option<Rc<Vocabulary>>>,
+    vocabulary: RefCell<Option<Rc<Held>>>,
     /// Who hears how far it is.
     told: Cell<Told>,
 }
@@ -105,6 +107,28 @@ impl Instance {
                 Err(format!("it is too much for what holds answers to a form ({}): make it smaller", words(thrown)))
             }
         }
+    }
+
+    /// Gives back what is no longer wanted, unless it died with the instance.
+    fn give_back(&self, free: impl FnOnce() -> Result<(), JsValue>) {
+        // What fails here is nobody's answer. A trap ends the instance, as everywhere.
+        if !self.dead.get()
+            && let Err(thrown) = free()
+        {
+            let _ = self.reason(&thrown);
+        }
+    }
+}
+
+/// A model's tokens in the module: its largest part, which the next model's does not lie beside.
+struct Held {
+    vocabulary: Vocabulary,
+    instance: Rc<Instance>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.instance.give_back(|| self.vocabulary.free());
     }
 }
 
@@ -169,10 +193,10 @@ impl Worker {
             let _listening = self.forms.heard_by(Told::Generation(id));
             self.forms(loaded).await?
         };
-        Ok(Formed::new(instance, &vocabulary, format, begun)?)
+        Ok(Formed::new(instance, &vocabulary.vocabulary, format, begun)?)
     }
 
-    async fn forms(self: &Rc<Self>, loaded: &Loaded) -> Result<(Rc<Instance>, Rc<Vocabulary>), PlainError> {
+    async fn forms(self: &Rc<Self>, loaded: &Loaded) -> Result<(Rc<Instance>, Rc<Held>), PlainError> {
         loop {
             if let Some(instance) = self.forms.alive()? {
                 let logits = loaded.model.config.vocabulary;
@@ -185,16 +209,17 @@ impl Worker {
 
     fn vocabulary_of(
         &self,
-        instance: &Instance,
+        instance: &Rc<Instance>,
         tokenizer: &Tokenizer,
         logits: usize,
-    ) -> Result<Rc<Vocabulary>, PlainError> {
+    ) -> Result<Rc<Held>, PlainError> {
         if let Some(vocabulary) = self.forms.vocabulary.borrow().clone() {
             return Ok(vocabulary);
         }
         let total = logits as u64;
         self.tell(Preparing::Vocabulary, 0, Some(total));
-        let vocabulary = Rc::new(vocabulary(instance, Tokens::of(tokenizer, logits)?)?);
+        let vocabulary = vocabulary(instance, Tokens::of(tokenizer, logits)?)?;
+        let vocabulary = Rc::new(Held { vocabulary, instance: Rc::clone(instance) });
         self.tell(Preparing::Vocabulary, total, Some(total));
         self.forms.vocabulary.replace(Some(Rc::clone(&vocabulary)));
         Ok(vocabulary)
@@ -272,6 +297,7 @@ pub(super) struct Formed {
     answer: Answer,
     instance: Rc<Instance>,
     compile_time: Duration,
+    notes: Vec<String>,
 }
 
 impl Formed {
@@ -294,14 +320,16 @@ impl Formed {
         };
         let began = Instant::now();
         let answer = vocabulary.answer(kind, text).map_err(refused)?;
-        let formed = Formed { answer, instance: Rc::clone(&instance), compile_time: began.elapsed() };
+        let compile_time = began.elapsed();
+        let mut formed = Formed { answer, instance: Rc::clone(&instance), compile_time, notes: Vec::new() };
+        formed.notes = formed.answer.notes().map_err(refused)?;
         formed.answer.begin(begun.unwrap_or_default().as_bytes()).map_err(refused)?;
         Ok(formed)
     }
 
     /// What of the form is not kept though it may have been meant, in words.
     pub(super) fn notes(&self) -> Vec<String> {
-        self.answer.notes()
+        self.notes.clone()
     }
 
     /// Asks the module, which may have ended.
@@ -335,8 +363,6 @@ impl Constraint for Formed {
 
 impl Drop for Formed {
     fn drop(&mut self) {
-        if !self.instance.dead.get() {
-            self.answer.free();
-        }
+        self.instance.give_back(|| self.answer.free());
     }
 }

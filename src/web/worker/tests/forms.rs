@@ -3,7 +3,8 @@
 use super::*;
 use js_sys::Function;
 
-/// Three tokens of the id that the text names, each of them certain to be allowed. `bad` is refused, `trap` traps; `begun` is remembered.
+/// Three tokens of the id that the text names, each of them certain to be allowed. `bad` is refused, `trap` and `notes` trap, and 300
+/// when it is given back; `begun` is remembered.
 const MODULE: &str = r#"
     const log = [];
     globalThis.formsLog = log;
@@ -17,14 +18,15 @@ const MODULE: &str = r#"
             vocabulary: (bytes, lengths, control, names, ends) => {
                 log.push(["vocabulary", bytes.length === lengths.reduce((a, b) => a + b, 0), lengths.length, names.length === control.length, ends.length]);
                 return {
+                    free: () => log.push("free vocabulary"),
                     answer: (kind, text) => {
                         if (text === "bad") throw "no form";
                         const id = Number(text);
                         let left = 3;
                         return {
                             begin: (bytes) => { log.push(["begin", new TextDecoder().decode(bytes.slice())]); },
-                            notes: () => ["of " + kind],
-                            free: () => log.push("free"),
+                            notes: () => { if (text === "notes") throw new Error("no notes"); return ["of " + kind]; },
+                            free: () => { log.push("free"); if (text === "300") throw new Error("not to be freed"); },
                             next: (taken, allowed) => {
                                 if (text === "trap") throw new WebAssembly.RuntimeError("unreachable");
                                 if (taken.some((one) => one !== id)) throw "it was " + taken.join();
@@ -106,6 +108,19 @@ async fn an_answer_keeps_to_its_form_and_what_goes_wrong_is_of_that_answer_alone
     );
     let (done, _) = page.hear("done").await;
     assert!(field(&done, "constraint").is_undefined());
+}
+
+#[wasm_bindgen_test]
+async fn a_trap_outside_of_an_answer_harms_nobody_else() {
+    let mut page = loaded(Some(module())).await;
+    page.send(&generate(1, "notes", ""));
+    let (code, message) = failed(&mut page).await;
+    assert_eq!((&code[..], message.contains("no notes")), ("constraint", true), "{message}");
+    page.send(&generate(2, "300", ""));
+    page.hear("done").await;
+    page.send(&generate(3, "265", ""));
+    page.hear("done").await;
+    assert_eq!(log().matches("renew").count(), 2, "{}", log());
 }
 
 #[wasm_bindgen_test]
