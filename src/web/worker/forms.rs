@@ -314,16 +314,20 @@ impl Formed {
             ResponseFormat::Lark { grammar } => ("lark", &grammar[..], "grammar"),
             ResponseFormat::Parts { parts } => ("parts", &parts[..], "tools"),
         };
-        let refused = |thrown: JsValue| match instance.reason(&thrown) {
-            Ok(reason) => Error::BadResponseFormat { what, reason },
-            Err(reason) => Error::Constraint { reason },
+        let refused = |what| {
+            let instance = &instance;
+            move |thrown: JsValue| match instance.reason(&thrown) {
+                Ok(reason) => Error::BadResponseFormat { what, reason },
+                Err(reason) => Error::Constraint { reason },
+            }
         };
         let began = Instant::now();
-        let answer = vocabulary.answer(kind, text).map_err(refused)?;
+        let answer = vocabulary.answer(kind, text).map_err(refused(what))?;
         let compile_time = began.elapsed();
         let mut formed = Formed { answer, instance: Rc::clone(&instance), compile_time, notes: Vec::new() };
-        formed.notes = formed.answer.notes().map_err(refused)?;
-        formed.answer.begin(begun.unwrap_or_default().as_bytes()).map_err(refused)?;
+        formed.notes = formed.answer.notes().map_err(refused(what))?;
+        let what = "text that the answer has begun with";
+        formed.answer.begin(begun.unwrap_or_default().as_bytes()).map_err(refused(what))?;
         Ok(formed)
     }
 

@@ -24,7 +24,11 @@ const MODULE: &str = r#"
                         const id = Number(text);
                         let left = 3;
                         return {
-                            begin: (bytes) => { log.push(["begin", new TextDecoder().decode(bytes.slice())]); },
+                            begin: (bytes) => {
+                                const begun = new TextDecoder().decode(bytes.slice());
+                                log.push(["begin", begun]);
+                                if (begun === "no") throw "at byte 0";
+                            },
                             notes: () => { if (text === "notes") throw new Error("no notes"); return ["of " + kind]; },
                             free: () => { log.push("free"); if (text === "300") throw new Error("not to be freed"); },
                             next: (taken, allowed) => {
@@ -93,6 +97,9 @@ async fn an_answer_keeps_to_its_form_and_what_goes_wrong_is_of_that_answer_alone
     page.send(&generate(2, "bad", ""));
     let (code, message) = failed(&mut page).await;
     assert_eq!((&code[..], message.contains("no form")), ("invalid-argument", true), "{message}");
+    page.send(&generate(6, "265", r#","begun":"no""#));
+    let (_, message) = failed(&mut page).await;
+    assert_eq!(message, "the text that the answer has begun with can't be used: at byte 0");
     page.send(&generate(3, "trap", ""));
     let (code, message) = failed(&mut page).await;
     assert_eq!((&code[..], message.contains("unreachable")), ("constraint", true), "{message}");
@@ -155,7 +162,9 @@ async fn who_is_cancelled_while_it_is_fetched_leaves_nothing_to_those_after() {
 
     // The fetch goes on, and nobody hears of it.
     let plain = |id: u32| {
-        format!(r#"{{"type":"generate","body":{{"id":{id},"session":0,"request":{{"prompt":"Once","temperature":0,"maxTokens":2}}}}}}"#)
+        format!(
+            r#"{{"type":"generate","body":{{"id":{id},"session":0,"request":{{"prompt":"Once","temperature":0,"maxTokens":2}}}}}}"#
+        )
     };
     field(&held, "onProgress").unchecked_into::<Function>().call2(&JsValue::UNDEFINED, &15.into(), &20.into()).unwrap();
     page.send(&plain(2));
