@@ -32,7 +32,7 @@ describe("chat.completions.create", () => {
     await model.reset();
     const completion = await model.chat.completions.create({ messages, seed: 3, model: "any", n: 1, temperature: null });
     expect(completion).toMatchObject({ object: "chat.completion", model: "fake" });
-    expect(completion.choices).toEqual([{ index: 0, message: { role: "assistant", content: plain.text }, finish_reason: "stop", logprobs: null }]);
+    expect(completion.choices).toEqual([{ index: 0, message: { role: "assistant", content: plain.text, refusal: null }, finish_reason: "stop", logprobs: null }]);
     expect(completion.usage).toEqual({
       prompt_tokens: plain.usage.promptTokens,
       completion_tokens: 7,
@@ -148,6 +148,7 @@ describe("chat.completions.create", () => {
       expect(message).toEqual({
         role: "assistant",
         content: null,
+        refusal: null,
         tool_calls: [
           { id: expect.stringMatching(/^call_/) as string, type: "function", function: { name: "weather", arguments: '{"place":"Rome"}' } },
           { id: expect.stringMatching(/^call_/) as string, type: "function", function: { name: "now", arguments: "{}" } },
@@ -168,7 +169,7 @@ describe("chat.completions.create", () => {
       expect(parts.every((part) => part.id !== undefined || Object.keys(part).join() === "index,function")).toBe(true);
       expect(chunks.at(-1)?.choices[0]?.finish_reason).toBe("tool_calls");
       // Probabilities are those of what is said.
-      expect(chunks.flatMap((chunk) => chunk.choices[0]?.logprobs?.content ?? [])).toEqual([]);
+      expect(new Set(chunks.map((chunk) => JSON.stringify(chunk.choices[0]?.logprobs)))).toEqual(new Set(["null", '{"content":[],"refusal":null}']));
     });
 
     it("takes the answer back, with what the tools gave", async () => {

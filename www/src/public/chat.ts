@@ -145,6 +145,8 @@ export interface ChatCompletionTokenLogprob {
 /** Of a whole answer, or of one chunk: the tokens of what is said, without those of thoughts and calls. */
 export interface ChatCompletionLogprobs {
   content: ChatCompletionTokenLogprob[];
+  /** Always `null`: refusals are not told from other answers. */
+  refusal: null;
 }
 
 /**
@@ -158,6 +160,8 @@ export interface ChatCompletionMessage {
   role: "assistant";
   /** `null` where nothing was said and tools were called. */
   content: string | null;
+  /** Always `null`: refusals are not told from other answers. */
+  refusal: null;
   /** What the model thought before it answered, between `<think>` and `</think>`; absent where it did not. */
   reasoning_content?: string;
   /** Never empty. The last one's arguments are cut where the finish reason is `length`. */
