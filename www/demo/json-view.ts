@@ -4,7 +4,7 @@ type Kind = "key" | "string" | "number" | "word" | "mark";
 
 /**
  * A JSON text as it comes, laid out on lines of its own and coloured. The text comes in any pieces, and each costs what it is long.
- * What is no JSON is shown as it is.
+ * White space outside of strings is dropped, since lines and spaces are its own; what else is no JSON is shown as it is.
  */
 export class JsonView {
   readonly #host: HTMLElement;

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Completions } from "../src/internal/chat-completions.js";
 import { GenerationStream } from "../src/internal/generation.js";
-import { BitNet, type ChatCompletionChunk, type ChatCompletionCreateParams, type GenerateOptions } from "../src/public/index.js";
+import { BitNet, type ChatCompletionChunk, type ChatCompletionCreateParams, type ChatCompletionMessageParam, type GenerateOptions } from "../src/public/index.js";
 import { fakeWorker, type FakeEngineOptions } from "../src/public/testing.js";
 
 const models: BitNet[] = [];
@@ -32,7 +32,7 @@ describe("chat.completions.create", () => {
     await model.reset();
     const completion = await model.chat.completions.create({ messages, seed: 3, model: "any", n: 1, temperature: null });
     expect(completion).toMatchObject({ object: "chat.completion", model: "fake" });
-    expect(completion.choices).toEqual([{ index: 0, message: { role: "assistant", content: plain.text }, finish_reason: "stop", logprobs: null }]);
+    expect(completion.choices).toEqual([{ index: 0, message: { role: "assistant", content: plain.text, refusal: null }, finish_reason: "stop", logprobs: null }]);
     expect(completion.usage).toEqual({
       prompt_tokens: plain.usage.promptTokens,
       completion_tokens: 7,
@@ -148,6 +148,7 @@ describe("chat.completions.create", () => {
       expect(message).toEqual({
         role: "assistant",
         content: null,
+        refusal: null,
         tool_calls: [
           { id: expect.stringMatching(/^call_/) as string, type: "function", function: { name: "weather", arguments: '{"place":"Rome"}' } },
           { id: expect.stringMatching(/^call_/) as string, type: "function", function: { name: "now", arguments: "{}" } },
@@ -168,7 +169,7 @@ describe("chat.completions.create", () => {
       expect(parts.every((part) => part.id !== undefined || Object.keys(part).join() === "index,function")).toBe(true);
       expect(chunks.at(-1)?.choices[0]?.finish_reason).toBe("tool_calls");
       // Probabilities are those of what is said.
-      expect(chunks.flatMap((chunk) => chunk.choices[0]?.logprobs?.content ?? [])).toEqual([]);
+      expect(new Set(chunks.map((chunk) => JSON.stringify(chunk.choices[0]?.logprobs)))).toEqual(new Set(["null", '{"content":[],"refusal":null}']));
     });
 
     it("takes the answer back, with what the tools gave", async () => {
@@ -180,6 +181,21 @@ describe("chat.completions.create", () => {
       expect(choices[0].finish_reason).toBe("stop");
       expect(choices[0].message.tool_calls).toBeUndefined();
       expect(usage.prompt_tokens).toBeGreaterThan(asked.usage.prompt_tokens);
+    });
+
+    it("ends a loop that goes on while there are calls", async () => {
+      const model = await load({ calls, answerLength: 3 });
+      const talk: ChatCompletionMessageParam[] = [...messages];
+      const reasons: string[] = [];
+      while (reasons.at(-1) !== "stop" && reasons.length < 5) {
+        const { choices } = await model.chat.completions.create({ messages: talk, tools });
+        const [{ message, finish_reason }] = choices;
+        reasons.push(finish_reason);
+        talk.push(message, ...(message.tool_calls ?? []).map(({ id }) => ({ role: "tool", tool_call_id: id, content: "noon" }) as const));
+      }
+      expect(reasons).toEqual(["tool_calls", "stop"]);
+      const { choices } = await model.chat.completions.create({ messages: talk.slice(0, -1), tools, tool_choice: "required" });
+      expect(choices[0].finish_reason).toBe("tool_calls");
     });
 
     it("calls one where one is named, or where they may not be parallel", async () => {

@@ -182,6 +182,29 @@ describe("what asks for nothing is accepted", () => {
     for (const [field, option] of IN_GENERATE) if (!(field in fields)) expect(request).not.toHaveProperty(option);
   });
 
+  it("in messages that other programs made of answers", async () => {
+    const worker = fakeWorker({ answerLength: 1 });
+    const model = await load({}, worker);
+    const send = vi.spyOn(worker, "postMessage");
+    const call = { id: "call_0", type: "function", function: { name: "now", arguments: "{}" } } as const;
+    const joined = { role: "assistant", content: null, refusal: null, tool_calls: [{ ...call, index: 0 }] } as const;
+    const parsed = {
+      role: "assistant",
+      content: null,
+      refusal: null,
+      annotations: [],
+      audio: null,
+      function_call: null,
+      parsed: { a: 1 },
+      tool_calls: [{ ...call, function: { ...call.function, parsed_arguments: {} } }],
+    } as const;
+    const result = { role: "tool", tool_call_id: "call_0", content: "noon" } as const;
+    await model.chat.completions.create({ messages: [USER, joined, result, parsed, result] });
+    const { request } = (send.mock.calls[0]?.[0] as { body: { request: { messages: unknown } } }).body;
+    const plain = { role: "assistant", content: "", tool_calls: [call] };
+    expect(request.messages).toStrictEqual([USER, plain, result, plain, result]);
+  });
+
   it("undefined and null are as if they were not there, everywhere", async () => {
     const blank = (options: Options<never>) => Object.fromEntries(Object.keys(options.table).map((name, index) => [name, index % 2 ? null : undefined])) as never;
     const worker = fakeWorker(blank(FAKE as Options<never>));

@@ -45,16 +45,18 @@ extern "C" {
     type Vocabulary;
     #[wasm_bindgen(method, catch)]
     fn answer(this: &Vocabulary, kind: &str, text: &str) -> Result<Answer, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn free(this: &Vocabulary) -> Result<(), JsValue>;
 
     type Answer;
     #[wasm_bindgen(method, catch)]
     fn begin(this: &Answer, text: &[u8]) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch)]
     fn next(this: &Answer, taken: &[u32], allowed: &mut [u32]) -> Result<JsValue, JsValue>;
-    #[wasm_bindgen(method)]
-    fn notes(this: &Answer) -> Vec<String>;
-    #[wasm_bindgen(method)]
-    fn free(this: &Answer);
+    #[wasm_bindgen(method, catch)]
+    fn notes(this: &Answer) -> Result<Vec<String>, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn free(this: &Answer) -> Result<(), JsValue>;
 }
 
 /// The module and the model's tokens in it, as far as they are there.
@@ -64,7 +66,7 @@ pub(super) struct Forms {
     fetch: Option<Function>,
     fetching: RefCell<Option<Fetching>>,
     instance: RefCell<Option<Rc<Instance>>>,
-    vocabulary: RefCell<Option<Rc<Vocabulary>>>,
+    vocabulary: RefCell<Option<Rc<Held>>>,
     /// Who hears how far it is.
     told: Cell<Told>,
 }
@@ -77,6 +79,15 @@ enum Told {
     Nobody,
     Load,
     Generation(u32),
+}
+
+/// While it lives, somebody hears how far it is: also one that is cancelled ends so.
+struct Listening<'a>(&'a Cell<Told>);
+
+impl Drop for Listening<'_> {
+    fn drop(&mut self) {
+        self.0.set(Told::Nobody);
+    }
 }
 
 /// One life of the module.
@@ -97,12 +108,39 @@ impl Instance {
             }
         }
     }
+
+    /// Gives back what is no longer wanted, unless it died with the instance.
+    fn give_back(&self, free: impl FnOnce() -> Result<(), JsValue>) {
+        // What fails here is nobody's answer. A trap ends the instance, as everywhere.
+        if !self.dead.get()
+            && let Err(thrown) = free()
+        {
+            let _ = self.reason(&thrown);
+        }
+    }
+}
+
+/// A model's tokens in the module: its largest part, which the next model's does not lie beside.
+struct Held {
+    vocabulary: Vocabulary,
+    instance: Rc<Instance>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.instance.give_back(|| self.vocabulary.free());
+    }
 }
 
 impl Forms {
     /// `fetch` gives a promise of the module, and is given a function that hears how many bytes there are.
     pub(super) fn new(fetch: Option<Function>) -> Self {
         Forms { fetch, ..Forms::default() }
+    }
+
+    fn heard_by(&self, who: Told) -> Listening<'_> {
+        self.told.set(who);
+        Listening(&self.told)
     }
 
     /// The module, where it has been fetched.
@@ -123,8 +161,7 @@ impl Forms {
 impl Worker {
     /// Begins to fetch the module, for a load.
     pub(super) fn fetch_forms(self: &Rc<Self>) {
-        let fetching = self.fetching_forms();
-        spawn(fetching.map(drop));
+        drop(self.fetching_forms());
     }
 
     /// With the tokens of a model that is being loaded, where the module has come.
@@ -140,10 +177,8 @@ impl Worker {
 
     /// What a load waits for at its end.
     pub(super) async fn forms_of_load(self: &Rc<Self>, loaded: &Loaded) -> Result<(), PlainError> {
-        self.forms.told.set(Told::Load);
-        let outcome = self.forms(loaded).await.map(drop);
-        self.forms.told.set(Told::Nobody);
-        outcome
+        let _listening = self.forms.heard_by(Told::Load);
+        self.forms(loaded).await.map(drop)
     }
 
     /// A form for an answer, of the generation `id`. The first of a model takes a while.
@@ -154,14 +189,14 @@ impl Worker {
         format: &ResponseFormat,
         begun: Option<&str>,
     ) -> Result<Formed, PlainError> {
-        self.forms.told.set(Told::Generation(id));
-        let forms = self.forms(loaded).await;
-        self.forms.told.set(Told::Nobody);
-        let (instance, vocabulary) = forms?;
-        Ok(Formed::new(instance, &vocabulary, format, begun)?)
+        let (instance, vocabulary) = {
+            let _listening = self.forms.heard_by(Told::Generation(id));
+            self.forms(loaded).await?
+        };
+        Ok(Formed::new(instance, &vocabulary.vocabulary, format, begun)?)
     }
 
-    async fn forms(self: &Rc<Self>, loaded: &Loaded) -> Result<(Rc<Instance>, Rc<Vocabulary>), PlainError> {
+    async fn forms(self: &Rc<Self>, loaded: &Loaded) -> Result<(Rc<Instance>, Rc<Held>), PlainError> {
         loop {
             if let Some(instance) = self.forms.alive()? {
                 let logits = loaded.model.config.vocabulary;
@@ -174,16 +209,17 @@ impl Worker {
 
     fn vocabulary_of(
         &self,
-        instance: &Instance,
+        instance: &Rc<Instance>,
         tokenizer: &Tokenizer,
         logits: usize,
-    ) -> Result<Rc<Vocabulary>, PlainError> {
+    ) -> Result<Rc<Held>, PlainError> {
         if let Some(vocabulary) = self.forms.vocabulary.borrow().clone() {
             return Ok(vocabulary);
         }
         let total = logits as u64;
         self.tell(Preparing::Vocabulary, 0, Some(total));
-        let vocabulary = Rc::new(vocabulary(instance, Tokens::of(tokenizer, logits)?)?);
+        let vocabulary = vocabulary(instance, Tokens::of(tokenizer, logits)?)?;
+        let vocabulary = Rc::new(Held { vocabulary, instance: Rc::clone(instance) });
         self.tell(Preparing::Vocabulary, total, Some(total));
         self.forms.vocabulary.replace(Some(Rc::clone(&vocabulary)));
         Ok(vocabulary)
@@ -192,7 +228,13 @@ impl Worker {
     fn fetching_forms(self: &Rc<Self>) -> Fetching {
         let mut fetching = self.forms.fetching.borrow_mut();
         let worker = Rc::clone(self);
-        fetching.get_or_insert_with(|| worker.fetched_forms().boxed_local().shared()).clone()
+        let new = || {
+            let new = worker.fetched_forms().boxed_local().shared();
+            // Who waits for it may be cancelled. A failure that nobody polled for would be handed to whoever comes next, however late.
+            spawn(new.clone().map(drop));
+            new
+        };
+        fetching.get_or_insert_with(new).clone()
     }
 
     async fn fetched_forms(self: Rc<Self>) -> Result<(), PlainError> {
@@ -255,6 +297,7 @@ pub(super) struct Formed {
     answer: Answer,
     instance: Rc<Instance>,
     compile_time: Duration,
+    notes: Vec<String>,
 }
 
 impl Formed {
@@ -271,20 +314,26 @@ impl Formed {
             ResponseFormat::Lark { grammar } => ("lark", &grammar[..], "grammar"),
             ResponseFormat::Parts { parts } => ("parts", &parts[..], "tools"),
         };
-        let refused = |thrown: JsValue| match instance.reason(&thrown) {
-            Ok(reason) => Error::BadResponseFormat { what, reason },
-            Err(reason) => Error::Constraint { reason },
+        let refused = |what| {
+            let instance = &instance;
+            move |thrown: JsValue| match instance.reason(&thrown) {
+                Ok(reason) => Error::BadResponseFormat { what, reason },
+                Err(reason) => Error::Constraint { reason },
+            }
         };
         let began = Instant::now();
-        let answer = vocabulary.answer(kind, text).map_err(refused)?;
-        let formed = Formed { answer, instance: Rc::clone(&instance), compile_time: began.elapsed() };
-        formed.answer.begin(begun.unwrap_or_default().as_bytes()).map_err(refused)?;
+        let answer = vocabulary.answer(kind, text).map_err(refused(what))?;
+        let compile_time = began.elapsed();
+        let mut formed = Formed { answer, instance: Rc::clone(&instance), compile_time, notes: Vec::new() };
+        formed.notes = formed.answer.notes().map_err(refused(what))?;
+        let what = "text that the answer has begun with";
+        formed.answer.begin(begun.unwrap_or_default().as_bytes()).map_err(refused(what))?;
         Ok(formed)
     }
 
     /// What of the form is not kept though it may have been meant, in words.
     pub(super) fn notes(&self) -> Vec<String> {
-        self.answer.notes()
+        self.notes.clone()
     }
 
     /// Asks the module, which may have ended.
@@ -318,8 +367,6 @@ impl Constraint for Formed {
 
 impl Drop for Formed {
     fn drop(&mut self) {
-        if !self.instance.dead.get() {
-            self.answer.free();
-        }
+        self.instance.give_back(|| self.answer.free());
     }
 }

@@ -89,13 +89,14 @@ async function whole(generation: GenerationStream, common: Common, wanted: boole
   const message: ChatCompletionMessage = {
     role: "assistant",
     content: said === "" && calls.length > 0 ? null : said,
+    refusal: null,
     ...(thought !== "" && { reasoning_content: thought }),
     ...(calls.length > 0 && { tool_calls: calls }),
   };
   return {
     ...common,
     object: "chat.completion",
-    choices: [{ index: 0, message, finish_reason: asFinishReason(ended), logprobs: wanted ? { content: logprobs } : null }],
+    choices: [{ index: 0, message, finish_reason: asFinishReason(ended), logprobs: wanted ? { content: logprobs, refusal: null } : null }],
     usage: asUsage(ended.usage),
     timings: ended.timings,
   };
@@ -112,13 +113,13 @@ async function* chunks(generation: GenerationStream, common: Common, wanted: { u
   // Whoever joins the chunks begins a message at its role, which waits for no token.
   yield piece({ role: "assistant", content: "" });
   for await (const token of generation) {
-    let logprobs: ChatCompletionLogprobs | null = wanted.logprobs ? { content: logprobsOf(token) } : null;
+    let logprobs: ChatCompletionLogprobs | null = wanted.logprobs ? { content: logprobsOf(token), refusal: null } : null;
     const deltas = piecesOf(token).map(asDelta);
     // One that completes no character has a probability all the same.
     if (deltas.length === 0 && logprobs?.content.length) deltas.push({ content: "" });
     for (const delta of deltas) {
       yield piece(delta, logprobs);
-      if (logprobs) logprobs = { content: [] };
+      if (logprobs) logprobs = { content: [], refusal: null };
     }
   }
   const ended = await generation.result();

@@ -17,7 +17,10 @@ export interface FakeEngineOptions {
    * knows no schemas: without this such a request is refused.
    */
   formAnswer?: string | ((format: ResponseFormat) => string);
-  /** What it calls where a request has tools, and `tool_choice` is not `"none"`: names, and arguments as an object or as JSON text. */
+  /**
+   * What it calls where a request has tools, and `tool_choice` is not `"none"`: names, and arguments as an object or as JSON text. With `"auto"`
+   * it calls nothing where the last message is what a tool gave.
+   */
   calls?: readonly FakeCall[];
 }
 

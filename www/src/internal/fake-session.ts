@@ -127,10 +127,10 @@ export class FakeSession {
     return this.#model.tokenize(text.slice(begun.length));
   }
 
-  /** The pieces of the calls that were given for such a request, each of a token. */
-  #calls({ tools = [], toolChoice = "auto", parallelToolCalls = true }: GenerateRequest): Piece[] | undefined {
+  /** The pieces of the calls that were given for such a request, each of a token. What a tool gave is answered in words, or a loop over calls would not end. */
+  #calls({ messages, tools = [], toolChoice = "auto", parallelToolCalls = true }: GenerateRequest): Piece[] | undefined {
     const only = typeof toolChoice === "object" ? toolChoice.function.name : undefined;
-    if (toolChoice === "none" || (tools.length === 0 && toolChoice === "auto")) return undefined;
+    if (toolChoice === "none" || (toolChoice === "auto" && (tools.length === 0 || messages?.at(-1)?.role === "tool"))) return undefined;
     const known = (name: string) => tools.some((tool) => tool.function.name === name && name === (only ?? name));
     if (only !== undefined && !known(only)) throw new BitNetError("invalid-argument", `the tools can't be used: \`${only}\` has to be called, which is none of them`);
     const given = (this.#model.fake.calls ?? []).filter(({ name }) => known(name));

@@ -103,10 +103,10 @@ export interface ChatCompletionCreateParams {
   tool_choice?: ChatCompletionToolChoice | null;
   /** Whether one answer may have several calls, as it may by default. */
   parallel_tool_calls?: boolean | null;
-  /** What tools were once. Accepted where they ask for none. */
+  /** Deprecated name of `tools`. Accepted where they ask for none. */
   functions?: readonly [] | null;
   function_call?: "none" | "auto" | null;
-  /** The form that the answer has to have: as `responseFormat` of `generate`. It goes with tools where the choice is theirs to be called, or not. */
+  /** The form that the answer has to have: as `responseFormat` of `generate`. With tools it needs `tool_choice: "none"`; with `"required"` or a name the calls decide. */
   response_format?: ChatCompletionResponseFormat | null;
   /** The rest are accepted with the values that ask for no more than text. */
   modalities?: readonly "text"[] | null;
@@ -145,6 +145,8 @@ export interface ChatCompletionTokenLogprob {
 /** Of a whole answer, or of one chunk: the tokens of what is said, without those of thoughts and calls. */
 export interface ChatCompletionLogprobs {
   content: ChatCompletionTokenLogprob[];
+  /** Always `null`: refusals are not told from other answers. */
+  refusal: null;
 }
 
 /**
@@ -158,6 +160,8 @@ export interface ChatCompletionMessage {
   role: "assistant";
   /** `null` where nothing was said and tools were called. */
   content: string | null;
+  /** Always `null`: refusals are not told from other answers. */
+  refusal: null;
   /** What the model thought before it answered, between `<think>` and `</think>`; absent where it did not. */
   reasoning_content?: string;
   /** Never empty. The last one's arguments are cut where the finish reason is `length`. */

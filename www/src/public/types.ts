@@ -223,7 +223,8 @@ export type JsonSchema = object | boolean | string;
 /**
  * What an answer has to be, to the last character:
  *
- * - `json_schema`: a JSON value of this schema, without white space between its parts, its properties in the schema's order;
+ * - `json_schema`: a JSON value of this schema, its properties in the schema's order, with one space after each comma and colon and no other white space
+ *   between its parts;
  * - `json_object`: any JSON object;
  * - `regex`: a text that the expression matches as a whole, in JavaScript's syntax, as far as that needs no memory of what came before: back
  *   references and look-around are refused;

@@ -3,27 +3,34 @@
 use super::*;
 use js_sys::Function;
 
-/// Three tokens of the id that the text names, each of them certain to be allowed. `bad` is refused, `trap` traps; `begun` is remembered.
+/// Three tokens of the id that the text names, each of them certain to be allowed. `bad` is refused, `trap` and `notes` trap, and 300
+/// when it is given back; `begun` is remembered.
 const MODULE: &str = r#"
     const log = [];
     globalThis.formsLog = log;
     globalThis.formsFail ??= 0;
     return (onProgress) => {
         onProgress(10, 20);
+        if (globalThis.formsHeld) return new Promise((_, reject) => Object.assign(globalThis.formsHeld, { reject, onProgress }));
         if (globalThis.formsFail-- > 0) return Promise.reject(Object.assign(new Error("not there"), { code: "network" }));
         return Promise.resolve({
             renew: () => log.push("renew"),
             vocabulary: (bytes, lengths, control, names, ends) => {
                 log.push(["vocabulary", bytes.length === lengths.reduce((a, b) => a + b, 0), lengths.length, names.length === control.length, ends.length]);
                 return {
+                    free: () => log.push("free vocabulary"),
                     answer: (kind, text) => {
                         if (text === "bad") throw "no form";
                         const id = Number(text);
                         let left = 3;
                         return {
-                            begin: (bytes) => { log.push(["begin", new TextDecoder().decode(bytes.slice())]); },
-                            notes: () => ["of " + kind],
-                            free: () => log.push("free"),
+                            begin: (bytes) => {
+                                const begun = new TextDecoder().decode(bytes.slice());
+                                log.push(["begin", begun]);
+                                if (begun === "no") throw "at byte 0";
+                            },
+                            notes: () => { if (text === "notes") throw new Error("no notes"); return ["of " + kind]; },
+                            free: () => { log.push("free"); if (text === "300") throw new Error("not to be freed"); },
                             next: (taken, allowed) => {
                                 if (text === "trap") throw new WebAssembly.RuntimeError("unreachable");
                                 if (taken.some((one) => one !== id)) throw "it was " + taken.join();
@@ -90,6 +97,9 @@ async fn an_answer_keeps_to_its_form_and_what_goes_wrong_is_of_that_answer_alone
     page.send(&generate(2, "bad", ""));
     let (code, message) = failed(&mut page).await;
     assert_eq!((&code[..], message.contains("no form")), ("invalid-argument", true), "{message}");
+    page.send(&generate(6, "265", r#","begun":"no""#));
+    let (_, message) = failed(&mut page).await;
+    assert_eq!(message, "the text that the answer has begun with can't be used: at byte 0");
     page.send(&generate(3, "trap", ""));
     let (code, message) = failed(&mut page).await;
     assert_eq!((&code[..], message.contains("unreachable")), ("constraint", true), "{message}");
@@ -108,6 +118,19 @@ async fn an_answer_keeps_to_its_form_and_what_goes_wrong_is_of_that_answer_alone
 }
 
 #[wasm_bindgen_test]
+async fn a_trap_outside_of_an_answer_harms_nobody_else() {
+    let mut page = loaded(Some(module())).await;
+    page.send(&generate(1, "notes", ""));
+    let (code, message) = failed(&mut page).await;
+    assert_eq!((&code[..], message.contains("no notes")), ("constraint", true), "{message}");
+    page.send(&generate(2, "300", ""));
+    page.hear("done").await;
+    page.send(&generate(3, "265", ""));
+    page.hear("done").await;
+    assert_eq!(log().matches("renew").count(), 2, "{}", log());
+}
+
+#[wasm_bindgen_test]
 async fn a_module_that_can_not_be_had_is_asked_for_again() {
     let fails = |times: u32| Reflect::set(&js_sys::global(), &"formsFail".into(), &times.into()).unwrap();
     fails(1);
@@ -122,6 +145,38 @@ async fn a_module_that_can_not_be_had_is_asked_for_again() {
     page.send(&generate(1, "265", ""));
     let (_, message) = failed(&mut page).await;
     assert!(message.contains("older version"), "{message}");
+}
+
+#[wasm_bindgen_test]
+async fn who_is_cancelled_while_it_is_fetched_leaves_nothing_to_those_after() {
+    let held = js_sys::Object::new();
+    let hold = |held: &JsValue| Reflect::set(&js_sys::global(), &"formsHeld".into(), held).unwrap();
+    hold(&held);
+    let mut page = loaded(Some(module())).await;
+    page.send(&generate(1, "265", ""));
+    page.hear("preparing").await;
+    hold(&JsValue::UNDEFINED);
+    page.send(r#"{"type":"cancel","body":{"id":1}}"#);
+    let (done, _) = page.hear("done").await;
+    assert_eq!(field(&done, "finishReason").as_string().unwrap(), "cancelled");
+
+    // The fetch goes on, and nobody hears of it.
+    let plain = |id: u32| {
+        format!(
+            r#"{{"type":"generate","body":{{"id":{id},"session":0,"request":{{"prompt":"Once","temperature":0,"maxTokens":2}}}}}}"#
+        )
+    };
+    field(&held, "onProgress").unchecked_into::<Function>().call2(&JsValue::UNDEFINED, &15.into(), &20.into()).unwrap();
+    page.send(&plain(2));
+    let (_, before) = page.hear("done").await;
+    assert!(!before.contains(&"preparing".to_owned()), "{before:?}");
+
+    // Nor does its failure come to one that asks later.
+    field(&held, "reject").unchecked_into::<Function>().call1(&JsValue::UNDEFINED, &"too late".into()).unwrap();
+    page.send(&plain(3));
+    page.hear("done").await;
+    page.send(&generate(4, "265", ""));
+    page.hear("done").await;
 }
 
 #[wasm_bindgen_test]

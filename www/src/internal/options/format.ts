@@ -52,7 +52,7 @@ const FORM: Options<Fields> = {
   alias: { jsonschema: "schema", regex: "pattern", regexp: "pattern", lark: "grammar" },
 };
 
-const form = record(FORM, 'an object: { type: "json_schema", schema }, { type: "json_object" }, { type: "regex", pattern } or { type: "lark", grammar }', ["type"]);
+const form = record(FORM, 'an object: { type: "json_schema", schema }, { type: "json_object" }, { type: "regex", pattern } or { type: "lark", grammar }, each with begun where the prompt ends with a part of the answer', ["type"]);
 
 export const responseFormat: Kind<ResponseFormat> = {
   what: form.what,

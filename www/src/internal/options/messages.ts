@@ -24,6 +24,8 @@ const content: Kind<NonNullable<ChatCompletionMessageParam["content"]>> = {
 const CALLED: Options<ChatCompletionMessageToolCall["function"]> = {
   of: "a function that was called",
   table: { name: { kind: text }, arguments: { kind: textAlone("a string: the JSON text of the arguments") } },
+  // Of openai-node's parse(): the same arguments, read.
+  passedOver: ["parsed_arguments"],
 };
 
 const CALL: Options<ChatCompletionMessageToolCall> = {
@@ -33,6 +35,8 @@ const CALL: Options<ChatCompletionMessageToolCall> = {
     type: { kind: only("functions are all that can be called", "function") },
     function: { kind: record(CALLED, "the function that was called: { name, arguments }", ["name", "arguments"]) },
   },
+  // Whoever joins the deltas of chunks keeps it; the calls stand in its order.
+  passedOver: ["index"],
 };
 
 const calls = listOf(record(CALL, 'a call: { id, type: "function", function: { name, arguments } }', ["id", "function"]), "an array of calls");
@@ -48,6 +52,8 @@ const MESSAGE: Options<ChatCompletionMessageParam> = {
     name: { kind: text },
     annotations: { kind: empty(TEXT_ALONE) },
   },
+  // Of openai-node's parse(): the same content, read.
+  passedOver: ["parsed"],
   lacking: {
     refusal: "write what was said into the content",
     audio: TEXT_ALONE,

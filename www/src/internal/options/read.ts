@@ -22,6 +22,8 @@ export interface Options<T> {
   readonly alias?: Readonly<Record<string, keyof T & string>>;
   /** What is known, but not to be had here, and why. */
   readonly lacking?: Readonly<Record<string, string>>;
+  /** What other programs add to such an object, and adds nothing to its meaning: accepted, and not read. */
+  readonly passedOver?: readonly string[];
 }
 
 /**
@@ -29,7 +31,7 @@ export interface Options<T> {
  *
  * `path` goes before the names in messages, where the object itself is a field of another.
  */
-export function readOptions<T>({ of, table, alias = {}, lacking = {} }: Options<T>, given: unknown, path = ""): T {
+export function readOptions<T>({ of, table, alias = {}, lacking = {}, passedOver = [] }: Options<T>, given: unknown, path = ""): T {
   if (given === undefined || given === null) return {} as T;
   const whole = path === "" ? `the options argument of ${of}` : path.slice(0, -1);
   if (!isRecord(given)) throw refused(whole, given, "an object");
@@ -42,7 +44,7 @@ export function readOptions<T>({ of, table, alias = {}, lacking = {} }: Options<
     if (read) found.push([name, read.value]);
   }
   for (const name of guarded(whole, () => namesOf(given))) {
-    if (Object.hasOwn(table, name)) continue;
+    if (Object.hasOwn(table, name) || passedOver.includes(name)) continue;
     const value = guarded(path + name, () => given[name]);
     if (value === undefined || value === null) continue;
     throw new BitNetError("invalid-argument", `${path}${word(name)} ${unknown(name, of, Object.keys(table), alias, lacking)}`);
