@@ -55,6 +55,8 @@ pub enum ResponseFormat {
 pub enum Next {
     /// Any token: the part that has a form has not begun.
     Any,
+    /// Any token but those that end an answer: what comes before the part that has a form has to end first.
+    AnyButEnd,
     /// One of the tokens whose bits are set, those that end an answer among them where it may end here.
     Choice,
     /// These bytes, however they are cut into tokens; what follows them is not certain, and may share their last token.

@@ -6,7 +6,7 @@
 //!                  a form that needs no trigger    └────────────────────────┘
 //! ```
 //!
-//! Up to there any token may come. Of the token that brings the last of a trigger, what goes beyond it begins the form.
+//! Up to there any token may come, but no end of the answer where the form needs no trigger. Of the token that brings the last of a trigger, what goes beyond it begins the form.
 
 use super::{Constraint, Next};
 use crate::Result;
@@ -191,6 +191,8 @@ impl<S: Spell> Constraint for Trigger<S> {
                 }
                 Ok(next)
             }
+            // A form that needs no trigger follows: without it the answer is not whole.
+            State::Thinking(_) if self.opening.trigger.is_none() => Ok(Next::AnyButEnd),
             _ => Ok(Next::Any),
         }
     }

@@ -87,7 +87,7 @@ fn opening(thinks: bool, may_think: bool, trigger: Option<&'static str>, only_fi
     Opening { thinks, may_think, think: Some(0), trigger, only_first }
 }
 
-/// What comes of each token: `.` for any, else the letters of the choice; and what the form was asked.
+/// What comes of each token: `.` for any, `-` for any but the end, else the letters of the choice; and what the form was asked.
 fn run(opening: Opening, tokens: &[&str]) -> (String, Vec<String>) {
     let log = Arc::new(Mutex::new(Vec::new()));
     let mut form = opening.constrain(Box::new(Braces { log: Arc::clone(&log), certain: false }), Toy);
@@ -99,6 +99,7 @@ fn run(opening: Opening, tokens: &[&str]) -> (String, Vec<String>) {
     for at in 0..=ids.len() {
         match form.next(taken, &mut allowed) {
             Ok(Next::Any) => told.push('.'),
+            Ok(Next::AnyButEnd) => told.push('-'),
             Ok(Next::Choice) => told.push(if allowed[0] & 1 == 1 { 'T' } else { 'C' }),
             other => told += &format!("{other:?}"),
         }
@@ -115,10 +116,10 @@ fn a_form_begins_where_it_should() {
         // No opening: the form itself.
         (opening(false, false, None, false), &["{"][..], "CC", &["", "{"][..]),
         // After a thought of the prompt, white space aside.
-        (opening(true, false, None, false), &["a", "</think>", "{"], "..CC", &["begin ", "", "{"]),
-        (opening(true, false, None, false), &["<", "/", "think>\n{", "}"], "...CC", &["begin {", "", "}"]),
+        (opening(true, false, None, false), &["a", "</think>", "{"], "--CC", &["begin ", "", "{"]),
+        (opening(true, false, None, false), &["<", "/", "think>\n{", "}"], "---CC", &["begin {", "", "}"]),
         // Where the model may think, the first token says whether it does.
-        (opening(false, true, None, false), &["<think>", "a", "</think>", "{"], "T..CC", &["", "begin ", "", "{"]),
+        (opening(false, true, None, false), &["<think>", "a", "</think>", "{"], "T--CC", &["", "begin ", "", "{"]),
         (opening(false, true, None, false), &["{", "}"], "TCC", &["", "{", "}"]),
         // Calls: free up to the trigger, however it is cut.
         (opening(false, false, tool, false), &["a", "<tool_call>", "\n", "{"], "..CCC", &["begin ", "", "\n", "{"]),
