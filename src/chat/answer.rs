@@ -121,8 +121,9 @@ impl Reader {
         let held = std::mem::take(&mut self.held);
         match self.state {
             State::Thought => say(pieces, held.trim_end(), Piece::Reasoning),
-            // The limit may have cut a call of which there is nothing to tell yet.
-            State::Head if reason == FinishReason::Length => self.broken = true,
+            // A call that is cut, by the limit, a stop string or the caller, before there is anything to tell of it. Where no mark
+            // begins one, it may as well be text.
+            State::Head if self.calls.as_ref().is_some_and(|calls| !calls.form.begin.is_empty()) => self.broken = true,
             State::Start | State::Content | State::Head => {
                 say(pieces, if self.between { held.trim() } else { &held }, Piece::Content);
             }

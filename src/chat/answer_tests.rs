@@ -108,17 +108,26 @@ fn a_call_that_is_cut_is_not_told_as_called() {
     for end in 0..=whole.len() {
         let (pieces, called) = read(expected(false, false, Some(&HERMES)), &[&whole[..end]], FinishReason::Stop);
         let second = end - first.min(end);
-        // A line feed and a part of the second's mark are text.
-        let wanted =
-            end == whole.len() || (end >= first && second < "\n<tool_call>\n{\"name\": \"now\", \"arguments\": ".len());
+        // A line feed and a part of the second's mark are text; a whole mark is a call that is cut.
+        let wanted = end == whole.len() || (end >= first && second < "\n<tool_call>".len());
         assert_eq!(called, wanted, "{end} of {}", whole.len());
         let (_, called) = read(expected(false, false, Some(&HERMES)), &[&whole[..end]], FinishReason::Length);
         assert!(!called);
         let calls = pieces.iter().filter(|piece| matches!(piece, Piece::Call { .. })).count();
         assert!(calls <= 2);
     }
-    let (pieces, called) = read(expected(false, false, Some(&HERMES)), &["<tool_call>\n{\"na"], FinishReason::Length);
-    assert_eq!((pieces, called), (vec![], false));
+    let llama = Form { begin: "", end: "", space: "", arguments: "parameters", several: false, ..HERMES };
+    let llama: &'static Form = Box::leak(Box::new(llama));
+    for reason in [FinishReason::Length, FinishReason::Stop, FinishReason::Cancelled] {
+        for head in ["<tool_call>", "<tool_call>\n{\"na", "Look:\n<tool_call>\n"] {
+            let wanted = if head.starts_with('L') { "c:Look:|" } else { "" };
+            let found = told(expected(false, false, Some(&HERMES)), head, reason);
+            assert_eq!(found, (wanted.to_owned(), false), "{head}");
+        }
+        // Without a mark it may be text: nothing is lost.
+        let found = told(expected(false, false, Some(llama)), "{\"na", reason);
+        assert_eq!(found, ("c:{\"na|".to_owned(), false));
+    }
 }
 
 #[test]
