@@ -1,5 +1,6 @@
 use super::*;
 use crate::chat::tools::HERMES;
+use crate::constraint::{Constraint, Next, Opening, Spell, Trigger};
 use proptest::prelude::*;
 
 /// Pieces put together where they follow each other.
@@ -139,7 +140,57 @@ fn ids_are_of_the_seed() {
     assert!(all.iter().all(|id| id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')));
 }
 
+/// Takes everything.
+struct Anything;
+
+impl Constraint for Anything {
+    fn next(&mut self, _: &[u32], _: &mut [u32]) -> crate::Result<Next> {
+        Ok(Next::Choice)
+    }
+
+    fn begin(&mut self, _: &[u8]) -> crate::Result<bool> {
+        Ok(true)
+    }
+}
+
+/// Each byte is a token.
+struct Bytes(Vec<u8>);
+
+impl Spell for Bytes {
+    fn spell(&self, id: u32) -> &[u8] {
+        std::slice::from_ref(&self.0[id as usize])
+    }
+}
+
 proptest! {
+    /// Where the reader sees a call begin, its form begins, and nowhere else.
+    #[test]
+    fn calls_begin_where_their_form_does(
+        words in prop::collection::vec(prop::sample::select(vec![
+            "<think>", "</think>", "<tool_call>", "<", "tool", "_call>", "/", "a", "\n", " ", "\t", "\u{b}", "\u{85}", "\u{a0}", "\u{2003}",
+            "{", "{\"name\": \"", "\"name\": \"", "now",
+        ]), 0..10),
+        thinks: bool, may_think: bool, marked: bool,
+    ) {
+        let llama: &'static Form = Box::leak(Box::new(Form { begin: "", end: "", space: "", arguments: "parameters", several: false, ..HERMES }));
+        let form = if marked { &HERMES } else { llama };
+        let trigger = if marked { form.begin } else { form.first_key() };
+        let opening = Opening { thinks, may_think, think: None, trigger: Some(trigger), only_first: !marked };
+        let mut constraint = Trigger::new(opening, Box::new(Anything), Bytes((0..=255).collect()));
+        let (mut reader, mut pieces) = (Reader::new(expected(thinks, may_think, Some(form)), 7), Vec::new());
+        let text = words.concat();
+        for c in text.chars() {
+            let ids: Vec<u32> = c.to_string().bytes().map(u32::from).collect();
+            let begun = constraint.next(&ids, &mut [])? == Next::Choice;
+            reader.push(&c.to_string(), &mut pieces);
+            let head = reader.state == State::Head && (marked || reader.held.trim_ascii_start().starts_with(trigger));
+            prop_assert_eq!(begun, head, "{:?}", text);
+            if begun {
+                break;
+            }
+        }
+    }
+
     /// Any cutting of any text gives the same pieces, and nothing but marks and white space is lost.
     #[test]
     fn cuts_make_no_difference(
