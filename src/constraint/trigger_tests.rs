@@ -209,7 +209,8 @@ fn a_failure_is_not_taken_for_a_text_that_does_not_fit() {
     ] {
         let mut form = of.constrain(Box::new(Fails), Toy);
         let told = form.next(&[id("</think>"), id("<tool_call>")], &mut [0]);
-        let told = if of.only_first { of.constrain(Box::new(Fails), Toy).next(&[id("<tool_call>")], &mut [0]) } else { told };
+        let told =
+            if of.only_first { of.constrain(Box::new(Fails), Toy).next(&[id("<tool_call>")], &mut [0]) } else { told };
         assert!(matches!(&told, Err(Error::Constraint { reason }) if reason.contains("stopped")), "{of:?}: {told:?}");
     }
     // What follows a thought in its last token, and no answer begins with.
