@@ -386,6 +386,7 @@ impl Session {
             if restricted && form.few().is_none() {
                 form.mask(logits);
             }
+            restricted |= form.rule_out_ends(logits, tokenizer);
         }
         run.prefilled.get_or_insert_with(|| run.started.elapsed());
         let id = run.sampler.sample(logits, &self.tokens);

@@ -1,7 +1,8 @@
 //! An answer as it streams, read into what was said, what was thought, and which tools were called.
 //!
 //! The text comes in pieces of any cut: what may be the beginning of a mark (`<think>`, `<tool_call>`) is held until more has come.
-//! Whatever the cut, the pieces put together are the same.
+//! Whatever the cut, the pieces put together are the same. White space is ASCII's, as it is where forms begin
+//! ([`Trigger`](crate::constraint::Trigger)).
 
 use super::tools::Form;
 use crate::constraint::{THINK, THOUGHT};
@@ -120,11 +121,12 @@ impl Reader {
     pub fn finish(&mut self, reason: FinishReason, pieces: &mut Vec<Piece>) -> bool {
         let held = std::mem::take(&mut self.held);
         match self.state {
-            State::Thought => say(pieces, held.trim_end(), Piece::Reasoning),
-            // The limit may have cut a call of which there is nothing to tell yet.
-            State::Head if reason == FinishReason::Length => self.broken = true,
+            State::Thought => say(pieces, held.trim_ascii_end(), Piece::Reasoning),
+            // A call that is cut, by the limit, a stop string or the caller, before there is anything to tell of it. Where no mark
+            // begins one, it may as well be text.
+            State::Head if self.calls.as_ref().is_some_and(|calls| !calls.form.begin.is_empty()) => self.broken = true,
             State::Start | State::Content | State::Head => {
-                say(pieces, if self.between { held.trim() } else { &held }, Piece::Content);
+                say(pieces, if self.between { held.trim_ascii() } else { &held }, Piece::Content);
             }
             State::Arguments | State::Tail => self.broken = true,
         }
@@ -139,7 +141,7 @@ impl Reader {
     /// Does one thing with what is held; true if there may be more to do.
     fn advance(&mut self, pieces: &mut Vec<Piece>) -> bool {
         if self.between {
-            let space = self.held.len() - self.held.trim_start().len();
+            let space = self.held.len() - self.held.trim_ascii_start().len();
             self.held.drain(..space);
         }
         match self.state {
@@ -153,7 +155,7 @@ impl Reader {
     }
 
     fn start(&mut self) -> bool {
-        let text = self.held.trim_start();
+        let text = self.held.trim_ascii_start();
         if self.may_think && text.len() < THINK.len() && THINK.starts_with(text) {
             return false;
         }
@@ -169,7 +171,7 @@ impl Reader {
             self.emit(certain(&self.held, THOUGHT), pieces, Piece::Reasoning);
             return false;
         };
-        say(pieces, self.held[..at].trim_end(), Piece::Reasoning);
+        say(pieces, self.held[..at].trim_ascii_end(), Piece::Reasoning);
         self.held.drain(..at + THOUGHT.len());
         (self.state, self.between) = (State::Content, true);
         true
@@ -182,7 +184,7 @@ impl Reader {
         };
         if form.begin.is_empty() {
             // Such a call is the first thing that is said.
-            let first = self.held.trim_start().chars().next();
+            let first = self.held.trim_ascii_start().chars().next();
             match first.filter(|_| !self.said && self.begun == 0) {
                 Some('{') => self.state = State::Head,
                 None if !self.said && self.begun == 0 => return false,
@@ -197,7 +199,7 @@ impl Reader {
             return false;
         };
         // White space before a call is part of nothing, if it is one.
-        let said = self.held[..at].trim_end().len();
+        let said = self.held[..at].trim_ascii_end().len();
         self.said |= said > 0;
         self.emit(said, pieces, Piece::Content);
         self.state = State::Head;
@@ -206,7 +208,7 @@ impl Reader {
 
     fn head(&mut self, pieces: &mut Vec<Piece>) -> bool {
         let Some(Calls { form, heads }) = &self.calls else { return false };
-        let space = self.held.len() - self.held.trim_start().len();
+        let space = self.held.len() - self.held.trim_ascii_start().len();
         let beginning = space + form.begin.len();
         let object = self.held.get(beginning..).unwrap_or_default();
         let object = object.strip_prefix(form.space).unwrap_or(object);
@@ -240,7 +242,7 @@ impl Reader {
 
     fn tail(&mut self) -> bool {
         let Some(Calls { form, .. }) = &self.calls else { return false };
-        match self.held.strip_prefix('}').map(str::trim_start) {
+        match self.held.strip_prefix('}').map(str::trim_ascii_start) {
             None if self.held.is_empty() => return false,
             Some(rest) if rest.len() < form.end.len() && form.end.starts_with(rest) => return false,
             Some(rest) if rest.starts_with(form.end) => {
@@ -277,7 +279,7 @@ fn say(pieces: &mut Vec<Piece>, text: &str, piece: impl FnOnce(String) -> Piece)
 /// Bytes of a text that belong neither to a mark that may have begun, nor to the white space before one.
 fn certain(text: &str, mark: &str) -> usize {
     let begun = (1..mark.len()).rev().find(|&length| text.ends_with(&mark[..length])).unwrap_or(0);
-    text[..text.len() - begun].trim_end().len()
+    text[..text.len() - begun].trim_ascii_end().len()
 }
 
 /// `call_` and 24 letters and digits.

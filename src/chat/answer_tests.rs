@@ -1,5 +1,6 @@
 use super::*;
 use crate::chat::tools::HERMES;
+use crate::constraint::{Constraint, Next, Opening, Spell, Trigger};
 use proptest::prelude::*;
 
 /// Pieces put together where they follow each other.
@@ -108,17 +109,26 @@ fn a_call_that_is_cut_is_not_told_as_called() {
     for end in 0..=whole.len() {
         let (pieces, called) = read(expected(false, false, Some(&HERMES)), &[&whole[..end]], FinishReason::Stop);
         let second = end - first.min(end);
-        // A line feed and a part of the second's mark are text.
-        let wanted =
-            end == whole.len() || (end >= first && second < "\n<tool_call>\n{\"name\": \"now\", \"arguments\": ".len());
+        // A line feed and a part of the second's mark are text; a whole mark is a call that is cut.
+        let wanted = end == whole.len() || (end >= first && second < "\n<tool_call>".len());
         assert_eq!(called, wanted, "{end} of {}", whole.len());
         let (_, called) = read(expected(false, false, Some(&HERMES)), &[&whole[..end]], FinishReason::Length);
         assert!(!called);
         let calls = pieces.iter().filter(|piece| matches!(piece, Piece::Call { .. })).count();
         assert!(calls <= 2);
     }
-    let (pieces, called) = read(expected(false, false, Some(&HERMES)), &["<tool_call>\n{\"na"], FinishReason::Length);
-    assert_eq!((pieces, called), (vec![], false));
+    let llama = Form { begin: "", end: "", space: "", arguments: "parameters", several: false, ..HERMES };
+    let llama: &'static Form = Box::leak(Box::new(llama));
+    for reason in [FinishReason::Length, FinishReason::Stop, FinishReason::Cancelled] {
+        for head in ["<tool_call>", "<tool_call>\n{\"na", "Look:\n<tool_call>\n"] {
+            let wanted = if head.starts_with('L') { "c:Look:|" } else { "" };
+            let found = told(expected(false, false, Some(&HERMES)), head, reason);
+            assert_eq!(found, (wanted.to_owned(), false), "{head}");
+        }
+        // Without a mark it may be text: nothing is lost.
+        let found = told(expected(false, false, Some(llama)), "{\"na", reason);
+        assert_eq!(found, ("c:{\"na|".to_owned(), false));
+    }
 }
 
 #[test]
@@ -130,7 +140,57 @@ fn ids_are_of_the_seed() {
     assert!(all.iter().all(|id| id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')));
 }
 
+/// Takes everything.
+struct Anything;
+
+impl Constraint for Anything {
+    fn next(&mut self, _: &[u32], _: &mut [u32]) -> crate::Result<Next> {
+        Ok(Next::Choice)
+    }
+
+    fn begin(&mut self, _: &[u8]) -> crate::Result<bool> {
+        Ok(true)
+    }
+}
+
+/// Each byte is a token.
+struct Bytes(Vec<u8>);
+
+impl Spell for Bytes {
+    fn spell(&self, id: u32) -> &[u8] {
+        std::slice::from_ref(&self.0[id as usize])
+    }
+}
+
 proptest! {
+    /// Where the reader sees a call begin, its form begins, and nowhere else.
+    #[test]
+    fn calls_begin_where_their_form_does(
+        words in prop::collection::vec(prop::sample::select(vec![
+            "<think>", "</think>", "<tool_call>", "<", "tool", "_call>", "/", "a", "\n", " ", "\t", "\u{b}", "\u{85}", "\u{a0}", "\u{2003}",
+            "{", "{\"name\": \"", "\"name\": \"", "now",
+        ]), 0..10),
+        thinks: bool, may_think: bool, marked: bool,
+    ) {
+        let llama: &'static Form = Box::leak(Box::new(Form { begin: "", end: "", space: "", arguments: "parameters", several: false, ..HERMES }));
+        let form = if marked { &HERMES } else { llama };
+        let trigger = if marked { form.begin } else { form.first_key() };
+        let opening = Opening { thinks, may_think, think: None, trigger: Some(trigger), only_first: !marked };
+        let mut constraint = Trigger::new(opening, Box::new(Anything), Bytes((0..=255).collect()));
+        let (mut reader, mut pieces) = (Reader::new(expected(thinks, may_think, Some(form)), 7), Vec::new());
+        let text = words.concat();
+        for c in text.chars() {
+            let ids: Vec<u32> = c.to_string().bytes().map(u32::from).collect();
+            let begun = constraint.next(&ids, &mut [])? == Next::Choice;
+            reader.push(&c.to_string(), &mut pieces);
+            let head = reader.state == State::Head && (marked || reader.held.trim_ascii_start().starts_with(trigger));
+            prop_assert_eq!(begun, head, "{:?}", text);
+            if begun {
+                break;
+            }
+        }
+    }
+
     /// Any cutting of any text gives the same pieces, and nothing but marks and white space is lost.
     #[test]
     fn cuts_make_no_difference(

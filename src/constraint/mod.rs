@@ -15,7 +15,7 @@ pub use tokens::Tokens;
 pub use trigger::{Opening, Spell, Spelled, Trigger};
 pub(crate) use trigger::{THINK, THOUGHT};
 
-use crate::{Error, Result};
+use crate::Result;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -55,6 +55,8 @@ pub enum ResponseFormat {
 pub enum Next {
     /// Any token: the part that has a form has not begun.
     Any,
+    /// Any token but those that end an answer: what comes before the part that has a form has to end first.
+    AnyButEnd,
     /// One of the tokens whose bits are set, those that end an answer among them where it may end here.
     Choice,
     /// These bytes, however they are cut into tokens; what follows them is not certain, and may share their last token.
@@ -75,16 +77,13 @@ pub trait Constraint: Portable {
     /// [`Error::Constraint`]: a token that was not allowed, or a state that takes too much work.
     fn next(&mut self, taken: &[u32], allowed: &mut [u32]) -> Result<Next>;
 
-    /// Begins with a text that stands already where the answer is to go on, before anything is taken. One that is refused changes
-    /// nothing.
+    /// Begins with a text that stands already where the answer is to go on, before anything is taken. False, and nothing is changed,
+    /// where no answer begins with it.
     ///
     /// # Errors
-    /// [`Error::Constraint`]: a text that no answer begins with.
-    fn begin(&mut self, text: &[u8]) -> Result<()> {
-        if text.is_empty() {
-            return Ok(());
-        }
-        Err(Error::Constraint { reason: "it can't begin in the middle of an answer".to_owned() })
+    /// [`Error::Constraint`]: a failure, which says nothing of the text.
+    fn begin(&mut self, text: &[u8]) -> Result<bool> {
+        Ok(text.is_empty())
     }
 
     /// How long it took to make it of the text that describes the form.

@@ -83,8 +83,8 @@ impl Constraint for Answer {
         })
     }
 
-    fn begin(&mut self, text: &[u8]) -> Result<()> {
-        self.answer.begin(text).map_err(failed)
+    fn begin(&mut self, text: &[u8]) -> Result<bool> {
+        Ok(self.answer.try_begin(text).map_err(failed)?.is_none())
     }
 
     fn compile_time(&self) -> Duration {

@@ -6,11 +6,11 @@
 //!                  a form that needs no trigger    └────────────────────────┘
 //! ```
 //!
-//! Up to there any token may come. Of the token that brings the last of a trigger, what goes beyond it begins the form.
+//! Up to there any token may come, but no end of the answer where the form needs no trigger. Of the token that brings the last of a trigger, what goes beyond it begins the form.
 
 use super::{Constraint, Next};
-use crate::Result;
 use crate::model::Loaded;
+use crate::{Error, Result};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,16 +109,16 @@ impl<S: Spell> Trigger<S> {
         Self { form, spell, opening, state }
     }
 
-    /// What comes outside of the form.
-    fn read(&mut self, mut text: Vec<u8>) -> Result<()> {
+    /// What comes outside of the form. False if the form has to follow and can't go on so.
+    fn read(&mut self, mut text: Vec<u8>) -> Result<bool> {
         // Each turn goes on to a later state, or ends.
         loop {
             match &mut self.state {
-                State::First | State::Inside | State::Free => return Ok(()),
+                State::First | State::Inside | State::Free => return Ok(true),
                 State::MayThink(seen) => {
                     seen.extend_from_slice(&text);
                     text = match begun(seen, THINK.as_bytes()) {
-                        Begun::Perhaps => return Ok(()),
+                        Begun::Perhaps => return Ok(true),
                         Begun::Yes(rest) => {
                             let rest = rest.to_vec();
                             self.state = State::Thinking(Finder::new(THOUGHT.as_bytes()));
@@ -132,7 +132,7 @@ impl<S: Spell> Trigger<S> {
                     };
                 }
                 State::Thinking(end) => {
-                    let Some(rest) = end.find(&text) else { return Ok(()) };
+                    let Some(rest) = end.find(&text) else { return Ok(true) };
                     // White space between a thought and what follows is part of neither.
                     text = rest.trim_ascii_start().to_vec();
                     self.state = self.opening.then();
@@ -144,15 +144,15 @@ impl<S: Spell> Trigger<S> {
                     seen.extend_from_slice(&text);
                     let trigger = self.opening.trigger.unwrap_or_default();
                     self.state = match begun(seen, trigger.as_bytes()) {
-                        Begun::Perhaps => return Ok(()),
-                        Begun::Yes(rest) if self.form.begin(rest).is_ok() => State::Inside,
+                        Begun::Perhaps => return Ok(true),
+                        Begun::Yes(rest) if self.form.begin(rest)? => State::Inside,
                         Begun::Yes(_) | Begun::No => State::Free,
                     };
                 }
                 State::Waiting(trigger) => {
-                    let Some(rest) = trigger.find(&text) else { return Ok(()) };
+                    let Some(rest) = trigger.find(&text) else { return Ok(true) };
                     // Where the form can't go on so, what came was text, and the next trigger is waited for.
-                    if self.form.begin(&rest).is_ok() {
+                    if self.form.begin(&rest)? {
                         self.state = State::Inside;
                     }
                     text = rest;
@@ -176,7 +176,10 @@ impl<S: Spell> Constraint for Trigger<S> {
             if matches!(self.state, State::Inside) {
                 return self.form.next(&taken[at..], allowed);
             }
-            self.read(self.spell.spell(id).to_vec())?;
+            if !self.read(self.spell.spell(id).to_vec())? {
+                let reason = "the token that ends a thought goes on as no answer begins".to_owned();
+                return Err(Error::Constraint { reason });
+            }
         }
         match self.state {
             State::Inside => self.form.next(&[], allowed),
@@ -191,11 +194,13 @@ impl<S: Spell> Constraint for Trigger<S> {
                 }
                 Ok(next)
             }
+            // A form that needs no trigger follows: without it the answer is not whole.
+            State::Thinking(_) if self.opening.trigger.is_none() => Ok(Next::AnyButEnd),
             _ => Ok(Next::Any),
         }
     }
 
-    fn begin(&mut self, text: &[u8]) -> Result<()> {
+    fn begin(&mut self, text: &[u8]) -> Result<bool> {
         if let State::First = self.state {
             self.state = State::Inside;
         }

@@ -1,5 +1,4 @@
 use super::*;
-use crate::Error;
 use proptest::prelude::*;
 use std::sync::Mutex;
 
@@ -70,12 +69,12 @@ impl Constraint for Braces {
         Ok(Next::Choice)
     }
 
-    fn begin(&mut self, text: &[u8]) -> Result<()> {
+    fn begin(&mut self, text: &[u8]) -> Result<bool> {
         if !Self::fits(text) {
-            return Err(Error::Constraint { reason: "no".to_owned() });
+            return Ok(false);
         }
         self.log.lock().unwrap().push(format!("begin {}", String::from_utf8_lossy(text)));
-        Ok(())
+        Ok(true)
     }
 
     fn compile_time(&self) -> Duration {
@@ -87,7 +86,7 @@ fn opening(thinks: bool, may_think: bool, trigger: Option<&'static str>, only_fi
     Opening { thinks, may_think, think: Some(0), trigger, only_first }
 }
 
-/// What comes of each token: `.` for any, else the letters of the choice; and what the form was asked.
+/// What comes of each token: `.` for any, `-` for any but the end, else the letters of the choice; and what the form was asked.
 fn run(opening: Opening, tokens: &[&str]) -> (String, Vec<String>) {
     let log = Arc::new(Mutex::new(Vec::new()));
     let mut form = opening.constrain(Box::new(Braces { log: Arc::clone(&log), certain: false }), Toy);
@@ -99,6 +98,7 @@ fn run(opening: Opening, tokens: &[&str]) -> (String, Vec<String>) {
     for at in 0..=ids.len() {
         match form.next(taken, &mut allowed) {
             Ok(Next::Any) => told.push('.'),
+            Ok(Next::AnyButEnd) => told.push('-'),
             Ok(Next::Choice) => told.push(if allowed[0] & 1 == 1 { 'T' } else { 'C' }),
             other => told += &format!("{other:?}"),
         }
@@ -115,10 +115,10 @@ fn a_form_begins_where_it_should() {
         // No opening: the form itself.
         (opening(false, false, None, false), &["{"][..], "CC", &["", "{"][..]),
         // After a thought of the prompt, white space aside.
-        (opening(true, false, None, false), &["a", "</think>", "{"], "..CC", &["begin ", "", "{"]),
-        (opening(true, false, None, false), &["<", "/", "think>\n{", "}"], "...CC", &["begin {", "", "}"]),
+        (opening(true, false, None, false), &["a", "</think>", "{"], "--CC", &["begin ", "", "{"]),
+        (opening(true, false, None, false), &["<", "/", "think>\n{", "}"], "---CC", &["begin {", "", "}"]),
         // Where the model may think, the first token says whether it does.
-        (opening(false, true, None, false), &["<think>", "a", "</think>", "{"], "T..CC", &["", "begin ", "", "{"]),
+        (opening(false, true, None, false), &["<think>", "a", "</think>", "{"], "T--CC", &["", "begin ", "", "{"]),
         (opening(false, true, None, false), &["{", "}"], "TCC", &["", "{", "}"]),
         // Calls: free up to the trigger, however it is cut.
         (opening(false, false, tool, false), &["a", "<tool_call>", "\n", "{"], "..CCC", &["begin ", "", "\n", "{"]),
@@ -187,7 +187,43 @@ fn what_is_certain_is_a_choice_beside_a_thought() {
     let mut form = opening(true, false, None, false).constrain(Box::new(Braces { log, certain: false }), Toy);
     assert!(form.next(&[id("</think>")], &mut allowed).is_ok());
     assert!(matches!(form.next(&[id("a")], &mut allowed), Err(Error::Constraint { .. })));
-    assert!(form.begin(b"a").is_err());
+    assert_eq!(form.begin(b"a"), Ok(false));
+}
+
+#[test]
+fn a_failure_is_not_taken_for_a_text_that_does_not_fit() {
+    struct Fails;
+    impl Constraint for Fails {
+        fn next(&mut self, _: &[u32], _: &mut [u32]) -> Result<Next> {
+            Ok(Next::Choice)
+        }
+
+        fn begin(&mut self, _: &[u8]) -> Result<bool> {
+            Err(Error::Constraint { reason: "it has stopped".to_owned() })
+        }
+    }
+    for of in [
+        opening(false, false, Some("<tool_call>"), false),
+        opening(false, false, Some("<tool_call>"), true),
+        opening(true, false, None, false),
+    ] {
+        let mut form = of.constrain(Box::new(Fails), Toy);
+        let told = form.next(&[id("</think>"), id("<tool_call>")], &mut [0]);
+        let told =
+            if of.only_first { of.constrain(Box::new(Fails), Toy).next(&[id("<tool_call>")], &mut [0]) } else { told };
+        assert!(matches!(&told, Err(Error::Constraint { reason }) if reason.contains("stopped")), "{of:?}: {told:?}");
+    }
+    // What follows a thought in its last token, and no answer begins with.
+    struct Thought;
+    impl Spell for Thought {
+        fn spell(&self, _: u32) -> &[u8] {
+            b"</think>a"
+        }
+    }
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let braces = Box::new(Braces { log, certain: false });
+    let mut form = opening(true, false, None, false).constrain(braces, Thought);
+    assert!(matches!(form.next(&[1], &mut [0]), Err(Error::Constraint { .. })));
 }
 
 proptest! {
@@ -217,7 +253,7 @@ proptest! {
         });
         let by_bytes = begins(&mut |form| {
             let mut form = of.constrain(form, Bytes((0..=255).collect()));
-            let _ = text.bytes().try_for_each(|byte| form.begin(&[byte]));
+            let _ = text.bytes().try_for_each(|byte| form.begin(&[byte]).map(|_| ()));
         });
         prop_assert_eq!(by_words, by_bytes);
     }

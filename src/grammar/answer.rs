@@ -99,27 +99,42 @@ impl Answer {
     /// # Errors
     /// A text that no answer begins with, with the byte where it goes wrong. The answer is as it was then.
     pub fn begin(&mut self, text: &[u8]) -> Result<(), Error> {
+        let wrong = self.try_begin(text)?;
+        wrong.map_or(Ok(()), |at| {
+            let length = text.len();
+            Err(Error(format!("no answer begins with this text: byte {at} of {length} can't stand there")))
+        })
+    }
+
+    /// As [`Self::begin`], where a text that no answer begins with is no error: the byte where it goes wrong.
+    ///
+    /// # Errors
+    /// A failure of the parser, or an answer that can't begin any more.
+    pub fn try_begin(&mut self, text: &[u8]) -> Result<Option<usize>, Error> {
         if text.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         self.check()?;
         let Some(fresh) = &self.fresh else { return Err(Error("an answer begins before its first token".into())) };
         let (mut begun, mut keys) = (fresh.clone(), self.watch.keys.clone());
-        catch_unwind(AssertUnwindSafe(|| {
+        let wrong = catch_unwind(AssertUnwindSafe(|| {
             for (at, &byte) in text.iter().enumerate() {
                 let known = keys.as_mut().is_none_or(|keys| keys.take(&[byte]));
                 if !known || begun.parser.apply_token(&[byte], INVALID_TOKEN).is_err() {
-                    anyhow::bail!("no answer begins with this text: byte {at} of {} can't stand there", text.len());
+                    return Ok(Some(at));
                 }
             }
-            Ok(())
+            Ok(None)
         }))
         .map_err(Error::new)?;
+        if wrong.is_some() {
+            return Ok(wrong);
+        }
         self.parser = (*begun).clone();
         self.fresh = Some(begun);
         self.watch.keys = keys;
         self.told = false;
-        Ok(())
+        Ok(None)
     }
 
     /// Takes the `taken` tokens, and says what may follow. `allowed` has a bit a token, 32 to a word, token 0 in the lowest of the

@@ -78,6 +78,8 @@ enum Plan {
     Choice,
     /// Any token.
     Any,
+    /// Any token but those that end an answer.
+    AnyButEnd,
     /// The end.
     Whole,
 }
@@ -147,6 +149,7 @@ impl Form {
         self.stats.mask_ms_total += ms;
         match next {
             Next::Any => Ok(Plan::Any),
+            Next::AnyButEnd => Ok(Plan::AnyButEnd),
             Next::Whole => Ok(Plan::Whole),
             Next::Certain(_) => Err(error("it was asked for a choice and gave none")),
             Next::Choice => {
@@ -195,7 +198,7 @@ impl Form {
     pub(super) fn after(&mut self, id: u32, tokenizer: &Tokenizer) -> Result<Last> {
         self.plan = match self.constraint.next(&[id], &mut self.allowed)? {
             Next::Any => return Ok(Last::MayEnd),
-            Next::Certain(_) => return Ok(Last::Cut),
+            Next::Certain(_) | Next::AnyButEnd => return Ok(Last::Cut),
             Next::Whole => return Ok(Last::Whole),
             Next::Choice => self.choice(tokenizer)?,
         };
@@ -237,6 +240,17 @@ impl Form {
                 }
             }
         }
+    }
+
+    /// Rules out the end where the answer may not end yet; true if it did.
+    pub(super) fn rule_out_ends(&self, logits: &mut [f32], tokenizer: &Tokenizer) -> bool {
+        let rules = matches!(self.plan, Plan::AnyButEnd);
+        for id in tokenizer.ends().iter().filter(|_| rules) {
+            if let Some(logit) = logits.get_mut(*id as usize) {
+                *logit = f32::NEG_INFINITY;
+            }
+        }
+        rules
     }
 
     /// Counts the rows of the head that were computed.

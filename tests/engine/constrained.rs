@@ -251,6 +251,28 @@ fn any_tokens_come_as_if_there_were_no_form() {
     assert!(TEXTS.iter().any(|text| said.text == begun.clone() + text), "{}", said.text);
 }
 
+/// In a thought that a form has to follow.
+#[test]
+fn an_answer_that_may_not_end_yet_does_not() {
+    let loaded = stories();
+    let mut session = session(&loaded, 64);
+    let biased = |bias: f32| {
+        let mut options = GenerateOptions { max_tokens: Some(30), ..drawn(3) };
+        options.sampler.logit_bias = loaded.tokenizer.ends().iter().map(|id| (*id, bias)).collect();
+        options
+    };
+    let (ended, _) = answer(&mut session, biased(1e4), Always(Ok(Next::Any), 0));
+    assert_eq!((ended.ids.len(), ended.finish), (0, FinishReason::Stop));
+    // The same draws as where the end is ruled out by its bias.
+    let (plain, _) = answer(&mut session, biased(f32::NEG_INFINITY), Always(Ok(Next::Any), 0));
+    let (said, summary) = answer(&mut session, biased(1e4), Always(Ok(Next::AnyButEnd), 0));
+    assert_eq!((said.ids.len(), said.finish), (30, FinishReason::Length));
+    assert_eq!((&said.ids, summary.constraint.unwrap().masks), (&plain.ids, 0));
+    // It is the end that is ruled out, not what the caller stops at.
+    let options = GenerateOptions { ignore_end: true, ..biased(1e4) };
+    assert_eq!(answer(&mut session, options, Always(Ok(Next::AnyButEnd), 0)).0.ids, said.ids);
+}
+
 #[test]
 fn log_probabilities_are_those_of_the_tokens_that_may_follow() {
     let loaded = stories();

@@ -40,7 +40,7 @@ pub struct Tool {
     /// What it does, for the model.
     pub description: Option<String>,
     /// The schema of its arguments, a JSON text; any object where absent. It is a text so that its numbers and the order of its keys
-    /// stay.
+    /// stay, as they do where it comes as one.
     pub parameters: Option<String>,
 }
 
@@ -210,7 +210,9 @@ fn schema<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, 
 }
 
 impl<'de> Deserialize<'de> for Tool {
-    /// `{"type": "function", "function": {"name": …, "description": …, "parameters": …}}`; the parameters may be a text.
+    /// `{"type": "function", "function": {"name": …, "description": …, "parameters": …}}`. The parameters may be a text, which
+    /// stays as it is. Of an object the order of keys stays, and numbers as far as 64 bits hold them, integers or floats: larger and
+    /// longer ones are rounded, and how a number was written is lost.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let GivenTool { function: GivenFunction { name, description, parameters } } =
             GivenTool::deserialize(deserializer)?;

@@ -356,8 +356,12 @@ impl Constraint for Formed {
         Ok(next.dyn_ref().map_or(Next::Whole, |bytes: &Uint8Array| Next::Certain(bytes.to_vec())))
     }
 
-    fn begin(&mut self, text: &[u8]) -> Result<()> {
-        self.ask(|answer| answer.begin(text))
+    fn begin(&mut self, text: &[u8]) -> Result<bool> {
+        // A string is a refusal; what fails here traps.
+        self.ask(|answer| match answer.begin(text) {
+            Err(thrown) if thrown.is_string() => Ok(false),
+            begun => begun.map(|()| true),
+        })
     }
 
     fn compile_time(&self) -> Duration {
