@@ -50,6 +50,19 @@ pub enum ResponseFormat {
     },
 }
 
+impl ResponseFormat {
+    /// The name of its type, its text, and what messages call it.
+    pub fn described(&self) -> (&'static str, &str, &'static str) {
+        match self {
+            Self::JsonObject => ("json_object", "", "form json_object"),
+            Self::JsonSchema { schema } => ("json_schema", schema, "JSON schema"),
+            Self::Regex { pattern } => ("regex", pattern, "regular expression"),
+            Self::Lark { grammar } => ("lark", grammar, "grammar"),
+            Self::Parts { parts } => ("parts", parts, "tools"),
+        }
+    }
+}
+
 /// What may follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 /// # Errors
 /// [`Error::BadResponseFormat`].
 pub fn check(format: &ResponseFormat) -> Result<()> {
-    let (kind, text) = parts(format);
-    b158_grammar::check(kind, text).map_err(|why| refused(kind, &why))
+    let (kind, text, what) = parts(format)?;
+    b158_grammar::check(kind, text).map_err(refused(what))
 }
 
 /// The forms that a model's answers can have. What they all need of its vocabulary is made when the first one is asked for.
@@ -35,17 +35,13 @@ impl Grammars {
     /// [`Error::BadResponseFormat`]: a form that is none, that nothing meets, that asks for what can't be kept, or is too large; a
     /// beginning that no answer has. [`Error::OutOfMemory`].
     pub fn answer(&self, format: &ResponseFormat, begun: &str) -> Result<Answer> {
-        let begins = Instant::now();
-        let (kind, text) = parts(format);
+        let (kind, text, what) = parts(format)?;
         let vocabulary = self.vocabulary()?;
-        let mut answer = vocabulary.answer(kind, text).map_err(|why| refused(kind, &why))?;
-        if !begun.is_empty() {
-            answer.begin(begun.as_bytes()).map_err(|why| {
-                let what = "text that the answer has begun with";
-                Error::BadResponseFormat { what, reason: why.to_string() }
-            })?;
-        }
-        Ok(Answer { answer, compile_time: begins.elapsed() })
+        let begins = Instant::now();
+        let mut answer = vocabulary.answer(kind, text).map_err(refused(what))?;
+        let compile_time = begins.elapsed();
+        answer.begin(begun.as_bytes()).map_err(refused("text that the answer has begun with"))?;
+        Ok(Answer { answer, compile_time })
     }
 
     fn vocabulary(&self) -> Result<&Vocabulary> {
@@ -53,8 +49,7 @@ impl Grammars {
             return Ok(vocabulary);
         }
         let Tokens { bytes, control, ends } = Tokens::of(&self.loaded.tokenizer, self.loaded.model.config.vocabulary)?;
-        let vocabulary = Vocabulary::new(&bytes, &control, &ends)
-            .map_err(|why| Error::BadResponseFormat { what: "vocabulary of the model", reason: why.to_string() })?;
+        let vocabulary = Vocabulary::new(&bytes, &control, &ends).map_err(refused("vocabulary of the model"))?;
         // Another thread may have been first.
         Ok(self.vocabulary.get_or_init(|| vocabulary))
     }
@@ -96,22 +91,13 @@ fn failed(why: b158_grammar::Error) -> Error {
     Error::Constraint { reason: why.to_string() }
 }
 
-fn refused(kind: Kind, why: &b158_grammar::Error) -> Error {
-    let what = match kind {
-        Kind::JsonObject | Kind::JsonSchema => "JSON schema",
-        Kind::Regex => "regular expression",
-        Kind::Lark => "grammar",
-        Kind::Parts => "tools",
-    };
-    Error::BadResponseFormat { what, reason: why.to_string() }
+fn refused(what: &'static str) -> impl Fn(b158_grammar::Error) -> Error {
+    move |why| Error::BadResponseFormat { what, reason: why.to_string() }
 }
 
-fn parts(format: &ResponseFormat) -> (Kind, &str) {
-    match format {
-        ResponseFormat::JsonObject => (Kind::JsonObject, ""),
-        ResponseFormat::JsonSchema { schema } => (Kind::JsonSchema, schema),
-        ResponseFormat::Regex { pattern } => (Kind::Regex, pattern),
-        ResponseFormat::Lark { grammar } => (Kind::Lark, grammar),
-        ResponseFormat::Parts { parts } => (Kind::Parts, parts),
-    }
+/// The crate has each of the engine's types of forms.
+fn parts(format: &ResponseFormat) -> Result<(Kind, &str, &'static str)> {
+    let (name, text, what) = format.described();
+    let kind = Kind::named(name).ok_or_else(|| Error::BadResponseFormat { what, reason: format!("no type {name}") })?;
+    Ok((kind, text, what))
 }

@@ -28,6 +28,20 @@ pub enum Kind {
     Parts,
 }
 
+impl Kind {
+    /// By the name that a response format's `type` has.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "json_object" => Kind::JsonObject,
+            "json_schema" => Kind::JsonSchema,
+            "regex" => Kind::Regex,
+            "lark" => Kind::Lark,
+            "parts" => Kind::Parts,
+            _ => return None,
+        })
+    }
+}
+
 /// The tokens of a model.
 pub struct Vocabulary {
     factory: ParserFactory,

@@ -45,14 +45,7 @@ impl Vocabulary {
 
     /// Begins an answer of the form that `text` describes. `kind` is `json_object`, `json_schema`, `regex`, `lark` or `parts`.
     pub fn answer(&self, kind: &str, text: &str) -> Result<Answer, String> {
-        let kind = match kind {
-            "json_object" => Kind::JsonObject,
-            "json_schema" => Kind::JsonSchema,
-            "regex" => Kind::Regex,
-            "lark" => Kind::Lark,
-            "parts" => Kind::Parts,
-            _ => return Err(format!("there is no kind {kind:?} of forms")),
-        };
+        let kind = Kind::named(kind).ok_or_else(|| format!("there is no kind {kind:?} of forms"))?;
         let answer = self.0.answer(kind, text).map_err(|why| why.to_string())?;
         Ok(Answer { answer, allowed: Vec::new() })
     }

@@ -307,13 +307,7 @@ impl Formed {
         format: &ResponseFormat,
         begun: Option<&str>,
     ) -> Result<Self> {
-        let (kind, text, what) = match format {
-            ResponseFormat::JsonObject => ("json_object", "", "form json_object"),
-            ResponseFormat::JsonSchema { schema } => ("json_schema", &schema[..], "JSON schema"),
-            ResponseFormat::Regex { pattern } => ("regex", &pattern[..], "regular expression"),
-            ResponseFormat::Lark { grammar } => ("lark", &grammar[..], "grammar"),
-            ResponseFormat::Parts { parts } => ("parts", &parts[..], "tools"),
-        };
+        let (kind, text, what) = format.described();
         let refused = |what| {
             let instance = &instance;
             move |thrown: JsValue| match instance.reason(&thrown) {
