@@ -8,6 +8,8 @@ use super::tools::Form;
 use crate::constraint::{THINK, THOUGHT};
 use crate::session::FinishReason;
 use serde::Serialize;
+use std::collections::VecDeque;
+use std::ops::Range;
 
 /// A piece of an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -80,6 +82,19 @@ pub struct Reader {
     whole: usize,
     /// There is a call that is not whole, and will not be.
     broken: bool,
+    /// Bytes that have come.
+    taken: usize,
+    /// The texts of which it is not told yet whether they are said.
+    tokens: VecDeque<Waiting>,
+}
+
+/// A token's text.
+#[derive(Clone, Debug)]
+struct Waiting {
+    /// Of all that has come.
+    bytes: Range<usize>,
+    /// Some of it is content.
+    said: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -108,13 +123,34 @@ impl Reader {
             begun: 0,
             whole: 0,
             broken: false,
+            taken: 0,
+            tokens: VecDeque::new(),
         }
     }
 
     /// Takes the next text. What is certain of it goes to `pieces`.
     pub fn push(&mut self, text: &str, pieces: &mut Vec<Piece>) {
         self.held += text;
+        self.taken += text.len();
         while self.advance(pieces) {}
+    }
+
+    /// As [`Self::push`], with a token's text. Of the tokens that came so and are not told of yet, the first ones, in order: whether some
+    /// of each is content. It is certain at once, or where what it may be a mark's beginning of has come.
+    pub fn push_token(&mut self, text: &str, pieces: &mut Vec<Piece>) -> Vec<bool> {
+        let bytes = self.taken..self.taken + text.len();
+        // A half of a character brings no text.
+        let said = text.is_empty() && self.state != State::Head && self.may_be_said();
+        self.tokens.push_back(Waiting { bytes, said });
+        self.push(text, pieces);
+        let certain = if self.may_be_said() { self.taken - self.held.len() } else { self.taken };
+        let count = self.tokens.iter().take_while(|token| token.said || token.bytes.end <= certain).count();
+        self.tokens.drain(..count).map(|token| token.said).collect()
+    }
+
+    /// The same of those that are left at the end.
+    pub fn rest_of_tokens(&mut self) -> Vec<bool> {
+        self.tokens.drain(..).map(|token| token.said).collect()
     }
 
     /// Takes the end. True if tools were called and every call is whole: what OpenAI's API tells as `tool_calls`.
@@ -126,16 +162,27 @@ impl Reader {
             // begins one, it may as well be text.
             State::Head if self.calls.as_ref().is_some_and(|calls| !calls.form.begin.is_empty()) => self.broken = true,
             State::Start | State::Content | State::Head => {
-                say(pieces, if self.between { held.trim_ascii() } else { &held }, Piece::Content);
+                let begin = if self.between { held.len() - held.trim_ascii_start().len() } else { 0 };
+                let said = if self.between { held.trim_ascii() } else { &held };
+                let from = self.taken - held.len() + begin;
+                self.tell(from..from + said.len());
+                say(pieces, said, Piece::Content);
             }
             State::Arguments | State::Tail => self.broken = true,
         }
         reason == FinishReason::Stop && self.whole > 0 && !self.broken
     }
 
-    /// Whether the answer is at what is said, neither in a thought nor in a call.
-    pub fn is_in_content(&self) -> bool {
-        matches!(self.state, State::Start | State::Content)
+    /// Whether what is held may be content.
+    fn may_be_said(&self) -> bool {
+        matches!(self.state, State::Start | State::Content | State::Head)
+    }
+
+    /// These bytes are content.
+    fn tell(&mut self, bytes: Range<usize>) {
+        for token in &mut self.tokens {
+            token.said |= token.bytes.start < bytes.end && bytes.start < token.bytes.end;
+        }
     }
 
     /// Does one thing with what is held; true if there may be more to do.
@@ -263,6 +310,10 @@ impl Reader {
     /// So many bytes of what is held become a piece.
     fn emit(&mut self, length: usize, pieces: &mut Vec<Piece>, piece: impl FnOnce(String) -> Piece) {
         if length > 0 {
+            if self.may_be_said() {
+                let from = self.taken - self.held.len();
+                self.tell(from..from + length);
+            }
             say(pieces, &self.held[..length], piece);
             self.held.drain(..length);
             self.between = false;

@@ -162,6 +162,33 @@ impl Spell for Bytes {
     }
 }
 
+#[test]
+fn tokens_of_marks_and_of_the_space_between_calls_are_not_said() {
+    let of = || expected(false, true, Some(&HERMES));
+    let call =
+        ["<tool", "_call>", "\n", "{\"name\": \"now\", ", "\"arguments\": ", "{", "}", "}", "\n", "</tool_call>"];
+    let thought = ["<th", "ink>", "a", "</", "think>", "\n\n"];
+    let said = ["Look", ":", " <", " b", "\n", "\n", "", "!"];
+    let spaces = ["\n"];
+    let all = [&thought[..], &said, &spaces, &call, &spaces, &call].concat();
+    let (mut reader, mut pieces, mut told) = (Reader::new(of(), 7), Vec::new(), Vec::new());
+    for token in &all {
+        told.extend(reader.push_token(token, &mut pieces));
+    }
+    assert!(reader.finish(FinishReason::Stop, &mut pieces));
+    told.extend(reader.rest_of_tokens());
+    let wanted: Vec<bool> =
+        (0..all.len()).map(|at| (thought.len()..thought.len() + said.len()).contains(&at)).collect();
+    assert_eq!(told, wanted, "{all:?}");
+    // A mark that is cut was text.
+    let mut reader = Reader::new(of(), 7);
+    assert_eq!(reader.push_token("Yes", &mut pieces), [true]);
+    assert!(reader.push_token(" ", &mut pieces).is_empty());
+    assert!(reader.push_token("<tool", &mut pieces).is_empty());
+    reader.finish(FinishReason::Length, &mut pieces);
+    assert_eq!(reader.rest_of_tokens(), [true, true]);
+}
+
 proptest! {
     /// Where the reader sees a call begin, its form begins, and nowhere else.
     #[test]

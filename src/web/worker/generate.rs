@@ -10,6 +10,7 @@ use crate::sampler::SamplerOptions;
 use crate::session::{GenerateOptions, Step};
 use crate::tokenizer::Special;
 use crate::{Error, Result};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,7 +69,7 @@ async fn run(
 ) -> Result<(), PlainError> {
     let began = Instant::now();
     let mut slice = began;
-    let mut said = Said { id, tokens: Vec::new(), prefill: None };
+    let mut said = Said { id, tokens: Vec::new(), waiting: VecDeque::new(), prefill: None };
     loop {
         // Messages are heard between slices alone: nobody else is at the session here.
         let step = {
@@ -79,23 +80,41 @@ async fn run(
             session.step(SLICE)
         };
         // What came before an error has come.
-        let step = step.inspect_err(|_| said.flush(worker))?;
+        let step = step.inspect_err(|_| {
+            said.tokens.extend(said.waiting.drain(..));
+            said.flush(worker);
+        })?;
         let elapsed_ms = began.elapsed().as_secs_f64() * 1e3;
         match step {
             Step::Prefill { done, total } => said.prefill = Some((done, total)),
             Step::Pass => {}
-            Step::Token { id, text, logprobs } => said.tokens.push(Token {
-                id: Some(id),
-                read: reader.as_mut().map(|reader| read(reader, &text)),
-                text,
-                elapsed_ms,
-                log_probability: logprobs.map(|l| l.log_probability),
-                entropy: logprobs.map(|l| l.entropy),
-            }),
+            Step::Token { id, text, logprobs } => {
+                let mut read = Read { pieces: Vec::new(), in_content: false };
+                let told = reader.as_mut().map(|reader| reader.push_token(&text, &mut read.pieces));
+                let token = Token {
+                    id: Some(id),
+                    read: told.is_some().then_some(read),
+                    text,
+                    elapsed_ms,
+                    log_probability: logprobs.map(|l| l.log_probability),
+                    entropy: logprobs.map(|l| l.entropy),
+                };
+                match told {
+                    Some(told) => {
+                        said.waiting.push_back(token);
+                        said.settle(&told);
+                    }
+                    None => said.tokens.push(token),
+                }
+            }
             Step::Done(end) => {
-                let mut read = reader.as_mut().map(|reader| read(reader, &end.text));
-                let called = reader.as_mut().zip(read.as_mut());
-                let called = called.map(|(reader, read)| reader.finish(end.finish_reason, &mut read.pieces));
+                let mut read = reader.as_ref().map(|_| Read { pieces: Vec::new(), in_content: false });
+                let called = reader.as_mut().zip(read.as_mut()).map(|(reader, read)| {
+                    reader.push(&end.text, &mut read.pieces);
+                    let called = reader.finish(end.finish_reason, &mut read.pieces);
+                    said.settle(&reader.rest_of_tokens());
+                    called
+                });
                 if !end.text.is_empty() || read.as_ref().is_some_and(|read| !read.pieces.is_empty()) {
                     let text = end.text;
                     said.tokens.push(Token { id: None, text, elapsed_ms, log_probability: None, entropy: None, read });
@@ -119,10 +138,23 @@ async fn run(
 struct Said {
     id: u32,
     tokens: Vec<Token>,
+    /// Those of which it is not certain yet whether they are content, in order after the others.
+    waiting: VecDeque<Token>,
     prefill: Option<(usize, usize)>,
 }
 
 impl Said {
+    /// Of the tokens that wait, the first ones are certain: these are content, or not.
+    fn settle(&mut self, told: &[bool]) {
+        for in_content in told {
+            let Some(mut token) = self.waiting.pop_front() else { return };
+            if let Some(read) = &mut token.read {
+                read.in_content = *in_content;
+            }
+            self.tokens.push(token);
+        }
+    }
+
     fn flush(&mut self, worker: &Worker) {
         let id = self.id;
         if let Some((done, total)) = self.prefill.take() {
@@ -133,14 +165,6 @@ impl Said {
             worker.post(&FromWorker::Tokens { id, tokens });
         }
     }
-}
-
-/// What the next text comes to.
-fn read(reader: &mut Reader, text: &str) -> Read {
-    let mut pieces = Vec::new();
-    let before = reader.is_in_content();
-    reader.push(text, &mut pieces);
-    Read { in_content: before && reader.is_in_content(), pieces }
 }
 
 /// What a request comes to.

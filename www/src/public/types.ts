@@ -270,10 +270,11 @@ export interface GenerateOptions {
   /** Added to the logit of a token id; -Infinity bans it. */
   logitBias?: Readonly<Record<number, number>>;
   /**
-   * The form that the answer has to have. Whatever the samplers draw, no other text comes out. It is whole unless it
-   * was cut, by `maxTokens`, the context's end, a stop string or a cancel: then it is the beginning of one. The model does not see the form: say in the prompt what is wanted. A schema or grammar that can't be honoured is refused
-   * by the name of what is wrong with it (`invalid-argument`) before the first token. What it needs is fetched once, when first asked for
-   * ({@link LoadOptions.prepareFormats}).
+   * The form that the answer has to have. Whatever the samplers draw, no other text comes out. It is whole unless it was
+   * cut, by `maxTokens`, the context's end, a stop string or a cancel: then it is the beginning of one. Where the model thinks first, which it
+   * may do on messages, its thought comes before it in the text: `chat.completions.create` tells the two apart. The model does not see the
+   * form: say in the prompt what is wanted. A schema or grammar that can't be honoured is refused by the name of what is wrong with it
+   * (`invalid-argument`) before the first token. What it needs is fetched once, when first asked for ({@link LoadOptions.prepareFormats}).
    */
   responseFormat?: ResponseFormat;
   /**
