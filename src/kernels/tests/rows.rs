@@ -2,7 +2,6 @@
 
 use super::repack::{IN_GROUPS, file_with};
 use super::*;
-use crate::gguf::TensorType;
 use crate::gguf::TensorType::*;
 
 /// None, one, all, neighbours and strangers, in any order, some of them twice.
@@ -113,10 +112,10 @@ fn a_row_that_is_not_there_is_refused() {
         assert!(refused(&|| ternary_rows(&c, w, &[4, 5], &activations, &mut [0.0; 2])));
         assert!(refused(&|| ternary_rows(&c, w, &[4], &activations, &mut [0.0; 2])));
     }
-    let dense = dense::matrix(&mut random, TensorType::F16, 5, 256);
+    let dense = dense::matrix(&mut random, F16, 5, 256);
     assert!(refused(&|| dense_rows(&c, &dense, &[5], &x, &mut [0.0])));
     let mut int8 = Int8Matrix::new(5, 256).unwrap();
-    int8.push(&c, TensorType::Q8_0, &vec![0; 5 * 256 / 32 * 34]).unwrap();
+    int8.push(&c, Q8_0, &vec![0; 5 * 256 / 32 * 34]).unwrap();
     let wide = WideActivations::new(256).unwrap();
     assert!(refused(&|| int8_rows(&c, &int8, &[5], &wide, &mut [0.0])));
     assert!(refused(&|| int8_rows(&c, &int8, &[u32::MAX], &wide, &mut [0.0])));
