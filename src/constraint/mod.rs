@@ -87,14 +87,14 @@ pub trait Constraint: Portable {
     /// taken, it gives the choice.
     ///
     /// # Errors
-    /// [`Error::Constraint`]: a token that was not allowed, or a state that takes too much work.
+    /// [`Error::Constraint`](crate::Error::Constraint): a token that was not allowed, or a state that takes too much work.
     fn next(&mut self, taken: &[u32], allowed: &mut [u32]) -> Result<Next>;
 
     /// Begins with a text that stands already where the answer is to go on, before anything is taken. False, and nothing is changed,
     /// where no answer begins with it.
     ///
     /// # Errors
-    /// [`Error::Constraint`]: a failure, which says nothing of the text.
+    /// [`Error::Constraint`](crate::Error::Constraint): a failure, which says nothing of the text.
     fn begin(&mut self, text: &[u8]) -> Result<bool> {
         Ok(text.is_empty())
     }

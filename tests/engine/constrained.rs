@@ -611,10 +611,9 @@ fn tokens_are_the_models_own() {
     }
 }
 
+#[cfg(not(target_family = "wasm"))]
 #[test]
 fn a_session_may_move_to_another_thread() {
     fn moves<T: Send>() {}
-    #[cfg(not(target_family = "wasm"))]
     moves::<Session>();
-    assert_eq!(Logprobs::CERTAIN.log_probability, 0.0);
 }
