@@ -6,7 +6,7 @@ use b158::Error;
 use b158::constraint::{Constraint, Next, Tokens};
 use b158::kernels::{self, Compute};
 use b158::model::{EmbeddingType, KvType, Loaded, LoaderOptions, State};
-use b158::sampler::{Logprobs, SamplerOptions};
+use b158::sampler::SamplerOptions;
 use b158::session::{FinishReason, GenerateOptions, Session, SessionOptions, Step, Summary};
 use b158::threads::Pool;
 use b158::tokenizer::Special;
