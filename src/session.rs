@@ -10,23 +10,24 @@
 //!
 //! Next: [`sampler`](crate::sampler), which chooses each token.
 
+mod constrained;
 mod embedding;
-mod form;
 mod generation;
+mod run;
 pub mod saved;
 mod texts;
 
-pub use form::ConstraintStats;
+pub use constrained::ConstraintStats;
 pub use generation::Generation;
 pub use texts::shortened;
 
 use crate::allocate::{try_copy, try_with_capacity};
 use crate::model::{DEFAULT_BATCH, KvType, Loaded, Model, State};
-use crate::sampler::{Logprobs, Sampler, SamplerOptions};
+use crate::sampler::{Logprobs, SamplerOptions};
 use crate::threads::Tuner;
-use crate::tokenizer::{StopStrings, TextStream, Tokenizer};
 use crate::{Error, Result};
-use form::{Form, Last, Turn};
+use constrained::{Constrained, Last, Turn};
+use run::Run;
 use std::sync::Arc;
 use std::time::Duration;
 use web_time::Instant;
@@ -164,33 +165,6 @@ pub struct Session {
     note: Option<String>,
 }
 
-/// A generation under way.
-struct Run {
-    sampler: Sampler,
-    stop: StopStrings,
-    /// Control tokens that end the answer even where `ignore_end` is set.
-    stop_ids: Vec<u32>,
-    stream: TextStream,
-    max_tokens: usize,
-    ignore_end: bool,
-    special: bool,
-    spelled: Vec<u32>,
-    logprobs: bool,
-    form: Option<Form>,
-    usage: Usage,
-    /// A pass has begun and has layers to go.
-    in_pass: bool,
-    /// Threads of the last pass.
-    threads: usize,
-    finish: Option<FinishReason>,
-    /// A stop string was met: what is withheld begins with it.
-    stopped: bool,
-    started: Instant,
-    prefilled: Option<Duration>,
-    first_token: Option<Duration>,
-    last_token: Duration,
-}
-
 impl Session {
     /// An empty session.
     ///
@@ -258,9 +232,9 @@ impl Session {
         if let Some(&id) = prompt.iter().find(|&&id| id >= vocabulary) {
             return Err(Error::BadToken { id, vocabulary });
         }
-        let sampler = Sampler::new(options.sampler, vocabulary)?;
+        let mut run = Run::new(options, &self.loaded.tokenizer, vocabulary)?;
         // The answer's too, so that no token of it waits for memory.
-        let most = prompt.len().saturating_add(options.max_tokens.unwrap_or(usize::MAX)).min(self.context());
+        let most = prompt.len().saturating_add(run.max_tokens).min(self.context());
         let mut tokens = try_with_capacity(most, TOKENS)?;
         tokens.extend_from_slice(prompt);
         let shared = self.tokens.iter().zip(prompt).take_while(|(a, b)| a == b).count();
@@ -268,29 +242,9 @@ impl Session {
         self.state.cache.truncate(shared.min(prompt.len() - 1));
         self.state.forget();
         self.tokens = tokens;
-        let usage = Usage { prompt_tokens: prompt.len(), cached_tokens: self.state.cache.len(), completion_tokens: 0 };
-        let tokenizer = &self.loaded.tokenizer;
-        self.run = Some(Run {
-            sampler,
-            stop_ids: options.stop.iter().filter_map(|name| tokenizer.control_id(name)).collect(),
-            stop: StopStrings::new(options.stop),
-            stream: tokenizer.stream(),
-            max_tokens: options.max_tokens.unwrap_or(usize::MAX),
-            ignore_end: options.ignore_end,
-            special: options.special,
-            spelled: options.spelled,
-            logprobs: options.logprobs,
-            form: None,
-            usage,
-            in_pass: false,
-            threads: 0,
-            finish: None,
-            stopped: false,
-            started: Instant::now(),
-            prefilled: None,
-            first_token: None,
-            last_token: Duration::ZERO,
-        });
+        run.usage = Usage { prompt_tokens: prompt.len(), cached_tokens: self.state.cache.len(), completion_tokens: 0 };
+        let usage = run.usage;
+        self.run = Some(run);
         Ok(usage)
     }
 
@@ -338,9 +292,9 @@ impl Session {
             }
         }
         let is_full = self.is_full(run);
-        if let Some(form) = &mut run.form {
+        if let Some(answer) = &mut run.constrained {
             run.prefilled.get_or_insert_with(|| run.started.elapsed());
-            match form.turn(&self.tokens, tokenizer)? {
+            match answer.turn(&self.tokens, tokenizer)? {
                 Turn::End => return Ok(Step::Done(run.summary(FinishReason::Stop))),
                 Turn::Take(id) if !is_full && run.ends(id, tokenizer, true) => {
                     return Ok(Step::Done(run.end_at(id, tokenizer)));
@@ -371,7 +325,7 @@ impl Session {
             }
         }
         // The pass that ended with the newest token: its last row has the logits.
-        let few = run.form.as_ref().and_then(Form::few);
+        let few = run.constrained.as_ref().and_then(Constrained::few);
         let logits = match few {
             Some(few) => self.state.last_logits_of(model, few)?,
             None => self.state.last_logits(model)?,
@@ -379,15 +333,7 @@ impl Session {
         if let Some(tuner) = self.tuner.as_mut().filter(|_| unread == 1 && few.is_none()) {
             tuner.record(begun.elapsed());
         }
-        let mut restricted = false;
-        if let Some(form) = &mut run.form {
-            restricted = form.restricts();
-            form.computed(form.few().map_or(logits.len(), <[u32]>::len));
-            if restricted && form.few().is_none() {
-                form.mask(logits);
-            }
-            restricted |= form.rule_out_ends(logits, tokenizer);
-        }
+        let restricted = run.constrained.as_mut().is_some_and(|answer| answer.restrict(logits, tokenizer));
         run.prefilled.get_or_insert_with(|| run.started.elapsed());
         let id = run.sampler.sample(logits, &self.tokens);
         let chosen = logits[id as usize];
@@ -400,8 +346,8 @@ impl Session {
         }
         let logprobs = run.logprobs.then(|| Logprobs::of(logits, id));
         let is_last = run.usage.completion_tokens + 1 >= run.max_tokens || self.tokens.len() + 1 == self.context();
-        let form = run.form.as_mut().filter(|form| is_last && form.may_end(tokenizer));
-        let finish = match form.map(|form| form.after(id, tokenizer)).transpose()? {
+        let last = run.constrained.as_mut().filter(|answer| is_last && answer.may_end(tokenizer));
+        let finish = match last.map(|answer| answer.after(id, tokenizer)).transpose()? {
             None => None,
             Some(Last::Whole) => Some(FinishReason::Stop),
             Some(Last::MayEnd) => Some(FinishReason::Length),
@@ -428,9 +374,9 @@ impl Session {
         if hit {
             run.stopped = true;
             run.finish = Some(FinishReason::Stop);
-        } else if let Some(form) = &mut run.form {
+        } else if let Some(answer) = &mut run.constrained {
             // At the limit of tokens too it is asked first whether the answer is whole.
-            form.took();
+            answer.took();
         } else if self.is_full(run) {
             run.finish = Some(FinishReason::Length);
         }
@@ -454,67 +400,6 @@ impl Session {
             if budget.is_some_and(|budget| begun.elapsed() >= budget) {
                 return Ok(false);
             }
-        }
-    }
-}
-
-impl Run {
-    /// Whether the answer ends with this token, which is the form's end where it is `restricted`.
-    fn ends(&self, id: u32, tokenizer: &Tokenizer, restricted: bool) -> bool {
-        tokenizer.is_end(id) && (restricted || !self.ignore_end) || self.stop_ids.contains(&id)
-    }
-
-    /// The end of an answer that this token ends.
-    fn end_at(&mut self, id: u32, tokenizer: &Tokenizer) -> Summary {
-        self.note_time();
-        let shown = if self.spells(id) { self.text(id, tokenizer) } else { String::new() };
-        let mut summary = self.summary(FinishReason::Stop);
-        summary.text += &shown;
-        summary
-    }
-
-    fn text(&mut self, id: u32, tokenizer: &Tokenizer) -> String {
-        if self.spells(id) { self.stream.push_special(id, tokenizer) } else { self.stream.push(id, tokenizer) }
-    }
-
-    /// Whether it is shown though it be a control token.
-    fn spells(&self, id: u32) -> bool {
-        self.special || self.spelled.contains(&id)
-    }
-
-    /// A token has been found.
-    fn note_time(&mut self) {
-        self.last_token = self.started.elapsed();
-        self.first_token.get_or_insert(self.last_token);
-    }
-
-    fn summary(&mut self, finish_reason: FinishReason) -> Summary {
-        let mut text = String::new();
-        if !self.stopped {
-            text = self.stop.push(&self.stream.finish()).0;
-            text += &self.stop.finish();
-        }
-        let prefill = self.prefilled.unwrap_or_else(|| self.started.elapsed());
-        let first = self.first_token.unwrap_or_default();
-        let decode = self.last_token.saturating_sub(first);
-        let read = self.usage.prompt_tokens - self.usage.cached_tokens;
-        let rate = |tokens: usize, time: Duration| {
-            if tokens == 0 || time.is_zero() { 0.0 } else { tokens as f64 / time.as_secs_f64() }
-        };
-        let ms = |time: Duration| time.as_secs_f64() * 1e3;
-        Summary {
-            finish_reason,
-            text,
-            usage: self.usage,
-            timings: Timings {
-                prefill_ms: ms(prefill),
-                decode_ms: ms(decode),
-                time_to_first_token_ms: ms(first),
-                prefill_tokens_per_second: rate(read, prefill),
-                decode_tokens_per_second: rate(self.usage.completion_tokens.saturating_sub(1), decode),
-                decode_threads: self.threads,
-            },
-            constraint: self.form.as_mut().map(Form::stats),
         }
     }
 }

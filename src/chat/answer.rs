@@ -4,7 +4,7 @@
 //! Whatever the cut, the pieces put together are the same. White space is ASCII's, as it is where forms begin
 //! ([`Trigger`](crate::constraint::Trigger)).
 
-use super::tools::Form;
+use super::tools::CallFormat;
 use crate::constraint::{THINK, THOUGHT};
 use crate::session::FinishReason;
 use serde::Serialize;
@@ -46,7 +46,7 @@ pub(super) struct Expected {
     /// It may begin with a thought.
     pub(super) may_think: bool,
     /// The form of calls, and the names of the tools.
-    pub(super) calls: Option<(&'static Form, Vec<String>)>,
+    pub(super) calls: Option<(&'static CallFormat, Vec<String>)>,
 }
 
 /// Where an answer stands.
@@ -99,7 +99,7 @@ struct Waiting {
 
 #[derive(Clone, Debug)]
 struct Calls {
-    form: &'static Form,
+    form: &'static CallFormat,
     /// All before the arguments, from the beginning of the object on, and the tool's name.
     heads: Vec<(String, String)>,
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::chat::tools::HERMES;
+use crate::chat::tools::{HERMES, LLAMA_3};
 use crate::constraint::{Constraint, Next, Opening, Spell, Trigger};
 use proptest::prelude::*;
 
@@ -19,7 +19,7 @@ fn joined(pieces: Vec<Piece>) -> Vec<Piece> {
     all
 }
 
-fn expected(thinks: bool, may_think: bool, form: Option<&'static Form>) -> Expected {
+fn expected(thinks: bool, may_think: bool, form: Option<&'static CallFormat>) -> Expected {
     Expected { thinks, may_think, calls: form.map(|form| (form, vec!["now".to_owned(), "say \"so\"".to_owned()])) }
 }
 
@@ -50,8 +50,6 @@ fn hermes(name: &str, arguments: &str) -> String {
 
 #[test]
 fn answers_are_read() {
-    let llama = Form { begin: "", end: "", space: "", arguments: "parameters", several: false, ..HERMES };
-    let llama: &'static Form = Box::leak(Box::new(llama));
     let (plain, tools) = (|| expected(false, false, None), || expected(false, true, Some(&HERMES)));
     let call = hermes("now", "{}");
     let two = format!("{call}\n{}", hermes("say \"so\"", r#"{"a": "}\"{", "b": [1, {"c": 2}]}"#));
@@ -85,14 +83,14 @@ fn answers_are_read() {
         (expected(true, false, Some(&HERMES)), format!("a\n b \n</think>\n\n{call}"), "r:a\n b|0 now({})|", true),
         (expected(true, true, None), "a".to_owned(), "r:a|", false),
         (
-            expected(false, false, Some(llama)),
+            expected(false, false, Some(&LLAMA_3)),
             "\n{\"name\": \"now\", \"parameters\": {\"x\": 1}}".to_owned(),
             "0 now({\"x\": 1})|",
             true,
         ),
-        (expected(false, false, Some(llama)), "{\"names\": 3}".to_owned(), "c:{\"names\": 3}|", false),
+        (expected(false, false, Some(&LLAMA_3)), "{\"names\": 3}".to_owned(), "c:{\"names\": 3}|", false),
         (
-            expected(false, false, Some(llama)),
+            expected(false, false, Some(&LLAMA_3)),
             "So {\"name\": \"now\", \"parameters\": {}}".to_owned(),
             "c:So {\"name\": \"now\", \"parameters\": {}}|",
             false,
@@ -117,8 +115,6 @@ fn a_call_that_is_cut_is_not_told_as_called() {
         let calls = pieces.iter().filter(|piece| matches!(piece, Piece::Call { .. })).count();
         assert!(calls <= 2);
     }
-    let llama = Form { begin: "", end: "", space: "", arguments: "parameters", several: false, ..HERMES };
-    let llama: &'static Form = Box::leak(Box::new(llama));
     for reason in [FinishReason::Length, FinishReason::Stop, FinishReason::Cancelled] {
         for head in ["<tool_call>", "<tool_call>\n{\"na", "Look:\n<tool_call>\n"] {
             let wanted = if head.starts_with('L') { "c:Look:|" } else { "" };
@@ -126,7 +122,7 @@ fn a_call_that_is_cut_is_not_told_as_called() {
             assert_eq!(found, (wanted.to_owned(), false), "{head}");
         }
         // Without a mark it may be text: nothing is lost.
-        let found = told(expected(false, false, Some(llama)), "{\"na", reason);
+        let found = told(expected(false, false, Some(&LLAMA_3)), "{\"na", reason);
         assert_eq!(found, ("c:{\"na|".to_owned(), false));
     }
 }
@@ -199,8 +195,7 @@ proptest! {
         ]), 0..10),
         thinks: bool, may_think: bool, marked: bool,
     ) {
-        let llama: &'static Form = Box::leak(Box::new(Form { begin: "", end: "", space: "", arguments: "parameters", several: false, ..HERMES }));
-        let form = if marked { &HERMES } else { llama };
+        let form = if marked { &HERMES } else { &LLAMA_3 };
         let trigger = if marked { form.begin } else { form.first_key() };
         let opening = Opening { thinks, may_think, think: None, trigger: Some(trigger), only_first: !marked };
         let mut constraint = Trigger::new(opening, Box::new(Anything), Bytes((0..=255).collect()));
@@ -235,8 +230,7 @@ proptest! {
         cuts.sort_unstable();
         let parts: Vec<&str> = cuts.windows(2).map(|ends| &text[ends[0]..ends[1]]).collect();
         let chars: Vec<&str> = text.split_inclusive(|_: char| true).collect();
-        let llama: &'static Form = Box::leak(Box::new(Form { begin: "", end: "", space: "", arguments: "parameters", several: false, ..HERMES }));
-        let forms = [None, Some(&HERMES), Some(llama)];
+        let forms = [None, Some(&HERMES), Some(&LLAMA_3)];
         let of = || expected(thinks, may_think, forms[form]);
         let reason = if length { FinishReason::Length } else { FinishReason::Stop };
         let whole = read(of(), &[&text], reason);

@@ -35,7 +35,7 @@ use crate::{Error, Result};
 use jinja::{Fault, Inputs, Mark, Meter, Text, Turn};
 use std::ops::Range;
 use std::rc::Rc;
-use tools::{Form, Probe};
+use tools::{CallFormat, Probe};
 
 pub use answer::{Piece, Reader};
 pub use jinja::{Variable, Variables};
@@ -97,8 +97,8 @@ pub struct Template {
     bos: String,
     eos: String,
     turn_end: String,
-    /// How it has tools called, where it takes any in a form that is known.
-    form: Option<&'static Form>,
+    /// How it has tools called, or why not in a form that is known, where it has a word of tools.
+    call_format: Result<&'static CallFormat, Option<String>>,
     notes: Vec<String>,
 }
 
@@ -121,7 +121,7 @@ impl Template {
             bos: spelled(tokenizer.bos()),
             eos: spelled(tokenizer.eos()),
             turn_end,
-            form: None,
+            call_format: Err(None),
             notes: Vec::new(),
         };
         match m.str(KEY) {
@@ -129,7 +129,7 @@ impl Template {
             Ok(Some(own)) => match template.try_own(own) {
                 Ok(()) => {
                     template.source = Source::File;
-                    template.find_form();
+                    template.find_call_format();
                 }
                 Err(why) => {
                     template.text = built_in.to_owned();
@@ -168,7 +168,7 @@ impl Template {
     }
 
     /// Finds out whether it takes tools, and in which form it has them called.
-    fn find_form(&mut self) {
+    fn find_call_format(&mut self) {
         if !self.text.contains("tools") {
             return;
         }
@@ -179,14 +179,13 @@ impl Template {
                 let text = self.run(messages, Some(&tools), true, &Variables::NONE)?.0;
                 Ok::<_, Error>(text.as_str().to_owned())
             };
-            Ok(probe.form(&text(&probe.question)?, &text(&probe.answered)?))
+            Ok(probe.format(&text(&probe.question)?, &text(&probe.answered)?))
         });
-        match found.unwrap_or_else(|error| Err(error.to_string().into())) {
-            Ok(form) => self.form = Some(form),
-            Err(why) => self.notes.push(format!(
+        self.call_format = found.unwrap_or_else(|error| Err(error.to_string().into())).map_err(|why| {
+            Some(format!(
                 "tools are listed in a system message, and not in the way of the file's own chat template: {why}"
-            )),
-        }
+            ))
+        });
     }
 
     /// What a user should know about the choice, one sentence each.
@@ -293,7 +292,7 @@ impl Template {
         }
         let run = |messages: &[Message], tools| self.run(messages, tools, add_generation_prompt, variables);
         // Who hands tools to the template knows its form.
-        if self.form.is_some() || variables.has("tools") {
+        if self.call_format.is_ok() || variables.has("tools") {
             let listed = if tools.are_offered() { Some(tools.to_variable()?) } else { None };
             return run(&tools::named(messages), listed.as_ref());
         }

@@ -2,7 +2,7 @@
 
 use super::answer::{Expected, Reader};
 use super::jinja::{Mark, Text, Variables};
-use super::tools::{Form, From, HERMES, ToolChoice, Tools};
+use super::tools::{CallFormat, From, HERMES, ToolChoice, Tools};
 use super::{Message, Template};
 use crate::constraint::{Opening, ResponseFormat, THINK, THOUGHT};
 use crate::tokenizer::Tokenizer;
@@ -34,7 +34,9 @@ pub struct Chat {
     thoughts: Thoughts,
     /// The token that begins a thought.
     think: Option<u32>,
-    form: &'static Form,
+    call_format: &'static CallFormat,
+    /// Why that is not the template's own, if it has one.
+    note: Option<String>,
     tools: Tools,
     /// Of the form's marks, those that are control tokens.
     in_tokens: Vec<&'static str>,
@@ -54,10 +56,10 @@ impl Template {
         variables: &Variables,
     ) -> Result<Chat> {
         let (text, end) = self.run_with_tools(messages, tools, true, variables)?;
-        let form = self.form.unwrap_or(&HERMES);
-        // A form that we ask for in words is written in words.
-        let of_template = self.form.is_some();
-        let mut control = vec![form.begin, form.end, THINK, THOUGHT];
+        let call_format = *self.call_format.as_ref().unwrap_or(&&HERMES);
+        // A format that we ask for in words is written in words.
+        let of_template = self.call_format.is_ok();
+        let mut control = vec![call_format.begin, call_format.end, THINK, THOUGHT];
         control.retain(|name| tokenizer.control_id(name).is_some());
         let knows = tokenizer.special_id(THINK).is_some() || self.text.contains(THINK);
         let prompt = self.ids(tokenizer, &text, end)?;
@@ -69,7 +71,8 @@ impl Template {
             spelled: control.iter().filter_map(|name| tokenizer.control_id(name)).collect(),
             thoughts: thoughts(&text, end, knows),
             think: tokenizer.special_id(THINK),
-            form,
+            call_format,
+            note: self.call_format.as_ref().err().cloned().flatten(),
             in_tokens: if of_template { control } else { Vec::new() },
             tools: tools.clone(),
         })
@@ -109,7 +112,12 @@ impl Chat {
         }
         let from = if self.waits() { From::Trigger } else { From::Start };
         let control = |word: &str| self.in_tokens.contains(&word);
-        Ok(Some(self.form.calls(self.tools.offered(), self.tools.several(), from, control)))
+        Ok(Some(self.call_format.calls(self.tools.offered(), self.tools.several(), from, control)))
+    }
+
+    /// What a user should know of the way in which the tools are offered.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref().filter(|_| self.tools.are_offered())
     }
 
     /// Whether the answer is free until a call begins.
@@ -119,8 +127,8 @@ impl Chat {
 
     /// Where in the answer its form begins: that of calls, or another that what is said has.
     pub fn opening(&self) -> Opening {
-        let Form { begin, .. } = self.form;
-        let trigger = if begin.is_empty() { self.form.first_key() } else { begin };
+        let CallFormat { begin, .. } = self.call_format;
+        let trigger = if begin.is_empty() { self.call_format.first_key() } else { begin };
         Opening {
             thinks: self.thoughts == Thoughts::Begun,
             may_think: self.thoughts == Thoughts::Possible,
@@ -134,7 +142,7 @@ impl Chat {
     pub fn reader(&self, seed: u64) -> Reader {
         let calls = self.tools.are_offered().then(|| {
             let names = self.tools.offered().iter().map(|tool| tool.name.clone()).collect();
-            (self.form, names)
+            (self.call_format, names)
         });
         let expected = Expected {
             thinks: self.thoughts == Thoughts::Begun,

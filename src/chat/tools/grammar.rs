@@ -1,7 +1,7 @@
 //! What a call may be, as the parts of a grammar: texts, control tokens and schemas, which are escaped and checked where the grammar
 //! is made.
 
-use super::{Form, Tool, quoted};
+use super::{CallFormat, Tool, quoted};
 use crate::constraint::ResponseFormat;
 
 /// How an answer comes to its calls.
@@ -13,7 +13,7 @@ pub(in crate::chat) enum From {
     Trigger,
 }
 
-impl Form {
+impl CallFormat {
     /// Calls of these tools: several where `several` is set, else one. `control` tells which of the form's own words are control
     /// tokens.
     pub(in crate::chat) fn calls(

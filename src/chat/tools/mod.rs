@@ -1,7 +1,7 @@
 //! Tools that an answer may call.
 //!
 //! ```text
-//! tools ──► the model's own template, where it has a form of calls that is known (form.rs)
+//! tools ──► the model's own template, where it has a form of calls that is known (call_format.rs)
 //!      └──► else a system message of ours, and calls and results as turns (ours.rs)
 //! tools ──► what a call may be (grammar.rs) ──► a constraint, from the first token or from a trigger on
 //! ```
@@ -9,14 +9,16 @@
 //! Names, descriptions, schemas and results come from anywhere: they are bounded here, and no text of theirs becomes a control
 //! token or a part of a grammar's source.
 
-mod form;
+mod call_format;
 mod grammar;
 mod ours;
 
 #[cfg(test)]
 mod tests;
 
-pub(super) use form::{Form, HERMES, Probe};
+#[cfg(test)]
+pub(super) use call_format::LLAMA_3;
+pub(super) use call_format::{CallFormat, HERMES, Probe};
 pub(super) use grammar::From;
 pub(super) use ours::{described, in_question, in_system, named, retold};
 

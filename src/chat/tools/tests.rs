@@ -73,7 +73,7 @@ fn forms_are_found_in_templates() {
     {
         let (_, template) = with(Some(&own(file)), 4);
         assert_eq!(template.source(), Source::File, "{:?}", template.notes());
-        assert_eq!(template.form.map(|form| form.of), form);
+        assert_eq!(template.call_format.as_ref().ok().map(|format| format.of), form);
         assert_eq!(template.notes(), &[] as &[String]);
     }
     // Those that have another form, list no tools or fail on them say so.
@@ -86,9 +86,14 @@ fn forms_are_found_in_templates() {
         ("{% for m in messages %}{{ m.content }}{% endfor %}{{ tools.functions.now }}".to_owned(), "is undefined"),
         ("{% for m in messages %}{{ m.content }}{% endfor %}{% if tools %}{{ raise_exception('no tools') }}{% endif %}".to_owned(), "no tools"),
     ] {
-        let (_, template) = with(Some(&own), 4);
-        let notes = template.notes();
-        assert!(template.form.is_none() && notes.len() == 1 && notes[0].contains(why), "{own}: {notes:?}");
+        let (tokenizer, template) = with(Some(&own), 4);
+        let (_, asked) = chat(&template, &tokenizer, &talk(), &tools(ToolChoice::Auto));
+        let told: Vec<&str> = template.notes().iter().map(String::as_str).chain(asked.note()).collect();
+        assert!(told.len() == 1 && told[0].contains(why), "{own}: {told:?}");
+        // Of a template that is used it is of no interest before there are tools.
+        assert!(template.notes().is_empty() || template.source() != Source::File, "{own}");
+        let plain = template.chat(&tokenizer, &talk(), &Tools::default(), &Variables::NONE).unwrap();
+        assert_eq!(plain.note(), None, "{own}");
     }
 }
 
@@ -206,7 +211,7 @@ fn tools_may_be_the_callers() {
     let own = "{% for t in tools or [] %}{{ t.name }}{% endfor %}{% for m in messages %}{{ m.role }}: {{ m.content }}\
         {% for c in m.tool_calls or [] %}[{{ c.function.name }} {{ c.function.arguments | tojson }}]{% endfor %}\n{% endfor %}";
     let (_, template) = with(Some(own), 4);
-    assert!(template.form.is_none());
+    assert!(template.call_format.is_err());
     let mut variables = Variables::NONE;
     let name = Variable::Object(vec![("name".to_owned(), Variable::String("weather".to_owned()))]);
     variables.set("tools", Variable::List(vec![name]));

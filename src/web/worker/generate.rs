@@ -42,7 +42,8 @@ pub(super) async fn generate(
                 }
             }
         }
-        let notes = form.as_ref().map(Formed::notes).unwrap_or_default();
+        let mut notes = form.as_ref().map(Formed::notes).unwrap_or_default();
+        notes.extend(asked.chat.as_ref().and_then(Chat::note).map(str::to_owned));
         let reader = asked.reader(&request);
         {
             let mut session = session.borrow_mut();

@@ -1,6 +1,6 @@
 /** A model in plain JavaScript that knows no language: words of a list, and what there is to say of it. */
 import { BitNetError } from "../public/errors.js";
-import type { ResponseFormat } from "../public/types.js";
+import type { ResponseFormat } from "../public/formats.js";
 import type { About, Answer, EmbedRequest, Embeddings, KvType, LoaderOptions, ModelInfo, WrittenReport } from "./protocol.js";
 
 /** What the fake says, and how much of it. */

@@ -2,7 +2,8 @@
  * Chat completions in the shape of OpenAI's API (https://platform.openai.com/docs/api-reference/chat), so that programs written for it
  * run on a model in the tab. Names inside requests and answers are snake_case, as there.
  */
-import type { JsonSchema, Timings } from "./types.js";
+import type { JsonSchema } from "./formats.js";
+import type { Timings } from "./types.js";
 
 /** A piece of a message; text is all that these models read. */
 export interface ChatCompletionTextPart {

@@ -43,12 +43,12 @@ export type {
   OpenAIEmbeddings,
 } from "./embeddings.js";
 export { BitNetError, type BitNetErrorCode } from "./errors.js";
+export type { ConstraintStats, JsonSchema, PrepareProgress, ResponseFormat } from "./formats.js";
 export { checkSupport } from "./support.js";
 export type {
   Backend,
   CachedModel,
   ChatMessage,
-  ConstraintStats,
   EmbedInput,
   EmbedOptions,
   Embeddings,
@@ -57,7 +57,6 @@ export type {
   GenerateOptions,
   Generation,
   GenerationResult,
-  JsonSchema,
   KvCacheType,
   LoadOptions,
   LoadProgress,
@@ -65,9 +64,7 @@ export type {
   ModelManifest,
   ModelPart,
   ModelSource,
-  PrepareProgress,
   Prompt,
-  ResponseFormat,
   Roofline,
   Session,
   SessionOptions,

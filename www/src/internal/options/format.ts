@@ -1,6 +1,6 @@
 /** Forms that an answer may be held to: the package's own words for them, and OpenAI's. */
 import type { ChatCompletionResponseFormat } from "../../public/chat.js";
-import type { JsonSchema, ResponseFormat } from "../../public/types.js";
+import type { JsonSchema, ResponseFormat } from "../../public/formats.js";
 import type { GenerateRequest } from "../protocol.js";
 import { type Kind, copyOf, flag, isRecord, oneOf, text, textLike } from "./kinds.js";
 import { record } from "./messages.js";

@@ -45,13 +45,13 @@ impl Session {
         let run = self.run.as_mut().ok_or(Error::NotStarted)?;
         let model = &self.loaded.model;
         let few = model.weights.head().few_rows();
-        run.form = Some(Form::new(constraint, model.config.vocabulary, few, self.tokens.len())?);
+        run.constrained = Some(Constrained::new(constraint, model.config.vocabulary, few, self.tokens.len())?);
         Ok(())
     }
 }
 
-/// The form of an answer under way.
-pub(super) struct Form {
+/// An answer under way that keeps to a form.
+pub(super) struct Constrained {
     constraint: Box<dyn Constraint>,
     /// Of all tokens of the text, so many need not be told any more.
     told: usize,
@@ -104,10 +104,10 @@ pub(super) enum Turn {
     End,
 }
 
-impl Form {
+impl Constrained {
     fn new(constraint: Box<dyn Constraint>, vocabulary: usize, most: usize, told: usize) -> Result<Self> {
         const WHAT: &str = "the tokens that may follow";
-        Ok(Form {
+        Ok(Constrained {
             told,
             plan: Plan::Ask,
             vocabulary,
@@ -191,7 +191,7 @@ impl Form {
     /// Whether the answer may end instead of going on.
     pub(super) fn may_end(&self, tokenizer: &Tokenizer) -> bool {
         let is_allowed = |id: &u32| self.allowed.get(*id as usize / 32).is_some_and(|word| word >> (id % 32) & 1 != 0);
-        self.restricts() && tokenizer.ends().iter().any(is_allowed)
+        matches!(self.plan, Plan::Choice) && tokenizer.ends().iter().any(is_allowed)
     }
 
     /// How it stands after `id`, which is the last token that fits. Nothing else can be asked after this.
@@ -221,41 +221,37 @@ impl Form {
         self.plan = Plan::Ask;
     }
 
-    /// Whether tokens that may not follow have to be ruled out.
-    pub(super) fn restricts(&self) -> bool {
-        matches!(self.plan, Plan::Choice)
-    }
-
     /// The rows of the output head that alone are wanted.
     pub(super) fn few(&self) -> Option<&[u32]> {
-        (self.restricts() && !self.few.is_empty()).then_some(&self.few)
+        (matches!(self.plan, Plan::Choice) && !self.few.is_empty()).then_some(&self.few)
     }
 
-    /// Rules out what may not follow.
-    pub(super) fn mask(&self, logits: &mut [f32]) {
-        for (logits, word) in logits.chunks_mut(32).zip(&self.allowed) {
-            for (bit, logit) in logits.iter_mut().enumerate() {
-                if word >> bit & 1 == 0 {
-                    *logit = f32::NEG_INFINITY;
+    /// Rules out of the logits what may not follow; true if something was. Counts the rows of the head that they took.
+    pub(super) fn restrict(&mut self, logits: &mut [f32], tokenizer: &Tokenizer) -> bool {
+        let few = self.few().map(<[u32]>::len);
+        self.stats.rows_computed += few.unwrap_or(logits.len()) as u64;
+        match self.plan {
+            Plan::Choice if few.is_none() => {
+                for (logits, word) in logits.chunks_mut(32).zip(&self.allowed) {
+                    for (bit, logit) in logits.iter_mut().enumerate() {
+                        if word >> bit & 1 == 0 {
+                            *logit = f32::NEG_INFINITY;
+                        }
+                    }
                 }
             }
-        }
-    }
-
-    /// Rules out the end where the answer may not end yet; true if it did.
-    pub(super) fn rule_out_ends(&self, logits: &mut [f32], tokenizer: &Tokenizer) -> bool {
-        let rules = matches!(self.plan, Plan::AnyButEnd);
-        for id in tokenizer.ends().iter().filter(|_| rules) {
-            if let Some(logit) = logits.get_mut(*id as usize) {
-                *logit = f32::NEG_INFINITY;
+            // The others have not been computed.
+            Plan::Choice => {}
+            Plan::AnyButEnd => {
+                for id in tokenizer.ends() {
+                    if let Some(logit) = logits.get_mut(*id as usize) {
+                        *logit = f32::NEG_INFINITY;
+                    }
+                }
             }
+            _ => return false,
         }
-        rules
-    }
-
-    /// Counts the rows of the head that were computed.
-    pub(super) fn computed(&mut self, rows: usize) {
-        self.stats.rows_computed += rows as u64;
+        true
     }
 
     pub(super) fn stats(&mut self) -> ConstraintStats {

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 
 /// One way to write a call: `begin`, a line feed, `{"name": "NAME", "ARGUMENTS": {…}}`, a line feed, `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::chat) struct Form {
-    /// Whose it is, for a note.
+pub(in crate::chat) struct CallFormat {
+    /// Whose it is.
     pub(in crate::chat) of: &'static str,
     /// What a call begins with; one that has none begins an answer.
     pub(in crate::chat) begin: &'static str,
@@ -21,7 +21,7 @@ pub(in crate::chat) struct Form {
 }
 
 /// Hermes' form, which Qwen 2.5 and 3 have too, and models that know none are asked for.
-pub(in crate::chat) const HERMES: Form = Form {
+pub(in crate::chat) const HERMES: CallFormat = CallFormat {
     of: "Hermes and Qwen",
     begin: "<tool_call>",
     end: "</tool_call>",
@@ -31,11 +31,12 @@ pub(in crate::chat) const HERMES: Form = Form {
 };
 
 /// Llama 3.1 and 3.2: the object alone, once.
-const LLAMA_3: Form = Form { of: "Llama 3", begin: "", end: "", space: "", arguments: "parameters", several: false };
+pub(in crate::chat) const LLAMA_3: CallFormat =
+    CallFormat { of: "Llama 3", begin: "", end: "", space: "", arguments: "parameters", several: false };
 
-const FORMS: &[Form] = &[HERMES, LLAMA_3];
+const CALL_FORMATS: &[CallFormat] = &[HERMES, LLAMA_3];
 
-impl Form {
+impl CallFormat {
     /// All before a tool's arguments, from the object's first byte.
     pub(in crate::chat) fn head(&self, name: &str) -> String {
         format!("{{\"name\": {}, \"{}\": ", quoted(name), self.arguments)
@@ -48,7 +49,7 @@ impl Form {
 
     /// A whole call.
     pub(in crate::chat) fn call(&self, name: &str, arguments: &str) -> String {
-        let Form { begin, end, space, .. } = self;
+        let CallFormat { begin, end, space, .. } = self;
         format!("{begin}{space}{}{arguments}}}{space}{end}", self.head(name))
     }
 }
@@ -83,8 +84,12 @@ impl Probe {
         Self { tool: Tool::new(Self::NAME, Self::DESCRIPTION, parameters), question, answered }
     }
 
-    /// The form that the texts of the question and of the answered one show, or why there is none.
-    pub(in crate::chat) fn form(&self, question: &str, answered: &str) -> Result<&'static Form, Cow<'static, str>> {
+    /// The format that the texts of the question and of the answered one show, or why there is none.
+    pub(in crate::chat) fn format(
+        &self,
+        question: &str,
+        answered: &str,
+    ) -> Result<&'static CallFormat, Cow<'static, str>> {
         if !question.contains(Self::NAME) || !question.contains(Self::DESCRIPTION) {
             return Err("it does not list tools".into());
         }
@@ -94,7 +99,7 @@ impl Probe {
         // Where the assistant's turn begins.
         let header = question.trim_end();
         let header = &header[header.floor_char_boundary(header.len().saturating_sub(16))..];
-        let fits = |form: &&Form| {
+        let fits = |form: &&CallFormat| {
             let head = form.head(Self::NAME);
             answered.match_indices(&head).any(|(at, _)| {
                 let before = answered[..at].trim_end();
@@ -102,6 +107,6 @@ impl Probe {
                 before.ends_with(begun)
             })
         };
-        FORMS.iter().find(fits).ok_or_else(|| "its form of calls is none of those known here".into())
+        CALL_FORMATS.iter().find(fits).ok_or_else(|| "its form of calls is none of those known here".into())
     }
 }
