@@ -65,7 +65,7 @@ pub(super) struct Constrained {
     few: Vec<u32>,
     stats: ConstraintStats,
     /// The time of each mask, in milliseconds.
-    times: Vec<f32>,
+    times: Vec<f64>,
 }
 
 /// What comes next.
@@ -154,7 +154,7 @@ impl Constrained {
             Next::Certain(_) => Err(error("it was asked for a choice and gave none")),
             Next::Choice => {
                 try_reserve(&mut self.times, 1, "the times of masks")?;
-                self.times.push(ms as f32);
+                self.times.push(ms);
                 self.stats.masks += 1;
                 self.stats.slowest_mask_ms = self.stats.slowest_mask_ms.max(ms);
                 self.choice(tokenizer)
@@ -257,7 +257,7 @@ impl Constrained {
     pub(super) fn stats(&mut self) -> ConstraintStats {
         let middle = self.times.len() / 2;
         if middle < self.times.len() {
-            self.stats.median_mask_ms = f64::from(*self.times.select_nth_unstable_by(middle, f32::total_cmp).1);
+            self.stats.median_mask_ms = *self.times.select_nth_unstable_by(middle, f64::total_cmp).1;
         }
         self.stats
     }
