@@ -10,7 +10,7 @@ DIST=$TARGET/dist
 DIST_TARGETS=(x86_64-unknown-linux-musl aarch64-unknown-linux-musl x86_64-pc-windows-gnu)
 
 need_dist() {
-    [ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] || fail "releases are made on Linux on x86-64" "for this machine alone: cargo install --path ."
+    [ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] || fail "releases are made on Linux on x86-64" "for this machine alone: cargo install --locked --path ."
     need_rust
     need_node
     has python3 || fail "there is no Python 3, by which Zig comes" "Debian, Ubuntu: apt-get install python3 python3-venv"
@@ -117,6 +117,22 @@ dist_run() {
     "$run/again" </dev/null
 }
 
+# cargo install from what git has, without modules, page and packages. Unoptimised: the rest of the build is that of the tests.
+dist_install() {
+    local clone=$CACHE/dist-clone
+    if ! git rev-parse --git-dir >/dev/null 2>&1; then
+        note "cargo install from a fresh clone: skipped, there is no git repository here"
+        return
+    fi
+    step "cargo install from a fresh clone" "what cargo said is above"
+    rm -rf "$clone"
+    mkdir -p "$clone/at"
+    git ls-files -z | tar --null -T - -c | tar -C "$clone/at" -x
+    (cd "$clone/at" && cargo install --debug --locked --path . --root "$clone" --target-dir "$TARGET" >&2 </dev/null)
+    [ "$("$clone/bin/b158" --version)" = "b158 $DIST_VERSION" ] || fail "the program that cargo installs is not b158 $DIST_VERSION"
+    rm -rf "$clone"
+}
+
 test_dist() {
     local target file
     need_dist
@@ -124,6 +140,7 @@ test_dist() {
     rm -rf "$DIST"
     mkdir -p "$DIST"
     for target in "${DIST_TARGETS[@]}"; do stage "dist: $target" dist_program "$target"; done
+    stage "dist: cargo install from a fresh clone" dist_install
     stage "dist: the npm package" dist_package
     stage "dist: archives" dist_archives
     stage "dist: the programs, run" dist_run

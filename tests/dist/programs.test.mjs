@@ -2,8 +2,10 @@
 // B158_DIST is the folder with the archives' contents, WINE the program that runs Windows' programs.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { copyFileSync, mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer as createHttps } from "node:https";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -129,9 +131,11 @@ for (const program of PROGRAMS) {
     });
 
     it("samples, and keeps to a form, as everywhere", async () => {
-      for (const { prompt, format, temperature, seed, ids: pinned } of FORMS.filter(({ format }) => format.type === "json_schema")) {
-        const args = ["run", "-m", MODEL, "-p", prompt, "--json-schema", format.schema, "--temp", String(temperature), "--seed", String(seed)];
-        const { out } = await run(program, [...args, "--top-k", "0", "--top-p", "1", "--min-p", "0", "--ids"]);
+      for (const { prompt, format, temperature, seed, ids: pinned } of FORMS) {
+        const grammar = join(FOLDER, "form.lark");
+        if (format.grammar) writeFileSync(grammar, format.grammar);
+        const form = { json_schema: ["-j", format.schema], regex: ["--regex", format.pattern], lark: ["--grammar", named(program, grammar)] }[format.type];
+        const { out } = await run(program, ["run", "-m", MODEL, "-p", prompt, ...form, "--temp", String(temperature), "-s", String(seed), "-n", "100", "--ids"]);
         assert.deepEqual(ids(out), pinned);
       }
     });
@@ -152,6 +156,35 @@ for (const program of PROGRAMS) {
       // The same by its place from here, in the system's way to write it.
       const near = program.system === "windows" ? MODEL.replaceAll("/", "\\") : `./${MODEL}`;
       await run(program, ["inspect", near]);
+    });
+
+    it("pull: over TLS into the cache, and from there without a network", async () => {
+      const pem = join(ROOT, "tests/cli/localhost.pem");
+      const model = readFileSync(join(ROOT, MODEL));
+      let asked = 0;
+      const server = createHttps({ key: readFileSync(pem), cert: readFileSync(pem) }, (request, answer) => {
+        asked += 1;
+        const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "") ?? [];
+        if (from === undefined) return void answer.writeHead(200, { "content-length": model.length, "accept-ranges": "bytes" }).end(model);
+        const part = model.subarray(Number(from), Number(to) + 1);
+        answer.writeHead(206, { "content-range": `bytes ${from}-${Number(from) + part.length - 1}/${model.length}`, "content-length": part.length, etag: '"1"' }).end(part);
+      });
+      server.listen(0, "127.0.0.1");
+      await once(server, "listening");
+      const address = `https://localhost:${server.address().port}/stories.gguf`;
+      const env = { B158_CACHE: named(program, join(FOLDER, `cache ${program.backend}`)), SSL_CERT_FILE: named(program, pem) };
+      const { out } = await run(program, ["pull", "--json", address], { env });
+      assert.ok(asked > 0);
+      server.close();
+      server.closeAllConnections();
+      await once(server, "close");
+      const [{ path, sha256 }] = JSON.parse(out);
+      assert.equal(sha256, createHash("sha256").update(model).digest("hex"), out);
+      assert.ok(path.startsWith(env.B158_CACHE), path);
+      const offline = await run(program, ["run", "-q", "--offline", "-m", address, "-p", PINS[0].prompt, "--temp", "0", "-n", "60", "--ids"], { env });
+      assert.deepEqual(ids(offline.out), PINS[0].ids);
+      await run(program, ["models", "--clear"], { env });
+      assert.doesNotMatch((await run(program, ["models"], { env })).out, /stories/);
     });
 
     it("verify: the ten answers that the others give", async () => {
