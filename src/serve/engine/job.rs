@@ -22,6 +22,7 @@ pub(crate) struct Job {
 }
 
 /// What an answer comes after.
+#[derive(Clone)]
 pub(crate) enum Prompt {
     /// A talk, which the model's chat template writes.
     Messages(Vec<Message>),
