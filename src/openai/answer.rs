@@ -2,6 +2,7 @@
 
 use super::request::Encoding;
 use crate::chat::{Piece, ToolCall};
+use crate::model::{Loaded, quantization};
 use crate::sampler;
 use crate::session::{self, Timings};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
@@ -577,5 +578,20 @@ impl Model {
     /// A model that has been loaded just now.
     pub fn new(id: impl Into<String>, about: About) -> Self {
         Self { id: id.into(), object: "model", created: now(), owned_by: "b158", about }
+    }
+}
+
+impl About {
+    /// Of a model whose talks have so many tokens.
+    pub fn of(loaded: &Loaded, context_length: usize) -> Self {
+        let model = &loaded.model;
+        Self {
+            architecture: model.config.architecture.clone(),
+            parameters: model.parameters(),
+            quantization: quantization(&loaded.types),
+            context_length,
+            backend: model.compute.backend.name().to_owned(),
+            threads: model.compute.pool.threads(),
+        }
     }
 }

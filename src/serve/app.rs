@@ -9,9 +9,9 @@ use super::problem::Problem;
 use super::routes;
 use super::ticket::{Counted, Ticket, Told};
 use axum::Router;
-use axum::body::{Body, HttpBody as _};
+use axum::body::HttpBody as _;
 use axum::extract::{Request, State};
-use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, VARY};
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderName, HeaderValue, Method, Uri};
 use axum::middleware::{Next, from_fn_with_state};
@@ -99,7 +99,8 @@ impl Front {
         let (mut parts, body) = request.into_parts();
         parts.uri = normal(&parts.uri);
         let method = parts.method.clone();
-        let ticket = Arc::new(Ticket::new(method.clone(), parts.uri.path(), route(parts.uri.path())));
+        let path = parts.uri.path();
+        let ticket = Arc::new(Ticket::new(peer.from.ip(), method.clone(), path, route(path)));
         let metrics = Arc::clone(&self.app.metrics);
         let mut told = Told { ticket: Arc::clone(&ticket), metrics, quiet: self.app.quiet, status: None, whole: false };
         parts.extensions.insert(Arc::clone(&ticket));
@@ -111,9 +112,8 @@ impl Front {
             let (parts, _) = response.into_parts();
             response = Problem::of_status(parts.status, &method, parts.headers.get(ALLOW)).into_response();
             // The page has to be able to read it.
-            let kept = |(name, _): &(&HeaderName, &HeaderValue)| {
-                name.as_str().starts_with("access-control-") || *name == axum::http::header::VARY
-            };
+            let kept =
+                |(name, _): &(&HeaderName, &HeaderValue)| name.as_str().starts_with("access-control-") || *name == VARY;
             for (name, value) in parts.headers.iter().filter(kept) {
                 response.headers_mut().append(name, value.clone());
             }
@@ -213,7 +213,14 @@ fn normal(uri: &Uri) -> Uri {
 /// The path for the counts, which must not be as many as clients can think of.
 fn route(path: &str) -> Route {
     const KNOWN: [&str; 8] = [
-        "/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/models", "/v1/tokenize", "/v1/health", "/v1/metrics", "/",
+        "/v1/chat/completions",
+        "/v1/completions",
+        "/v1/embeddings",
+        "/v1/models",
+        "/v1/tokenize",
+        "/v1/health",
+        "/v1/metrics",
+        "/",
     ];
     let found = KNOWN.into_iter().find(|known| *known == path || known.strip_prefix("/v1") == Some(path));
     found.unwrap_or(if routes::is_api(path) { "/v1/…" } else { "other" })

@@ -61,8 +61,11 @@ pub(crate) async fn read(
     check_type(headers)?;
     let too_large = || {
         let most = bounds.most;
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is over {most} bytes, which is the most taken here"))
-            .code("body_too_large")
+        Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the body is over {most} bytes, which is the most taken here"),
+        )
+        .code("body_too_large")
     };
     let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > bounds.most as u64) {
@@ -153,7 +156,10 @@ impl HttpBody for Drained {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         self.comes = true;
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
         let polled = Pin::new(body).poll_frame(context);
@@ -212,11 +218,20 @@ mod tests {
     #[test]
     fn types() {
         let bounds = Bounds::new(10, Duration::from_secs(1));
-        for kind in ["application/json", "Application/JSON; charset=utf-8", " application/json ;x", "application/ld+json"] {
+        for kind in
+            ["application/json", "Application/JSON; charset=utf-8", " application/json ;x", "application/ld+json"]
+        {
             assert_eq!(read_of(&bounds, &[("content-type", kind)], "{}".into()).unwrap().bytes, b"{}", "{kind}");
         }
         assert_eq!(read_of(&bounds, &[], "{}".into()).unwrap().bytes, b"{}");
-        for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "", "json", "text/json+json"] {
+        for kind in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data; boundary=x",
+            "",
+            "json",
+            "text/json+json",
+        ] {
             assert_eq!(read_of(&bounds, &[("content-type", kind)], "{}".into()).err(), Some(415), "{kind}");
         }
         assert_eq!(read_of(&bounds, &[("content-encoding", "gzip")], "{}".into()).err(), Some(415));

@@ -11,7 +11,9 @@ use axum::Extension;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use b158::chat::{Tools, Variables};
-use b158::openai::{Common, Completion, CompletionChoice, CompletionLogprobs, CompletionRequest, FinishReason, Input, Usage};
+use b158::openai::{
+    Common, Completion, CompletionChoice, CompletionLogprobs, CompletionRequest, FinishReason, Input, Usage,
+};
 use b158::session::Timings;
 use std::sync::Arc;
 

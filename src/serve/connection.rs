@@ -1,6 +1,6 @@
 //! Connections: taken, served over HTTP/1.1, and ended when the server goes down or the client does not read.
 
-use super::app::App;
+use super::app::Front;
 use crate::cli::terminal::say;
 use axum::body::Body;
 use axum::http::Request;
@@ -49,14 +49,14 @@ pub(crate) struct Patience {
 /// Takes connections until `ending` is true, and returns when all have ended.
 pub(crate) async fn serve(
     listeners: Vec<TcpListener>,
-    app: Arc<App>,
+    front: Arc<Front>,
     patience: Patience,
     ending: watch::Receiver<bool>,
 ) {
     let places = Arc::new(Semaphore::new(MOST));
     let taken = listeners.into_iter().map(|listener| {
-        let (app, places, ending) = (Arc::clone(&app), Arc::clone(&places), ending.clone());
-        tokio::spawn(take(listener, app, patience, places, ending))
+        let (front, places, ending) = (Arc::clone(&front), Arc::clone(&places), ending.clone());
+        tokio::spawn(take(listener, front, patience, places, ending))
     });
     for taking in taken.collect::<Vec<_>>() {
         let _ = taking.await;
@@ -67,7 +67,7 @@ pub(crate) async fn serve(
 
 async fn take(
     listener: TcpListener,
-    app: Arc<App>,
+    front: Arc<Front>,
     patience: Patience,
     places: Arc<Semaphore>,
     mut ending: watch::Receiver<bool>,
@@ -100,7 +100,7 @@ async fn take(
         let at = stream.local_addr().map_or(from.ip(), |at| at.ip());
         let peer = Arc::new(Peer { at, from, asked: AtomicUsize::new(0) });
         let Ok((stream, _)) = taken else { continue };
-        tokio::spawn(converse(stream, peer, Arc::clone(&app), patience, place, ending.clone()));
+        tokio::spawn(converse(stream, peer, Arc::clone(&front), patience, place, ending.clone()));
     }
 }
 
@@ -108,7 +108,7 @@ async fn take(
 async fn converse(
     stream: TcpStream,
     peer: Arc<Peer>,
-    app: Arc<App>,
+    front: Arc<Front>,
     patience: Patience,
     _place: OwnedSemaphorePermit,
     mut ending: watch::Receiver<bool>,
@@ -116,7 +116,7 @@ async fn converse(
     // Tokens go out one by one, as they are made.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request: Request<Incoming>| {
-        let answer = Arc::clone(&app).answer(request.map(Body::new), Arc::clone(&peer));
+        let answer = Arc::clone(&front).answer(request.map(Body::new), Arc::clone(&peer));
         async move { Ok::<_, Infallible>(answer.await) }
     });
     let io = TokioIo::new(Impatient { stream, patience: patience.write, stalled: None });
@@ -167,7 +167,11 @@ impl Impatient {
 }
 
 impl AsyncRead for Impatient {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }

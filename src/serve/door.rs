@@ -208,7 +208,9 @@ mod tests {
         for right in ["Bearer one", "bearer two", "BEARER   one", " Bearer two "] {
             assert!(keys.check(&header(AUTHORIZATION, right)).is_ok(), "{right:?}");
         }
-        for wrong in ["", "Bearer", "Bearer ", "Bearer on", "Bearer onee", "Bearerone", "Basic one", "one", "Bearer one two"] {
+        for wrong in
+            ["", "Bearer", "Bearer ", "Bearer on", "Bearer onee", "Bearerone", "Basic one", "one", "Bearer one two"]
+        {
             let problem = keys.check(&header(AUTHORIZATION, wrong)).unwrap_err();
             assert_eq!(problem.refusal.status, 401, "{wrong:?}");
             assert!(!problem.refusal.message.contains("one"), "{wrong:?}");
@@ -225,14 +227,29 @@ mod tests {
             names.check(&uri, &header(HOST, host), Version::HTTP_11, at).map_err(|problem| problem.refusal.status)
         };
         for ours in [
-            "localhost", "LOCALHOST:8080", "localhost.", "a.localhost:1", "127.0.0.1:8080", "[::1]:8080", "[::1]", "0.0.0.0:8080",
-            "chat.example", "chat.example:443", "CHAT.EXAMPLE.",
+            "localhost",
+            "LOCALHOST:8080",
+            "localhost.",
+            "a.localhost:1",
+            "127.0.0.1:8080",
+            "[::1]:8080",
+            "[::1]",
+            "0.0.0.0:8080",
+            "chat.example",
+            "chat.example:443",
+            "CHAT.EXAMPLE.",
         ] {
             assert_eq!(check(ours, "127.0.0.1"), Ok(()), "{ours}");
         }
         for foreign in [
-            "attacker.example", "attacker.example:8080", "localhost.attacker.example", "127.0.0.1.attacker.example",
-            "xlocalhost", "chat.example.attacker.example", "[::1].attacker.example", "127.1.attacker.example",
+            "attacker.example",
+            "attacker.example:8080",
+            "localhost.attacker.example",
+            "127.0.0.1.attacker.example",
+            "xlocalhost",
+            "chat.example.attacker.example",
+            "[::1].attacker.example",
+            "127.1.attacker.example",
         ] {
             assert!(matches!(check(foreign, "127.0.0.1"), Err(400 | 403)), "{foreign}");
             assert!(matches!(check(foreign, "::1"), Err(400 | 403)), "{foreign}");
@@ -275,7 +292,9 @@ mod tests {
         ] {
             assert_eq!(origin(text).as_deref(), Ok(read), "{text}");
         }
-        for wrong in ["", "localhost:5173", "localhost", "http://", "http://a/b", "http://a?b", "http://u@a", "file:///x"] {
+        for wrong in
+            ["", "localhost:5173", "localhost", "http://", "http://a/b", "http://a?b", "http://u@a", "file:///x"]
+        {
             assert!(origin(wrong).is_err(), "{wrong}");
         }
     }
@@ -292,8 +311,11 @@ mod tests {
         assert!(check(&none, Method::POST, "https://chat.example", "chat.example"));
         assert!(check(&none, Method::POST, "http://localhost", "localhost:80"));
         for (origin, host) in [
-            ("http://attacker.example", "localhost:8080"), ("http://localhost:3000", "localhost:8080"), ("null", "localhost:8080"),
-            ("http://localhost:8080.attacker.example", "localhost:8080"), ("file://", "localhost:8080"),
+            ("http://attacker.example", "localhost:8080"),
+            ("http://localhost:3000", "localhost:8080"),
+            ("null", "localhost:8080"),
+            ("http://localhost:8080.attacker.example", "localhost:8080"),
+            ("file://", "localhost:8080"),
         ] {
             assert!(!check(&none, Method::POST, origin, host), "{origin}");
             assert!(check(&none, Method::GET, origin, host), "{origin}");

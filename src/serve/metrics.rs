@@ -84,7 +84,11 @@ impl Metrics {
     pub(crate) fn text(&self, now: Option<&Now<'_>>) -> String {
         let counts = self.counts();
         let mut page = Page::default();
-        page.family("b158_requests_total", "counter", "Requests that were answered, by path and status; 499: the client had gone.");
+        page.family(
+            "b158_requests_total",
+            "counter",
+            "Requests that were answered, by path and status; 499: the client had gone.",
+        );
         for ((route, status), count) in &counts.requests {
             page.sample("b158_requests_total", &[("path", route), ("status", &status.to_string())], count);
         }
@@ -92,9 +96,17 @@ impl Metrics {
         for (route, histogram) in &counts.durations {
             page.histogram("b158_request_duration_seconds", &[("path", route)], histogram);
         }
-        page.family("b158_time_to_first_token_seconds", "histogram", "From a request to the first token of its answer.");
+        page.family(
+            "b158_time_to_first_token_seconds",
+            "histogram",
+            "From a request to the first token of its answer.",
+        );
         page.histogram("b158_time_to_first_token_seconds", &[], &counts.first_token);
-        page.family("b158_generation_tokens_per_second", "histogram", "Of each answer: tokens after the first one, a second.");
+        page.family(
+            "b158_generation_tokens_per_second",
+            "histogram",
+            "Of each answer: tokens after the first one, a second.",
+        );
         page.histogram("b158_generation_tokens_per_second", &[], &counts.speed);
         page.family("b158_answers_total", "counter", "Answers that have ended, by the reason.");
         for (count, (_, reason)) in counts.stops.iter().zip(STOPS) {
@@ -177,7 +189,12 @@ impl Page {
         self.family("b158_info", "gauge", "Always 1: what runs here.");
         self.sample("b158_info", &[("version", version), ("model", model), ("backend", backend)], 1);
         self.one("b158_prompt_tokens_total", "counter", "Tokens of prompts.", stats.prompt_tokens);
-        self.one("b158_cached_tokens_total", "counter", "Of these, tokens that a kept talk had read.", stats.cached_tokens);
+        self.one(
+            "b158_cached_tokens_total",
+            "counter",
+            "Of these, tokens that a kept talk had read.",
+            stats.cached_tokens,
+        );
         self.one("b158_generated_tokens_total", "counter", "Tokens generated.", stats.completion_tokens);
         self.one(
             "b158_passes_total",
@@ -188,12 +205,9 @@ impl Page {
         self.one("b158_prompt_seconds_total", "counter", "Seconds of reading prompts.", stats.prefill_seconds);
         self.one("b158_generation_seconds_total", "counter", "Seconds of generating.", stats.decode_seconds);
         self.family("b158_jobs_total", "counter", "Jobs of the engine by their end; a request has one or several.");
-        for (end, count) in [
-            ("done", stats.done),
-            ("cancelled", stats.cancelled),
-            ("failed", stats.failed),
-            ("refused", stats.refused),
-        ] {
+        for (end, count) in
+            [("done", stats.done), ("cancelled", stats.cancelled), ("failed", stats.failed), ("refused", stats.refused)]
+        {
             self.sample("b158_jobs_total", &[("end", end)], count);
         }
         self.one("b158_slots", "gauge", "Answers that may be under way at a time.", slots);
@@ -235,7 +249,9 @@ mod tests {
         let mut samples: HashMap<String, f64> = HashMap::new();
         let mut types: HashMap<&str, &str> = HashMap::new();
         let (mut helped, mut family) = (HashSet::new(), "");
-        let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        let is_name = |name: &str| {
+            !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        };
         for line in text.lines() {
             if let Some(rest) = line.strip_prefix("# HELP ") {
                 family = rest.split(' ').next().unwrap();

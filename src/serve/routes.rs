@@ -14,7 +14,9 @@ use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
-use b158::openai::{Embedding, EmbeddingRequest, EmbeddingValues, Embeddings, EmbeddingsUsage, Input, Models, Read, Refusal};
+use b158::openai::{
+    Embedding, EmbeddingRequest, EmbeddingValues, Embeddings, EmbeddingsUsage, Input, Models, Read, Refusal,
+};
 use serde::Serialize;
 use serde_json::json;
 use std::sync::Arc;

@@ -7,6 +7,7 @@ use axum::http::{Method, StatusCode};
 use b158::session::{FinishReason, Summary, Timings, Usage};
 use hyper::body::{Frame, SizeHint};
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -17,6 +18,7 @@ const GONE: u16 = 499;
 
 /// A request under way. Handlers say what they know of it.
 pub(crate) struct Ticket {
+    from: IpAddr,
     method: Method,
     path: String,
     route: Route,
@@ -37,10 +39,10 @@ struct Details {
 }
 
 impl Ticket {
-    pub(crate) fn new(method: Method, path: &str, route: Route) -> Self {
+    pub(crate) fn new(from: IpAddr, method: Method, path: &str, route: Route) -> Self {
         // As much of a path as a person reads.
         let path = path.chars().take(200).collect();
-        Ticket { method, path, route, began: Instant::now(), details: Mutex::default() }
+        Ticket { from, method, path, route, began: Instant::now(), details: Mutex::default() }
     }
 
     fn details(&self) -> MutexGuard<'_, Details> {
@@ -79,7 +81,7 @@ impl Ticket {
     }
 
     fn line(&self, details: &Details, status: u16, whole: bool) -> String {
-        let mut line = format!("{} {} {status}", self.method, self.path);
+        let mut line = format!("{} {} {} {status}", self.from, self.method, self.path);
         if let Some(usage) = &details.usage {
             let _ = write!(line, ", {} tokens read", usage.prompt_tokens);
             if usage.cached_tokens > 0 {
@@ -153,7 +155,10 @@ impl<T: Unpin> HttpBody for Counted<T> {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
         if matches!(polled, Poll::Ready(None)) {
             self.told.whole = true;

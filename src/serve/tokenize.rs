@@ -54,7 +54,8 @@ fn parse(body: &[u8]) -> Result<Read<Asked>, Refusal> {
         let Read { request, ignored } = ChatRequest::read(body)?;
         return Ok(Read { request: Asked::Talk(Box::new(request)), ignored });
     }
-    let refused = |name: &str, what: &str| Refusal { param: Some(name.to_owned()), ..Refusal::invalid(format!("{name} {what}")) };
+    let refused =
+        |name: &str, what: &str| Refusal { param: Some(name.to_owned()), ..Refusal::invalid(format!("{name} {what}")) };
     let (mut text, mut special, mut ignored) = (None, Special::PARSED, Vec::new());
     for (name, value) in fields.iter().filter(|(_, value)| !value.is_null()) {
         match (name.as_str(), value) {
@@ -101,8 +102,13 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         for (body, name) in [
-            ("{}", "content"), ("[]", "JSON"), ("{", "JSON"), (r#"{"content": 5}"#, "content"), (r#"{"content": null}"#, "content"),
-            (r#"{"prompt": "a", "parse_special": "yes"}"#, "parse_special"), (r#"{"content": "a", "with_pieces": true}"#, "with_pieces"),
+            ("{}", "content"),
+            ("[]", "JSON"),
+            ("{", "JSON"),
+            (r#"{"content": 5}"#, "content"),
+            (r#"{"content": null}"#, "content"),
+            (r#"{"prompt": "a", "parse_special": "yes"}"#, "parse_special"),
+            (r#"{"content": "a", "with_pieces": true}"#, "with_pieces"),
             (r#"{"messages": "x"}"#, "messages"),
         ] {
             assert!(text(body).is_err_and(|why| why.contains(name)), "{body}");
