@@ -37,7 +37,7 @@ zig_tools() {
         done_with zig "$inputs"
     fi
     ZIG=$(echo "$folder"/lib/python3*/site-packages/ziglang)
-    export CARGO_ZIGBUILD_ZIG_PATH=$ZIG/zig
+    export CARGO_ZIGBUILD_ZIG_PATH=$ZIG/zig CARGO_ZIGBUILD_CACHE_DIR=$CACHE/zig ZIG_GLOBAL_CACHE_DIR=$CACHE/zig
 }
 
 # program_of TARGET: where cargo leaves it

@@ -3,10 +3,9 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { copyFileSync, mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer as createHttps } from "node:https";
-import { createServer } from "node:net";
+import { createServer } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
@@ -53,15 +52,28 @@ const environment = (extra = {}) => {
   return { ...kept, ...extra };
 };
 
+const running = new Set();
+after(() => running.forEach((child) => child.kill("SIGKILL")));
+
 function start(program, args, extra = {}) {
   const [command, ...rest] = [...program.before, program.file, ...args];
   const child = spawn(command, rest, { cwd: ROOT, env: environment(extra), stdio: ["pipe", "pipe", "pipe"] });
-  const said = { out: "", err: "" };
-  child.stdout.setEncoding("utf8").on("data", (text) => (said.out += text));
-  child.stderr.setEncoding("utf8").on("data", (text) => (said.err += text));
+  running.add(child);
+  const said = { out: "", err: "", more: new EventEmitter(), over: false };
+  for (const [stream, name] of [[child.stdout, "out"], [child.stderr, "err"]]) {
+    stream.setEncoding("utf8").on("data", (text) => {
+      said[name] += text;
+      said.more.emit("more");
+    });
+  }
   // One that ends before it has read everything.
   child.stdin.on("error", () => {});
-  const ended = once(child, "close").then(([code, signal]) => ({ ...said, code, signal }));
+  const ended = once(child, "close").then(([code, signal]) => {
+    running.delete(child);
+    said.over = true;
+    said.more.emit("more");
+    return { out: said.out, err: said.err, code, signal };
+  });
   return { child, said, ended };
 }
 
@@ -73,14 +85,13 @@ async function run(program, args, { input = "", env = {}, fails = false } = {}) 
   return end;
 }
 
-/** Waits until it has said this, on either way; says what it said instead where it ends before. */
-async function says({ child, said, ended }, wanted) {
-  let over = false;
-  void ended.then(() => (over = true));
+/** Waits until it has said this, on either way. */
+async function says({ said }, wanted) {
   while (!wanted.test(said.out + said.err)) {
-    assert.ok(!over, `it ended without ${wanted}: ${said.out}${said.err}`);
-    await Promise.race([once(child.stdout, "data"), once(child.stderr, "data"), ended]);
+    assert.ok(!said.over, `it ended without ${wanted}: ${said.out}${said.err}`);
+    await once(said.more, "more");
   }
+  return wanted.exec(said.out + said.err);
 }
 
 const ids = (text) => text.trim().split(" ").map(Number);
@@ -162,7 +173,7 @@ for (const program of PROGRAMS) {
       const pem = join(ROOT, "tests/cli/localhost.pem");
       const model = readFileSync(join(ROOT, MODEL));
       let asked = 0;
-      const server = createHttps({ key: readFileSync(pem), cert: readFileSync(pem) }, (request, answer) => {
+      const server = createServer({ key: readFileSync(pem), cert: readFileSync(pem) }, (request, answer) => {
         asked += 1;
         const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "") ?? [];
         if (from === undefined) return void answer.writeHead(200, { "content-length": model.length, "accept-ranges": "bytes" }).end(model);
@@ -214,27 +225,21 @@ for (const program of PROGRAMS) {
     });
 
     it("Ctrl-C ends the answer, not the program's good manners", async () => {
-      const running = start(program, ["run", "-m", MODEL, "-p", PINS[0].prompt, "--temp", "0.7", "--ignore-eos", "-n", "400", "-c", "512"]);
-      running.child.stdin.end();
-      await says(running, /fox|Pip/);
-      running.child.kill("SIGINT");
-      const { code, err } = await running.ended;
+      const telling = start(program, ["run", "-m", MODEL, "-p", PINS[0].prompt, "--temp", "0.7", "--ignore-eos", "-n", "400", "-c", "512"]);
+      telling.child.stdin.end();
+      await says(telling, /fox|Pip/);
+      telling.child.kill("SIGINT");
+      const { code, err } = await telling.ended;
       assert.equal(code, 0, err);
       assert.match(err, /; stopped/);
     });
 
     it("serve: a completion, and an end by Ctrl-C", async () => {
-      const port = await freePort();
-      const running = start(program, ["serve", "-m", MODEL, "--port", String(port)]);
-      running.child.stdin.end();
-      let over;
-      void running.ended.then((end) => (over = end));
-      const address = `http://127.0.0.1:${port}`;
-      while (!(await fetch(`${address}/health`).then((answer) => answer.ok, () => false))) {
-        assert.equal(over, undefined, `it ended: ${over?.err}`);
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
-      assert.match(running.said.err, new RegExp(`backend ${program.backend}\\b`));
+      const server = start(program, ["serve", "-m", MODEL, "--port", "0"]);
+      server.child.stdin.end();
+      const [, address] = await says(server, /listening at (http:\S+).*\n/);
+      assert.match(server.said.err, new RegExp(`backend ${program.backend},`));
+      assert.equal((await fetch(`${address}/health`)).status, 200);
       const answer = await fetch(`${address}/v1/completions`, {
         method: "POST",
         headers: { "content-type": "application/json" },
@@ -243,8 +248,8 @@ for (const program of PROGRAMS) {
       const completion = await answer.json();
       assert.equal(answer.status, 200, JSON.stringify(completion));
       assert.equal(completion.choices[0].text, PINS[0].text);
-      running.child.kill("SIGINT");
-      const { code, err } = await running.ended;
+      server.child.kill("SIGINT");
+      const { code, err } = await server.ended;
       assert.equal(code, 0, err);
     });
 
@@ -257,13 +262,4 @@ for (const program of PROGRAMS) {
       assert.match(err, /--dance/);
     });
   });
-}
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
 }
