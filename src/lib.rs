@@ -84,6 +84,8 @@ pub mod gguf;
 mod json;
 pub mod kernels;
 pub mod model;
+#[cfg(all(feature = "cli", not(target_family = "wasm")))]
+pub mod openai;
 pub mod safetensors;
 pub mod sampler;
 pub mod session;

@@ -3,6 +3,7 @@
 #![warn(clippy::unwrap_used, clippy::disallowed_macros, clippy::disallowed_methods)]
 
 mod cli;
+mod serve;
 
 use std::process::ExitCode;
 

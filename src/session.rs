@@ -16,10 +16,12 @@ mod generation;
 mod run;
 pub mod saved;
 mod texts;
+mod together;
 
 pub use constrained::ConstraintStats;
 pub use generation::Generation;
 pub use texts::shortened;
+pub use together::{Together, TogetherOptions};
 
 use crate::allocate::{try_copy, try_with_capacity};
 use crate::model::{DEFAULT_BATCH, KvType, Loaded, Model, State};

@@ -11,7 +11,7 @@ mod fetch;
 mod form;
 mod generate;
 mod inspect;
-mod interrupt;
+pub(crate) mod interrupt;
 mod llama;
 mod load;
 mod logits;
@@ -24,13 +24,14 @@ mod place;
 mod prompt;
 mod pull;
 mod repository;
+mod serve;
 mod source;
 mod split;
 mod synth;
 mod synth_shape;
 mod synth_tokenizer;
 mod template;
-mod terminal;
+pub(crate) mod terminal;
 mod tokenize;
 mod values;
 mod verify;
@@ -60,6 +61,8 @@ enum Command {
     Run(generate::Run),
     /// Talk with a model.
     Chat(chat::Chat),
+    /// Answer over HTTP, in the shape of OpenAI's API.
+    Serve(serve::Serve),
     /// Print the token ids of the text on standard input.
     Tokenize(tokenize::Tokenize),
     /// Print what the model's chat template makes of messages.
@@ -160,6 +163,7 @@ impl Command {
         match self {
             Command::Run(command) => command.run(),
             Command::Chat(command) => command.run(),
+            Command::Serve(command) => command.run(),
             Command::Tokenize(command) => command.run(),
             Command::Template(command) => command.run(),
             Command::Logits(command) => command.run(),

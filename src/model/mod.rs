@@ -46,7 +46,7 @@ pub use rope_scaling::RopeScaling;
 pub(crate) use tensors::is_table;
 pub use weights::{Embedding, Layer, Linear, ScaledLinear, Weights};
 
-#[cfg(target_family = "wasm")]
+#[cfg(any(target_family = "wasm", feature = "cli"))]
 pub(crate) use memory::quantization;
 
 use crate::kernels::Compute;
