@@ -13,6 +13,7 @@
 mod constrained;
 mod embedding;
 mod generation;
+mod prefix;
 mod run;
 pub mod saved;
 mod texts;
