@@ -91,14 +91,19 @@ impl KvCacheType {
 impl Context {
     /// A session whose generation finds out how many threads it should have, unless the user has said.
     pub(crate) fn session(&self, loaded: Arc<Loaded>, model: &Model) -> Outcome<Session> {
-        let tune_threads = model.asked_threads().is_none();
-        let context = self.tokens(&loaded.model.config);
-        let options = SessionOptions { context, kv_type: self.kv_cache.0, tune_threads, batch: self.batch_size };
+        let options = self.options(&loaded, model);
         let session = Session::new(loaded, options)?;
         if let (Some(note), false) = (session.note(), model.quiet) {
             say!("note: {note}");
         }
         Ok(session)
+    }
+
+    /// What such a session is made with.
+    pub(crate) fn options(&self, loaded: &Loaded, model: &Model) -> SessionOptions {
+        let tune_threads = model.asked_threads().is_none();
+        let context = self.tokens(&loaded.model.config);
+        SessionOptions { context, kv_type: self.kv_cache.0, tune_threads, batch: self.batch_size }
     }
 
     /// Tokens that were asked for.

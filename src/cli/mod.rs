@@ -5,16 +5,18 @@ mod chat;
 mod check;
 mod checkpoint;
 mod compare;
+mod completions;
 mod convert;
 mod embed;
 mod fetch;
 mod form;
 mod generate;
 mod inspect;
-mod interrupt;
+pub(crate) mod interrupt;
 mod llama;
 mod load;
 mod logits;
+mod man;
 mod models;
 mod output;
 mod pack;
@@ -24,13 +26,14 @@ mod place;
 mod prompt;
 mod pull;
 mod repository;
+mod serve;
 mod source;
 mod split;
 mod synth;
 mod synth_shape;
 mod synth_tokenizer;
 mod template;
-mod terminal;
+pub(crate) mod terminal;
 mod tokenize;
 mod values;
 mod verify;
@@ -60,6 +63,8 @@ enum Command {
     Run(generate::Run),
     /// Talk with a model.
     Chat(chat::Chat),
+    /// Answer over HTTP, in the shape of OpenAI's API.
+    Serve(serve::Serve),
     /// Print the token ids of the text on standard input.
     Tokenize(tokenize::Tokenize),
     /// Print what the model's chat template makes of messages.
@@ -90,6 +95,10 @@ enum Command {
     Synth(synth::Synth),
     /// Measure prompt reading and generation.
     Bench(bench::Bench),
+    /// Print the script by which a shell completes commands and options.
+    Completions(completions::Completions),
+    /// Print the manual page, or write those of all commands.
+    Man(man::Manual),
 }
 
 /// Runs the program. 0 is success, 1 an error, 2 a command line that cannot be read.
@@ -160,6 +169,7 @@ impl Command {
         match self {
             Command::Run(command) => command.run(),
             Command::Chat(command) => command.run(),
+            Command::Serve(command) => command.run(),
             Command::Tokenize(command) => command.run(),
             Command::Template(command) => command.run(),
             Command::Logits(command) => command.run(),
@@ -175,6 +185,8 @@ impl Command {
             Command::Merge(command) => command.run(),
             Command::Synth(command) => command.run(),
             Command::Bench(command) => command.run(),
+            Command::Completions(command) => command.run(),
+            Command::Man(command) => command.run(),
         }
     }
 }

@@ -49,7 +49,7 @@ pub use state::State;
 pub(crate) use tensors::is_table;
 pub use weights::{Embedding, Layer, Linear, ScaledLinear, Weights};
 
-#[cfg(target_family = "wasm")]
+#[cfg(any(target_family = "wasm", feature = "cli"))]
 pub(crate) use memory::quantization;
 
 use crate::kernels::Compute;

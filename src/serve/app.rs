@@ -1,0 +1,257 @@
+//! What all requests share, and the way of each: from the connection past the door to its handler, and back as one answer that is told.
+
+use super::body::{Bounds, Drained};
+use super::connection::Peer;
+use super::door::{self, Keys, Names, Origins};
+use super::engine::{Engine, Limits};
+use super::metrics::{Metrics, Route};
+use super::problem::Problem;
+use super::routes;
+use super::ticket::{Counted, Ticket, Told};
+use axum::Router;
+use axum::body::HttpBody as _;
+use axum::extract::{Request, State};
+use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, VARY};
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderName, HeaderValue, Method, Uri};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use b158::openai::Model;
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+use std::convert::Infallible;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tokio::sync::watch;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, ExposeHeaders};
+
+/// Names of fields that nobody has heeded.
+pub(crate) const IGNORED: HeaderName = HeaderName::from_static("x-ignored-fields");
+
+/// What all requests share.
+pub(crate) struct App {
+    served: OnceLock<Served>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) keys: Keys,
+    pub(crate) origins: Origins,
+    pub(crate) names: Names,
+    pub(crate) bounds: Bounds,
+    pub(crate) quiet: bool,
+    /// True as soon as the server goes down.
+    pub(crate) ending: watch::Receiver<bool>,
+}
+
+/// A model that answers.
+pub(crate) struct Served {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) limits: Limits,
+    pub(crate) model: Model,
+}
+
+impl App {
+    pub(crate) fn new(
+        (keys, origins, names): (Keys, Origins, Names),
+        bounds: Bounds,
+        quiet: bool,
+        ending: watch::Receiver<bool>,
+    ) -> Self {
+        App { served: OnceLock::new(), metrics: Arc::default(), keys, origins, names, bounds, quiet, ending }
+    }
+
+    /// From here on there are answers.
+    pub(crate) fn serve(&self, served: Served) {
+        let _ = self.served.set(served);
+    }
+
+    /// # Errors
+    /// 503 while the model is being loaded.
+    pub(crate) fn served(&self) -> Result<&Served, Problem> {
+        let loading = || Problem::unavailable("the model is being loaded: try again", 1).code("loading");
+        self.served.get().ok_or_else(loading)
+    }
+
+    pub(crate) fn is_ending(&self) -> bool {
+        *self.ending.borrow()
+    }
+}
+
+/// The way in.
+pub(crate) struct Front {
+    app: Arc<App>,
+    router: TowerToHyperService<Router>,
+}
+
+impl Front {
+    pub(crate) fn new(app: Arc<App>) -> Self {
+        let mut router = routes::all().layer(from_fn_with_state(Arc::clone(&app), enter));
+        if app.origins.are_some() {
+            router = router.layer(cors(&app.origins));
+        }
+        let router = router.layer(CatchPanicLayer::custom(Problem::panicked)).with_state(Arc::clone(&app));
+        Front { app, router: TowerToHyperService::new(router) }
+    }
+
+    /// Answers a request; whatever happens, there is one.
+    pub(crate) async fn answer(self: Arc<Self>, request: Request, peer: Arc<Peer>) -> Response {
+        let under_way = UnderWay::new(Arc::clone(&peer));
+        let (mut parts, body) = request.into_parts();
+        parts.uri = normal(&parts.uri);
+        let method = parts.method.clone();
+        let path = parts.uri.path();
+        let ticket = Arc::new(Ticket::new(peer.from.ip(), method.clone(), path, route(path)));
+        let metrics = Arc::clone(&self.app.metrics);
+        let mut told = Told { ticket: Arc::clone(&ticket), metrics, quiet: self.app.quiet, status: None, whole: false };
+        parts.extensions.insert(Arc::clone(&ticket));
+        parts.extensions.insert(peer);
+        let body = Drained::wrap(body, &parts.headers);
+        let answered: Result<Response, Infallible> = self.router.call(Request::from_parts(parts, body)).await;
+        let Ok(mut response) = answered;
+        if is_bare(&response) {
+            let (parts, _) = response.into_parts();
+            response = Problem::of_status(parts.status, &method, parts.headers.get(ALLOW)).into_response();
+            // The page has to be able to read it.
+            let kept =
+                |(name, _): &(&HeaderName, &HeaderValue)| name.as_str().starts_with("access-control-") || *name == VARY;
+            for (name, value) in parts.headers.iter().filter(kept) {
+                response.headers_mut().append(name, value.clone());
+            }
+        }
+        let ignored = ticket.names_of_ignored();
+        if let (false, Ok(value)) = (ignored.is_empty(), HeaderValue::try_from(ignored)) {
+            response.headers_mut().insert(IGNORED, value);
+        }
+        let nosniff = HeaderValue::from_static("nosniff");
+        response.headers_mut().insert(HeaderName::from_static("x-content-type-options"), nosniff);
+        told.status = Some(response.status());
+        // Of HEAD nothing is asked but the head.
+        told.whole = method == Method::HEAD || response.body().is_end_stream();
+        response.map(|body| Counted::wrap(body, told, under_way))
+    }
+}
+
+/// An error that has another form than ours.
+fn is_bare(response: &Response) -> bool {
+    let status = response.status();
+    let kind = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    (status.is_client_error() || status.is_server_error()) && !kind.starts_with(b"application/json")
+}
+
+/// Counts a request among those of its connection as long as it lives.
+struct UnderWay(Arc<Peer>);
+
+impl UnderWay {
+    fn new(peer: Arc<Peer>) -> Self {
+        peer.asked.fetch_add(1, SeqCst);
+        UnderWay(peer)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.asked.fetch_sub(1, SeqCst);
+    }
+}
+
+/// The door: who is not let in hears why.
+async fn enter(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    match check(&app, &request) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+fn check(app: &App, request: &Request) -> Result<(), Problem> {
+    let (uri, headers, method) = (request.uri(), request.headers(), request.method());
+    if let Some(peer) = request.extensions().get::<Arc<Peer>>() {
+        app.names.check(uri, headers, request.version(), peer.at)?;
+    }
+    door::check_origin(&app.origins, method, headers)?;
+    let is_read = method == Method::GET || method == Method::HEAD;
+    // Whether the server lives, and the page, which asks for the key.
+    let is_open = matches!(uri.path(), "/health" | "/v1/health") || !routes::is_api(uri.path());
+    if is_read && is_open { Ok(()) } else { app.keys.check(headers) }
+}
+
+/// Leave for pages of other origins.
+fn cors(origins: &Origins) -> CorsLayer {
+    let named = origins.named.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+    CorsLayer::new()
+        .allow_origin(if origins.any { AllowOrigin::any() } else { AllowOrigin::list(named) })
+        .allow_methods(AllowMethods::list([Method::GET, Method::HEAD, Method::POST]))
+        // A star does not stand for Authorization, and clients have headers of their own.
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers(ExposeHeaders::list([IGNORED, RETRY_AFTER]))
+        .allow_private_network(true)
+        .max_age(Duration::from_secs(600))
+}
+
+/// A path without doubled slashes and without one at the end: base addresses have them.
+fn normal(uri: &Uri) -> Uri {
+    let path = uri.path();
+    if !path.contains("//") && (path == "/" || !path.ends_with('/')) {
+        return uri.clone();
+    }
+    let mut plain = String::with_capacity(path.len());
+    for part in path.split('/').filter(|part| !part.is_empty()) {
+        plain.push('/');
+        plain += part;
+    }
+    if plain.is_empty() {
+        plain.push('/');
+    }
+    if let Some(query) = uri.query() {
+        plain.push('?');
+        plain += query;
+    }
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = PathAndQuery::try_from(plain).ok();
+    Uri::from_parts(parts).unwrap_or_else(|_| uri.clone())
+}
+
+/// The path for the counts, which must not be as many as clients can think of.
+fn route(path: &str) -> Route {
+    const KNOWN: [&str; 8] = [
+        "/v1/chat/completions",
+        "/v1/completions",
+        "/v1/embeddings",
+        "/v1/models",
+        "/v1/tokenize",
+        "/v1/health",
+        "/v1/metrics",
+        "/",
+    ];
+    let found = KNOWN.into_iter().find(|known| *known == path || known.strip_prefix("/v1") == Some(path));
+    found.unwrap_or(if routes::is_api(path) { "/v1/…" } else { "other" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_made_plain() {
+        for (path, plain) in [
+            ("/v1/chat/completions", "/v1/chat/completions"),
+            ("/v1/chat/completions/", "/v1/chat/completions"),
+            ("//v1///chat/completions//", "/v1/chat/completions"),
+            ("/v1/models/?a=b//c", "/v1/models?a=b//c"),
+            ("/", "/"),
+            ("//", "/"),
+            ("//?x", "/?x"),
+            ("http://localhost//v1/models/", "http://localhost/v1/models"),
+        ] {
+            assert_eq!(normal(&path.parse().unwrap()).to_string(), plain, "{path}");
+        }
+        assert_eq!(normal(&Uri::from_static("*")).to_string(), "*");
+    }
+
+    #[test]
+    fn paths_of_the_counts_are_few() {
+        assert_eq!(route("/v1/chat/completions"), "/v1/chat/completions");
+        assert_eq!(route("/chat/completions"), "/v1/chat/completions");
+        assert_eq!(route("/v1/models/a/b"), "/v1/…");
+        assert_eq!(route("/wp-login.php"), "other");
+    }
+}
