@@ -85,7 +85,7 @@ pub(crate) fn run(settings: Settings, load: impl FnOnce() -> Outcome<Ready>) -> 
         let listeners = bound.listeners.into_iter().map(TcpListener::from_std);
         let listeners = listeners.collect::<Result<Vec<_>, _>>().map_err(|e| format!("cannot listen: {e}"))?;
         let front = Arc::new(Front::new(Arc::clone(&app)));
-        runtime.spawn(connection::serve(listeners, front, Patience { read: patience, write: patience }, ending))
+        runtime.spawn(connection::serve(listeners, front, Patience::new(patience), ending))
     };
     if !quiet {
         bound.notes.iter().for_each(|note| say!("note: {note}"));
