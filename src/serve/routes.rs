@@ -4,6 +4,7 @@ use super::app::{App, Served};
 use super::body;
 use super::engine::{Embed, Input as EngineInput};
 use super::metrics::{self, Now};
+use super::page::Page;
 use super::problem::Problem;
 use super::ticket::Ticket;
 use super::{chat, completion, tokenize};
@@ -23,7 +24,7 @@ use std::sync::Arc;
 const PATHS: &str =
     "/v1/chat/completions, /v1/completions, /v1/embeddings, /v1/models, /tokenize, /health and /metrics";
 
-pub(crate) fn all() -> Router<Arc<App>> {
+pub(crate) fn all(page: &Page) -> Router<Arc<App>> {
     let api = Router::new()
         .route("/chat/completions", post(chat::answer))
         .route("/completions", post(completion::answer))
@@ -33,7 +34,7 @@ pub(crate) fn all() -> Router<Arc<App>> {
         .route("/tokenize", post(tokenize::answer))
         .route("/health", get(health))
         .route("/metrics", get(metrics_page));
-    Router::new().nest("/v1", api.clone()).merge(api).fallback(elsewhere)
+    Router::new().nest("/v1", api.clone()).merge(api).merge(page.routes()).fallback(elsewhere)
 }
 
 /// Whether a path is one of the API, or looks like one.
@@ -152,7 +153,7 @@ async fn embeddings(
     json(&Embeddings::new(made.vectors, asked.encoding, &*served.model.id, made.prompt_tokens, Vec::new()))
 }
 
-/// What is no path of the API: the page's, or nothing.
+/// What is a path of neither the API nor the page.
 async fn elsewhere(method: Method, uri: Uri) -> Response {
     let path: String = uri.path().chars().take(200).collect();
     let message = format!("there is nothing at {method} {path}: the API is at {PATHS}");
