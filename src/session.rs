@@ -14,6 +14,7 @@
 mod constrained;
 mod embedding;
 mod generation;
+mod prefix;
 mod run;
 pub mod saved;
 mod texts;
@@ -269,17 +270,8 @@ impl Session {
     /// An empty prompt, one that does not fit the context, an unknown id, a sampling option out of range,
     /// [`Error::OutOfMemory`]. The session is then as it was.
     pub fn start(&mut self, prompt: &[u32], options: GenerateOptions) -> Result<Usage> {
-        let vocabulary = self.loaded.model.config.vocabulary as u32;
-        if prompt.is_empty() {
-            return Err(Error::EmptyPrompt);
-        }
-        if prompt.len() > self.context() {
-            return Err(Error::PromptTooLong { tokens: prompt.len(), context: self.context() });
-        }
-        if let Some(&id) = prompt.iter().find(|&&id| id >= vocabulary) {
-            return Err(Error::BadToken { id, vocabulary });
-        }
-        let mut run = Run::new(options, &self.loaded.tokenizer, vocabulary)?;
+        self.loaded.check_prompt(prompt, self.context())?;
+        let mut run = Run::new(options, &self.loaded.tokenizer, self.loaded.model.config.vocabulary as u32)?;
         // The answer's too, so that no token of it waits for memory.
         let most = prompt.len().saturating_add(run.max_tokens).min(self.context());
         let mut tokens = try_with_capacity(most, TOKENS)?;

@@ -43,14 +43,12 @@ pub use fingerprint::Fingerprint;
 pub(crate) use forward::{Next, Pass};
 pub use kv_cache::{KvCache, KvType};
 pub use loader::{EmbeddingType, Loaded, Loader, LoaderOptions};
+pub(crate) use memory::quantization;
 pub use memory::{Estimate, WASM_LIMIT};
 pub use rope_scaling::RopeScaling;
 pub use state::State;
 pub(crate) use tensors::is_table;
 pub use weights::{Embedding, Layer, Linear, ScaledLinear, Weights};
-
-#[cfg(any(target_family = "wasm", feature = "cli"))]
-pub(crate) use memory::quantization;
 
 use crate::kernels::Compute;
 use std::sync::OnceLock;
