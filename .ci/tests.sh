@@ -4,9 +4,9 @@
 # Compilers keep both processors busy and most tests do not, so everything is compiled first, side by side, and then the stages run in two lanes.
 
 # What a change needs
-STAGES=(native wasm page browser)
+STAGES=(native wasm page browser clients)
 # What repeats it in other ways, each by its name or all with --all
-WIDE_STAGES=(package wasm-pack references loom guard templates browsers processors fuzz sanitizers supply)
+WIDE_STAGES=(package wasm-pack references loom guard templates browsers processors fuzz sanitizers supply dist)
 
 # ---- stages and their table -------------------------------------------------------------------------------------
 # Lanes are processes of their own: what they have to say at the end goes through these files.
@@ -26,6 +26,11 @@ stage_ended() {
     local status=$?
     [ -z "${CURRENT_STAGE:-}" ] || printf '%-52s         FAILED\n' "$CURRENT_STAGE" >>"$TABLE"
     exit $status
+}
+begin_stages() {
+    mkdir -p "$CACHE"
+    rm -f "$TABLE" "$BITS"
+    trap summary EXIT
 }
 summary() {
     local status=$? passed failed
@@ -117,7 +122,7 @@ count_instructions() {
 # The library's, and of the programs in tests/ those that have any for a browser: the others would be compiled for nothing.
 wasm_tests() {
     local file
-    WASM_TESTS=(--lib)
+    WASM_TESTS=(--no-default-features --lib)
     for file in tests/*.rs tests/*/main.rs; do
         if grep -q wasm_bindgen_test_configure "$file"; then
             file=${file#tests/} file=${file%/main.rs}
@@ -194,6 +199,21 @@ test_browser() {
     npm --prefix tests/browser test </dev/null
 }
 
+# The server, asked by the clients that people have, under load and behind a balancer
+test_clients() {
+    local program=$TARGET/debug/b158
+    pip_install clients -r tests/clients/requirements.txt
+    step "the official clients, curl, LangChain; a load; two servers behind HAProxy" "one of them again: B158_PROGRAM=$program $PYTHON -m pytest tests/clients -k NAME"
+    B158_PROGRAM=$program PATH=$PATH:/usr/sbin "$PYTHON" -m pytest tests/clients </dev/null
+    B158_PROGRAM=$program npm --prefix tests/clients test </dev/null
+}
+need_clients() {
+    has curl || apt_install "a client of the server" curl
+    [ -x /usr/sbin/haproxy ] || has haproxy || apt_install "a balancer for servers" haproxy
+    npm_install tests/clients
+    pip_install clients -r tests/clients/requirements.txt
+}
+
 # The library's tests and the end-to-end tests in the browsers that most people have besides Chromium.
 test_browsers() {
     stage "wasm: the same tests in Firefox" test_wasm firefox simd128 relaxed-threads
@@ -215,13 +235,10 @@ test_end_to_end() {
 # The templates of models in use, which are not in this repository, as Jinja itself renders them.
 test_templates() {
     need_rust
-    local python=$CACHE/tools/python
-    step "Jinja $JINJA" "there must be Python 3 with venv, and PyPI must be reachable"
-    [ -x "$python/bin/python" ] || python3 -m venv "$python"
-    "$python/bin/pip" install --quiet --disable-pip-version-check "jinja2==$JINJA"
+    pip_install templates "jinja2==$JINJA"
     cargo build --features cli
-    step "chat templates beside Jinja" "again: $python/bin/python tests/templates/compare.py $TARGET/debug/b158"
-    "$python/bin/python" tests/templates/compare.py "$TARGET/debug/b158" </dev/null
+    step "chat templates beside Jinja" "again: $PYTHON tests/templates/compare.py $TARGET/debug/b158"
+    "$PYTHON" tests/templates/compare.py "$TARGET/debug/b158" </dev/null
 }
 
 # ---- what runs --------------------------------------------------------------------------------------------------
@@ -235,8 +252,12 @@ compile_lane() {
         ! wanted native || npm_install tests/tokenizer
         ! wanted page || npm_install benches/browser
         ! wanted browser || npm_install tests/browser
+        ! wanted clients || need_clients
         ;;
-    native) ! wanted native || { cargo test --no-run --features cli && cargo test --no-run --package b158-grammar; } ;;
+    native)
+        ! wanted native || { cargo test --no-run --features cli && cargo test --no-run --package b158-grammar; }
+        ! wanted clients || cargo build --features cli --bin b158
+        ;;
     threads)
         module_lane threads
         wasm_tests
@@ -271,6 +292,7 @@ test_lane() {
     page)
         ! wanted page || stage "page: npm run check, reference" test_page
         ! wanted browser || stage "browser: Playwright with the demo in Chromium" test_browser
+        ! wanted clients || stage "clients: the server with those that people have" test_clients
         ;;
     esac
 }
@@ -294,9 +316,7 @@ run_tests() {
         # What is read by the tests that take samples otherwise.
         export B158_WIDE=1
     fi
-    mkdir -p "$CACHE"
-    rm -f "$TABLE" "$BITS"
-    trap summary EXIT
+    begin_stages
     for argument in "${STAGES[@]}"; do
         if wanted "$argument"; then
             stage "compiled, side by side" compile_tests
