@@ -44,6 +44,8 @@ usage: ./build.sh COMMAND
                        TARGET: only these of tab and the fuzzers, which are in tests/fuzz
   lint                 shellcheck, rustfmt, clippy, rustdoc: warnings are errors (tsc and eslint: test page)
   build                the release: the wasm modules, the page (www/dist/demo), the native program (target/release/b158)
+  dist                 what is released, in target/dist: the npm package, the program for Linux (x86-64 and AArch64, static) and for Windows, each
+                       run, here or under QEMU or Wine; checksums. It says how long each step took
   bench                criterion, then tokens per second of the small model
   bench --browser [--file GGUF] [--threads 1,2] [--peer wllama,llama.cpp] ...
                        tokens per second in Chromium, of every wasm build and beside what the machine allows; without a
@@ -211,6 +213,8 @@ bench() {
 . .ci/sanitizers.sh
 # shellcheck source=.ci/supply.sh
 . .ci/supply.sh
+# shellcheck source=.ci/dist.sh
+. .ci/dist.sh
 
 lint() {
     need_rust
@@ -229,10 +233,10 @@ lint() {
     step "clippy, wasm32" "the lines above say what to change"
     # clippy takes the wrapper's place, so the instructions are named to it. Of threads it gets the cfg: with all of it every crate
     # would be checked once more.
-    wasm_env simd128 cargo clippy --lib --target $WASM -- -D warnings
+    wasm_env simd128 cargo clippy --no-default-features --lib --target $WASM -- -D warnings
     wasm_env $GRAMMAR cargo clippy --package b158-grammar --lib --target $WASM -- -D warnings
-    wasm_env simd128 cargo clippy --lib --target $WASM -- -D warnings -Ctarget-feature=+relaxed-simd
-    wasm_env simd128 cargo clippy --lib --target $WASM -- -D warnings -A explicit_builtin_cfgs_in_flags --cfg 'target_feature="atomics"'
+    wasm_env simd128 cargo clippy --no-default-features --lib --target $WASM -- -D warnings -Ctarget-feature=+relaxed-simd
+    wasm_env simd128 cargo clippy --no-default-features --lib --target $WASM -- -D warnings -A explicit_builtin_cfgs_in_flags --cfg 'target_feature="atomics"'
 }
 
 clean() {
@@ -263,6 +267,7 @@ test) run_tests "$@" ;;
 soak) soak "$@" ;;
 lint) lint ;;
 bench) bench "$@" ;;
+dist) dist ;;
 build)
     build_page release
     build_native

@@ -93,7 +93,7 @@ compile_module() {
         [ "$MODULE_KIND" = quick ] || options=(--profile grammar) profile=grammar
     fi
     step "wasm module $flavour, $MODULE_KIND" "what rustc said is above"
-    wasm_env "$flavour" cargo rustc --package "${crate//_/-}" --lib --crate-type cdylib "${options[@]}" --target "$WASM" "${link[@]}" >&2
+    wasm_env "$flavour" cargo rustc --package "${crate//_/-}" --no-default-features --lib --crate-type cdylib "${options[@]}" --target "$WASM" "${link[@]}" >&2
     mkdir -p "$CACHE/modules"
     cp "$folder/$WASM/$profile/$crate.wasm" "$CACHE/modules/$flavour.wasm"
 }

@@ -23,7 +23,7 @@ library_tests() {
     export "CARGO_TARGET_${upper}_LINKER=$2" # std's own build needs it too
     if [ "$1" = "$(rustc -vV | sed -n 's/^host: //p')" ]; then target=() TARGET_PATH=; else rust_target "$1"; fi
     step "tests for $1 ${3:+under $3}" "what cargo said is above"
-    local run=(env PATH="$TARGET_PATH$PATH" ${3:+"CARGO_TARGET_${upper}_RUNNER=$3"} cargo test "${target[@]}")
+    local run=(env PATH="$TARGET_PATH$PATH" ${3:+"CARGO_TARGET_${upper}_RUNNER=$3"} cargo test --no-default-features "${target[@]}")
     "${run[@]}" --lib --test fuzz </dev/null
     "${run[@]}" --test engine -- golden:: family:: embedding:: </dev/null
     # Of the bit-identity matrix what differs between processors; the rest takes long under emulation.

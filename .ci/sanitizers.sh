@@ -26,7 +26,7 @@ test_thread() {
     need_rust
     rust_target "$(rustc -vV | sed -n 's/^host: //p')" tsan
     step "the thread pool, and what is computed with it, under ThreadSanitizer" "the first report above has both accesses and where their threads began; one test again: see sanitized in .ci/sanitizers.sh"
-    TSAN_OPTIONS=halt_on_error=1 sanitized tsan test --lib --test engine -- threads:: kernels:: 8_bit_embedding bit_of_a_long_text numbers_of_threads
+    TSAN_OPTIONS=halt_on_error=1 sanitized tsan test --no-default-features --lib --test engine -- threads:: kernels:: 8_bit_embedding bit_of_a_long_text numbers_of_threads
 }
 
 test_sanitizers() {

@@ -6,7 +6,7 @@
 # What a change needs
 STAGES=(native wasm page browser clients)
 # What repeats it in other ways, each by its name or all with --all
-WIDE_STAGES=(package wasm-pack references loom guard templates browsers processors fuzz sanitizers supply)
+WIDE_STAGES=(package wasm-pack references loom guard templates browsers processors fuzz sanitizers supply dist)
 
 # ---- stages and their table -------------------------------------------------------------------------------------
 # Lanes are processes of their own: what they have to say at the end goes through these files.
@@ -26,6 +26,11 @@ stage_ended() {
     local status=$?
     [ -z "${CURRENT_STAGE:-}" ] || printf '%-52s         FAILED\n' "$CURRENT_STAGE" >>"$TABLE"
     exit $status
+}
+begin_stages() {
+    mkdir -p "$CACHE"
+    rm -f "$TABLE" "$BITS"
+    trap summary EXIT
 }
 summary() {
     local status=$? passed failed
@@ -117,7 +122,7 @@ count_instructions() {
 # The library's, and of the programs in tests/ those that have any for a browser: the others would be compiled for nothing.
 wasm_tests() {
     local file
-    WASM_TESTS=(--lib)
+    WASM_TESTS=(--no-default-features --lib)
     for file in tests/*.rs tests/*/main.rs; do
         if grep -q wasm_bindgen_test_configure "$file"; then
             file=${file#tests/} file=${file%/main.rs}
@@ -313,9 +318,7 @@ run_tests() {
         # What is read by the tests that take samples otherwise.
         export B158_WIDE=1
     fi
-    mkdir -p "$CACHE"
-    rm -f "$TABLE" "$BITS"
-    trap summary EXIT
+    begin_stages
     for argument in "${STAGES[@]}"; do
         if wanted "$argument"; then
             stage "compiled, side by side" compile_tests

@@ -1,6 +1,7 @@
 // Lists the work of others that is compiled into what this repository makes, with versions and licences, and says whether
 // www/THIRD-PARTY.md is that list; --renew writes it. Asks the two lock files, by cargo and directly.
 // --texts FILE ...: the licences themselves, of what is in the package or the page, each once, as their authors ship them.
+// --native TARGET FILE NAME=TEXT ...: those of the program for a target, and of what its linker adds.
 import { execFileSync } from "node:child_process";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -46,9 +47,11 @@ function table(title, found) {
 }
 
 const without = (found, others) => new Map([...found].filter(([key]) => !others.has(key)));
-const modules = ["b158", "b158-grammar"].map((name) => crates("--package", name, "--target", "wasm32-unknown-unknown"));
+const modules = ["b158", "b158-grammar"].map((name) => crates("--package", name, "--no-default-features", "--target", "wasm32-unknown-unknown"));
 const wasm = new Map(modules.flatMap((found) => [...found]));
-const native = crates("--target", "x86_64-unknown-linux-gnu", "--features", "cli");
+const program = (...targets) => new Map(targets.flatMap((target) => [...crates("--target", target, "--features", "cli")]));
+const linux = program("x86_64-unknown-linux-gnu", "x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl");
+const windows = program("x86_64-pc-windows-gnu");
 const library = packages("www/src");
 
 const list = [
@@ -60,15 +63,16 @@ const list = [
   ...table("In the WebAssembly modules", wasm),
   ...table("In the package's JavaScript", library),
   ...table("In the demo page besides", without(packages("www/demo"), library)),
-  ...table("In the native program besides, on Linux, x86-64", without(native, wasm)),
+  ...table("In the native program besides, on Linux", without(linux, wasm)),
+  ...table("In the native program besides, on Windows", without(without(windows, wasm), linux)),
 ].join("\n");
 
 const LICENCE = /^(licen[cs]e|copying|unlicense|notice|copyright)/i;
 const licences = (folder) => readdirSync(folder, { withFileTypes: true }).flatMap((entry) => (entry.isFile() && LICENCE.test(entry.name) ? [join(folder, entry.name)] : []));
 
 /** Name and version → the files with its licence. A crate that is packed without them has those of another from the same repository. */
-function licenceFiles() {
-  const metadata = execFileSync("cargo", ["metadata", "--locked", "--format-version", "1", "--filter-platform", "wasm32-unknown-unknown"], { cwd: ROOT, encoding: "utf8", maxBuffer: 1 << 28, stdio: ["ignore", "pipe", "inherit"] });
+function licenceFiles(target) {
+  const metadata = execFileSync("cargo", ["metadata", "--locked", "--format-version", "1", "--filter-platform", target], { cwd: ROOT, encoding: "utf8", maxBuffer: 1 << 28, stdio: ["ignore", "pipe", "inherit"] });
   const crates = JSON.parse(metadata).packages.map((crate) => ({ ...crate, files: licences(dirname(crate.manifest_path)) }));
   // Some name the folder in it as well.
   const home = ({ repository }) => repository?.replace(/\/tree\/.*/, "");
@@ -76,12 +80,10 @@ function licenceFiles() {
   return new Map(crates.map((crate) => [`${crate.name} ${crate.version}`, crate.files.length > 0 ? crate.files : (lent.get(home(crate)) ?? [])]));
 }
 
-/** Every text once, under the names of all who ship it. Where only spaces and line ends differ, it is one text. */
-function texts() {
-  const ofCrates = licenceFiles();
+/** Every text once, under the names of all who ship it, from names with the files of their licences. Where only spaces and line ends differ, it is one text. */
+function texts(shipped) {
   const found = new Map();
-  for (const name of [...wasm.keys(), ...packages("www/src").keys(), ...packages("www/demo").keys()]) {
-    const files = ofCrates.get(name) ?? licences(join(ROOT, "www/node_modules", name.split(" ")[0]));
+  for (const [name, files] of shipped) {
     if (files.length === 0) throw new Error(`${name} comes without the text of its licence, and so does what else is in its repository`);
     for (const file of files) {
       const text = readFileSync(file, "utf8").trim();
@@ -94,11 +96,29 @@ function texts() {
   return [...found.values()].map(({ text, names }) => `${rule}\n${[...names].join(", ")}\n${rule}\n\n${text}\n`).join("\n");
 }
 
-const at = process.argv.indexOf("--texts");
-if (at !== -1) {
-  const all = texts();
-  for (const file of process.argv.slice(at + 1)) writeFileSync(file, all);
-} else if (process.argv.includes("--renew")) {
+/** Of the package and the page. */
+function ofThePage() {
+  const ofCrates = licenceFiles("wasm32-unknown-unknown");
+  const names = [...wasm.keys(), ...packages("www/src").keys(), ...packages("www/demo").keys()];
+  return names.map((name) => [name, ofCrates.get(name) ?? licences(join(ROOT, "www/node_modules", name.split(" ")[0]))]);
+}
+
+/** Of the program for a target. */
+function ofTheProgram(target, added) {
+  const ofCrates = licenceFiles(target);
+  // Boost's licence asks for no text beside object code, and crates under it come without one.
+  const asking = [...program(target)].filter(([name, row]) => ofCrates.get(name)?.length > 0 || !row.endsWith("| BSL-1.0 |")).map(([name]) => name);
+  return [...asking.map((name) => [name, ofCrates.get(name) ?? []]), ...added.map((pair) => [pair.split("=")[0], [pair.slice(pair.indexOf("=") + 1)]])];
+}
+
+const [what, ...given] = process.argv.slice(2);
+if (what === "--texts") {
+  const all = texts(ofThePage());
+  for (const file of given) writeFileSync(file, all);
+} else if (what === "--native") {
+  const [target, file, ...added] = given;
+  writeFileSync(file, texts(ofTheProgram(target, added)));
+} else if (what === "--renew") {
   writeFileSync(FILE, list);
 } else if (readFileSync(FILE, "utf8") !== list) {
   console.error("www/THIRD-PARTY.md is not the list of what is compiled in. Look at what has changed and commit it: node .ci/third-party.mjs --renew");

@@ -68,7 +68,8 @@
 //!   to do; nothing here panics on bytes from outside.
 //! - What had to be decided for you (a missing key, a tensor that is not used) is in [`notes`](model::Loaded::notes).
 //!
-//! The feature `cli` builds the native program `b158`. In a browser the crate is used through the npm package of the same
+//! The feature `cli`, which is on by itself, builds the native program `b158`; a program that uses the crate as a library needs it
+//! for answers of a form alone ([`constraint`]). In a browser the crate is used through the npm package of the same
 //! name; the worker that its modules are is in `web`, which exists on `wasm32` alone.
 
 #![warn(clippy::unwrap_used, clippy::disallowed_macros)]
@@ -84,7 +85,7 @@ pub mod gguf;
 mod json;
 pub mod kernels;
 pub mod model;
-#[cfg(all(feature = "cli", not(target_family = "wasm")))]
+#[cfg(not(target_family = "wasm"))]
 pub mod openai;
 pub mod safetensors;
 pub mod sampler;
@@ -96,6 +97,9 @@ pub mod verify;
 pub mod web;
 
 pub use error::{Error, Result};
+
+#[cfg(all(feature = "cli", target_family = "wasm"))]
+compile_error!("the feature `cli` is the native program: for wasm32 add --no-default-features");
 
 // Without this the browser passes over every test of the library.
 #[cfg(all(test, target_family = "wasm"))]

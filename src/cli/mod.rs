@@ -5,6 +5,7 @@ mod chat;
 mod check;
 mod checkpoint;
 mod compare;
+mod completions;
 mod convert;
 mod embed;
 mod fetch;
@@ -15,6 +16,7 @@ pub(crate) mod interrupt;
 mod llama;
 mod load;
 mod logits;
+mod man;
 mod models;
 mod output;
 mod pack;
@@ -93,6 +95,10 @@ enum Command {
     Synth(synth::Synth),
     /// Measure prompt reading and generation.
     Bench(bench::Bench),
+    /// Print the script by which a shell completes commands and options.
+    Completions(completions::Completions),
+    /// Print the manual page, or write those of all commands.
+    Man(man::Manual),
 }
 
 /// Runs the program. 0 is success, 1 an error, 2 a command line that cannot be read.
@@ -179,6 +185,8 @@ impl Command {
             Command::Merge(command) => command.run(),
             Command::Synth(command) => command.run(),
             Command::Bench(command) => command.run(),
+            Command::Completions(command) => command.run(),
+            Command::Man(command) => command.run(),
         }
     }
 }

@@ -105,7 +105,7 @@ impl Front {
         let mut told = Told { ticket: Arc::clone(&ticket), metrics, quiet: self.app.quiet, status: None, whole: false };
         parts.extensions.insert(Arc::clone(&ticket));
         parts.extensions.insert(peer);
-        let body = Drained::new(body, &parts.headers);
+        let body = Drained::wrap(body, &parts.headers);
         let answered: Result<Response, Infallible> = self.router.call(Request::from_parts(parts, body)).await;
         let Ok(mut response) = answered;
         if is_bare(&response) {

@@ -19,6 +19,7 @@ mod form;
 mod options;
 mod pack;
 mod pipes;
+mod release;
 mod server;
 
 use std::ffi::OsStr;

@@ -28,6 +28,8 @@ fn printing() -> Vec<(Vec<String>, String)> {
         (&["bench", "-m", MODEL, "-p", "4", "-n", "2", "-r", "1"], ""),
         (&["bench", "-m", MODEL, "-p", "4", "-n", "2", "-r", "1", "--json"], ""),
         (&["logits", "-m", MODEL, "--ids", "1 2", "-o", "/dev/stdout"], ""),
+        (&["completions", "zsh"], ""),
+        (&["man"], ""),
         (&["--help"], ""),
         (&["run", "--help"], ""),
         (&["--version"], ""),
