@@ -14,7 +14,7 @@ mod chat;
 mod completion;
 mod connection;
 mod door;
-#[allow(dead_code, unused_imports)]
+#[allow(dead_code)]
 pub(crate) mod engine;
 mod listen;
 mod metrics;
@@ -102,6 +102,7 @@ pub(crate) fn run(settings: Settings, load: impl FnOnce() -> Outcome<Ready>) -> 
     let engine = Engine::new(loaded, limits).map_err(|failure| failure.to_string())?;
     let engine = Arc::new(engine);
     if !quiet {
+        engine.notes().iter().for_each(|note| say!("note: {note}"));
         say!(
             "serving `{}`: {context} tokens of context, {} answers at a time, {} more wait; {} MB for KV caches",
             model.id,
