@@ -14,7 +14,7 @@ mod chat;
 mod completion;
 mod connection;
 mod door;
-#[allow(dead_code, unused_imports)]
+#[allow(dead_code)]
 pub(crate) mod engine;
 mod listen;
 mod metrics;
@@ -91,7 +91,7 @@ pub(crate) fn run(settings: Settings, load: impl FnOnce() -> Outcome<Ready>) -> 
         let listeners = bound.listeners.into_iter().map(TcpListener::from_std);
         let listeners = listeners.collect::<Result<Vec<_>, _>>().map_err(|e| format!("cannot listen: {e}"))?;
         let front = Arc::new(Front::new(Arc::clone(&app)));
-        runtime.spawn(connection::serve(listeners, front, Patience { read: patience, write: patience }, ending))
+        runtime.spawn(connection::serve(listeners, front, Patience::new(patience), ending))
     };
     if !quiet {
         bound.notes.iter().for_each(|note| say!("note: {note}"));
@@ -102,6 +102,7 @@ pub(crate) fn run(settings: Settings, load: impl FnOnce() -> Outcome<Ready>) -> 
     let engine = Engine::new(loaded, limits).map_err(|failure| failure.to_string())?;
     let engine = Arc::new(engine);
     if !quiet {
+        engine.notes().iter().for_each(|note| say!("note: {note}"));
         say!(
             "serving `{}`: {context} tokens of context, {} answers at a time, {} more wait; {} MB for KV caches",
             model.id,

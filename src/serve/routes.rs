@@ -15,9 +15,7 @@ use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
-use b158::openai::{
-    Embedding, EmbeddingRequest, EmbeddingValues, Embeddings, EmbeddingsUsage, Input, Models, Read, Refusal,
-};
+use b158::openai::{EmbeddingRequest, Embeddings, Input, Models, Read, Refusal};
 use serde::Serialize;
 use serde_json::json;
 use std::sync::Arc;
@@ -74,6 +72,19 @@ pub(crate) async fn read<T: Send + 'static>(
     Ok(request)
 }
 
+/// Each prompt or text of one request takes its own work and its own part of the answer.
+const MOST_INPUTS: usize = 2048;
+
+/// # Errors
+/// More of them than a request may have.
+pub(crate) fn bounded(field: &str, inputs: &[Input]) -> Result<(), Problem> {
+    if inputs.len() <= MOST_INPUTS {
+        return Ok(());
+    }
+    let message = format!("{field} holds {} texts; it may hold {MOST_INPUTS} at most", inputs.len());
+    Err(Problem::invalid(message).param(field))
+}
+
 async fn models(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     json(&Models::one(app.served()?.model.clone()))
 }
@@ -127,6 +138,11 @@ async fn embeddings(
 ) -> Result<Response, Problem> {
     let served = app.served()?;
     let asked = read(&app, &ticket, request, EmbeddingRequest::read).await?;
+    if served.engine.loaded().embedding_note().is_some() {
+        let message = format!("`{}` is no embedding model: serve one for vectors of texts", served.model.id);
+        return Err(Problem::invalid(message).param("model").code("no_embedding_model"));
+    }
+    bounded("input", &asked.inputs)?;
     let inputs = asked.inputs.into_iter().map(|input| match input {
         Input::Text(text) => EngineInput::Text(text),
         Input::Ids(ids) => EngineInput::Ids(ids),
@@ -134,19 +150,7 @@ async fn embeddings(
     let job = Embed { inputs: inputs.collect(), dimensions: asked.dimensions };
     let made = served.engine.embed(job)?.wait().await?;
     ticket.took(made.prompt_tokens);
-    let vectors = made.vectors.into_iter().enumerate();
-    let data = vectors.map(|(index, vector)| Embedding {
-        object: "embedding",
-        index,
-        embedding: EmbeddingValues::new(vector, asked.encoding),
-    });
-    json(&Embeddings {
-        object: "list",
-        data: data.collect(),
-        model: served.model.id.clone(),
-        usage: EmbeddingsUsage { prompt_tokens: made.prompt_tokens, total_tokens: made.prompt_tokens },
-        notes: served.engine.loaded().embedding_note().map(str::to_owned).into_iter().collect(),
-    })
+    json(&Embeddings::new(made.vectors, asked.encoding, &*served.model.id, made.prompt_tokens, Vec::new()))
 }
 
 /// What is a path of neither the API nor the page.

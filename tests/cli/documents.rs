@@ -78,7 +78,8 @@ struct Help {
 
 impl Help {
     fn new() -> Self {
-        Help { build: run("./build.sh help"), bench: read("benches/browser/options.mjs") }
+        let bench = read("benches/browser/options.mjs") + &read("benches/serve/run.mjs");
+        Help { build: run("./build.sh help"), bench }
     }
 
     /// Whether a command that is not run is one that there is.

@@ -80,7 +80,7 @@ test("an answer of a schema, parsed", async () => {
 
 test("calls of tools, whole and streamed", async () => {
   const tools = [zodFunction({ name: "look_up", description: "Looks the weather up.", parameters: City })];
-  const fields = { model, messages, tools, tool_choice: "required", max_tokens: 150, temperature: 0 };
+  const fields = { model, messages, tools, tool_choice: "required", parallel_tool_calls: false, max_tokens: 150, temperature: 0 };
   const whole = await client.chat.completions.parse(fields);
   assert.equal(whole.choices[0].finish_reason, "tool_calls");
   assert.ok(City.parse(whole.choices[0].message.tool_calls[0].function.parsed_arguments));

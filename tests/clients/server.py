@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -111,12 +112,11 @@ class Server:
 
     def until(self, told, what):
         """Asks /metrics until `told` holds of it: the server has no event for these."""
-        waited = threading.Event()
         for _ in range(ENDLESS * 20):
             metrics = self.metrics()
             if told(metrics):
                 return metrics
-            waited.wait(0.05)
+            time.sleep(0.05)
         raise AssertionError(f"never {what}: {metrics}\n{self.said()[-2000:]}")
 
     def until_idle(self):

@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import subprocess
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -36,16 +37,22 @@ class Machines:
     def __init__(self):
         front, *ports = free_ports(3)
         self.ports = dict(zip(("one", "two"), ports))
-        self.servers = {name: Server(port=port) for name, port in self.ports.items()}
+        self.servers = {}
+        for name in self.ports:
+            self.start(name)
         environment = {**os.environ, "FRONT": f"127.0.0.1:{front}", **{name.upper(): f"127.0.0.1:{port}" for name, port in self.ports.items()}}
         self.balancer = subprocess.Popen(["haproxy", "-db", "-q", "-f", CONFIG], env=environment, stdin=subprocess.DEVNULL)
         self.base = f"http://127.0.0.1:{front}/v1"
         self.until_serves("one", "two")
 
+    def start(self, name):
+        """Room for all that these tests ask at once, if only one is left."""
+        self.servers[name] = Server("--queue", "12", port=self.ports[name])
+
     def until_serves(self, *names):
         """Until requests that belong to no talk reach these, and no other."""
         with httpx.Client(trust_env=False, timeout=ENDLESS) as client:
-            wait, seen = asyncio.Event(), []
+            seen = []
             for _ in range(ENDLESS * 10):
                 try:
                     answer = client.get(f"{self.base}/models")
@@ -54,7 +61,7 @@ class Machines:
                     seen = []
                 if len(seen) == 4 and set(seen) == set(names):
                     return
-                asyncio.run(pause(wait))
+                time.sleep(0.1)
         raise AssertionError(f"{names} do not serve: {seen}")
 
     def close(self):
@@ -62,13 +69,6 @@ class Machines:
         self.balancer.wait(ENDLESS)
         for server in self.servers.values():
             server.stop()
-
-
-async def pause(event):
-    try:
-        await asyncio.wait_for(event.wait(), 0.1)
-    except TimeoutError:
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ def test_what_a_talk_is_known_by(machines, name):
 def test_tokens_come_as_they_are_made(machines):
     """The first ones arrive while the machine is still at work."""
     with OpenAI(base_url=machines.base, api_key="none", max_retries=0, timeout=ENDLESS) as client:
-        fields = fields_of(0, max_tokens=400, temperature=2, logprobs=True, top_logprobs=20, stream=True)
+        fields = fields_of(0, max_tokens=400, temperature=2, logprobs=True, stream=True)
         raw = client.chat.completions.with_raw_response.create(**fields)
         server = machines.servers[raw.headers["x-served-by"]]
         stream = raw.parse()
@@ -213,7 +213,7 @@ def test_a_machine_is_killed_under_load(machines):
     assert 0 < len(load.lost) <= 12
     assert all(name == "one" and stream for name, stream, _, _ in load.lost), load.lost
     machines.until_serves("two")
-    machines.servers["one"] = Server(port=machines.ports["one"])
+    machines.start("one")
     machines.until_serves("one", "two")
 
 
@@ -235,7 +235,7 @@ def test_a_machine_that_ends_well_loses_nothing(machines):
 
     load = asyncio.run(run())
     assert not load.wrong and not load.lost, (load.wrong, load.lost)
-    machines.servers["one"] = Server(port=machines.ports["one"])
+    machines.start("one")
     machines.until_serves("one", "two")
 
 
@@ -250,7 +250,7 @@ def test_a_full_queue_is_told_to_the_client(machines):
                 answer = await client.post(f"{machines.base}/chat/completions", json=fields_of(0, max_tokens=20))
                 return answer.status_code, answer.headers.get("retry-after"), answer.json()
 
-            return await asyncio.gather(*(one() for _ in range(min(4 * limit, 400))))
+            return await asyncio.gather(*(one() for _ in range(4 * limit)))
 
     answers = asyncio.run(run())
     texts = {answer["choices"][0]["message"]["content"] for status, _, answer in answers if status == 200}

@@ -95,20 +95,25 @@ def test_stream(ask):
 
 
 def test_the_clients_own_reader_of_streams(client, model, ask):
-    with client.chat.completions.stream(model=model, messages=TALK, **PLAIN) as stream:
+    # The end of a sentence, since the client raises where an answer was cut.
+    fields = {"max_tokens": 200, "stop": "."}
+    with client.chat.completions.stream(model=model, messages=TALK, temperature=0, **fields) as stream:
         kinds = [event.type for event in stream]
         final = stream.get_final_completion()
     assert "content.delta" in kinds and kinds[-1] == "content.done"
-    assert final.choices[0].message.content == ask().choices[0].message.content
+    assert final.choices[0].finish_reason == "stop"
+    assert final.choices[0].message.content == ask(**fields).choices[0].message.content
 
 
 def test_logprobs(ask):
-    answer = ask(logprobs=True, top_logprobs=2, max_tokens=4)
+    answer = ask(logprobs=True, max_tokens=4)
     tokens = answer.choices[0].logprobs.content
     assert len(tokens) == answer.usage.completion_tokens
-    assert all(token.logprob <= 0 and len(token.top_logprobs) == 2 and token.bytes for token in tokens)
-    streamed = [chunk.choices[0].logprobs for chunk in ask(logprobs=True, top_logprobs=2, max_tokens=4, stream=True) if chunk.choices]
+    assert all(token.logprob <= 0 and token.bytes and token.top_logprobs == [] for token in tokens)
+    streamed = [chunk.choices[0].logprobs for chunk in ask(logprobs=True, max_tokens=4, stream=True) if chunk.choices]
     assert [token for part in streamed if part for token in part.content] == tokens
+    with pytest.raises(openai.BadRequestError, match="top_logprobs"):
+        ask(logprobs=True, top_logprobs=2)
 
 
 # ---------------------------------------------------------------- forms
@@ -163,6 +168,9 @@ def test_a_schema_that_cannot_be_kept_is_named(ask):
 
 # ---------------------------------------------------------------- tools
 
+# A model this small would call until its room is full.
+ONE_CALL = {"tools": [CALL], "tool_choice": "required", "parallel_tool_calls": False, "max_tokens": 150}
+
 
 def checked(call):
     assert call.type == "function" and call.function.name == "look_up" and call.id
@@ -170,16 +178,28 @@ def checked(call):
 
 
 def test_tools(ask):
-    answer = ask(tools=[CALL], tool_choice="required", max_tokens=150)
+    answer = ask(**ONE_CALL)
     choice = answer.choices[0]
     assert choice.finish_reason == "tool_calls"
-    called = choice.message.tool_calls
-    for call in called:
-        checked(call)
+    [call] = choice.message.tool_calls
+    checked(call)
     # What the tool gave goes back in the client's own shapes.
-    talk = [*TALK, choice.message, *({"role": "tool", "tool_call_id": call.id, "content": '{"sky":"clear"}'} for call in called)]
-    after = ask(messages=talk, tools=[CALL], tool_choice="none")
+    talk = [*TALK, choice.message, {"role": "tool", "tool_call_id": call.id, "content": '{"sky":"clear"}'}]
+    after = ask(messages=talk)
     assert after.choices[0].message.content and not after.choices[0].message.tool_calls
+
+
+def test_several_calls(ask):
+    answer = ask(**{**ONE_CALL, "parallel_tool_calls": True}).choices[0]
+    assert len(answer.message.tool_calls) > 1 and len({call.id for call in answer.message.tool_calls}) == len(answer.message.tool_calls)
+    # The last one is cut.
+    for call in answer.message.tool_calls[:-1]:
+        checked(call)
+
+
+def test_no_call(ask):
+    answer = ask(**{**ONE_CALL, "tool_choice": "none", "max_tokens": 20}).choices[0]
+    assert answer.message.content and not answer.message.tool_calls
 
 
 def test_a_tool_by_name(ask):
@@ -190,9 +210,8 @@ def test_a_tool_by_name(ask):
 
 
 def test_tools_in_a_stream(client, model, ask):
-    fields = {"tools": [CALL], "tool_choice": "required", "max_tokens": 150}
-    whole = ask(**fields).choices[0].message
-    with client.chat.completions.stream(model=model, messages=TALK, temperature=0, **fields) as stream:
+    whole = ask(**ONE_CALL).choices[0].message
+    with client.chat.completions.stream(model=model, messages=TALK, temperature=0, **ONE_CALL) as stream:
         kinds = {event.type for event in stream}
         final = stream.get_final_completion()
     assert "tool_calls.function.arguments.delta" in kinds and "tool_calls.function.arguments.done" in kinds
@@ -203,7 +222,7 @@ def test_tools_in_a_stream(client, model, ask):
 
 
 def test_parse_of_tools(client, model):
-    answer = client.chat.completions.parse(model=model, messages=TALK, tools=[CALL], tool_choice="required", max_tokens=150)
+    answer = client.chat.completions.parse(model=model, messages=TALK, **ONE_CALL)
     assert isinstance(answer.choices[0].message.tool_calls[0].function.parsed_arguments, Call)
 
 
