@@ -174,10 +174,11 @@ impl Queue {
             if let Some(job) = state.tokenize.pop_front() {
                 return Some(ToPrepare::Tokenize(job));
             }
-            if let Some((number, stage)) = state.waiting.iter_mut().find(|(_, stage)| matches!(stage, Stage::Raw(_))) {
-                if let Stage::Raw(job) = std::mem::replace(stage, Stage::InPreparation) {
-                    return Some(ToPrepare::Job(*number, job));
-                }
+            let raw = state.waiting.iter_mut().find(|(_, stage)| matches!(stage, Stage::Raw(_)));
+            if let Some((number, stage)) = raw
+                && let Stage::Raw(job) = std::mem::replace(stage, Stage::InPreparation)
+            {
+                return Some(ToPrepare::Job(*number, job));
             }
             state = self.wait(state);
         }

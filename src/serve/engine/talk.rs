@@ -44,7 +44,7 @@ pub(super) struct Ended {
 
 /// What is made of it.
 pub(super) enum Work {
-    Talk(Talk),
+    Talk(Box<Talk>),
     Embed(Embed),
 }
 
@@ -68,7 +68,7 @@ pub(super) struct Embed {
 
 impl Running {
     /// Begins a text. Where the session refuses it, it has failed.
-    pub(super) fn talk(mut session: Session, number: u64, talk: prepare::Talk) -> Result<Self, Self> {
+    pub(super) fn talk(mut session: Session, number: u64, talk: prepare::Talk) -> Self {
         let prepare::Talk { prompt, options, form, reader, notes, events } = talk;
         let started = session.start(&prompt, options).and_then(|usage| {
             form.map_or(Ok(()), |form| session.constrain(form))?;
@@ -76,30 +76,23 @@ impl Running {
         });
         let usage = started.clone().unwrap_or_default();
         let talk = Talk { usage, events, telling: Telling::new(reader), notes, last: None };
-        let mut running = Self::new(session, number, prompt, Work::Talk(talk));
-        match started {
-            Ok(_) => Ok(running),
-            Err(error) => {
-                running.fail(error.into());
-                Err(running)
-            }
+        let mut running = Self::new(session, number, prompt, Work::Talk(Box::new(talk)));
+        if let Err(error) = started {
+            running.fail(error.into());
         }
+        running
     }
 
-    /// Begins with the first of some texts. Where there is none, or the session refuses it, it has ended.
-    pub(super) fn embed(session: Session, number: u64, texts: prepare::Texts) -> Result<Self, Self> {
+    /// Begins with the first of some texts. Where there is none it has ended, and where the session refuses it, it has failed.
+    pub(super) fn embed(session: Session, number: u64, texts: prepare::Texts) -> Self {
         let prepare::Texts { ids, dimensions, whole } = texts;
         let made = Embeddings { vectors: Vec::new(), prompt_tokens: ids.iter().map(Vec::len).sum() };
         let embed = Embed { rest: ids.into(), dimensions, made, whole, failure: None };
         let mut running = Self::new(session, number, Vec::new(), Work::Embed(embed));
-        match running.next_text() {
-            Ok(true) => Ok(running),
-            Ok(false) => Err(running),
-            Err(error) => {
-                running.fail(error.into());
-                Err(running)
-            }
+        if let Err(error) = running.next_text() {
+            running.fail(error.into());
         }
+        running
     }
 
     fn new(session: Session, number: u64, prompt: Vec<u32>, work: Work) -> Self {
@@ -147,13 +140,13 @@ impl Running {
         }
     }
 
-    /// How it stands where no step has been made.
-    pub(super) fn outcome(&self) -> Outcome {
-        let has_failed = match &self.work {
-            Work::Talk(talk) => talk.last.is_some(),
-            Work::Embed(embed) => embed.failure.is_some(),
+    /// How it has ended, if it has, where no step has been made.
+    pub(super) fn ended(&self) -> Option<Outcome> {
+        let (has_failed, is_done) = match &self.work {
+            Work::Talk(talk) => (talk.last.is_some(), false),
+            Work::Embed(embed) => (embed.failure.is_some(), self.prompt.is_empty()),
         };
-        if has_failed { Outcome::Failed } else { Outcome::Done }
+        if has_failed { Some(Outcome::Failed) } else { is_done.then_some(Outcome::Done) }
     }
 
     /// What it has read, and who is to be told the end.

@@ -128,7 +128,7 @@ impl Worker {
         self.number += 1;
         let options = self.limits.session;
         let fresh = self.together().and_then(|together| together.session(options));
-        let begun = match (fresh, job) {
+        let running = match (fresh, job) {
             (Err(error), job) => {
                 self.queue.ended(Outcome::Failed, began.elapsed());
                 return job.fail(error.into());
@@ -138,17 +138,13 @@ impl Worker {
             }
             (Ok(fresh), Prepared::Embed(texts)) => Running::embed(fresh, self.number, texts),
         };
-        let at = self.running.len();
-        match begun {
-            Ok(running) => {
-                self.running.push(running);
+        let (at, ended) = (self.running.len(), running.ended());
+        self.running.push(running);
+        match ended {
+            Some(outcome) => self.end(at, Ended { outcome, keep: true }),
+            None => {
                 self.catch_up(at);
                 self.running[at].tell_begun();
-            }
-            Err(running) => {
-                let outcome = running.outcome();
-                self.running.push(running);
-                self.end(at, Ended { outcome, keep: true });
             }
         }
     }
