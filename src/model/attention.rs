@@ -8,7 +8,7 @@
 use super::kv_cache::PAGE;
 use super::{Config, KvCache};
 use crate::Result;
-use crate::allocate::try_zeroed;
+use crate::allocate::try_grow;
 use crate::kernels::Compute;
 use crate::kernels::attention::{self, Page, Queries, Scratch, partial_len};
 use std::cell::RefCell;
@@ -28,9 +28,14 @@ thread_local! {
 pub(crate) struct Partials(Vec<f32>);
 
 impl Partials {
-    /// For texts of at most `context` tokens, read `batch` at a time.
-    pub(crate) fn new(config: &Config, context: usize, batch: usize) -> Result<Self> {
-        Ok(Partials(try_zeroed(Self::len(config, context, batch), "attention")?))
+    /// None yet.
+    pub(crate) fn new() -> Self {
+        Partials(Vec::new())
+    }
+
+    /// Makes room for texts of at most `context` tokens, read `batch` at a time.
+    pub(crate) fn reserve(&mut self, config: &Config, context: usize, batch: usize) -> Result<()> {
+        try_grow(&mut self.0, Self::len(config, context, batch), "attention")
     }
 
     pub(crate) fn len(config: &Config, context: usize, batch: usize) -> usize {

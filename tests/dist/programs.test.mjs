@@ -46,10 +46,10 @@ after(() => rmSync(join(FOLDER, ".."), { recursive: true, force: true }));
 /** What the program's system calls a file of this one. */
 const named = (program, path) => (program.system === "windows" ? `Z:${path.replaceAll("/", "\\")}` : path);
 
-/** Nothing of this environment but what runs the program. */
+/** Nothing of this environment but what runs the program: Wine takes arguments in the locale's code. */
 const environment = (extra = {}) => {
   const kept = Object.fromEntries(["WINEPREFIX", "WINEDEBUG", "WINEDLLOVERRIDES"].flatMap((key) => (process.env[key] ? [[key, process.env[key]]] : [])));
-  return { ...kept, ...extra };
+  return { ...kept, LC_ALL: "C.UTF-8", ...extra };
 };
 
 const running = new Set();
@@ -115,7 +115,7 @@ for (const program of PROGRAMS) {
 
     it("needs nothing that a bare system does not have", async () => {
       if (program.system === "windows") {
-        const headers = execFileSync("objdump", ["-p", program.file], { encoding: "utf8" });
+        const headers = execFileSync("objdump", ["-p", program.file], { encoding: "utf8", maxBuffer: 1 << 28 });
         const needed = [...headers.matchAll(/DLL Name: (\S+)/g)].map(([, name]) => name.toLowerCase());
         const system = /^(advapi32|bcrypt|bcryptprimitives|crypt32|kernel32|msvcrt|ntdll|ole32|secur32|shell32|user32|userenv|ws2_32|api-ms-win-[a-z0-9-]+)\.dll$/;
         assert.ok(needed.length > 0);
