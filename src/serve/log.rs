@@ -48,10 +48,10 @@ impl Log {
 
     /// Never waits.
     pub(crate) fn line(&self, line: String) {
-        if let Some(lines) = &self.lines {
-            if lines.try_send(line).is_err() {
-                self.lost.fetch_add(1, Relaxed);
-            }
+        if let Some(lines) = &self.lines
+            && lines.try_send(line).is_err()
+        {
+            self.lost.fetch_add(1, Relaxed);
         }
     }
 
