@@ -23,7 +23,7 @@ mod together;
 pub use constrained::ConstraintStats;
 pub use generation::Generation;
 pub use texts::shortened;
-pub use together::{PROMPT_BESIDE, Together, TogetherOptions};
+pub use together::{MIXED_BATCH, Together, TogetherOptions};
 
 use crate::allocate::{try_copy, try_with_capacity};
 use crate::model::{DEFAULT_BATCH, KvCache, KvType, Loaded, Model, Next, Pass};

@@ -337,7 +337,8 @@ fn measured(figure: f64, decimals: usize) -> String {
     if figure.is_finite() { format!("{figure:.decimals$}") } else { "-".to_owned() }
 }
 
+/// Not a number where there are none.
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

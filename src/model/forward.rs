@@ -4,7 +4,7 @@
 //! text; norms, rounding and matrix products are those of all rows at once, which read the weights once. A row's numbers never
 //! depend on the rows beside it.
 
-use super::attention::{Partials, attention};
+use super::attention::{Partials, Text, attention};
 use super::feed_forward::gated;
 use super::rope::{Place, Rope};
 use super::rows::{FaultyRows, Projection, finite, norm_rows, turn_heads};
@@ -173,9 +173,9 @@ impl Pass {
         if let Some(&id) = tokens().find(|id| **id as usize >= config.vocabulary) {
             return Err(Error::BadToken { id, vocabulary: config.vocabulary as u32 });
         }
-        for text in texts {
-            self.partials.reserve(config, text.cache.context(), text.tokens.len())?;
-        }
+        // Those of one token are taken together, as if they were a longer one.
+        let longest = texts.iter().map(|text| text.cache.context()).max().unwrap_or(0);
+        self.partials.reserve(config, longest, rows)?;
         let places = texts.iter().flat_map(|Next { cache, tokens }| {
             (0..tokens.len()).map(move |i| Place { position: cache.len() + i, context: cache.context() })
         });
@@ -339,19 +339,21 @@ impl Pass {
         }
         settle(parts, faulty, x, width, || in_attention(self.layer));
 
-        for (part, cache) in parts.iter().zip(caches) {
-            let rows = part.rows.start * q_width..part.rows.end * q_width;
-            let (queries, heads) = (&q[rows.clone()], &mut h[rows]);
-            let Some(cache) = cache.as_deref_mut().filter(|_| part.goes_on()) else {
-                heads.fill(0.0);
-                continue;
-            };
+        for (part, cache) in parts.iter().zip(&mut *caches) {
+            let Some(cache) = cache.as_deref_mut().filter(|_| part.goes_on()) else { continue };
             for (i, row) in part.rows.clone().enumerate() {
                 let [k, v] = [&*k, &*v].map(|values| &values[row * kv_width..][..kv_width]);
                 cache.store(compute.backend, self.layer, part.position + i, k, v);
             }
-            attention(compute, config, cache, self.layer, part.position, queries, heads, &mut self.partials)?;
         }
+        let texts = parts.iter().zip(&*caches).map(|(part, cache)| Text {
+            cache: cache.as_deref().filter(|_| part.goes_on()),
+            position: part.position,
+            tokens: part.rows.len(),
+        });
+        let texts: Vec<Text<'_>> = texts.collect();
+        let heads = &mut h[..n * q_width];
+        attention(compute, config, self.layer, &texts, &q[..n * q_width], heads, &mut self.partials)?;
 
         // The queries are spent: their buffer takes the norm, then the heads' the product; without a norm, theirs.
         let (from, to) = match &layer.attn_sub_norm {

@@ -204,11 +204,6 @@ impl KvCache {
         self.len += tokens;
     }
 
-    /// Elements of a head as stored.
-    pub(crate) fn width(&self) -> usize {
-        self.width
-    }
-
     /// Keys and values of one page of positions, of one head.
     pub(crate) fn stored(&self, layer: usize, head: usize, page: usize) -> Stored<'_> {
         let (size, half) = (PAGE * self.width, self.page_elements() / 2);

@@ -252,6 +252,20 @@ mod tests {
     }
 
     #[test]
+    fn a_panic_is_an_answer_too() {
+        async fn panics() {
+            panic!("made to fail");
+        }
+        let router = Router::new().route("/", axum::routing::get(panics));
+        let service: TowerToHyperService<Router> =
+            TowerToHyperService::new(router.layer(CatchPanicLayer::custom(Problem::panicked)));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let Ok(response) = runtime.block_on(service.call(Request::new(axum::body::Body::empty())));
+        assert_eq!(response.status(), 500);
+        assert!(!is_bare(&response));
+    }
+
+    #[test]
     fn paths_of_the_counts_are_few() {
         assert_eq!(route("/v1/chat/completions"), "/v1/chat/completions");
         assert_eq!(route("/chat/completions"), "/v1/chat/completions");

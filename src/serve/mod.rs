@@ -110,6 +110,16 @@ pub(crate) fn run(settings: Settings, load: impl FnOnce() -> Outcome<Ready>) -> 
             limits.queue,
             limits.memory / 1_000_000,
         );
+        let threads = model.about.threads;
+        say!(
+            "backend {}, {threads} thread{}: {}",
+            model.about.backend,
+            if threads == 1 { "" } else { "s" },
+            match limits.session.tune_threads {
+                true => "one for each processor; answers take as many of them as make it fastest",
+                false => "as --threads says",
+            }
+        );
         access.iter().for_each(|line| say!("{line}"));
         let places: Vec<String> = bound.addresses.iter().map(|address| format!("http://{address}")).collect();
         say!("listening at {} (base URL of the API: http://{}/v1)", places.join(" and "), bound.addresses[0]);

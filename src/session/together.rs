@@ -19,20 +19,21 @@ use web_time::Instant;
 pub struct TogetherOptions {
     /// Tokens a pass at most, of all sessions; 0 takes [`DEFAULT_BATCH`]. Sessions beyond it take turns. Does not change the result.
     pub batch: usize,
-    /// Of these, prompt tokens at most while others generate, who wait for them; 0 takes [`PROMPT_BESIDE`].
-    pub prompt_beside: usize,
+    /// The same of a pass in which prompts are read while others generate, who wait for it; 0 takes [`MIXED_BATCH`]. Of a prompt it
+    /// takes a token at least.
+    pub mixed: usize,
     /// Let a session that generates alone find out how many of the pool's threads make it fastest; all of them where false.
     pub tune_threads: bool,
 }
 
-/// Prompt tokens a pass beside others' single ones.
-pub const PROMPT_BESIDE: usize = 32;
+/// Tokens of a pass in which some read and others generate: a few of the widest register full, and not too long to wait for.
+pub const MIXED_BATCH: usize = 32;
 
 /// What sessions of one model have in common: the buffers of a pass.
 pub struct Together {
     loaded: Arc<Loaded>,
     pass: Pass,
-    prompt_beside: usize,
+    mixed: usize,
     tuner: Option<Tuner>,
 }
 
@@ -46,7 +47,7 @@ impl Together {
         let context = loaded.model.config.context(None)?;
         let pass = Pass::new(&loaded.model, context, or(options.batch, DEFAULT_BATCH))?;
         let tuner = options.tune_threads.then(|| Tuner::new(loaded.model.compute.pool.threads()));
-        Ok(Together { loaded, pass, prompt_beside: or(options.prompt_beside, PROMPT_BESIDE), tuner })
+        Ok(Together { loaded, pass, mixed: or(options.mixed, MIXED_BATCH), tuner })
     }
 
     /// A session that uses these buffers, and costs its KV cache alone. `batch` and `tune_threads` of its options count where it is
@@ -199,7 +200,7 @@ impl Together {
             room -= shares[*i];
         }
         if !single.is_empty() {
-            room = room.min(self.prompt_beside);
+            room = room.min(self.mixed.saturating_sub(single.len()).max(1));
         }
         for i in several {
             shares[i] = room.min(talks[i].session.unread());

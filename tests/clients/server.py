@@ -9,12 +9,16 @@ import signal
 import subprocess
 import threading
 import time
+from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("B158_PROGRAM", str(ROOT / "target/debug/b158"))
 STORIES = str(ROOT / "tests/models/stories-I2_S.gguf")
 EMBEDDING = str(ROOT / "tests/golden/family/E1.gguf")
+
+# For the slow model of conftest.py, whose text has no end then.
+ENDLESS_ANSWER = {"messages": [{"role": "user", "content": "A fox"}], "max_tokens": 3500, "stream": True, "logit_bias": {"497": -100}, "logprobs": True}
 
 # How long a wait may last before it is called endless: a bound for what never comes, not a time that is asked for.
 ENDLESS = 120
@@ -104,11 +108,11 @@ class Server:
             connection.close()
 
     def metrics(self):
-        """The samples of /metrics without labels."""
+        """The samples of /metrics, by their names with labels."""
         status, _, body = self.ask("GET", "/metrics")
         assert status == 200, body
         lines = (line.rsplit(" ", 1) for line in body.decode().splitlines() if not line.startswith("#"))
-        return {name: float(value) for name, value in lines if "{" not in name}
+        return defaultdict(float, {name: float(value) for name, value in lines})
 
     def until(self, told, what):
         """Asks /metrics until `told` holds of it: the server has no event for these."""
@@ -117,7 +121,7 @@ class Server:
             if told(metrics):
                 return metrics
             time.sleep(0.05)
-        raise AssertionError(f"never {what}: {metrics}\n{self.said()[-2000:]}")
+        raise AssertionError(f"never {what}: {dict(metrics)}\n{self.said()[-2000:]}")
 
     def until_idle(self):
         return self.until(lambda now: now["b158_slots_busy"] == 0 and now["b158_queue_length"] == 0, "idle")

@@ -96,8 +96,8 @@ def test_a_talk_stays_at_one_machine(machines):
                 answer = raw.parse()
                 seen.add(raw.headers["x-served-by"])
                 if turn > 0:
-                    # The machine has the talk still: all but its newest words.
-                    assert answer.usage.prompt_tokens_details.cached_tokens >= known, (index, turn)
+                    # The machine has the talk still: all but the newest words, and how the last ones go on.
+                    assert answer.usage.prompt_tokens_details.cached_tokens >= 0.95 * known, (index, turn)
                 known = answer.usage.prompt_tokens
                 messages = [*messages, answer.choices[0].message, {"role": "user", "content": "Go on."}]
             assert len(seen) == 1, f"talk {index} was at {seen}"

@@ -7,13 +7,11 @@ import asyncio
 import json
 import os
 import random
-import subprocess
 import time
 from collections import Counter
 from pathlib import Path
 
-import pytest
-from server import ENDLESS, PROGRAM, Server
+from server import ENDLESS, ENDLESS_ANSWER, Server
 from wire import broken, connect, exchange, request, text_of
 
 CHAT = "/v1/chat/completions"
@@ -184,19 +182,6 @@ async def load(server):
     grown = sizes[-1][0] - sizes[0][0]
     assert grown < 0.1 * sizes[0][0], f"memory grows: {sizes}"
     listener.close()
-
-
-@pytest.fixture(scope="module")
-def slow_model(tmp_path_factory):
-    """Random weights that take their time, and room for thousands of tokens."""
-    path = tmp_path_factory.mktemp("model") / "slow.gguf"
-    shape = "--preset tiny --layers 12 --embedding 768 --heads 12 --kv-heads 6 --feed-forward 2304 --context 4096".split()
-    subprocess.run([PROGRAM, "synth", *shape, "-o", path], check=True, stderr=subprocess.DEVNULL)
-    return str(path)
-
-
-# The end of that model's text never comes.
-ENDLESS_ANSWER = {"messages": [{"role": "user", "content": "A fox"}], "max_tokens": 3500, "stream": True, "logit_bias": {"497": -100}, "logprobs": True}
 
 
 def test_health_answers_while_all_slots_are_taken_and_the_queue_is_full(slow_model):

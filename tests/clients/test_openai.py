@@ -8,7 +8,7 @@ import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
 from pydantic import BaseModel, Field
-from server import ENDLESS, Server
+from server import ENDLESS, ENDLESS_ANSWER, Server
 
 TALK = [{"role": "user", "content": "Tell me a story about a fox."}]
 STORY = "Once upon a time"
@@ -310,6 +310,39 @@ def test_a_client_that_waits_too_long(server):
     with client_of(server, timeout=0.01) as client, pytest.raises((openai.APITimeoutError, openai.APIConnectionError)):
         client.chat.completions.create(model="any", messages=TALK, max_tokens=400, extra_body={"temperature": 1.9})
     server.until_idle()
+
+
+def test_a_full_queue(slow_model):
+    """RateLimitError; a client that may try again waits as long as it is told to, and has its answer once there is room."""
+
+    async def run(server):
+        async with AsyncOpenAI(base_url=server.base, api_key="none", max_retries=0, timeout=ENDLESS) as client:
+            waiting = []
+            for taken in ("b158_slots_busy", "b158_queue_length"):
+                waiting.append(asyncio.create_task(client.chat.completions.create(model="any", **ENDLESS_ANSWER)))
+                await asyncio.to_thread(server.until, lambda now: now[taken] == 1, f"one of {taken}")  # noqa: B023
+            short = {"model": "any", "messages": TALK, "max_tokens": 1}
+            with pytest.raises(openai.RateLimitError) as refused:
+                await client.chat.completions.create(**short)
+            assert int(refused.value.response.headers["retry-after"]) > 0 and refused.value.message
+            patient = asyncio.create_task(client.with_options(max_retries=50).chat.completions.create(**short))
+            refusals = 'b158_requests_total{path="/v1/chat/completions",status="429"}'
+            await asyncio.to_thread(server.until, lambda now: now[refusals] >= 2, "refused again")
+            await (await waiting[0]).close()
+            waiting[1].cancel()
+            assert (await patient).usage.completion_tokens == 1
+            await asyncio.wait(waiting)
+
+    with Server("--parallel", "1", "--queue", "1", model=slow_model) as server:
+        asyncio.run(run(server))
+
+
+def test_fields_that_change_nothing(client, model):
+    """Those that programs send to OpenAI, and that are nothing here."""
+    fields = {"user": "somebody", "store": False, "metadata": {"a": "b"}, "prompt_cache_key": "talk", "extra_body": {"my_own": 1}}
+    raw = client.chat.completions.with_raw_response.create(model=model, messages=TALK, **PLAIN, **fields)
+    assert raw.parse().choices[0].message.content
+    assert "my_own" in raw.headers["x-ignored-fields"]
 
 
 # ---------------------------------------------------------------- going away

@@ -382,7 +382,7 @@ fn a_budget_cuts_prompts_between_layers_and_a_stop_is_heard_there() {
 #[test]
 fn prompts_take_turns_and_hold_up_nobody_for_long() {
     let loaded = stories(1);
-    let options = TogetherOptions { batch: 32, prompt_beside: 8, ..Default::default() };
+    let options = TogetherOptions { batch: 32, mixed: 9, ..Default::default() };
     let mut together = Together::new(loaded.clone(), options).unwrap();
     let asked = mixed(&loaded);
     let mut talks = vec![begun(&together, &asked[0])];

@@ -6,6 +6,8 @@ mod bodies;
 mod door;
 #[cfg(unix)]
 mod ending;
+#[cfg(unix)]
+mod guide;
 mod http;
 mod metrics;
 mod paths;

@@ -50,6 +50,7 @@ export class Where {
 
   /** What the engine serves, once its model is there and its key is right. Rejects with an `EngineError`, or with the signal's reason. */
   async ask(engine: ServedEngine, signal: AbortSignal): Promise<Served> {
+    let refused = false;
     try {
       for (;;) {
         try {
@@ -60,7 +61,8 @@ export class Where {
             setText("load-text", "The engine is loading its model …");
             await after(AGAIN_AFTER_MS, signal);
           } else if (error.code === "key") {
-            engine.key = await this.#askForKey(error.message, signal);
+            engine.key = await this.#askForKey(refused, signal);
+            refused = true;
           } else throw error;
         }
       }
@@ -69,9 +71,10 @@ export class Where {
     }
   }
 
-  /** `complaint`: the engine's own words, of no key or of a wrong one. */
-  #askForKey(complaint: string, signal: AbortSignal): Promise<string> {
-    setText("key-complaint", complaint);
+  /** `refused`: one that was given was wrong. */
+  #askForKey(refused: boolean, signal: AbortSignal): Promise<string> {
+    byId("key-complaint").hidden = !refused;
+    this.#key.setAttribute("aria-invalid", String(refused));
     setText("load-text", "The engine asks for a key");
     this.#key.value = "";
     this.#form.hidden = false;

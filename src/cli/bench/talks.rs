@@ -5,9 +5,9 @@ use super::super::load::{backend, read};
 use super::super::terminal::{self, say, tell};
 use super::{Bench, measured, median};
 use b158::kernels::Compute;
-use b158::model::Loaded;
+use b158::model::{DEFAULT_BATCH, Loaded};
 use b158::sampler::SamplerOptions;
-use b158::session::{GenerateOptions, PROMPT_BESIDE, Session, SessionOptions, Step, Together, TogetherOptions};
+use b158::session::{GenerateOptions, MIXED_BATCH, Session, SessionOptions, Step, Together, TogetherOptions};
 use b158::threads::Pool;
 use serde_json::json;
 use std::sync::Arc;
@@ -32,7 +32,8 @@ impl Bench {
         }
         let backend = backend(self.backend.as_deref())?;
         let mut loaded = Arc::new(read(&self.options(false), || Compute { backend, pool: Pool::default() })?);
-        let context = Some(self.prompt.saturating_add(self.generate).saturating_add(1));
+        // The others' answers too, while a prompt is read.
+        let context = Some(self.prompt.saturating_mul(2).saturating_add(self.generate).saturating_add(1));
         let kv_type = self.kv_cache.choose(&loaded, context.unwrap_or(0), self.json);
         let mut out = terminal::out();
         if !self.json {
@@ -92,38 +93,40 @@ impl Bench {
                 "kvCache": kv_type.name(),
                 "promptTokens": self.prompt,
                 "generatedTokens": self.generate,
-                "promptTokensAPassBeside": PROMPT_BESIDE,
+                "tokensOfAMixedPass": MIXED_BATCH,
                 "repetitions": self.repetitions,
                 "results": rows,
             }))?;
             return Ok(());
         }
         let runs = self.repetitions;
-        say!("backend {}, median of {runs} runs by turns; prompts by {PROMPT_BESIDE} tokens a pass", backend.name());
+        say!(
+            "backend {}, median of {runs} runs by turns; beside others' a prompt fills {MIXED_BATCH} tokens a pass",
+            backend.name()
+        );
         Ok(())
     }
 }
 
 /// Sessions that take part.
 struct Talks {
+    loaded: Arc<Loaded>,
     together: Together,
-    /// Takes a prompt's tokens alone, as many as it has beside others'.
-    apart: Together,
     sessions: Vec<Session>,
-    vocabulary: usize,
 }
 
 impl Talks {
     fn new(loaded: &Arc<Loaded>, most: usize, options: SessionOptions) -> b158::Result<Self> {
-        let batch = |batch| Together::new(loaded.clone(), TogetherOptions { batch, ..Default::default() });
-        let together = batch(most + PROMPT_BESIDE)?;
+        let batch = most.max(DEFAULT_BATCH);
+        let together = Together::new(loaded.clone(), TogetherOptions { batch, ..Default::default() })?;
         let sessions = (0..most).map(|_| together.session(options)).collect::<b158::Result<_>>()?;
-        Ok(Talks { together, apart: batch(PROMPT_BESIDE)?, sessions, vocabulary: loaded.model.config.vocabulary })
+        Ok(Talks { loaded: loaded.clone(), together, sessions })
     }
 
     /// Starts a talk whose prompt differs from the others'; what it had read of it before is kept.
     fn start(&mut self, bench: &Bench, talk: usize) -> b158::Result<()> {
-        let prompt: Vec<u32> = (0..bench.prompt).map(|i| ((i + 31 * talk) * 7919 % self.vocabulary) as u32).collect();
+        let prompt: Vec<u32> =
+            (0..bench.prompt).map(|i| ((i + 31 * talk) * 7919 % self.loaded.model.config.vocabulary) as u32).collect();
         let sampler = SamplerOptions::greedy();
         let options = GenerateOptions { sampler, ignore_end: true, ..Default::default() };
         self.sessions[talk].start(&prompt, options).map(drop)
@@ -152,13 +155,16 @@ impl Talks {
     fn prompt(&mut self, bench: &Bench, n: usize, beside: bool) -> b158::Result<f64> {
         self.begin(bench, n - 1)?;
         self.sessions[n - 1].reset();
+        // As many at a time as have room beside the others'.
+        let batch = (MIXED_BATCH + 1).saturating_sub(n).max(1);
+        let mut alone = Together::new(self.loaded.clone(), TogetherOptions { batch, ..Default::default() })?;
         self.start(bench, n - 1)?;
         let begun = Instant::now();
         loop {
             let is_read = if beside {
                 generates(step(&mut self.together, &mut self.sessions[..n])?.last())
             } else {
-                let steps = step(&mut self.apart, &mut self.sessions[n - 1..n])?;
+                let steps = step(&mut alone, &mut self.sessions[n - 1..n])?;
                 step(&mut self.together, &mut self.sessions[..n - 1])?;
                 generates(steps.last())
             };

@@ -192,6 +192,21 @@ fn brackets_in_brackets_have_an_end() {
 }
 
 #[test]
+fn small_values_are_not_as_many_as_a_body_may_have() {
+    let talk = |messages: usize, text: &str| {
+        let message = format!(r#"{{"role": "user", "content": "{text}"}}"#);
+        chat(&format!(r#"{{"messages": [{}]}}"#, vec![message; messages].join(",")))
+    };
+    assert_eq!(talk(20_000, "hi").unwrap().request.messages.len(), 20_000);
+    for refusal in [talk(150_000, "").unwrap_err(), chat(&format!("[{}]", "[],".repeat(1_000_000))).unwrap_err()] {
+        assert_eq!((refusal.status, refusal.code), (413, Some("request_too_large")));
+    }
+    // What stands in a text is text.
+    assert!(talk(1, &r#"[{:,\"#.repeat(1_000_000)).is_ok());
+    assert!(talk(1, &r#"\",[{:"#.replace(r#"\""#, r#"""#).repeat(1_000_000)).is_ok());
+}
+
+#[test]
 fn of_two_fields_of_one_name_the_later_counts() {
     let read = chat(&with(r#""max_tokens": "x", "max_tokens": 5, "max_tokens": 7"#)).unwrap();
     assert_eq!(read.request.options.max_tokens, Some(7));

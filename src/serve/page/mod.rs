@@ -186,6 +186,7 @@ fn kind(path: &str) -> &'static str {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods)]
 mod tests {
     use super::*;
     use std::path::PathBuf;
@@ -258,15 +259,14 @@ mod tests {
         let page = Page::new(Some(&folder.0)).unwrap();
         assert!(page.has("/") && page.has("/assets/a-1.js") && !page.has("/index.html"));
         let (status, headers, text) = get(&page, "/", &[]).await;
-        assert_eq!((status, &headers[CONTENT_TYPE]), (StatusCode::OK, "text/html; charset=utf-8"));
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(headers[CONTENT_TYPE], "text/html; charset=utf-8");
         assert!(text.contains(
             r#"<head>
     <meta name="b158-engine" content="v1/"><title>x"#
         ));
-        assert_eq!(
-            (&headers[CACHE_CONTROL], &headers["cross-origin-embedder-policy"]),
-            (&HeaderValue::from_static(ASK), &HeaderValue::from_static("require-corp"))
-        );
+        assert_eq!(headers[CACHE_CONTROL], ASK);
+        assert_eq!(headers["cross-origin-embedder-policy"], "require-corp");
         let tag = headers[ETAG].to_str().unwrap().trim_start_matches("W/").to_owned();
         for (tags, wanted) in
             [(tag.clone(), 304), (format!("\"x\", W/{tag}"), 304), ("*".to_owned(), 304), ("\"x\"".to_owned(), 200)]
@@ -276,10 +276,8 @@ mod tests {
             assert_eq!(headers["cross-origin-embedder-policy"], "require-corp");
         }
         let (_, headers, _) = get(&page, "/assets/a-1.js", &[]).await;
-        assert_eq!(
-            (&headers[CACHE_CONTROL], &headers[CONTENT_TYPE]),
-            (&HeaderValue::from_static(FOR_EVER), &HeaderValue::from_static("text/javascript; charset=utf-8"))
-        );
+        assert_eq!(headers[CACHE_CONTROL], FOR_EVER);
+        assert_eq!(headers[CONTENT_TYPE], "text/javascript; charset=utf-8");
     }
 
     #[tokio::test]

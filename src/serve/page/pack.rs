@@ -42,7 +42,7 @@ fn collect(folder: &Path, under: &str, names: &mut Vec<String>) -> Result<(), St
             return Err(format!("{name:?}: the names of a page's files have letters, digits and -_. alone"));
         }
         let path = if under.is_empty() { name } else { format!("{under}/{name}") };
-        if entry.path().is_dir() {
+        if entry.file_type().map_err(failed)?.is_dir() {
             collect(&entry.path(), &path, names)?;
         } else {
             names.push(path);
