@@ -40,18 +40,16 @@ zig_tools() {
         done_with zig "$inputs"
     fi
     ZIG=$(echo "$folder"/lib/python3*/site-packages/ziglang)
-    export CARGO_ZIGBUILD_ZIG_PATH=$ZIG/zig CARGO_ZIGBUILD_CACHE_DIR=$CACHE/zig ZIG_GLOBAL_CACHE_DIR=$CACHE/zig
+    export CARGO_ZIGBUILD_ZIG_PATH=$ZIG/zig CARGO_ZIGBUILD_CACHE_DIR=${CARGO_ZIGBUILD_CACHE_DIR:-$CACHE/zig} ZIG_GLOBAL_CACHE_DIR=${ZIG_GLOBAL_CACHE_DIR:-$CACHE/zig}
 }
 
 # program_of TARGET: where cargo leaves it
 program_of() { case $1 in *-windows-*) echo "$TARGET/$1/release/b158.exe" ;; *) echo "$TARGET/$1/release/b158" ;; esac; }
 
-# Names of functions go: they are a third of the file, and a panic's message has its line without them.
 dist_program() {
     rust_target "$1"
     step "the program for $1" "what cargo said is above"
-    PATH=$CACHE/tools/zig/bin:$TARGET_PATH$PATH cargo zigbuild --release --locked --features cli --bin b158 --target "$1" \
-        --config 'profile.release.strip="symbols"' >&2 </dev/null
+    PATH=$CACHE/tools/zig/bin:$TARGET_PATH$PATH cargo zigbuild --release --locked --features cli --bin b158 --target "$1" >&2 </dev/null
 }
 
 dist_package() {
