@@ -13,6 +13,7 @@ GECKODRIVER=0.37.1       # drives Firefox in 'test browsers'
 CARGO_FUZZ=0.13.2        # 'soak'
 CARGO_DENY=0.20.2        # 'test supply'
 JINJA=3.1.6              # 'test templates'
+LLAMA_CPP_PYTHON=0.3.36  # has the source of the server that 'bench --serve' measures beside ours; of the clients of 'test clients': tests/clients
 GUNGRAUN=0.20.0          # runs the benches that 'test guard' counts; benches/Cargo.toml pins the same
 
 # ---- places -----------------------------------------------------------------------------------------------------
@@ -49,6 +50,9 @@ usage: ./build.sh COMMAND
   bench --browser [--file GGUF] [--threads 1,2] [--peer wllama,llama.cpp] ...
                        tokens per second in Chromium, of every wasm build and beside what the machine allows; without a
                        file it makes one of 1.2 GB in the shape of BitNet b1.58-2B-4T. All options: bench --browser --help
+  bench --serve [--clients 1,2,4,8] [--peer llama.cpp] ...
+                       requests and tokens a second of 'b158 serve', and how long the first token takes, beside llama.cpp's
+                       server, which is built once for it. All options: bench --serve --help
   serve [PORT] [--file GGUF]
                        only serve what is built, and a model from disk under /local/
   clean [--all]        remove the wasm modules and the page; --all: native builds, downloads and tools too
@@ -171,12 +175,25 @@ bench_browser() {
     exec node benches/browser/run.mjs --program "$TARGET/release/b158" --cache "$CACHE/models" --out "$TARGET/bench" "$@"
 }
 
+bench_serve() {
+    local peer=()
+    need_node
+    case " $* " in
+    *" --help "*) ;;
+    *)
+        build_native
+        case " $* " in *" --peer"*) need_llama_server && peer=(--llama-server "$LLAMA_SERVER") ;; esac
+        ;;
+    esac
+    exec node benches/serve/run.mjs --program "$TARGET/release/b158" --cache "$CACHE/models" --out "$TARGET/bench" "${peer[@]}" "$@"
+}
+
 bench() {
-    if [ "${1:-}" = --browser ]; then
-        shift
-        bench_browser "$@"
-    fi
-    [ $# = 0 ] || fail "bench does not know '$1'" "it knows --browser"
+    case ${1:-} in
+    --browser) bench_browser "${@:2}" ;;
+    --serve) bench_serve "${@:2}" ;;
+    esac
+    [ $# = 0 ] || fail "bench does not know '$1'" "it knows --browser and --serve"
     build_native
     need_model
     step "cargo bench" "what cargo said is above"
@@ -224,7 +241,7 @@ lint() {
 
 clean() {
     local remove=(www/dist www/wasm "$TARGET/wasm" "$TARGET/wasm-threads" "$CACHE/build" "$CACHE/stamps") path
-    [ "${1:-}" != --all ] || remove+=("$PWD/target" "$CACHE" www/node_modules tests/browser/node_modules tests/package/node_modules tests/tokenizer/node_modules benches/browser/node_modules benches/browser/peers/*/node_modules)
+    [ "${1:-}" != --all ] || remove+=("$PWD/target" "$CACHE" www/node_modules tests/browser/node_modules tests/clients/node_modules tests/package/node_modules tests/tokenizer/node_modules benches/browser/node_modules benches/browser/peers/*/node_modules)
     for path in "${remove[@]}"; do
         [ -e "$path" ] || continue
         say "removing $path ($(du -sh "$path" | cut -f1))"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # ./build.sh soak and the stage fuzz of its tests: build.sh sources this, what it calls and what it reads is there.
 
-FUZZERS=(gguf_parse gguf_chunks checkpoint tokenizer_roundtrip chat_template load_and_step response_format session_restore)
+FUZZERS=(gguf_parse gguf_chunks checkpoint tokenizer_roundtrip chat_template load_and_step openai_request response_format session_restore)
 
 build_fuzzers() {
     need_rust

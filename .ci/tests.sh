@@ -4,7 +4,7 @@
 # Compilers keep both processors busy and most tests do not, so everything is compiled first, side by side, and then the stages run in two lanes.
 
 # What a change needs
-STAGES=(native wasm page browser)
+STAGES=(native wasm page browser clients)
 # What repeats it in other ways, each by its name or all with --all
 WIDE_STAGES=(package wasm-pack references loom guard templates browsers processors fuzz sanitizers supply dist)
 
@@ -199,6 +199,23 @@ test_browser() {
     npm --prefix tests/browser test </dev/null
 }
 
+# The server, asked by the clients that people have and under load; with --all behind a balancer too
+test_clients() {
+    local program=$TARGET/debug/b158 left_out=()
+    [ -n "${B158_WIDE:-}" ] || left_out=(--ignore tests/clients/test_balancer.py)
+    pip_install clients -r tests/clients/requirements.txt
+    step "the official clients, curl, LangChain, a load" "again: B158_PROGRAM=$program $PYTHON -m pytest tests/clients; one: -k NAME behind it"
+    B158_PROGRAM=$program PATH=$PATH:/usr/sbin "$PYTHON" -m pytest tests/clients "${left_out[@]}" </dev/null
+    step "the official client of npm" "again: B158_PROGRAM=$program npm --prefix tests/clients test"
+    B158_PROGRAM=$program npm --prefix tests/clients test </dev/null
+}
+need_clients() {
+    has curl || apt_install "a client of the server" curl
+    [ -z "${B158_WIDE:-}" ] || [ -x /usr/sbin/haproxy ] || apt_install "a balancer for servers" haproxy
+    npm_install tests/clients
+    pip_install clients -r tests/clients/requirements.txt
+}
+
 # The library's tests and the end-to-end tests in the browsers that most people have besides Chromium.
 test_browsers() {
     stage "wasm: the same tests in Firefox" test_wasm firefox simd128 relaxed-threads
@@ -220,13 +237,10 @@ test_end_to_end() {
 # The templates of models in use, which are not in this repository, as Jinja itself renders them.
 test_templates() {
     need_rust
-    local python=$CACHE/tools/python
-    step "Jinja $JINJA" "there must be Python 3 with venv, and PyPI must be reachable"
-    [ -x "$python/bin/python" ] || python3 -m venv "$python"
-    "$python/bin/pip" install --quiet --disable-pip-version-check "jinja2==$JINJA"
+    pip_install templates "jinja2==$JINJA"
     cargo build --features cli
-    step "chat templates beside Jinja" "again: $python/bin/python tests/templates/compare.py $TARGET/debug/b158"
-    "$python/bin/python" tests/templates/compare.py "$TARGET/debug/b158" </dev/null
+    step "chat templates beside Jinja" "again: $PYTHON tests/templates/compare.py $TARGET/debug/b158"
+    "$PYTHON" tests/templates/compare.py "$TARGET/debug/b158" </dev/null
 }
 
 # ---- what runs --------------------------------------------------------------------------------------------------
@@ -240,8 +254,12 @@ compile_lane() {
         ! wanted native || npm_install tests/tokenizer
         ! wanted page || npm_install benches/browser
         ! wanted browser || npm_install tests/browser
+        ! wanted clients || need_clients
         ;;
-    native) ! wanted native || { cargo test --no-run --features cli && cargo test --no-run --package b158-grammar; } ;;
+    native)
+        ! wanted native || { cargo test --no-run --features cli && cargo test --no-run --package b158-grammar; }
+        ! wanted clients || cargo build --features cli --bin b158
+        ;;
     threads)
         module_lane threads
         wasm_tests
@@ -276,6 +294,7 @@ test_lane() {
     page)
         ! wanted page || stage "page: npm run check, reference" test_page
         ! wanted browser || stage "browser: Playwright with the demo in Chromium" test_browser
+        ! wanted clients || stage "clients: the server with those that people have" test_clients
         ;;
     esac
 }

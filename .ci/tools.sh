@@ -127,3 +127,36 @@ npm_install() {
     PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm --prefix "$folder" "$command" --no-audit --no-fund >&2 </dev/null
     echo "$wanted" >"$stamp"
 }
+
+# pip_install NAME ARGUMENT ...: PYTHON is one of its own, in .cache, with what pip's arguments name, and not again while they stay the same
+pip_install() {
+    local folder=$CACHE/tools/python-$1 stamp=$CACHE/tools/python-$1/.installed wanted argument
+    shift
+    PYTHON=$folder/bin/python
+    wanted=$(python3 --version && echo "$*" && for argument in "$@"; do [ ! -f "$argument" ] || cat "$argument"; done)
+    if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return 0; fi
+    step "Python packages: $*" "there must be Python 3 with venv (Debian, Ubuntu: python3-venv), and PyPI must be reachable"
+    rm -rf "$folder"
+    python3 -m venv "$folder"
+    "$PYTHON" -m pip install --quiet --disable-pip-version-check "$@" >&2 </dev/null
+    echo "$wanted" >"$stamp"
+}
+
+# llama.cpp's own server: no registry has the program, but its Python package carries the source. LLAMA_SERVER is its place.
+need_llama_server() {
+    local build=$CACHE/build/llama.cpp
+    LLAMA_SERVER=$CACHE/tools/bin/llama-server-$LLAMA_CPP_PYTHON
+    [ ! -x "$LLAMA_SERVER" ] || return 0
+    { has cmake && has ninja && has g++; } || apt_install "what builds llama.cpp" cmake ninja-build g++
+    pip_install fetch pip
+    step "building llama.cpp's server (once, ten minutes or more)" "PyPI must be reachable; what the compiler said is above"
+    rm -rf "$build"
+    mkdir -p "$build" "$CACHE/tools/bin"
+    "$PYTHON" -m pip download --quiet --disable-pip-version-check --no-deps --no-binary llama-cpp-python --dest "$build" "llama-cpp-python==$LLAMA_CPP_PYTHON" >&2 </dev/null
+    tar -xzf "$build"/*.tar.gz -C "$build" --strip-components 3 "llama_cpp_python-$LLAMA_CPP_PYTHON/vendor/llama.cpp"
+    cmake -S "$build" -B "$build/out" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=OFF -DGGML_NATIVE=ON -DGGML_CCACHE=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF \
+        -DLLAMA_BUILD_APP=OFF -DLLAMA_USE_PREBUILT_UI=OFF -DLLAMA_OPENSSL=OFF -DLLAMA_BUILD_NUMBER=1 >&2 </dev/null
+    cmake --build "$build/out" --target llama-server >&2 </dev/null
+    mv "$build/out/bin/llama-server" "$LLAMA_SERVER"
+    rm -rf "$build"
+}

@@ -14,7 +14,7 @@ mod avx2 {
     use b158::kernels::attention::{Page, Queries, Scratch, Stored, partial_len};
     use b158::kernels::{
         Activations, Backend, Compute, DenseMatrix, Int8Matrix, TernaryMatrix, WideActivations, by_name, dense_matmul,
-        int8_matvec, ternary_matmul,
+        int8_matmul, ternary_matmul,
     };
     use gungraun::{Callgrind, prelude::*};
 
@@ -61,7 +61,7 @@ mod avx2 {
     fn head(
         (c, w, x, mut y): (Compute, Int8Matrix, WideActivations, Vec<f32>),
     ) -> (Compute, Int8Matrix, WideActivations, Vec<f32>) {
-        int8_matvec(&c, &w, &x, &mut y);
+        int8_matmul(&c, &w, std::slice::from_ref(&x), &mut y);
         (c, w, x, y)
     }
 

@@ -9,12 +9,13 @@ mod inputs;
 use b158::blocks::{i2_s, tq1_0, tq2_0};
 use b158::gguf::TensorType;
 use b158::kernels::{
-    Activations, Compute, Int8Matrix, Packing, TernaryPacker, WideActivations, available, dense_matmul, int8_matvec,
+    Activations, Compute, Int8Matrix, Packing, TernaryPacker, WideActivations, available, dense_matmul, int8_matmul,
     ternary_matmul,
 };
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use inputs::{activations, codes, compute, dense, half_wave, int8, ternary, wave};
 use std::hint::black_box;
+use std::slice::from_ref;
 
 /// The seven matrices of a layer, rows × columns.
 const LAYER: [(usize, usize); 7] =
@@ -80,7 +81,7 @@ fn heads(criterion: &mut Criterion) {
         let mut wide = WideActivations::new(2560).expect("a bench has memory");
         wide.quantize(c.backend, &x);
         group.bench_function(BenchmarkId::new(c.backend.name(), "int8"), |b| {
-            b.iter(|| int8_matvec(&c, &w, &wide, &mut y));
+            b.iter(|| int8_matmul(&c, &w, from_ref(&wide), &mut y));
         });
     }
     group.finish();

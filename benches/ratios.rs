@@ -7,10 +7,11 @@
 mod inputs;
 
 use b158::gguf::TensorType;
-use b158::kernels::{Backend, WideActivations, available, dense_matmul, int8_matvec, ternary_matmul};
+use b158::kernels::{Backend, WideActivations, available, dense_matmul, int8_matmul, ternary_matmul};
 use inputs::{activations, compute, dense, int8, ternary, wave};
 use std::hint::black_box;
 use std::process::ExitCode;
+use std::slice::from_ref;
 use std::time::{Duration, Instant};
 
 /// A matrix that stays in the cache.
@@ -147,7 +148,7 @@ fn one_thread(best: Backend, scalar: Backend) -> bool {
         &format!("F16 head over int8 head, {name}"),
         1.1,
         || dense_matmul(&one, &f16, &x, black_box(&mut y)),
-        || int8_matvec(&one, &head, &wide, black_box(&mut y8)),
+        || int8_matmul(&one, &head, from_ref(&wide), black_box(&mut y8)),
     );
     ok
 }

@@ -231,7 +231,9 @@ pub enum Error {
     #[error("option `{option}` is {value}: {reason}")]
     BadOption { option: &'static str, value: String, reason: &'static str },
     /// The prompt alone is longer than the context.
-    #[error("the prompt has {tokens} tokens, the context holds {context}: shorten it or load with a longer context")]
+    #[error(
+        "the prompt is too long: it has {tokens} tokens, the context holds {context}: shorten it or load with a longer context"
+    )]
     PromptTooLong { tokens: usize, context: usize },
     /// Bytes that are no sound saved session.
     #[error("saved session: {field} at byte {offset}: {reason}")]

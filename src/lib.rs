@@ -85,7 +85,7 @@ pub mod gguf;
 mod json;
 pub mod kernels;
 pub mod model;
-#[cfg(all(feature = "cli", not(target_family = "wasm")))]
+#[cfg(not(target_family = "wasm"))]
 pub mod openai;
 pub mod safetensors;
 pub mod sampler;

@@ -5,7 +5,8 @@
 //! cache already holds of the next prompt is not computed again. [`Session::generate`] is the same as an iterator
 //! over text, for callers with nothing else to do.
 //!
-//! Any number of sessions share one model, and nothing else. A session can be copied, and saved as bytes that another
+//! Any number of sessions share one model, and nothing else, or [work together](Together), so that the weights are read once for
+//! the next tokens of all. A session can be copied, and saved as bytes that another
 //! one takes, on any machine: see [`saved`].
 //!
 //! Next: [`sampler`](crate::sampler), which chooses each token.
@@ -13,6 +14,7 @@
 mod constrained;
 mod embedding;
 mod generation;
+mod prefix;
 mod run;
 pub mod saved;
 mod texts;
@@ -21,10 +23,10 @@ mod together;
 pub use constrained::ConstraintStats;
 pub use generation::Generation;
 pub use texts::shortened;
-pub use together::{Together, TogetherOptions};
+pub use together::{MIXED_BATCH, Together, TogetherOptions};
 
 use crate::allocate::{try_copy, try_with_capacity};
-use crate::model::{DEFAULT_BATCH, KvType, Loaded, Model, State};
+use crate::model::{DEFAULT_BATCH, KvCache, KvType, Loaded, Model, Next, Pass};
 use crate::sampler::{Logprobs, SamplerOptions};
 use crate::threads::Tuner;
 use crate::{Error, Result};
@@ -158,13 +160,36 @@ pub struct Summary {
 /// A text in the making.
 pub struct Session {
     loaded: Arc<Loaded>,
-    state: State,
-    /// Prompt and answer. The cache holds a beginning of it.
+    /// Keys and values of a beginning of the tokens.
+    cache: KvCache,
+    /// The buffers of its passes. One that works [together](Together) with others takes them only when it is stepped alone.
+    pass: Option<Pass>,
+    batch: usize,
+    /// Prompt and answer.
     tokens: Vec<u32>,
     run: Option<Run>,
+    /// Its part in the pass that read the newest token of the cache.
+    read: Option<InPass>,
     /// How many threads generation has; all of them where absent.
     tuner: Option<Tuner>,
     note: Option<String>,
+}
+
+/// A part of a pass, of any there have been.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct InPass {
+    number: u64,
+    part: usize,
+}
+
+/// What a session has to do next.
+enum Due {
+    /// To tell this.
+    Told(Step),
+    /// To read the tokens that are not in the cache.
+    Read,
+    /// To choose a token: all have been read.
+    Choose,
 }
 
 impl Session {
@@ -173,12 +198,24 @@ impl Session {
     /// # Errors
     /// [`Error::OutOfMemory`]; a context of 0 or beyond what the model was trained for.
     pub fn new(loaded: Arc<Loaded>, options: SessionOptions) -> Result<Self> {
+        let mut session = Self::without_pass(loaded, options)?;
+        session.pass = Some(session.own_pass()?);
+        Ok(session)
+    }
+
+    /// One without buffers.
+    fn without_pass(loaded: Arc<Loaded>, options: SessionOptions) -> Result<Self> {
         let context = loaded.model.config.context(options.context)?;
         let batch = if options.batch == 0 { DEFAULT_BATCH } else { options.batch };
         let (kv_type, note) = loaded.kv_cache(options.kv_type, context);
-        let state = State::new(&loaded.model, kv_type, context, batch)?;
+        let cache = KvCache::new(&loaded.model.config, kv_type, context);
         let tuner = options.tune_threads.then(|| Tuner::new(loaded.model.compute.pool.threads()));
-        Ok(Session { loaded, state, tokens: Vec::new(), run: None, tuner, note })
+        let batch = batch.clamp(1, context);
+        Ok(Session { loaded, cache, pass: None, batch, tokens: Vec::new(), run: None, read: None, tuner, note })
+    }
+
+    fn own_pass(&self) -> Result<Pass> {
+        Pass::new(&self.loaded.model, self.context(), self.batch)
     }
 
     /// What it had to decide by itself and a user should know.
@@ -191,17 +228,21 @@ impl Session {
         &self.loaded
     }
 
-    /// The KV cache and the buffers.
-    pub fn state(&self) -> &State {
-        &self.state
+    /// The KV cache.
+    pub fn cache(&self) -> &KvCache {
+        &self.cache
+    }
+
+    /// What has been read: the tokens whose keys and values the cache holds.
+    pub fn tokens(&self) -> &[u32] {
+        &self.tokens[..self.cache.len()]
     }
 
     /// Forgets everything read and generated.
     pub fn reset(&mut self) {
-        self.run = None;
+        (self.run, self.read) = (None, None);
         self.tokens.clear();
-        self.state.cache.truncate(0);
-        self.state.forget();
+        self.cache.truncate(0);
     }
 
     /// A session of its own that has read what this one has. A generation under way is not copied.
@@ -209,12 +250,17 @@ impl Session {
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub fn try_clone(&self) -> Result<Self> {
-        let (model, cache) = (&self.loaded.model, &self.state.cache);
-        let mut state = State::new(model, cache.kind(), cache.context(), self.state.batch())?;
-        state.cache = cache.try_clone()?;
-        let tuner = self.tuner.as_ref().map(|_| Tuner::new(model.compute.pool.threads()));
-        let tokens = try_copy(&self.tokens[..cache.len()], TOKENS)?;
-        Ok(Session { loaded: Arc::clone(&self.loaded), state, tokens, run: None, tuner, note: self.note.clone() })
+        Ok(Session {
+            loaded: Arc::clone(&self.loaded),
+            cache: self.cache.try_clone()?,
+            pass: self.pass.as_ref().map(|_| self.own_pass()).transpose()?,
+            batch: self.batch,
+            tokens: try_copy(self.tokens(), TOKENS)?,
+            run: None,
+            read: None,
+            tuner: self.tuner.as_ref().map(|_| Tuner::new(self.loaded.model.compute.pool.threads())),
+            note: self.note.clone(),
+        })
     }
 
     /// Begins a generation after `prompt`; one under way is dropped. What the cache holds of the prompt's beginning
@@ -224,27 +270,18 @@ impl Session {
     /// An empty prompt, one that does not fit the context, an unknown id, a sampling option out of range,
     /// [`Error::OutOfMemory`]. The session is then as it was.
     pub fn start(&mut self, prompt: &[u32], options: GenerateOptions) -> Result<Usage> {
-        let vocabulary = self.loaded.model.config.vocabulary as u32;
-        if prompt.is_empty() {
-            return Err(Error::EmptyPrompt);
-        }
-        if prompt.len() > self.context() {
-            return Err(Error::PromptTooLong { tokens: prompt.len(), context: self.context() });
-        }
-        if let Some(&id) = prompt.iter().find(|&&id| id >= vocabulary) {
-            return Err(Error::BadToken { id, vocabulary });
-        }
-        let mut run = Run::new(options, &self.loaded.tokenizer, vocabulary)?;
+        self.loaded.check_prompt(prompt, self.context())?;
+        let mut run = Run::new(options, &self.loaded.tokenizer, self.loaded.model.config.vocabulary as u32)?;
         // The answer's too, so that no token of it waits for memory.
         let most = prompt.len().saturating_add(run.max_tokens).min(self.context());
         let mut tokens = try_with_capacity(most, TOKENS)?;
         tokens.extend_from_slice(prompt);
         let shared = self.tokens.iter().zip(prompt).take_while(|(a, b)| a == b).count();
         // The last token is always computed: its logits are not kept.
-        self.state.cache.truncate(shared.min(prompt.len() - 1));
-        self.state.forget();
+        self.cache.truncate(shared.min(prompt.len() - 1));
+        self.read = None;
         self.tokens = tokens;
-        run.usage = Usage { prompt_tokens: prompt.len(), cached_tokens: self.state.cache.len(), completion_tokens: 0 };
+        run.usage = Usage { prompt_tokens: prompt.len(), cached_tokens: self.cache.len(), completion_tokens: 0 };
         let usage = run.usage;
         self.run = Some(run);
         Ok(usage)
@@ -259,7 +296,7 @@ impl Session {
 
     /// Tokens that fit.
     pub fn context(&self) -> usize {
-        self.state.cache.context()
+        self.cache.context()
     }
 
     /// Works until a token is out, a pass over the prompt or over several certain tokens is complete, or, in such a pass, `budget` is
@@ -271,39 +308,74 @@ impl Session {
     /// usable.
     pub fn step(&mut self, budget: Duration) -> Result<Step> {
         let mut run = self.run.take().ok_or(Error::NotStarted)?;
-        let step = self.advance(&mut run, budget)?;
+        let mut pass = match self.pass.take() {
+            Some(pass) => pass,
+            None => self.own_pass()?,
+        };
+        let step = self.advance(&mut run, &mut pass, budget);
+        self.pass = Some(pass);
+        let step = step?;
         if !matches!(step, Step::Done(_)) {
             self.run = Some(run);
         }
         Ok(step)
     }
 
-    fn advance(&mut self, run: &mut Run, budget: Duration) -> Result<Step> {
+    fn advance(&mut self, run: &mut Run, pass: &mut Pass, budget: Duration) -> Result<Step> {
         let loaded = Arc::clone(&self.loaded);
-        let (model, tokenizer) = (&loaded.model, &loaded.tokenizer);
-        if let Some(finish_reason) = run.finish {
-            return Ok(Step::Done(run.summary(finish_reason)));
-        }
-        let prefill = run.prefilled.is_none();
-        if prefill {
-            // A prompt is arithmetic: all threads help.
-            model.compute.pool.set_active(model.compute.pool.threads());
-            run.threads = model.compute.pool.active();
-            if !self.pass(model, run, Some(budget))? || self.state.cache.len() < self.tokens.len() {
-                return Ok(Step::Prefill { done: self.state.cache.len(), total: run.usage.prompt_tokens });
+        let (model, pool) = (&loaded.model, &loaded.model.compute.pool);
+        let mut single = None;
+        loop {
+            match self.due(run)? {
+                Due::Told(step) => return Ok(step),
+                Due::Read => {
+                    let is_single = self.unread() == 1 && self.has_read_prompt(run);
+                    // A prompt is arithmetic, and so are several tokens that were certain: all threads help.
+                    let tuner = self.tuner.as_ref().filter(|_| is_single);
+                    pool.set_active(tuner.map_or(pool.threads(), Tuner::threads));
+                    run.threads = pool.active();
+                    single = is_single.then(Instant::now);
+                    let budget = (!is_single).then_some(budget);
+                    if !self.pass(model, run, pass, budget)? || self.unread() > 0 {
+                        return Ok(self.progress(run));
+                    }
+                }
+                Due::Choose => {
+                    // The pass that ended with the newest token: its last row has the logits.
+                    let few = run.constrained.as_ref().and_then(Constrained::few);
+                    let logits = match few {
+                        Some(few) => pass.logits_of(model, pass.last_row(0), few)?,
+                        None => pass.logits_after(model, pass.last_row(0))?,
+                    };
+                    if let Some((tuner, begun)) = self.tuner.as_mut().zip(single).filter(|_| few.is_none()) {
+                        tuner.record(begun.elapsed());
+                    }
+                    return self.choose(run, logits);
+                }
             }
+        }
+    }
+
+    /// What comes next. Asked again, it says the same until tokens have been read or one has been told.
+    fn due(&mut self, run: &mut Run) -> Result<Due> {
+        let tokenizer = &self.loaded.tokenizer;
+        if let Some(finish_reason) = run.finish {
+            return Ok(Due::Told(Step::Done(run.summary(finish_reason))));
+        }
+        if !self.has_read_prompt(run) {
+            return Ok(Due::Read);
         }
         let is_full = self.is_full(run);
         if let Some(answer) = &mut run.constrained {
             run.prefilled.get_or_insert_with(|| run.started.elapsed());
             match answer.turn(&self.tokens, tokenizer)? {
-                Turn::End => return Ok(Step::Done(run.summary(FinishReason::Stop))),
+                Turn::End => return Ok(Due::Told(Step::Done(run.summary(FinishReason::Stop)))),
                 Turn::Take(id) if !is_full && run.ends(id, tokenizer, true) => {
-                    return Ok(Step::Done(run.end_at(id, tokenizer)));
+                    return Ok(Due::Told(Step::Done(run.end_at(id, &self.loaded.tokenizer))));
                 }
                 Turn::Take(id) if !is_full => {
                     let logprobs = run.logprobs.then_some(Logprobs::CERTAIN);
-                    return Ok(self.take(run, id, logprobs));
+                    return Ok(Due::Told(self.take(run, id, logprobs)));
                 }
                 Turn::Take(_) | Turn::Choose => {}
             }
@@ -311,30 +383,14 @@ impl Session {
         if is_full {
             // The prompt is read, and kept: that may be all that was wanted.
             run.prefilled.get_or_insert_with(|| run.started.elapsed());
-            return Ok(Step::Done(run.summary(FinishReason::Length)));
+            return Ok(Due::Told(Step::Done(run.summary(FinishReason::Length))));
         }
-        let unread = self.tokens.len() - self.state.cache.len();
-        let begun = Instant::now();
-        if unread > 0 {
-            let pool = &model.compute.pool;
-            // Several tokens that were certain are arithmetic too.
-            let tuner = self.tuner.as_ref().filter(|_| unread == 1);
-            pool.set_active(tuner.map_or(pool.threads(), Tuner::threads));
-            run.threads = pool.active();
-            let budget = (unread > 1).then_some(budget);
-            if !self.pass(model, run, budget)? || self.state.cache.len() < self.tokens.len() {
-                return Ok(Step::Pass);
-            }
-        }
-        // The pass that ended with the newest token: its last row has the logits.
-        let few = run.constrained.as_ref().and_then(Constrained::few);
-        let logits = match few {
-            Some(few) => self.state.last_logits_of(model, few)?,
-            None => self.state.last_logits(model)?,
-        };
-        if let Some(tuner) = self.tuner.as_mut().filter(|_| unread == 1 && few.is_none()) {
-            tuner.record(begun.elapsed());
-        }
+        Ok(if self.unread() > 0 { Due::Read } else { Due::Choose })
+    }
+
+    /// Takes the token that the logits say.
+    fn choose(&mut self, run: &mut Run, logits: &mut [f32]) -> Result<Step> {
+        let tokenizer = &self.loaded.tokenizer;
         let restricted = run.constrained.as_mut().is_some_and(|answer| answer.restrict(logits, tokenizer));
         run.prefilled.get_or_insert_with(|| run.started.elapsed());
         let id = run.sampler.sample(logits, &self.tokens);
@@ -385,18 +441,41 @@ impl Session {
         Step::Token { id, text, logprobs }
     }
 
+    /// Tokens that are not in the cache.
+    fn unread(&self) -> usize {
+        self.tokens.len() - self.cache.len()
+    }
+
+    fn has_read_prompt(&self, run: &Run) -> bool {
+        self.cache.len() >= run.usage.prompt_tokens
+    }
+
+    /// What there is to tell while tokens are read.
+    fn progress(&self, run: &Run) -> Step {
+        match self.has_read_prompt(run) {
+            true => Step::Pass,
+            false => Step::Prefill { done: self.cache.len(), total: run.usage.prompt_tokens },
+        }
+    }
+
     /// Layers of the pass under way or the next one; true when it is complete.
-    fn pass(&mut self, model: &Model, run: &mut Run, budget: Option<Duration>) -> Result<bool> {
+    fn pass(&mut self, model: &Model, run: &mut Run, pass: &mut Pass, budget: Option<Duration>) -> Result<bool> {
         let begun = Instant::now();
-        if !run.in_pass {
-            let from = self.state.cache.len();
-            let to = self.tokens.len().min(from + self.state.batch());
-            self.state.begin(model, &self.tokens[from..to])?;
-            run.in_pass = true;
+        let own = |pass: &Pass| InPass { number: pass.number(), part: 0 };
+        if run.in_pass != Some(own(pass)) {
+            let tokens = self.unread().min(self.batch);
+            self.cache.reserve(tokens)?;
+            let tokens = &self.tokens[self.cache.len()..][..tokens];
+            pass.begin(model, &[Next { cache: &self.cache, tokens }])?;
+            run.in_pass = Some(own(pass));
         }
         loop {
-            if self.state.step(model)? {
-                run.in_pass = false;
+            let is_complete = pass.step(model, &mut [Some(&mut self.cache)])?;
+            if let Some(fault) = pass.fault(0) {
+                return Err(fault.clone());
+            }
+            if is_complete {
+                (self.read, run.in_pass) = (run.in_pass.take(), None);
                 return Ok(true);
             }
             if budget.is_some_and(|budget| begun.elapsed() >= budget) {

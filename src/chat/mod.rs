@@ -21,9 +21,11 @@
 //! Next: [`session`](crate::session), which reads the prompt and answers.
 
 mod answer;
+mod asked;
 mod jinja;
 mod message;
 mod request;
+mod telling;
 mod tools;
 
 #[cfg(test)]
@@ -38,9 +40,11 @@ use std::rc::Rc;
 use tools::{CallFormat, Probe};
 
 pub use answer::{Piece, Reader};
+pub use asked::Asked;
 pub use jinja::{Variable, Variables};
 pub use message::{CalledFunction, Message, ToolCall, ToolKind};
 pub use request::Chat;
+pub use telling::{Telling, Told};
 pub use tools::{Tool, ToolChoice, Tools};
 
 /// The key of a file's own template.

@@ -1,5 +1,7 @@
 //! `b158 bench`: tokens a second, for prompt and generation, by number of threads, and what the machine allows.
 
+mod talks;
+
 use super::Outcome;
 use super::load::{KvCacheType, Model, backend, read, read_timed};
 use super::source::{Fetch, Source};
@@ -60,6 +62,11 @@ pub(crate) struct Bench {
     /// no more than the whole.
     #[arg(long)]
     load: bool,
+    /// Measure talks side by side instead, so many at a time, by turns: tokens a second of all of them, and what a prompt costs that is
+    /// read while they generate.
+    #[arg(long, value_name = "N,N", value_delimiter = ',', conflicts_with_all = ["load", "depth"])]
+    #[arg(value_parser = whole::<usize>(1, "a number of talks"))]
+    talks: Vec<usize>,
     /// Tell how fast products are by dots and by tables, for a few numbers of tokens, and where the turn was found.
     #[arg(short = 'v', long)]
     verbose: bool,
@@ -72,6 +79,9 @@ impl Bench {
     pub(crate) fn run(self) -> Outcome {
         if self.load {
             return self.loading();
+        }
+        if !self.talks.is_empty() {
+            return self.side_by_side();
         }
         let backend = backend(self.backend.as_deref())?;
         let options = self.options(false);
@@ -327,7 +337,8 @@ fn measured(figure: f64, decimals: usize) -> String {
     if figure.is_finite() { format!("{figure:.decimals$}") } else { "-".to_owned() }
 }
 
+/// Not a number where there are none.
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

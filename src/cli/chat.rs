@@ -5,9 +5,8 @@ use super::load::{Context, Model};
 use super::template::TemplateVariables;
 use super::terminal::{self, say};
 use super::{Outcome, interrupt, prompt, spelled};
-use b158::chat::{Message, Tools, Variables};
-use b158::constraint::{Answer, Spelled};
-use b158::model::Loaded;
+use b158::chat::{Asked, Message, Tools, Variables};
+use b158::constraint::Answer;
 use b158::session::{GenerateOptions, Session};
 use clap::Args;
 use rustyline::DefaultEditor;
@@ -130,15 +129,10 @@ impl Conversation {
 
     fn answer(&mut self) -> Outcome {
         let loaded = self.session.loaded();
-        let Loaded { template, tokenizer, .. } = &**loaded;
-        let chat = template.chat(tokenizer, &self.messages, &Tools::default(), &self.variables)?;
+        let asked = Asked::of_talk(loaded, &self.messages, &Tools::default(), &self.variables, None, false)?;
         interrupt::take();
-        let form = self.form.as_ref().map(|form| {
-            // It begins after the model's thoughts.
-            let spell = Spelled { loaded: loaded.clone(), control: chat.spelled.clone() };
-            chat.opening().constrain(Box::new(form.clone()), spell)
-        });
-        self.session.start(&chat.prompt, self.options.clone())?;
+        let form = self.form.as_ref().map(|form| asked.constrain(loaded, Box::new(form.clone())));
+        self.session.start(&asked.prompt, self.options.clone())?;
         if let Some(form) = form {
             self.session.constrain(form)?;
         }

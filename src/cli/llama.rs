@@ -47,6 +47,7 @@ const NO_GPU: &str = "all is computed by the processor";
 const READ_ONCE: &str = "the file is read once, from front to back, and repacked in memory";
 const SCHEDULED: &str = "threads run where the system puts them";
 const NO_SHIFT: &str = "an answer ends where the context is full";
+const ALL_THERE: &str = "`b158 serve` has what of it there is, always";
 const NO_LOG: &str = "there is no log but the lines on standard error";
 const ONE_TEMPLATE: &str = "`chat` takes the file's own template, `run` none";
 const CHAT: &str = "conversations are for `b158 chat`";
@@ -106,6 +107,20 @@ const TABLE: &[(&[&str], Takes, Here)] = &[
     ),
     (&["-ub", "--ubatch-size"], Takes::Number, Nothing("-b says how many tokens a pass has")),
     (&["-tb", "--threads-batch"], Takes::Number, Nothing("a prompt takes all threads of -t")),
+    (
+        &["-cb", "--cont-batching", "-nocb", "--no-cont-batching", "-kvu", "--kv-unified"],
+        Takes::Nothing,
+        Nothing("answers share passes where there are several"),
+    ),
+    (
+        &["--metrics", "--slots", "--no-slots", "--props", "--embedding", "--embeddings"],
+        Takes::Nothing,
+        Nothing(ALL_THERE),
+    ),
+    (&["--webui", "--no-webui"], Takes::Nothing, Nothing(ALL_THERE)),
+    (&["--threads-http", "--cache-reuse"], Takes::Number, Nothing("that is seen to")),
+    (&["--api-key-file"], Takes::Text, Refused("--api-key takes a key, and so does B158_API_KEY in the environment")),
+    (&["--ssl-key-file", "--ssl-cert-file"], Takes::Text, Refused("there is no TLS here: put a proxy in front")),
     (&["--warmup", "--no-warmup"], Takes::Nothing, Nothing("there is no warm-up")),
     (&["--numa"], Takes::Text, Nothing(SCHEDULED)),
     (&["-C", "--cpu-mask", "-Cb", "--cpu-mask-batch"], Takes::Text, Nothing(SCHEDULED)),

@@ -7,7 +7,7 @@ use super::{Outcome, terminal};
 use crate::serve::engine::Limits;
 use crate::serve::{self, Keys, Names, Origins, Ready, Settings};
 use clap::Args;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The environment's key.
@@ -39,6 +39,9 @@ pub(crate) struct Serve {
     /// What the model is called in answers [default: the name in its file].
     #[arg(short = 'a', long, value_name = "NAME")]
     alias: Option<String>,
+    /// Serve the page of this folder at / (www/dist/demo), instead of the one that the program was built with.
+    #[arg(long, value_name = "FOLDER")]
+    page: Option<PathBuf>,
     /// Answers at a time.
     #[arg(long, value_name = "N", default_value = "4", allow_hyphen_values = true)]
     #[arg(value_parser = whole::<usize>(1, "a number of answers, 1 or more"))]
@@ -85,6 +88,7 @@ impl Serve {
                 named: self.cors.into_iter().filter(|origin| origin != "*").collect(),
             },
             names: Names::new(self.allow_hosts),
+            page: self.page,
             most: (self.max_body as usize).saturating_mul(1_000_000),
             patience: Duration::from_secs(self.timeout.into()),
             quiet: self.model.quiet,

@@ -68,7 +68,7 @@ impl Verify {
             max_tokens: self.predict,
             reference,
         };
-        let report = Report::new(&loaded, session.state().cache.kind().name(), about, &answers);
+        let report = Report::new(&loaded, session.cache().kind().name(), about, &answers);
         for (name, text) in [
             ("results.txt", report.text()),
             ("metrics.json", serde_json::to_string_pretty(&report)? + "\n"),

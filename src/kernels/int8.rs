@@ -208,25 +208,30 @@ impl WideActivations {
     }
 }
 
-/// `y[row]` = w · x.
+/// `y[row of x][row of w]` = w · x.
 ///
-/// Panics where the columns of `x` and `w`, or `y` and the rows of `w`, differ in number.
-pub fn int8_matvec(c: &Compute, w: &Int8Matrix, x: &WideActivations, y: &mut [f32]) {
-    assert_eq!(x.whole.len(), w.cols, "columns of weights and activations");
-    assert_eq!(y.len(), w.rows(), "length of the result");
-    c.pool.chunks(y, TASK_ROWS, |task, y| {
+/// Panics where the columns of `x` and `w` differ in number, or `y` is not `x.len() · w.rows()` long.
+pub fn int8_matmul(c: &Compute, w: &Int8Matrix, x: &[WideActivations], y: &mut [f32]) {
+    assert!(x.iter().all(|x| x.whole.len() == w.cols), "columns of weights and activations");
+    assert_eq!(y.len(), x.len() * w.rows(), "length of the result");
+    c.pool.columns(y, w.rows(), TASK_ROWS, |part| {
+        let range = part.range();
         // Rows in step lie far apart: one stream alone waits at the end of every page.
-        let apart = y.len().div_ceil(ROWS);
+        let apart = range.len().div_ceil(ROWS);
         for i in 0..apart {
-            let rows: [usize; ROWS] = from_fn(|r| task * TASK_ROWS + (i + r * apart).min(y.len() - 1));
-            for (row, product) in rows.into_iter().zip(products(c.backend, w, rows, x)) {
-                y[row - task * TASK_ROWS] = product;
+            let rows: [usize; ROWS] = from_fn(|r| (i + r * apart).min(range.len() - 1));
+            // Read from memory with the first token, and from the first cache with the others.
+            for (token, x) in x.iter().enumerate() {
+                let y = part.row(token);
+                for (row, product) in rows.into_iter().zip(products(c.backend, w, rows.map(|r| range.start + r), x)) {
+                    y[row] = product;
+                }
             }
         }
     });
 }
 
-/// The same of the rows `rows` alone: `y[i]` = `w[rows[i]] · x`.
+/// The same of the rows `rows` alone and one token: `y[i]` = `w[rows[i]] · x`.
 ///
 /// Panics where the columns differ in number, or `y` and `rows`; on a row that is not there.
 pub fn int8_rows(c: &Compute, w: &Int8Matrix, rows: &[u32], x: &WideActivations, y: &mut [f32]) {

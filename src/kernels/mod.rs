@@ -52,7 +52,7 @@ mod tests;
 pub use activations::Activations;
 pub use dense::{DenseMatrix, dense_matmul, dense_rows};
 pub use generic::{LANES, Lanes};
-pub use int8::{Int8Matrix, NotFinite, WideActivations, int8_matvec, int8_rows};
+pub use int8::{Int8Matrix, NotFinite, WideActivations, int8_matmul, int8_rows};
 pub use layout::{CodeThree, MAX_COLS, TernaryMatrix, TernaryPacker};
 pub use repack::{Packing, RoundedRow};
 pub use roofline::{Limits, Roofline, Turn};

@@ -129,7 +129,12 @@ impl KvCache {
 
     /// Bytes taken when the context is full.
     pub fn bytes_when_full(&self) -> u64 {
-        (self.context.div_ceil(PAGE) * self.layers) as u64 * self.page_bytes()
+        self.bytes_for(self.context)
+    }
+
+    /// Bytes that so many positions take, of those that fit.
+    pub fn bytes_for(&self, positions: usize) -> u64 {
+        (positions.min(self.context).div_ceil(PAGE) * self.layers) as u64 * self.page_bytes()
     }
 
     /// Forgets all positions from `len` on; their memory stays for the next text.
@@ -197,11 +202,6 @@ impl KvCache {
     /// Counts positions that were stored in every layer.
     pub(crate) fn commit(&mut self, tokens: usize) {
         self.len += tokens;
-    }
-
-    /// Elements of a head as stored.
-    pub(crate) fn width(&self) -> usize {
-        self.width
     }
 
     /// Keys and values of one page of positions, of one head.

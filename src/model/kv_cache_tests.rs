@@ -47,13 +47,13 @@ fn what_is_stored_is_read() {
             let stored = cache.stored(layer, head, position / PAGE);
             for values in [false, true] {
                 for d in 0..dim {
-                    let (found, off) = read(stored, cache.width(), position % PAGE, d, values);
+                    let (found, off) = read(stored, cache.width, position % PAGE, d, values);
                     let expected = x(position + layer + 1000 * usize::from(values), head * dim + d);
                     assert!((found - expected).abs() <= off, "{kind:?} {position} {d}: {found}, expected {expected}");
                 }
-                for d in dim..cache.width() {
+                for d in dim..cache.width {
                     assert_eq!(
-                        read(stored, cache.width(), position % PAGE, d, values).0,
+                        read(stored, cache.width, position % PAGE, d, values).0,
                         0.0,
                         "{kind:?}: filled up with zeros"
                     );
@@ -74,7 +74,7 @@ fn what_is_stored_is_finite() {
         for x in [keys.clone(), vec![0.0; keys.len()], vec![1e-38; keys.len()]] {
             cache.store(kernels::detect(), 0, 0, &x, &x);
             for values in [false, true] {
-                let found = (0..config.head_dim).map(|d| read(cache.stored(0, 0, 0), cache.width(), 0, d, values).0);
+                let found = (0..config.head_dim).map(|d| read(cache.stored(0, 0, 0), cache.width, 0, d, values).0);
                 let found: Vec<f32> = found.collect();
                 assert!(found.iter().all(|x| x.is_finite()), "{kind:?}: {found:?}");
                 if x[0].is_nan() {

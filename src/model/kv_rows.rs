@@ -35,6 +35,35 @@ impl KvCache {
         Ok(KvCache { pages: copies, ..*self })
     }
 
+    /// Takes the positions up to `len` from a cache of the same shape whose first positions, as many as are held here, are the same.
+    ///
+    /// # Errors
+    /// Those of [`reserve_to`](Self::reserve_to); the cache is as before.
+    pub(crate) fn copy_to(&mut self, len: usize, other: &KvCache) -> Result<()> {
+        debug_assert!(self.len <= len && len <= other.len);
+        self.reserve_to(len)?;
+        let pages = self.len / PAGE * self.layers..len.div_ceil(PAGE) * self.layers;
+        for (own, others) in self.pages[pages.clone()].iter_mut().zip(&other.pages[pages]) {
+            match (own, others) {
+                (Page::F16(own), Page::F16(others)) => own.copy_from_slice(others),
+                (Page::F32(own), Page::F32(others)) => own.copy_from_slice(others),
+                (Page::Q8(codes, scales), Page::Q8(other_codes, other_scales)) => {
+                    codes.copy_from_slice(other_codes);
+                    scales.copy_from_slice(other_scales);
+                }
+                _ => unreachable!("caches of the same type"),
+            }
+        }
+        self.len = len;
+        Ok(())
+    }
+
+    /// Gives back the memory of positions that are not held.
+    pub(crate) fn shrink(&mut self) {
+        self.pages.truncate(self.len.div_ceil(PAGE) * self.layers);
+        self.pages.shrink_to_fit();
+    }
+
     /// Bytes of so many positions.
     pub(crate) fn rows_bytes(&self, positions: usize) -> u64 {
         2 * (self.layers * self.kv_heads) as u64 * positions as u64 * self.kind.row_bytes(self.head_dim) as u64

@@ -3,7 +3,7 @@
 use super::config::DEFAULT_BATCH;
 use super::tensor_sink::Held;
 use super::tensors::{OUTPUT, is_table};
-use super::{Config, EmbeddingType, KvCache, KvType, State};
+use super::{Config, EmbeddingType, KvCache, KvType, Pass};
 use crate::gguf::{TensorInfo, TensorType};
 use crate::{Error, Result};
 
@@ -196,7 +196,7 @@ fn peak(config: &Config, kv_type: KvType, context: usize, sizes: Sizes) -> u64 {
         sizes.matrices,
         sizes.vectors,
         KvCache::new(config, kv_type, context).bytes_when_full(),
-        State::buffer_bytes(config, context, DEFAULT_BATCH),
+        Pass::bytes(config, context, DEFAULT_BATCH.min(context.max(1))),
         // The sampler's candidates.
         config.vocabulary as u64 * 16,
     ];

@@ -6,8 +6,8 @@
 //!   and dropped, so that memory peaks at the packed model plus one chunk.
 //! - [`Estimator`] reads headers alone and says how much memory that will be: the sizes are the loader's own.
 //! - [`Weights`] is what the graph reads; [`KvCache`] what it remembers.
-//! - [`State`] runs a batch of tokens through the layers, one [`step`](State::step) a layer, so that a caller on
-//!   one thread can look up in between.
+//! - [`State`] runs a batch of a text's tokens through the layers, one [`step`](State::step) a layer, so that a caller on
+//!   one thread can look up in between. Its buffers, a pass, can take tokens of several texts.
 //!
 //! Next: [`kernels`](crate::kernels), with which it computes.
 
@@ -27,6 +27,8 @@ mod loader;
 mod memory;
 mod rope;
 mod rope_scaling;
+mod rows;
+mod state;
 mod tensor_sink;
 mod tensors;
 mod weights;
@@ -38,16 +40,15 @@ pub use estimator::Estimator;
 #[cfg(not(target_family = "wasm"))]
 pub use files::Spent;
 pub use fingerprint::Fingerprint;
-pub use forward::State;
+pub(crate) use forward::{Next, Pass};
 pub use kv_cache::{KvCache, KvType};
 pub use loader::{EmbeddingType, Loaded, Loader, LoaderOptions};
+pub(crate) use memory::quantization;
 pub use memory::{Estimate, WASM_LIMIT};
 pub use rope_scaling::RopeScaling;
+pub use state::State;
 pub(crate) use tensors::is_table;
 pub use weights::{Embedding, Layer, Linear, ScaledLinear, Weights};
-
-#[cfg(any(target_family = "wasm", feature = "cli"))]
-pub(crate) use memory::quantization;
 
 use crate::kernels::Compute;
 use std::sync::OnceLock;

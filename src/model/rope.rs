@@ -1,5 +1,6 @@
 //! Rotary position embedding.
 
+use super::weights::RopeFactors;
 use super::{Angles, Config, Pairs};
 use crate::Result;
 use crate::allocate::{try_grow, try_with_capacity};
@@ -7,10 +8,13 @@ use crate::kernels::Backend;
 
 const ROPE: &str = "rotary embedding";
 
-/// Cosines and sines for the positions of a batch.
+/// Cosines and sines for the positions of a pass.
 pub(crate) struct Rope {
     pairs: Pairs,
     frequencies: Frequencies,
+    /// For texts in long contexts, where they differ.
+    long: Option<Frequencies>,
+    short_context: Option<usize>,
     magnitude: f32,
     cos: Vec<f32>,
     sin: Vec<f32>,
@@ -70,27 +74,31 @@ impl Frequencies {
 
 impl Rope {
     /// `factors` divide the frequency of each pair.
-    pub(crate) fn new(config: &Config, factors: Option<&[f32]>) -> Result<Self> {
+    pub(crate) fn new(config: &Config, factors: Option<&RopeFactors>) -> Result<Self> {
+        let long = factors.and_then(|factors| factors.long.as_deref());
         Ok(Rope {
             pairs: config.rope_pairs,
-            frequencies: Frequencies::new(config, factors)?,
+            frequencies: Frequencies::new(config, factors.map(|factors| &factors.short[..]))?,
+            long: long.map(|long| Frequencies::new(config, Some(long))).transpose()?,
+            short_context: config.rope_scaling.short_context,
             magnitude: config.rope_scaling.magnitude,
             cos: Vec::new(),
             sin: Vec::new(),
         })
     }
 
-    /// Computes the angles of `count` positions from `first` on.
+    /// Computes the angles of so many rows, each at a position of a text in a context.
     ///
     /// Cosine and sine are taken in `f64` and rounded once, so that every platform has the same bits.
-    pub(crate) fn prepare(&mut self, first: usize, count: usize) -> Result<()> {
-        let Rope { frequencies, magnitude, cos, sin, .. } = self;
+    pub(crate) fn prepare(&mut self, count: usize, rows: impl Iterator<Item = Place>) -> Result<()> {
+        let Rope { frequencies, long, short_context, magnitude, cos, sin, .. } = self;
         for values in [&mut *cos, &mut *sin] {
             try_grow(values, frequencies.len() * count, ROPE)?;
             values.clear();
         }
-        for position in first..first + count {
-            frequencies.angles(position, |angle| {
+        for Place { position, context } in rows.take(count) {
+            let long = long.as_ref().filter(|_| is_long(*short_context, context));
+            long.unwrap_or(frequencies).angles(position, |angle| {
                 cos.push(libm::cos(angle) as f32 * *magnitude);
                 sin.push(libm::sin(angle) as f32 * *magnitude);
             });
@@ -98,7 +106,7 @@ impl Rope {
         Ok(())
     }
 
-    /// Turns a head of the batch's token `row`.
+    /// Turns a head of the pass's token `row`.
     pub(crate) fn turn(&self, backend: Backend, row: usize, head: &mut [f32]) {
         let half = self.frequencies.len();
         let (cos, sin) = (&self.cos[row * half..][..half], &self.sin[row * half..][..half]);
@@ -107,4 +115,16 @@ impl Rope {
             Pairs::Adjacent => backend.rope_adjacent(head, cos, sin),
         }
     }
+}
+
+/// Where a token stands.
+pub(crate) struct Place {
+    pub(crate) position: usize,
+    /// Tokens that fit its text.
+    pub(crate) context: usize,
+}
+
+/// Whether a context is longer than those with the factors for short ones.
+pub(crate) fn is_long(short_context: Option<usize>, context: usize) -> bool {
+    short_context.is_some_and(|short| context > short)
 }

@@ -1,10 +1,11 @@
 //! What the graph reads: matrices in the kernels' layout, norms in f32.
 
 use super::Config;
+use super::rope::is_long;
 use crate::Result;
 use crate::kernels::tables::Product;
 use crate::kernels::{Activations, Compute, DenseMatrix, Int8Matrix, TernaryMatrix, WideActivations};
-use crate::kernels::{dense_matmul, dense_rows, int8_matvec, int8_rows, ternary_matmul, ternary_matmuls, ternary_rows};
+use crate::kernels::{dense_matmul, dense_rows, int8_matmul, int8_rows, ternary_matmul, ternary_matmuls, ternary_rows};
 
 /// A linear layer, rows × columns as outputs × inputs.
 pub enum Linear {
@@ -93,16 +94,26 @@ pub enum Embedding {
     Ternary(TernaryMatrix),
 }
 
-/// The last hidden state in the form that the output head wants: scratch.
+/// Last hidden states in the form that the output head wants: scratch.
 pub(crate) struct HeadInput {
-    wide: WideActivations,
+    width: usize,
+    wide: Vec<WideActivations>,
     groups: Activations,
 }
 
 impl HeadInput {
-    /// For states of this width.
+    /// For states of this width: room for one, and for more when they come.
     pub(crate) fn new(width: usize) -> Result<Self> {
-        Ok(HeadInput { wide: WideActivations::new(width)?, groups: Activations::new() })
+        let mut input = HeadInput { width, wide: Vec::new(), groups: Activations::new() };
+        input.widen(1)?;
+        Ok(input)
+    }
+
+    fn widen(&mut self, tokens: usize) -> Result<&mut [WideActivations]> {
+        while self.wide.len() < tokens {
+            self.wide.push(WideActivations::new(self.width)?);
+        }
+        Ok(&mut self.wide[..tokens])
     }
 }
 
@@ -116,7 +127,7 @@ impl Embedding {
         }
     }
 
-    /// `logits[vocabulary]` of one token's last hidden state; `input` is scratch.
+    /// `logits[token][vocabulary]` of tokens' last hidden states; `input` is scratch. The head is read once.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`](crate::Error::OutOfMemory).
@@ -124,8 +135,11 @@ impl Embedding {
         match self {
             Embedding::File(matrix) => dense_matmul(c, matrix, h, logits),
             Embedding::Int8(matrix) => {
-                input.wide.quantize(c.backend, h);
-                int8_matvec(c, matrix, &input.wide, logits);
+                let wide = input.widen(h.len() / matrix.cols())?;
+                for (wide, h) in wide.iter_mut().zip(h.chunks_exact(matrix.cols())) {
+                    wide.quantize(c.backend, h);
+                }
+                int8_matmul(c, matrix, wide, logits);
             }
             Embedding::Ternary(matrix) => {
                 input.groups.quantize_best(c, h, matrix.cols(), std::iter::once(matrix))?;
@@ -135,7 +149,7 @@ impl Embedding {
         Ok(())
     }
 
-    /// The logits of the tokens `ids` alone, the same bits.
+    /// The logits of the tokens `ids` alone after one token, the same bits.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`](crate::Error::OutOfMemory).
@@ -150,8 +164,9 @@ impl Embedding {
         match self {
             Embedding::File(matrix) => dense_rows(c, matrix, ids, h, logits),
             Embedding::Int8(matrix) => {
-                input.wide.quantize(c.backend, h);
-                int8_rows(c, matrix, ids, &input.wide, logits);
+                let wide = &mut input.widen(1)?[0];
+                wide.quantize(c.backend, h);
+                int8_rows(c, matrix, ids, wide, logits);
             }
             Embedding::Ternary(matrix) => {
                 input.groups.quantize_best(c, h, matrix.cols(), std::iter::once(matrix))?;
@@ -278,7 +293,7 @@ impl Weights {
     /// The divisors of the rotary angles in a context of so many tokens.
     pub(crate) fn rope_factors(&self, config: &Config, context: usize) -> Option<&[f32]> {
         let RopeFactors { short, long } = self.rope_factors.as_ref()?;
-        let is_long = config.rope_scaling.short_context.is_some_and(|short| context > short);
+        let is_long = is_long(config.rope_scaling.short_context, context);
         Some(long.as_ref().filter(|_| is_long).unwrap_or(short))
     }
 

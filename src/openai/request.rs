@@ -172,8 +172,37 @@ impl EmbeddingRequest {
     }
 }
 
+/// Bytes that a body may take when it has been parsed, beside its texts: as much as some forty thousand messages.
+const MOST_MEMORY: usize = 32 << 20;
+
+/// About how many that are. Small values take some twenty times what they take in the body.
+fn parsed_size(body: &[u8]) -> usize {
+    let (mut size, mut in_text, mut escaped) = (0, false, false);
+    for byte in body {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b',' if !in_text => size += 96,
+            b':' if !in_text => size += 200,
+            b'[' | b'{' if !in_text => size += 128,
+            _ => {}
+        }
+    }
+    size
+}
+
 /// The fields of a body, and the names of those that are foreign.
 fn read(record: &Record, body: &[u8]) -> Result<(Fields, Vec<String>), Refusal> {
+    let size = parsed_size(body);
+    if size > MOST_MEMORY {
+        let message = format!(
+            "the body has too many fields and values: they would take {} MB, at most {} MB are given",
+            size >> 20,
+            MOST_MEMORY >> 20
+        );
+        return Err(Refusal { status: 413, ..Refusal::invalid(message).code("request_too_large") });
+    }
     // serde_json goes 128 levels deep, and takes no half of a surrogate pair.
     let parsed: Value = serde_json::from_slice(body)
         .map_err(|why| Refusal::invalid(format!("the body can't be read as JSON: {why}")).code("invalid_json"))?;

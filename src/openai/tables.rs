@@ -15,7 +15,7 @@ const fn field(name: &'static str, kind: Kind, otherwise: &'static str) -> Field
 
 // ---- messages --------------------------------------------------------------------------------------------------------
 
-static PART: Record = Record {
+pub(super) static PART: Record = Record {
     of: "a part of a message",
     what: r#"a part of a message: { type: "text", text }"#,
     fields: &[field("type", Kind::Only(&[Text("text")], TEXT_ALONE), ""), field("text", TEXT, "")],
@@ -29,7 +29,7 @@ static PARTS: Kind = Kind::List {
     least: 1,
 };
 
-static CALLED: Record = Record {
+pub(super) static CALLED: Record = Record {
     of: "a function that was called",
     what: "the function that was called: { name, arguments }",
     fields: &[field("name", TEXT, ""), field("arguments", Kind::Text("a string: the JSON text of the arguments"), "")],
@@ -39,7 +39,7 @@ static CALLED: Record = Record {
     ..Record::NONE
 };
 
-static CALL: Record = Record {
+pub(super) static CALL: Record = Record {
     of: "a call",
     what: r#"a call: { id, type: "function", function: { name, arguments } }"#,
     fields: &[
@@ -53,7 +53,7 @@ static CALL: Record = Record {
     ..Record::NONE
 };
 
-static MESSAGE: Record = Record {
+pub(super) static MESSAGE: Record = Record {
     of: "a message",
     what: "a message: { role, content }",
     fields: &[
@@ -90,7 +90,7 @@ const MESSAGES: Kind = Kind::List {
 
 // ---- tools -----------------------------------------------------------------------------------------------------------
 
-static FUNCTION: Record = Record {
+pub(super) static FUNCTION: Record = Record {
     of: "a function",
     what: "a function: { name, description, parameters }",
     fields: &[
@@ -100,10 +100,11 @@ static FUNCTION: Record = Record {
         field("strict", Kind::Flag, ""),
     ],
     needed: &["name"],
+    lacking: &[("schema", "give parameters"), ("input_schema", "give parameters")],
     ..Record::NONE
 };
 
-static TOOL: Record = Record {
+pub(super) static TOOL: Record = Record {
     of: "a tool",
     what: r#"a tool: { type: "function", function: { name, description, parameters } }"#,
     fields: &[
@@ -125,7 +126,7 @@ const TOOLS: Kind = Kind::List {
     least: 0,
 };
 
-static CHOSEN: Record = Record {
+pub(super) static CHOSEN: Record = Record {
     of: "tool_choice.function",
     what: "an object: { name }",
     fields: &[field("name", TEXT, "")],
@@ -133,7 +134,7 @@ static CHOSEN: Record = Record {
     ..Record::NONE
 };
 
-static TOOL_CHOICE: Record = Record {
+pub(super) static TOOL_CHOICE: Record = Record {
     of: "tool_choice",
     what: r#""none", "auto", "required" or { type: "function", function: { name } }"#,
     fields: &[
@@ -146,7 +147,7 @@ static TOOL_CHOICE: Record = Record {
 
 // ---- forms -----------------------------------------------------------------------------------------------------------
 
-static JSON_SCHEMA: Record = Record {
+pub(super) static JSON_SCHEMA: Record = Record {
     of: "response_format.json_schema",
     what: "an object: { name, schema }",
     fields: &[
@@ -159,7 +160,7 @@ static JSON_SCHEMA: Record = Record {
     ..Record::NONE
 };
 
-static RESPONSE_FORMAT: Record = Record {
+pub(super) static RESPONSE_FORMAT: Record = Record {
     of: "response_format",
     what: r#"an object: { type: "text" }, { type: "json_object" } or { type: "json_schema", json_schema: { name, schema } }"#,
     fields: &[
@@ -177,7 +178,7 @@ static RESPONSE_FORMAT: Record = Record {
 
 // ---- requests --------------------------------------------------------------------------------------------------------
 
-static STREAM: Record = Record {
+pub(super) static STREAM: Record = Record {
     of: "stream_options",
     what: "an object: { include_usage }",
     fields: &[
@@ -187,7 +188,7 @@ static STREAM: Record = Record {
     ..Record::NONE
 };
 
-static METADATA: Record =
+pub(super) static METADATA: Record =
     Record { of: "metadata (nothing is stored here)", what: "an empty object: nothing is stored here", ..Record::NONE };
 
 const MODEL: Field = field("model", TEXT, "");

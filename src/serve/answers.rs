@@ -97,7 +97,10 @@ impl Answers {
             let (index, answer, event) = self.under_way.next().await?;
             let event = event.unwrap_or(Event::Failed(Failure::Stopped));
             match &event {
-                Event::Begun { .. } => self.listen(index, answer),
+                Event::Begun { usage } => {
+                    self.ticket.begun(usage);
+                    self.listen(index, answer);
+                }
                 Event::Token { .. } => {
                     self.ticket.token();
                     self.listen(index, answer);

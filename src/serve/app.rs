@@ -5,6 +5,7 @@ use super::connection::Peer;
 use super::door::{self, Keys, Names, Origins};
 use super::engine::{Engine, Limits};
 use super::metrics::{Metrics, Route};
+use super::page::Page;
 use super::problem::Problem;
 use super::routes;
 use super::ticket::{Counted, Ticket, Told};
@@ -37,6 +38,7 @@ pub(crate) struct App {
     pub(crate) keys: Keys,
     pub(crate) origins: Origins,
     pub(crate) names: Names,
+    pub(crate) page: Page,
     pub(crate) bounds: Bounds,
     pub(crate) quiet: bool,
     /// True as soon as the server goes down.
@@ -53,11 +55,12 @@ pub(crate) struct Served {
 impl App {
     pub(crate) fn new(
         (keys, origins, names): (Keys, Origins, Names),
+        page: Page,
         bounds: Bounds,
         quiet: bool,
         ending: watch::Receiver<bool>,
     ) -> Self {
-        App { served: OnceLock::new(), metrics: Arc::default(), keys, origins, names, bounds, quiet, ending }
+        App { served: OnceLock::new(), metrics: Arc::default(), keys, origins, names, page, bounds, quiet, ending }
     }
 
     /// From here on there are answers.
@@ -85,7 +88,7 @@ pub(crate) struct Front {
 
 impl Front {
     pub(crate) fn new(app: Arc<App>) -> Self {
-        let mut router = routes::all().layer(from_fn_with_state(Arc::clone(&app), enter));
+        let mut router = routes::all(&app.page).layer(from_fn_with_state(Arc::clone(&app), enter));
         if app.origins.are_some() {
             router = router.layer(cors(&app.origins));
         }
@@ -105,7 +108,7 @@ impl Front {
         let mut told = Told { ticket: Arc::clone(&ticket), metrics, quiet: self.app.quiet, status: None, whole: false };
         parts.extensions.insert(Arc::clone(&ticket));
         parts.extensions.insert(peer);
-        let body = Drained::new(body, &parts.headers);
+        let body = Drained::wrap(body, &parts.headers);
         let answered: Result<Response, Infallible> = self.router.call(Request::from_parts(parts, body)).await;
         let Ok(mut response) = answered;
         if is_bare(&response) {
@@ -170,7 +173,8 @@ fn check(app: &App, request: &Request) -> Result<(), Problem> {
     door::check_origin(&app.origins, method, headers)?;
     let is_read = method == Method::GET || method == Method::HEAD;
     // Whether the server lives, and the page, which asks for the key.
-    let is_open = matches!(uri.path(), "/health" | "/v1/health") || !routes::is_api(uri.path());
+    let path = uri.path();
+    let is_open = matches!(path, "/health" | "/v1/health") || app.page.has(path) || !routes::is_api(path);
     if is_read && is_open { Ok(()) } else { app.keys.check(headers) }
 }
 
@@ -245,6 +249,20 @@ mod tests {
             assert_eq!(normal(&path.parse().unwrap()).to_string(), plain, "{path}");
         }
         assert_eq!(normal(&Uri::from_static("*")).to_string(), "*");
+    }
+
+    #[test]
+    fn a_panic_is_an_answer_too() {
+        async fn panics() {
+            panic!("made to fail");
+        }
+        let router = Router::new().route("/", axum::routing::get(panics));
+        let service: TowerToHyperService<Router> =
+            TowerToHyperService::new(router.layer(CatchPanicLayer::custom(Problem::panicked)));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let Ok(response) = runtime.block_on(service.call(Request::new(axum::body::Body::empty())));
+        assert_eq!(response.status(), 500);
+        assert!(!is_bare(&response));
     }
 
     #[test]

@@ -14,8 +14,9 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
-/// How long a client that has had its answer may go on sending, and how much.
+/// How long a client that has had its answer may go on sending, how long it may be silent in between, and how much it may send.
 const REST_TIME: Duration = Duration::from_secs(10);
+const REST_SILENCE: Duration = Duration::from_secs(2);
 const REST_BYTES: usize = 256 << 20;
 
 /// A body as a whole may take so many times the time that it may be silent.
@@ -80,7 +81,10 @@ pub(crate) async fn read(
             _ = ending.wait_for(|ending| *ending) => return Err(Problem::ending()),
         };
         let frame = match frame {
-            Ok(Ok(None)) => return Ok(whole),
+            Ok(Ok(None)) => {
+                whole.skip_mark();
+                return Ok(whole);
+            }
             Ok(Ok(Some(Ok(frame)))) => frame,
             Ok(Ok(Some(Err(_)))) => return Err(Problem::invalid("the body ends before its time")),
             Ok(Err(_)) | Err(_) => {
@@ -100,6 +104,13 @@ pub(crate) async fn read(
 }
 
 impl Whole {
+    /// Some programs put the mark of UTF-8 first, which JSON has not.
+    fn skip_mark(&mut self) {
+        if self.bytes.starts_with(b"\xef\xbb\xbf") {
+            self.bytes.drain(..3);
+        }
+    }
+
     fn push(&mut self, piece: &[u8], bounds: &Bounds) -> Result<(), Problem> {
         let no_room = || Problem::unavailable("other large requests take all the room for such: try again", 1);
         let needed = (self.bytes.len() + piece.len()).div_ceil(PIECE);
@@ -146,7 +157,7 @@ pub(crate) struct Drained {
 }
 
 impl Drained {
-    pub(crate) fn new(body: Body, headers: &HeaderMap) -> Body {
+    pub(crate) fn wrap(body: Body, headers: &HeaderMap) -> Body {
         let waits = headers.get(EXPECT).is_some_and(|expect| expect.as_bytes().eq_ignore_ascii_case(b"100-continue"));
         if body.is_end_stream() { body } else { Body::new(Drained { body: Some(body), comes: !waits }) }
     }
@@ -189,7 +200,8 @@ impl Drop for Drained {
 
 async fn drain(mut body: Body) {
     let mut left = REST_BYTES;
-    while let Some(Ok(frame)) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+    let mut next = async || timeout(REST_SILENCE, poll_fn(|context| Pin::new(&mut body).poll_frame(context))).await;
+    while let Ok(Some(Ok(frame))) = next().await {
         let length = frame.data_ref().map_or(0, Bytes::len);
         match left.checked_sub(length) {
             Some(rest) => left = rest,
@@ -235,6 +247,12 @@ mod tests {
             assert_eq!(read_of(&bounds, &[("content-type", kind)], "{}".into()).err(), Some(415), "{kind}");
         }
         assert_eq!(read_of(&bounds, &[("content-encoding", "gzip")], "{}".into()).err(), Some(415));
+    }
+
+    #[test]
+    fn a_mark_of_utf_8_is_passed_over() {
+        let bounds = Bounds::new(10, Duration::from_secs(1));
+        assert_eq!(read_of(&bounds, &[], "\u{feff}{}".into()).unwrap().bytes, b"{}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::answers::{Answers, Asked};
 use super::app::App;
 use super::engine::{Event, Prompt};
 use super::problem::Problem;
-use super::routes::{json, read};
+use super::routes::{bounded, json, read};
 use super::stream::{self, Chunks, Out};
 use super::ticket::Ticket;
 use axum::Extension;
@@ -24,6 +24,7 @@ pub(crate) async fn answer(
 ) -> Result<Response, Problem> {
     let served = app.served()?;
     let asked = read(&app, &ticket, request, CompletionRequest::read).await?;
+    bounded("prompt", &asked.prompts)?;
     let common = Common::new("cmpl", &*served.model.id);
     let wanted = asked.options.logprobs;
     let choices = asked.prompts.len();

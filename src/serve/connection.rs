@@ -40,10 +40,17 @@ pub(crate) struct Peer {
 /// How long a client may be silent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Patience {
-    /// Before and within a request.
-    pub(crate) read: Duration,
+    /// Before a request, and until its head has come.
+    pub(crate) head: Duration,
     /// While an answer waits to be read.
     pub(crate) write: Duration,
+}
+
+impl Patience {
+    /// Proxies keep a connection for a minute, and are angry where it ends just when they ask: by default this is more.
+    pub(crate) fn new(silence: Duration) -> Self {
+        Patience { head: silence.saturating_mul(5) / 2, write: silence }
+    }
 }
 
 /// Takes connections until `ending` is true, and returns when all have ended.
@@ -121,7 +128,7 @@ async fn converse(
     });
     let io = TokioIo::new(Impatient { stream, patience: patience.write, stalled: None });
     let serving =
-        http1::Builder::new().timer(TokioTimer::new()).header_read_timeout(patience.read).serve_connection(io, service);
+        http1::Builder::new().timer(TokioTimer::new()).header_read_timeout(patience.head).serve_connection(io, service);
     let mut serving = pin!(serving);
     tokio::select! {
         // What a client does wrong with its connection is its own affair.

@@ -14,10 +14,11 @@ mod chat;
 mod completion;
 mod connection;
 mod door;
-#[allow(dead_code, unused_imports)]
+#[allow(dead_code)]
 pub(crate) mod engine;
 mod listen;
 mod metrics;
+mod page;
 mod problem;
 mod routes;
 mod stream;
@@ -34,7 +35,9 @@ use b158::openai::{About, Model};
 use body::Bounds;
 use connection::Patience;
 use engine::{Engine, Limits};
+use page::Page;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -48,6 +51,8 @@ pub(crate) struct Settings {
     pub(crate) keys: Keys,
     pub(crate) origins: Origins,
     pub(crate) names: Names,
+    /// Folder of the page, in place of the one that is built in.
+    pub(crate) page: Option<PathBuf>,
     /// Bytes of a body.
     pub(crate) most: usize,
     /// How long a client may neither send nor read.
@@ -67,7 +72,8 @@ pub(crate) struct Ready {
 /// # Errors
 /// No place to listen, or no model.
 pub(crate) fn run(settings: Settings, load: impl FnOnce() -> Outcome<Ready>) -> Outcome {
-    let Settings { hosts, port, keys, origins, names, most, patience, quiet } = settings;
+    let Settings { hosts, port, keys, origins, names, page, most, patience, quiet } = settings;
+    let page = Page::new(page.as_deref())?;
     let bound = listen::bind(&hosts, port)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -79,13 +85,13 @@ pub(crate) fn run(settings: Settings, load: impl FnOnce() -> Outcome<Ready>) -> 
         .map_err(|e| format!("the server's threads can't be started: {e}"))?;
     let (end, ending) = watch::channel(false);
     let access = access(&bound.addresses, &keys, &origins);
-    let app = Arc::new(App::new((keys, origins, names), Bounds::new(most, patience), quiet, ending.clone()));
+    let app = Arc::new(App::new((keys, origins, names), page, Bounds::new(most, patience), quiet, ending.clone()));
     let server = {
         let _inside = runtime.enter();
         let listeners = bound.listeners.into_iter().map(TcpListener::from_std);
         let listeners = listeners.collect::<Result<Vec<_>, _>>().map_err(|e| format!("cannot listen: {e}"))?;
         let front = Arc::new(Front::new(Arc::clone(&app)));
-        runtime.spawn(connection::serve(listeners, front, Patience { read: patience, write: patience }, ending))
+        runtime.spawn(connection::serve(listeners, front, Patience::new(patience), ending))
     };
     if !quiet {
         bound.notes.iter().for_each(|note| say!("note: {note}"));
@@ -96,12 +102,23 @@ pub(crate) fn run(settings: Settings, load: impl FnOnce() -> Outcome<Ready>) -> 
     let engine = Engine::new(loaded, limits).map_err(|failure| failure.to_string())?;
     let engine = Arc::new(engine);
     if !quiet {
+        engine.notes().iter().for_each(|note| say!("note: {note}"));
         say!(
             "serving `{}`: {context} tokens of context, {} answers at a time, {} more wait; {} MB for KV caches",
             model.id,
             limits.parallel,
             limits.queue,
             limits.memory / 1_000_000,
+        );
+        let threads = model.about.threads;
+        say!(
+            "backend {}, {threads} thread{}: {}",
+            model.about.backend,
+            if threads == 1 { "" } else { "s" },
+            match limits.session.tune_threads {
+                true => "one for each processor; answers take as many of them as make it fastest",
+                false => "as --threads says",
+            }
         );
         access.iter().for_each(|line| say!("{line}"));
         let places: Vec<String> = bound.addresses.iter().map(|address| format!("http://{address}")).collect();

@@ -32,6 +32,12 @@ impl Problem {
         self
     }
 
+    /// The field at fault.
+    pub(crate) fn param(mut self, name: &str) -> Self {
+        self.refusal.param = Some(name.to_owned());
+        self
+    }
+
     fn kind(mut self, kind: &'static str) -> Self {
         self.refusal.kind = kind;
         self

@@ -4,6 +4,7 @@ use super::app::{App, Served};
 use super::body;
 use super::engine::{Embed, Input as EngineInput};
 use super::metrics::{self, Now};
+use super::page::Page;
 use super::problem::Problem;
 use super::ticket::Ticket;
 use super::{chat, completion, tokenize};
@@ -14,9 +15,7 @@ use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
-use b158::openai::{
-    Embedding, EmbeddingRequest, EmbeddingValues, Embeddings, EmbeddingsUsage, Input, Models, Read, Refusal,
-};
+use b158::openai::{EmbeddingRequest, Embeddings, Input, Models, Read, Refusal};
 use serde::Serialize;
 use serde_json::json;
 use std::sync::Arc;
@@ -25,7 +24,7 @@ use std::sync::Arc;
 const PATHS: &str =
     "/v1/chat/completions, /v1/completions, /v1/embeddings, /v1/models, /tokenize, /health and /metrics";
 
-pub(crate) fn all() -> Router<Arc<App>> {
+pub(crate) fn all(page: &Page) -> Router<Arc<App>> {
     let api = Router::new()
         .route("/chat/completions", post(chat::answer))
         .route("/completions", post(completion::answer))
@@ -35,7 +34,7 @@ pub(crate) fn all() -> Router<Arc<App>> {
         .route("/tokenize", post(tokenize::answer))
         .route("/health", get(health))
         .route("/metrics", get(metrics_page));
-    Router::new().nest("/v1", api.clone()).merge(api).fallback(elsewhere)
+    Router::new().nest("/v1", api.clone()).merge(api).merge(page.routes()).fallback(elsewhere)
 }
 
 /// Whether a path is one of the API, or looks like one.
@@ -71,6 +70,19 @@ pub(crate) async fn read<T: Send + 'static>(
     let Read { request, ignored } = read?;
     ticket.ignored(&ignored);
     Ok(request)
+}
+
+/// Each prompt or text of one request takes its own work and its own part of the answer.
+const MOST_INPUTS: usize = 2048;
+
+/// # Errors
+/// More of them than a request may have.
+pub(crate) fn bounded(field: &str, inputs: &[Input]) -> Result<(), Problem> {
+    if inputs.len() <= MOST_INPUTS {
+        return Ok(());
+    }
+    let message = format!("{field} holds {} texts; it may hold {MOST_INPUTS} at most", inputs.len());
+    Err(Problem::invalid(message).param(field))
 }
 
 async fn models(State(app): State<Arc<App>>) -> Result<Response, Problem> {
@@ -126,6 +138,11 @@ async fn embeddings(
 ) -> Result<Response, Problem> {
     let served = app.served()?;
     let asked = read(&app, &ticket, request, EmbeddingRequest::read).await?;
+    if served.engine.loaded().embedding_note().is_some() {
+        let message = format!("`{}` is no embedding model: serve one for vectors of texts", served.model.id);
+        return Err(Problem::invalid(message).param("model").code("no_embedding_model"));
+    }
+    bounded("input", &asked.inputs)?;
     let inputs = asked.inputs.into_iter().map(|input| match input {
         Input::Text(text) => EngineInput::Text(text),
         Input::Ids(ids) => EngineInput::Ids(ids),
@@ -133,22 +150,10 @@ async fn embeddings(
     let job = Embed { inputs: inputs.collect(), dimensions: asked.dimensions };
     let made = served.engine.embed(job)?.wait().await?;
     ticket.took(made.prompt_tokens);
-    let vectors = made.vectors.into_iter().enumerate();
-    let data = vectors.map(|(index, vector)| Embedding {
-        object: "embedding",
-        index,
-        embedding: EmbeddingValues::new(vector, asked.encoding),
-    });
-    json(&Embeddings {
-        object: "list",
-        data: data.collect(),
-        model: served.model.id.clone(),
-        usage: EmbeddingsUsage { prompt_tokens: made.prompt_tokens, total_tokens: made.prompt_tokens },
-        notes: served.engine.loaded().embedding_note().map(str::to_owned).into_iter().collect(),
-    })
+    json(&Embeddings::new(made.vectors, asked.encoding, &*served.model.id, made.prompt_tokens, Vec::new()))
 }
 
-/// What is no path of the API: the page's, or nothing.
+/// What is a path of neither the API nor the page.
 async fn elsewhere(method: Method, uri: Uri) -> Response {
     let path: String = uri.path().chars().take(200).collect();
     let message = format!("there is nothing at {method} {path}: the API is at {PATHS}");

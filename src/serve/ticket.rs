@@ -31,6 +31,9 @@ struct Details {
     ignored: Vec<String>,
     notes: Vec<String>,
     first_token: Option<Duration>,
+    /// Of answers that have begun: tokens of the prompts, tokens so far.
+    begun: Usage,
+    /// Of answers that have ended.
     usage: Option<Usage>,
     /// Answers that have ended, each as it has.
     ended: Vec<(FinishReason, Timings)>,
@@ -61,8 +64,15 @@ impl Ticket {
         self.details().usage = Some(Usage { prompt_tokens, ..Usage::default() });
     }
 
+    pub(crate) fn begun(&self, usage: &Usage) {
+        let mut details = self.details();
+        details.begun.prompt_tokens += usage.prompt_tokens;
+        details.begun.cached_tokens += usage.cached_tokens;
+    }
+
     pub(crate) fn token(&self) {
         let mut details = self.details();
+        details.begun.completion_tokens += 1;
         details.first_token.get_or_insert_with(|| self.began.elapsed());
     }
 
@@ -82,7 +92,8 @@ impl Ticket {
 
     fn line(&self, details: &Details, status: u16, whole: bool) -> String {
         let mut line = format!("{} {} {} {status}", self.from, self.method, self.path);
-        if let Some(usage) = &details.usage {
+        let is_under_way = (!whole || details.failed) && details.begun != Usage::default();
+        if let Some(usage) = if is_under_way { Some(&details.begun) } else { details.usage.as_ref() } {
             let _ = write!(line, ", {} tokens read", usage.prompt_tokens);
             if usage.cached_tokens > 0 {
                 let _ = write!(line, " ({} kept)", usage.cached_tokens);

@@ -2,7 +2,7 @@
 
 use super::{GenerateOptions, Session, Step};
 use crate::allocate::try_copy;
-use crate::model::Pooling;
+use crate::model::{Pass, Pooling};
 use crate::{Error, Result};
 use std::time::Duration;
 
@@ -27,15 +27,27 @@ impl Session {
     /// [`Error::UnsupportedPooling`] for a model that is trained to give another vector; [`Error::NotStarted`] where
     /// there is no such text since the last [`start`](Self::start); [`Error::NotFinite`] where it is none of numbers.
     pub fn embedding(&mut self) -> Result<Vec<f32>> {
+        match self.pass.take() {
+            None => Err(Error::NotStarted),
+            Some(mut pass) => {
+                let embedding = self.embedding_in(&mut pass);
+                self.pass = Some(pass);
+                embedding
+            }
+        }
+    }
+
+    /// The same where another pass has read the text.
+    pub(super) fn embedding_in(&self, pass: &mut Pass) -> Result<Vec<f32>> {
         let model = &self.loaded.model;
         // A model of no embeddings gives what its last token knows.
         if !matches!(model.config.pooling, Pooling::None | Pooling::Last) {
             return Err(Error::UnsupportedPooling { pooling: model.config.pooling.name() });
         }
-        if !self.state.has_read() || self.state.cache.len() < self.tokens.len() {
+        let Some(read) = self.read.filter(|read| self.unread() == 0 && read.number == pass.number()) else {
             return Err(Error::NotStarted);
-        }
-        let hidden = self.state.last_hidden(model)?;
+        };
+        let hidden = pass.last_hidden(model, read.part)?;
         let length = hidden.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>().sqrt();
         if !length.is_finite() {
             return Err(Error::NotFinite { layer: None, part: "the last norm" });

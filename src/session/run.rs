@@ -1,7 +1,7 @@
 //! A generation under way: its options, what it has said, and the clock.
 
 use super::constrained::Constrained;
-use super::{FinishReason, GenerateOptions, Summary, Timings, Usage};
+use super::{FinishReason, GenerateOptions, InPass, Summary, Timings, Usage};
 use crate::Result;
 use crate::sampler::Sampler;
 use crate::tokenizer::{StopStrings, TextStream, Tokenizer};
@@ -23,8 +23,10 @@ pub(super) struct Run {
     /// Where it keeps to a form.
     pub(super) constrained: Option<Constrained>,
     pub(super) usage: Usage,
-    /// A pass has begun and has layers to go.
-    pub(super) in_pass: bool,
+    /// Its part in the pass under way.
+    pub(super) in_pass: Option<InPass>,
+    /// Passes of others that it has waited for.
+    pub(super) waited: u32,
     /// Threads of the last pass.
     pub(super) threads: usize,
     pub(super) finish: Option<FinishReason>,
@@ -54,7 +56,8 @@ impl Run {
             logprobs: options.logprobs,
             constrained: None,
             usage: Usage::default(),
-            in_pass: false,
+            in_pass: None,
+            waited: 0,
             threads: 0,
             finish: None,
             stopped: false,

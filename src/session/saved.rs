@@ -45,8 +45,7 @@ impl Session {
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub fn save(&self) -> Result<Vec<u8>> {
-        let cache = &self.state.cache;
-        let tokens = &self.tokens[..cache.len()];
+        let (cache, tokens) = (&self.cache, self.tokens());
         let length = length(self, tokens.len());
         let mut out = try_with_capacity(usize::try_from(length).unwrap_or(usize::MAX), "a saved session")?;
         out.extend(MAGIC);
@@ -74,11 +73,10 @@ impl Session {
         let saved = Saved::check(self, bytes)?;
         let mut tokens = try_with_capacity(saved.ids.len(), "the tokens of a saved session")?;
         tokens.extend(saved.ids.iter().map(|id| u32::from_le_bytes(*id)));
-        self.state.cache.reserve_to(tokens.len())?;
-        self.state.cache.read_rows(tokens.len(), saved.rows);
-        self.state.forget();
+        self.cache.reserve_to(tokens.len())?;
+        self.cache.read_rows(tokens.len(), saved.rows);
         self.tokens = tokens;
-        self.run = None;
+        (self.run, self.read) = (None, None);
         Ok(())
     }
 }
@@ -123,7 +121,7 @@ impl<'a> Saved<'a> {
 
     /// What is to be asked of bytes that are as they were written, by whomever.
     fn check_sound(session: &Session, body: &'a [u8], tokens: u32) -> Result<Self> {
-        let (cache, model) = (&session.state.cache, &session.loaded.model);
+        let (cache, model) = (&session.cache, &session.loaded.model);
         let foreign = |field, at: usize, found: String, expected: String| {
             Err(Error::ForeignSession { field, offset: at as u64, found, expected })
         };
@@ -174,7 +172,7 @@ impl<'a> Saved<'a> {
 
 /// Bytes in all. A context is at most 2^24 and a token's rows below 2^31: no overflow.
 fn length(session: &Session, tokens: usize) -> u64 {
-    HEADER as u64 + 4 * tokens as u64 + session.state.cache.rows_bytes(tokens) + CHECKSUM as u64
+    HEADER as u64 + 4 * tokens as u64 + session.cache.rows_bytes(tokens) + CHECKSUM as u64
 }
 
 fn type_number(kind: KvType) -> u32 {

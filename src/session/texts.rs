@@ -13,6 +13,24 @@ impl Loaded {
         self.tokenizer.encode_whole(text, Special::TEXT)
     }
 
+    /// Refuses a prompt that no session with this context can [start](crate::session::Session::start) with.
+    ///
+    /// # Errors
+    /// An empty prompt, one that does not fit the context, an unknown id.
+    pub fn check_prompt(&self, prompt: &[u32], context: usize) -> Result<()> {
+        let vocabulary = self.model.config.vocabulary as u32;
+        if prompt.is_empty() {
+            return Err(Error::EmptyPrompt);
+        }
+        if prompt.len() > context {
+            return Err(Error::PromptTooLong { tokens: prompt.len(), context });
+        }
+        match prompt.iter().find(|id| **id >= vocabulary) {
+            Some(&id) => Err(Error::BadToken { id, vocabulary }),
+            None => Ok(()),
+        }
+    }
+
     /// What a user of the embeddings should know: that the model is not made for them, where its file does not say so.
     pub fn embedding_note(&self) -> Option<&'static str> {
         (self.model.config.pooling == Pooling::None).then_some(

@@ -78,7 +78,8 @@ struct Help {
 
 impl Help {
     fn new() -> Self {
-        Help { build: run("./build.sh help"), bench: read("benches/browser/options.mjs") }
+        let bench = read("benches/browser/options.mjs") + &read("benches/serve/run.mjs");
+        Help { build: run("./build.sh help"), bench }
     }
 
     /// Whether a command that is not run is one that there is.
@@ -112,6 +113,8 @@ impl Help {
                     file(format!("tests/{name}.rs")) || file(format!("tests/{name}/main.rs"))
                 })
             }
+            // tests/serve asks a server.
+            Some("curl") => line.contains(" localhost:8080/"),
             _ => ELSEWHERE.contains(&line),
         }
     }
@@ -126,7 +129,11 @@ fn commands_run_or_are_known() {
         for line in commands(document) {
             let ours = line.replace("target/release/b158", "b158");
             let ours = ours.replace("./build.sh run ", &format!("b158 run -m {MODEL} -p "));
-            if ours.starts_with("b158 ") || ours.contains("| b158 ") {
+            let served = ours.starts_with("b158 serve ");
+            if served {
+                // Its guide's test starts it, and asks it what stands beside.
+                assert!(help.knows(&ours), "{document}: {line}");
+            } else if ours.starts_with("b158 ") || ours.contains("| b158 ") {
                 // A chat waits for somebody to type.
                 let ours = if ours.contains('|') { ours } else { format!("echo Hello! | {ours}") };
                 assert!(!run(&ours).trim().is_empty(), "{document}: {line} says nothing");
@@ -162,7 +169,7 @@ fn a_command_that_is_not_there_is_noticed() {
     for line in ["./build.sh dance", "./build.sh test nowhere", "./build.sh bench --dance", "b158 run --dance"] {
         assert!(!help.knows(line), "{line}");
     }
-    for line in ["cargo test --test nowhere", "npm install elsewhere"] {
+    for line in ["cargo test --test nowhere", "npm install elsewhere", "curl elsewhere"] {
         assert!(!help.knows(line), "{line}");
     }
 }

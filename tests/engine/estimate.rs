@@ -59,7 +59,7 @@ fn an_estimate_is_what_the_load_then_reports() {
                     SessionOptions { context, kv_type: Some(kv_type), ..Default::default() },
                 );
                 let session = session.unwrap();
-                let cache = &session.state().cache;
+                let cache = &session.cache();
                 assert_eq!((found.context, found.kv_cache_bytes), (cache.context(), cache.bytes_when_full()), "{case}");
                 assert!(found.wasm_bytes > found.weight_bytes + found.kv_cache_bytes, "{case}");
             }
@@ -204,7 +204,7 @@ fn a_cache_is_f16_wherever_that_fits_and_8_bits_where_not() {
             assert_eq!((found.kv_cache_bytes, found.wasm_bytes), (fixed.kv_cache_bytes, fixed.wasm_bytes), "{bytes}");
             let loaded = Arc::new(load_with(STORIES, Compute::default(), auto, usize::MAX));
             let session = Session::new(loaded.clone(), SessionOptions::default()).unwrap();
-            assert_eq!(session.state().cache.kind(), expected, "{bytes}");
+            assert_eq!(session.cache().kind(), expected, "{bytes}");
             assert_eq!(session.note().is_some(), expected == KvType::Q8_0, "{:?}", session.note());
             assert!(session.note().is_none_or(|note| note.contains("q8_0") && note.contains("512 tokens")));
             assert_eq!(session.try_clone().unwrap().note(), session.note());
@@ -212,7 +212,7 @@ fn a_cache_is_f16_wherever_that_fits_and_8_bits_where_not() {
             for kv_type in [KvType::F16, KvType::F32, KvType::Q8_0] {
                 let options = SessionOptions { kv_type: Some(kv_type), ..Default::default() };
                 let session = Session::new(loaded.clone(), options).unwrap();
-                assert_eq!((session.state().cache.kind(), session.note()), (kv_type, None), "{bytes}");
+                assert_eq!((session.cache().kind(), session.note()), (kv_type, None), "{bytes}");
             }
         }
     }

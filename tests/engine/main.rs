@@ -26,6 +26,7 @@ mod session;
 mod session_saved;
 mod split;
 mod story_model;
+mod together;
 mod tokenizer;
 #[cfg(feature = "cli")]
 mod tools;

@@ -210,7 +210,7 @@ fn nothing_to_generate_reads_the_prompt() {
     session.start(&prompt, greedy(0)).unwrap();
     let (text, ids, summary) = finish(&mut session);
     assert_eq!((text.as_str(), ids.len(), summary.finish_reason), ("", 0, FinishReason::Length));
-    assert_eq!(session.state().cache.len(), prompt.len());
+    assert_eq!(session.cache().len(), prompt.len());
     assert!(summary.timings.prefill_tokens_per_second > 0.0 && summary.timings.decode_tokens_per_second == 0.0);
     assert_eq!(summary.timings.time_to_first_token_ms, 0.0);
     assert_eq!(session.start(&prompt, greedy(60)).unwrap().cached_tokens, prompt.len() - 1);

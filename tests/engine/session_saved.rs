@@ -60,7 +60,7 @@ fn having_read(loaded: &Arc<Loaded>, kv_type: KvType, context: usize, tokens: us
     if tokens > 0 {
         say(&mut session, &text(loaded, tokens), 1);
     }
-    assert_eq!(session.state().cache.len(), tokens);
+    assert_eq!(session.cache().len(), tokens);
     session
 }
 
@@ -108,7 +108,7 @@ fn a_session_can_be_saved_at_any_point() {
                 let mut restored = session(&loaded, kind, 400);
                 restored.restore(&saved).unwrap();
                 assert!(restored.save().unwrap() == saved, "what is restored is what was saved");
-                assert_eq!(restored.state().cache.len(), running.state().cache.len());
+                assert_eq!(restored.cache().len(), running.cache().len());
                 assert_eq!(say(&mut restored, &prompt, 10), expected, "{} after {steps} steps", kind.name());
             }
             steps += 1;

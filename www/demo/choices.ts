@@ -24,6 +24,7 @@ export interface Offered {
   readonly weights: string;
   /** What it is good for, in a sentence. */
   readonly use: string;
+  readonly parameters: number;
   readonly fileBytes: number;
   readonly contextLength: number;
   readonly weightBytes: number;
@@ -38,7 +39,10 @@ export interface Offered {
 /** What people ask for first comes first. */
 export const CATALOGUE: readonly Offered[] = TABLE;
 
-export const EMBEDDED: Choice = embedded();
+const OWN = own();
+export const EMBEDDED: Choice = { source: OWN.address, name: OWN.name };
+/** By their number it is known where another engine has it. */
+export const EMBEDDED_PARAMETERS = OWN.parameters;
 
 /** The page's own model has no address of its own: it is there before anybody asks. */
 export function choiceOf({ id, address, name, sha256 }: Offered): Choice {
@@ -50,10 +54,10 @@ export function byAddress(address: string): Choice {
   return known ? choiceOf(known) : { source: address, name: lastPart(address), address };
 }
 
-function embedded(): Choice {
-  const own = CATALOGUE.find(({ id }) => id === "embedded");
-  if (!own) throw new Error("catalogue.json lacks the page's own model");
-  return { source: own.address, name: own.name };
+function own(): Offered {
+  const found = CATALOGUE.find(({ id }) => id === "embedded");
+  if (!found) throw new Error("catalogue.json lacks the page's own model");
+  return found;
 }
 
 /** One file, the parts of a split one, or those of a checkpoint; of a folder that was chosen as a whole, all that it has. */

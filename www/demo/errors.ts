@@ -1,5 +1,6 @@
 import { BitNetError, type BitNetErrorCode } from "b158";
 import { button, element } from "./dom.js";
+import { EngineError } from "./served-engine.js";
 
 const TITLES: Record<BitNetErrorCode, string> = {
   "unsupported-browser": "This browser can't run the engine",
@@ -18,6 +19,15 @@ const TITLES: Record<BitNetErrorCode, string> = {
   "worker-crashed": "The engine has stopped",
 };
 
+const OF_ENGINE: Record<EngineError["code"], string> = {
+  key: "The engine asks for a key",
+  loading: "The engine is not ready",
+  busy: "The engine is busy",
+  gone: "The engine can't be reached",
+  refused: "The engine does not answer this",
+  cut: "The answer broke off",
+};
+
 const ADVICE: Partial<Record<BitNetErrorCode, string>> = {
   "unsupported-browser": "A current Chrome, Edge, Firefox or Safari can: the engine needs WebAssembly SIMD and web workers.",
   format: "If it was downloaded, a file may have been cut short: get it again, and compare its size with the one its publisher names.",
@@ -34,7 +44,7 @@ const ADVICE: Partial<Record<BitNetErrorCode, string>> = {
 const OFFLINE = "This device has no network just now. Models that are kept on it load all the same: they are listed under “Use another model”.";
 
 /** For these, the same once more may end otherwise. */
-const WORTH_A_RETRY: readonly string[] = ["network", "worker-crashed", "integrity", "quota", "storage", "unknown"];
+const WORTH_A_RETRY: readonly string[] = ["network", "worker-crashed", "integrity", "quota", "storage", "key", "loading", "busy", "gone", "cut", "unknown"];
 
 /** Ended because a person wanted it: cancelled, or another model took its place. */
 export function isIntended(error: unknown): boolean {
@@ -45,9 +55,10 @@ export function isIntended(error: unknown): boolean {
 export function showError(box: HTMLElement, error: unknown, actions: Readonly<Record<string, () => void>> = {}): void {
   const code = error instanceof BitNetError ? error.code : undefined;
   const advice = code === "network" && !navigator.onLine ? OFFLINE : code && ADVICE[code];
-  box.replaceChildren(element("strong", "", code ? TITLES[code] : "Something went wrong"), element("p", "", error instanceof Error ? sentence(error.message) : String(error)));
+  const title = code ? TITLES[code] : error instanceof EngineError ? OF_ENGINE[error.code] : "Something went wrong";
+  box.replaceChildren(element("strong", "", title), element("p", "", error instanceof Error ? sentence(error.message) : String(error)));
   if (advice !== undefined) box.append(element("p", "", advice));
-  box.dataset["code"] = code ?? "unknown";
+  box.dataset["code"] = code ?? (error instanceof EngineError ? error.code : "unknown");
   if (WORTH_A_RETRY.includes(box.dataset["code"])) box.append(...Object.entries(actions).map(([label, act]) => button(label, "", act)));
   box.hidden = false;
 }

@@ -1,6 +1,7 @@
-import type { GenerationResult, ModelInfo, Stats } from "b158";
+import type { GenerationResult, Stats } from "b158";
 import { Band } from "./band.js";
 import { byId, setText } from "./dom.js";
+import type { Engine } from "./engine.js";
 import * as format from "./format.js";
 import { MemoryBar } from "./memory-bar.js";
 import { SpeedPlot } from "./plot.js";
@@ -13,11 +14,11 @@ export class Instruments {
   #contextLength = 0;
   #frame = 0;
 
-  clear(info: ModelInfo | undefined): void {
-    this.#contextLength = info?.contextLength ?? 0;
-    this.#memory.kvCacheBytes = info?.kvCacheBytes ?? 0;
+  clear(engine: Engine | undefined): void {
+    this.#contextLength = engine?.contextLength ?? 0;
+    this.#memory.kvCacheBytes = engine?.kvCacheBytes ?? 0;
     this.begin();
-    setText("context-used", info ? `0 of ${format.count(info.contextLength)}` : "–");
+    setText("context-used", engine ? `0 of ${format.count(engine.contextLength)}` : "–");
     this.#context.set(0);
   }
 
@@ -45,7 +46,8 @@ export class Instruments {
     setText("threads-used", fewer ? `, ${String(timings.decodeThreads)} of them for a token` : "");
     const fresh = usage.promptTokens - usage.cachedTokens;
     const known = usage.cachedTokens > 0 ? `, ${format.count(usage.cachedTokens)} known` : "";
-    setText("prompt-speed", timings.prefillTokensPerSecond > 0 ? `${format.tokens(fresh)}${known}, ${format.rate(timings.prefillTokensPerSecond)}/s` : format.tokens(usage.promptTokens));
+    // An engine that was stopped has not told.
+    if (usage.promptTokens > 0) setText("prompt-speed", timings.prefillTokensPerSecond > 0 ? `${format.tokens(fresh)}${known}, ${format.rate(timings.prefillTokensPerSecond)}/s` : format.tokens(usage.promptTokens));
     setText("first-token", timings.timeToFirstTokenMs > 0 ? format.milliseconds(timings.timeToFirstTokenMs) : "–");
     // The last token of a full context has been said, but has no place in it.
     const used = Math.min(usage.promptTokens + usage.completionTokens, this.#contextLength);

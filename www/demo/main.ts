@@ -35,7 +35,7 @@ const panel = new ModelPanel((state) => {
   check.use(state);
   addressBar.changed();
 }, isolate());
-const addressBar = new AddressBar(writer.shared, { model: panel.shared });
+const addressBar = new AddressBar(writer.shared, panel.shared);
 window.b158 = {
   BitNet,
   get model() {

@@ -1,14 +1,17 @@
 import { BitNet, type LoadProgress, storageEstimate } from "b158";
 import type { Shared } from "./address-bar.js";
 import { Band } from "./band.js";
-import { byAddress, type Choice, EMBEDDED, lastPart } from "./choices.js";
+import { byAddress, type Choice, EMBEDDED, EMBEDDED_PARAMETERS, lastPart } from "./choices.js";
 import { announce, byId, element, setText } from "./dom.js";
+import { type Engine, TabEngine } from "./engine.js";
 import { isIntended, showError } from "./errors.js";
 import * as format from "./format.js";
 import { keptModel } from "./kept.js";
 import { loadOptions } from "./load-options.js";
 import { Offer } from "./offer.js";
 import { Picker } from "./picker.js";
+import type { Served } from "./served-engine.js";
+import { Where } from "./where.js";
 
 /** Two models at once are fine up to here; above, the old one goes before the new one comes. */
 const KEEP_WHILE_LOADING_BYTES = 100e6;
@@ -16,12 +19,15 @@ const KEEP_WHILE_LOADING_BYTES = 100e6;
 const ASK_ABOVE_BYTES = 50e6;
 
 export interface ModelState {
+  /** Of this tab, whose answers the ten prompts check. */
   model: BitNet | undefined;
+  /** What writes: that model, or the engine that serves this page. */
+  engine: Engine | undefined;
   /** As the page calls it. */
   name: string;
   /** Name of its file. */
   file: string;
-  /** It is the page's own small story model. */
+  /** It is the small story model that comes with the page. */
   embedded: boolean;
   /** Another one, or the first one, is on its way. */
   loading: boolean;
@@ -41,6 +47,12 @@ export class ModelPanel {
   /** Address of the model that is there or is to come. */
   #wanted: string | undefined;
   #model: BitNet | undefined;
+  /** That model, or the engine that serves this page. */
+  #engine: Engine | undefined;
+  #served: Served | undefined;
+  readonly #where = new Where(() => void this.#moved());
+  /** What this tab had before its model went for the engine's sake. */
+  #before: Choice | undefined;
   #loading: AbortController | undefined;
   #announced = 0;
 
@@ -55,22 +67,27 @@ export class ModelPanel {
     return this.#model;
   }
 
-  /** What the address bar knows of it: a model that has an address. */
-  get shared(): Shared {
+  /** What the address bar knows of it: where it runs, and a model that has an address. */
+  get shared(): Record<"where" | "model", Shared> {
     return {
-      get: () => this.#wanted,
-      set: (value) => void this.#follow(value),
+      where: this.#where.shared,
+      model: {
+        get: () => (this.#where.isEngine ? undefined : this.#wanted),
+        set: (value) => void this.#follow(value),
+      },
     };
   }
 
   /** The same model once more. */
   reload(): void {
-    if (this.#choice) void this.choose(this.#choice);
+    if (this.#where.isEngine) void this.#connect();
+    else if (this.#choice) void this.choose(this.#choice);
   }
 
   /** Loads it, after having asked if that means a large download. */
   async choose(choice: Choice): Promise<void> {
     const { address } = choice;
+    this.#toTab();
     this.#wanted = address;
     this.#offer.close();
     if (address === undefined) return this.#load(choice);
@@ -98,8 +115,56 @@ export class ModelPanel {
     if (this.#loading === loading || this.#loading === undefined) await this.#load(choice);
   }
 
+  /** Between this tab and the engine, by a person's hand. */
+  async #moved(): Promise<void> {
+    if (this.#where.isEngine) {
+      this.#before = this.#choice;
+      await this.#connect();
+    } else {
+      this.#toTab();
+      await (this.#before ? this.choose(this.#before) : this.#follow(this.#wanted));
+    }
+  }
+
+  #toTab(): void {
+    this.#where.toTab();
+    if (!this.#served) return;
+    this.#served = this.#engine = undefined;
+    this.#tell();
+  }
+
+  /** To the engine that serves this page; the tab's model makes room. */
+  async #connect(): Promise<void> {
+    const { engine, place } = this.#where;
+    if (!engine) return;
+    this.#offer.close();
+    this.#picker.open(false);
+    const loading = this.#begin(`the engine of ${place}`);
+    if (this.#model) await this.#replace(undefined, undefined);
+    try {
+      const served = await this.#where.ask(engine, loading.signal);
+      loading.signal.throwIfAborted();
+      this.#served = served;
+      this.#engine = engine;
+      this.#weave.set(1);
+      this.#describeServed(served);
+      announce(`${served.id}, the model of ${place}, is there`);
+    } catch (error) {
+      this.#served = this.#engine = undefined;
+      if (isIntended(error)) announce("The engine is not asked any more");
+      else showError(byId("load-error"), error, { "Try again": () => void this.#connect() });
+    }
+    this.#end(loading);
+  }
+
   /** To the model of a link. */
   async #follow(address: string | undefined): Promise<void> {
+    if (address !== undefined) this.#toTab();
+    if (this.#where.isEngine) {
+      await this.#ready;
+      if (!this.#served) await this.#connect();
+      return;
+    }
     if (address === this.#wanted && this.#model) return;
     this.#wanted = address;
     await this.#ready;
@@ -170,9 +235,10 @@ export class ModelPanel {
     const choice = this.#choice;
     this.#onChange({
       model: this.#model,
-      name: this.#model?.info.name ?? choice?.name ?? "",
+      engine: this.#engine,
+      name: this.#served?.id ?? this.#model?.info.name ?? choice?.name ?? "",
       file: choice === undefined ? "" : typeof choice.source === "string" ? lastPart(choice.source) : choice.name,
-      embedded: choice === EMBEDDED,
+      embedded: this.#served ? this.#served.parameters === EMBEDDED_PARAMETERS : choice === EMBEDDED,
       loading: this.#loading !== undefined,
     });
   }
@@ -180,6 +246,8 @@ export class ModelPanel {
   async #replace(model: BitNet | undefined, choice: Choice | undefined): Promise<void> {
     const old = this.#model;
     this.#model = model;
+    this.#engine = model && new TabEngine(model);
+    this.#served = undefined;
     this.#choice = choice;
     this.#weave.set(model ? 1 : 0);
     byId("embedded-note").hidden = choice !== EMBEDDED;
@@ -209,6 +277,16 @@ export class ModelPanel {
     if (quarter <= this.#announced || quarter === 4) return;
     this.#announced = quarter;
     announce(`${name}: ${String(quarter * 25)} percent`);
+  }
+
+  #describeServed({ id, architecture, parameters, quantization, contextLength, backend, threads }: Served): void {
+    setText("model-name", id);
+    setText("model-facts", [architecture, format.parameters(parameters), mostTensors(quantization), `context of ${format.tokens(contextLength)}`].join(" · "));
+    byId("embedded-note").hidden = byId("notes").hidden = true;
+    setText("tensors", quantization);
+    setText("backend-used", backend);
+    setText("threads", String(threads));
+    for (const id of ["threads-used", "why-single"]) setText(id, "");
   }
 
   #describe({ info }: BitNet): void {

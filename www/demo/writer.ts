@@ -1,7 +1,8 @@
-import type { ChatMessage, Generation, GenerationResult, Prompt } from "b158";
+import type { ChatMessage, GenerationResult, Prompt } from "b158";
 import type { Shared } from "./address-bar.js";
 import { AnswerForm } from "./answer-form.js";
 import { announce, button, byId, copy, saveFile, setText } from "./dom.js";
+import type { Writing } from "./engine.js";
 import { isIntended, showError } from "./errors.js";
 import { asText, exportFile, type ExportFormat, type Written } from "./export.js";
 import { mark } from "./fields.js";
@@ -48,8 +49,8 @@ export class Writer {
   readonly #form = new AnswerForm();
   readonly #hooks: WriterHooks;
   #mode: Mode = "story";
-  #state: ModelState = { model: undefined, name: "", file: "", embedded: true, loading: true };
-  #generation: Generation | undefined;
+  #state: ModelState = { model: undefined, engine: undefined, name: "", file: "", embedded: true, loading: true };
+  #generation: Writing | undefined;
   #conversation = new Conversation();
   /** What is on the sheet; a new object for each text, so that one that still runs knows when it has been cleared. */
   #story = { prompt: "", text: "" };
@@ -133,8 +134,10 @@ export class Writer {
   use(state: ModelState): void {
     const before = this.#state;
     this.#state = { ...state };
-    if (state.model !== before.model) {
-      this.#instruments.clear(state.model?.info);
+    if (state.engine !== before.engine) {
+      // A model of this tab ends its text itself.
+      if (!before.model) this.#generation?.cancel();
+      this.#instruments.clear(state.engine);
       void this.#showMemory();
       this.#showSamples();
     }
@@ -144,7 +147,7 @@ export class Writer {
 
   async #send(): Promise<void> {
     const text = this.#prompt.value.trimEnd();
-    if (!this.#state.model || text === "") {
+    if (!this.#state.engine || text === "") {
       this.#prompt.focus();
       return;
     }
@@ -168,7 +171,7 @@ export class Writer {
   /** Another answer to the same message: a fixed seed would only give the same one. */
   async #regenerate(): Promise<void> {
     const before = this.#conversation.messages;
-    if (!this.#state.model || this.#generation || this.#conversation.takeBack("assistant") === undefined) return;
+    if (!this.#state.engine || this.#generation || this.#conversation.takeBack("assistant") === undefined) return;
     this.#endEdit();
     this.#prompt.focus(); // the button that was pressed goes
     await this.#answer(before, { ...readSettings(), seed: anySeed() });
@@ -219,15 +222,15 @@ export class Writer {
 
   /** What the model said; undefined where it ended with an error, which is shown. */
   async #generate(prompt: Prompt, sampling: Sampling): Promise<string | undefined> {
-    const { model } = this.#state;
-    if (!model) return undefined;
+    const { engine } = this.#state;
+    if (!engine) return undefined;
     this.#sampling = sampling;
     byId("run-error").hidden = true;
     byId("keep-seed").hidden = true;
     setText("outcome", "");
     this.#instruments.begin();
     const { responseFormat } = this.#form;
-    const generation = model.generate(prompt, {
+    const generation = engine.generate(prompt, {
       ...sampling,
       ...(responseFormat && { responseFormat }),
       onPrepare: ({ phase, loaded }) => {
@@ -244,12 +247,12 @@ export class Writer {
     let said: string | undefined;
     try {
       let tokens = 0;
-      for await (const token of generation) {
-        if (token.id !== undefined) {
-          this.#instruments.token(token.elapsedMs);
+      for await (const { text, elapsedMs, token } of generation) {
+        if (token) {
+          this.#instruments.token(elapsedMs);
           setText("outcome", format.tokens(++tokens));
         }
-        this.#page.append(token.text);
+        this.#page.append(text);
       }
       const result = await generation.result();
       said = result.text;
@@ -261,7 +264,7 @@ export class Writer {
     } catch (error) {
       const intended = isIntended(error);
       setText("outcome", intended ? "Stopped: another model was loaded" : "");
-      if (!intended) showError(byId("run-error"), error, { "Load the model again": this.#hooks.reload });
+      if (!intended) showError(byId("run-error"), error, { [this.#state.model ? "Load the model again" : "Connect again"]: this.#hooks.reload });
     }
     clearInterval(memory);
     this.#page.end();
@@ -322,9 +325,9 @@ export class Writer {
 
   #showState(): void {
     const running = this.#generation !== undefined;
-    const { model, loading } = this.#state;
-    this.#run.textContent = running ? "Stop" : model ? LABELS[this.#mode].run : loading ? "Loading…" : "No model yet";
-    this.#run.disabled = !model && !running;
+    const { engine, loading } = this.#state;
+    this.#run.textContent = running ? "Stop" : engine ? LABELS[this.#mode].run : loading ? "Loading…" : "No model yet";
+    this.#run.disabled = !engine && !running;
     this.#run.classList.toggle("stop", running);
     byId("output").setAttribute("aria-busy", String(running));
     byId("copy", HTMLButtonElement).disabled = this.#page.empty || running;
@@ -335,7 +338,7 @@ export class Writer {
 
   async #showMemory(): Promise<void> {
     try {
-      const stats = await this.#state.model?.stats();
+      const stats = await this.#state.engine?.stats();
       this.#instruments.memory(stats);
     } catch {
       this.#instruments.memory(undefined); // the model has just gone

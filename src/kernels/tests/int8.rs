@@ -21,10 +21,10 @@ fn activations(x: &[f32]) -> WideActivations {
 fn same_everywhere(what: &str, w: &Int8Matrix, x: &WideActivations) -> Vec<f32> {
     let scalar = Compute { backend: &scalar::Scalar, pool: Pool::new(1) };
     let mut expected = vec![f32::NAN; w.rows()];
-    int8_matvec(&scalar, w, x, &mut expected);
+    int8_matmul(&scalar, w, std::slice::from_ref(x), &mut expected);
     for c in computes() {
         let mut y = vec![f32::NAN; w.rows()];
-        int8_matvec(&c, w, x, &mut y);
+        int8_matmul(&c, w, std::slice::from_ref(x), &mut y);
         assert_bits(what, c.backend, &y, &expected);
     }
     expected
@@ -48,6 +48,24 @@ fn a_product_is_near_the_floats_and_the_same_everywhere() {
             });
             // Were every rounding as far off as it can be, and in the same direction.
             assert!((f64::from(*y) - exact).abs() <= 1.01 * noise, "{rows} × {cols}: {y}, {exact} ± {noise}");
+        }
+    }
+}
+
+#[cfg_attr(target_family = "wasm", wasm_bindgen_test::wasm_bindgen_test)]
+#[cfg_attr(not(target_family = "wasm"), test)]
+fn tokens_together_have_the_bits_of_each_alone() {
+    let mut random = Random(31);
+    for (rows, cols) in [(1, 128), (3, 2560), (65, 384), (131, 1280)] {
+        let w = matrix(rows, cols, &random.vec(rows * cols));
+        let wide: Vec<_> = (0..9).map(|_| activations(&random.vec(cols))).collect();
+        let alone: Vec<f32> = wide.iter().flat_map(|x| same_everywhere("alone", &w, x)).collect();
+        for c in computes() {
+            for tokens in 0..=wide.len() {
+                let mut y = vec![f32::NAN; tokens * rows];
+                int8_matmul(&c, &w, &wide[..tokens], &mut y);
+                assert_bits(&format!("{tokens} tokens, {rows} × {cols}"), c.backend, &y, &alone[..tokens * rows]);
+            }
         }
     }
 }

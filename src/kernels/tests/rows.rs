@@ -42,7 +42,7 @@ fn of_an_8_bit_matrix() {
         let mut x = WideActivations::new(cols).unwrap();
         x.quantize(&scalar::Scalar, &random.vec(cols));
         let mut whole = vec![f32::NAN; rows];
-        int8_matvec(&oracle(), &w, &x, &mut whole);
+        int8_matmul(&oracle(), &w, std::slice::from_ref(&x), &mut whole);
         same(&format!("{rows} × {cols}"), rows, &whole, |c, rows, y| int8_rows(c, &w, rows, &x, y));
     }
 }

@@ -118,13 +118,26 @@ impl From<Error> for Failure {
 /// An answer under way, or in the queue. Dropping it cancels the job.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    pub(super) events: mpsc::UnboundedReceiver<Event>,
+    events: mpsc::UnboundedReceiver<Event>,
+    has_ended: bool,
 }
 
 impl Answer {
     /// What comes next; nothing after [`Event::Done`] or [`Event::Failed`], one of which always comes.
     pub(crate) async fn next(&mut self) -> Option<Event> {
-        self.events.recv().await
+        let event = self.events.recv().await;
+        if event.is_none() && !self.has_ended {
+            self.has_ended = true;
+            return Some(Event::Failed(Failure::Fault("the answer has got lost".to_owned())));
+        }
+        self.has_ended |= matches!(event, Some(Event::Done { .. } | Event::Failed(_)));
+        event
+    }
+
+    /// Where an answer goes, and where it comes.
+    pub(super) fn channel() -> (mpsc::UnboundedSender<Event>, Self) {
+        let (sender, events) = mpsc::unbounded_channel();
+        (sender, Answer { events, has_ended: false })
     }
 }
 

@@ -1,8 +1,11 @@
 //! Who owns the model: one thread computes all talks, in turns. Others hand it jobs, and hear what comes of them.
 
 mod job;
+mod kept;
+mod prepare;
 mod queue;
 mod stats;
+mod talk;
 mod worker;
 
 pub(crate) use job::{Answer, Busy, Embed, Embeddings, Event, Failure, Input, Job, Pending, Prompt, Why};
@@ -10,10 +13,12 @@ pub(crate) use stats::Stats;
 
 use b158::model::Loaded;
 use b158::session::SessionOptions;
-use queue::{Queue, Work};
+use prepare::Preparer;
+use queue::{Queue, Raw, Tokenize};
 use std::sync::Arc;
-use std::thread::JoinHandle;
-use tokio::sync::{mpsc, oneshot};
+use std::thread::{Builder, JoinHandle};
+use tokio::sync::oneshot;
+use worker::Worker;
 
 /// What the engine may use.
 #[derive(Debug, Clone, Copy)]
@@ -22,31 +27,50 @@ pub(crate) struct Limits {
     pub(crate) parallel: usize,
     /// Jobs that wait for their turn.
     pub(crate) queue: usize,
-    /// Bytes of KV caches, of the talks under way and of those that are kept. Those under way are never cut for it.
+    /// Bytes of KV caches: of the talks under way, which are never cut for it, and of those that are kept, which go first. No job
+    /// begins beside others that has no room in it.
     pub(crate) memory: u64,
     /// Of each talk.
     pub(crate) session: SessionOptions,
 }
 
-/// The engine's thread, from outside. Dropping it ends all jobs.
+/// The engine, from outside. Dropping it ends all jobs.
 pub(crate) struct Engine {
     loaded: Arc<Loaded>,
     queue: Arc<Queue>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
+    notes: Vec<String>,
 }
 
 impl Engine {
-    /// Starts the thread.
+    /// Starts its threads.
     ///
     /// # Errors
-    /// What a talk of these options can't be: a context of 0 or beyond what the model was trained for; no thread.
+    /// What a talk of these options can't be: a context of 0 or beyond what the model was trained for; no threads.
     pub(crate) fn new(loaded: Arc<Loaded>, limits: Limits) -> Result<Self, Failure> {
-        loaded.model.config.context(limits.session.context)?;
+        let limits = Limits { parallel: limits.parallel.max(1), ..limits };
+        let context = loaded.model.config.context(limits.session.context)?;
         let queue = Arc::new(Queue::new(limits));
-        let worker = worker::Worker::new(Arc::clone(&loaded), Arc::clone(&queue), limits);
-        let thread = std::thread::Builder::new().name("engine".into()).spawn(move || worker.run());
-        let thread = thread.map_err(|e| Failure::Fault(format!("there is no thread for the engine: {e}")))?;
-        Ok(Engine { loaded, queue, thread: Some(thread) })
+        let worker = Worker::new(Arc::clone(&loaded), Arc::clone(&queue), limits)?;
+        let preparer = Preparer::new(Arc::clone(&loaded), Arc::clone(&queue), context);
+        let notes = worker.notes();
+        // What has been started ends with it.
+        let mut engine = Engine { loaded, queue, threads: Vec::new(), notes };
+        let start = |name: &str, work: Box<dyn FnOnce() + Send>| {
+            let thread = Builder::new().name(name.into()).stack_size(prepare::STACK).spawn(work);
+            thread.map_err(|e| Failure::Fault(format!("there is no thread for it: {e}")))
+        };
+        for _ in 0..prepare::THREADS {
+            let preparer = Arc::clone(&preparer);
+            engine.threads.push(start("prepare", Box::new(move || preparer.run()))?);
+        }
+        engine.threads.push(start("engine", Box::new(move || worker.run()))?);
+        Ok(engine)
+    }
+
+    /// What had to be decided and a user should know, one sentence each.
+    pub(crate) fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The model.
@@ -56,22 +80,22 @@ impl Engine {
 
     /// Takes a job, or says when to come again.
     pub(crate) fn submit(&self, job: Job) -> Result<Answer, Busy> {
-        let (sender, events) = mpsc::unbounded_channel();
-        self.queue.push(Work::Answer(Box::new(job), sender))?;
-        Ok(Answer { events })
+        let (events, answer) = Answer::channel();
+        self.queue.push(Raw::Answer(Box::new(job), events))?;
+        Ok(answer)
     }
 
     /// Takes texts whose embeddings are wanted.
     pub(crate) fn embed(&self, job: Embed) -> Result<Pending<Embeddings>, Busy> {
         let (sender, whole) = oneshot::channel();
-        self.queue.push(Work::Embed(job, sender))?;
+        self.queue.push(Raw::Embed(job, sender))?;
         Ok(Pending { whole })
     }
 
-    /// The tokens of a prompt, as a job of it would have them.
+    /// The tokens of a prompt, as a job of it without tools would have them.
     pub(crate) fn tokenize(&self, prompt: Prompt) -> Result<Pending<Vec<u32>>, Busy> {
         let (sender, whole) = oneshot::channel();
-        self.queue.push(Work::Tokenize(prompt, sender))?;
+        self.queue.push_tokenize(Tokenize { prompt, whole: sender })?;
         Ok(Pending { whole })
     }
 
@@ -89,8 +113,11 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.queue.stop();
-        if let Some(thread) = self.thread.take() {
+        for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

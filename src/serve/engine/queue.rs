@@ -1,48 +1,110 @@
-//! Jobs that wait, and how the engine's thread stands: all that both sides touch. Nobody computes while he has the lock.
+//! What both sides touch: jobs that wait, and how the engine stands. Nobody computes while he has the lock.
+//!
+//! A job is prepared (its prompt written and cut into tokens, its form compiled) where it stands in the queue, so that one that is
+//! refused is refused at once, and one that takes long to prepare keeps nobody waiting.
 
 use super::job::{Busy, Embed, Embeddings, Event, Failure, Job, Prompt, Why};
+use super::prepare::Prepared;
 use super::{Limits, Stats};
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc, oneshot};
 
-pub(super) enum Work {
+/// A job as it comes.
+pub(super) enum Raw {
     Answer(Box<Job>, mpsc::UnboundedSender<Event>),
     Embed(Embed, oneshot::Sender<Result<Embeddings, Failure>>),
-    Tokenize(Prompt, oneshot::Sender<Result<Vec<u32>, Failure>>),
 }
 
-impl Work {
-    /// Whether nobody waits for it any more.
+/// A prompt whose tokens alone are wanted.
+pub(super) struct Tokenize {
+    pub(super) prompt: Prompt,
+    pub(super) whole: oneshot::Sender<Result<Vec<u32>, Failure>>,
+}
+
+/// What there is to prepare.
+pub(super) enum ToPrepare {
+    Job(u64, Raw),
+    Tokenize(Tokenize),
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Done,
+    Cancelled,
+    Failed,
+}
+
+enum Stage {
+    Raw(Raw),
+    InPreparation,
+    Ready(Prepared),
+}
+
+impl Stage {
+    /// Whether nobody waits for it any more, as far as that can be told.
     fn is_cancelled(&self) -> bool {
         match self {
-            Work::Answer(_, events) => events.is_closed(),
-            Work::Embed(_, whole) => whole.is_closed(),
-            Work::Tokenize(_, whole) => whole.is_closed(),
+            Stage::Raw(Raw::Answer(_, events)) => events.is_closed(),
+            Stage::Raw(Raw::Embed(_, whole)) => whole.is_closed(),
+            Stage::InPreparation => false,
+            Stage::Ready(job) => job.is_cancelled(),
         }
     }
 }
 
+/// Jobs that wait.
 pub(super) struct Queue {
     limits: Limits,
     state: Mutex<State>,
-    /// There is work, or it is over.
-    more: Condvar,
-    /// Nothing is under way.
+    /// Something has changed.
+    changed: Condvar,
+    /// Nothing waits, and nothing is under way.
     idle: Notify,
 }
 
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<Work>,
+    /// In the order in which they came, with a number each.
+    waiting: VecDeque<(u64, Stage)>,
+    tokenize: VecDeque<Tokenize>,
+    number: u64,
     stopped: bool,
     stats: Stats,
+    /// How long a job is under way, of late.
+    mean: Option<Duration>,
+    /// When the newest of those under way was taken.
+    taken: Option<Instant>,
+}
+
+impl State {
+    fn purge(&mut self) {
+        let before = self.waiting.len();
+        self.waiting.retain(|(_, stage)| !stage.is_cancelled());
+        self.stats.cancelled += (before - self.waiting.len()) as u64;
+        self.tokenize.retain(|job| !job.whole.is_closed());
+    }
+
+    fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.stats.running == 0
+    }
+
+    /// A guess after how many seconds there is a place again.
+    fn retry_after(&self, parallel: usize) -> Duration {
+        // The `openai` clients keep to a minute at most.
+        const MOST: f64 = 60.0;
+        let of_late = self.mean.or_else(|| self.taken.map(|taken| taken.elapsed())).unwrap_or_default();
+        // By then half of those who wait have begun, and others have come who were sent away too.
+        let turns = (self.waiting.len() as f64 / 2.0 + 1.0) / parallel as f64;
+        Duration::from_secs((of_late.as_secs_f64() * turns).ceil().clamp(1.0, MOST) as u64)
+    }
 }
 
 impl Queue {
     pub(super) fn new(limits: Limits) -> Self {
-        Queue { limits, state: Mutex::default(), more: Condvar::new(), idle: Notify::new() }
+        Queue { limits, state: Mutex::default(), changed: Condvar::new(), idle: Notify::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -50,52 +112,135 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn push(&self, work: Work) -> Result<(), Busy> {
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a job, or says when to come again.
+    pub(super) fn push(&self, job: Raw) -> Result<(), Busy> {
         let mut state = self.state();
-        let before = state.waiting.len();
-        state.waiting.retain(|work| !work.is_cancelled());
-        state.stats.cancelled += (before - state.waiting.len()) as u64;
-        let waiting = state.waiting.len();
+        state.purge();
+        let (parallel, waiting) = (self.limits.parallel, state.waiting.len());
+        let why = if state.stats.ending || state.stopped {
+            Why::Ending
+        } else if waiting + state.stats.running >= parallel + self.limits.queue {
+            Why::QueueIsFull { waiting }
+        } else {
+            state.number += 1;
+            let number = state.number;
+            state.waiting.push_back((number, Stage::Raw(job)));
+            self.changed.notify_all();
+            return Ok(());
+        };
+        state.stats.refused += 1;
+        Err(Busy { retry_after: state.retry_after(parallel), why })
+    }
+
+    /// Takes a job that is prepared already.
+    #[cfg(test)]
+    pub(super) fn push_prepared(&self, job: Prepared) {
+        let mut state = self.state();
+        state.number += 1;
+        let number = state.number;
+        state.waiting.push_back((number, Stage::Ready(job)));
+        self.changed.notify_all();
+    }
+
+    /// Takes a prompt whose tokens are wanted: it waits for no job, and no job for it.
+    pub(super) fn push_tokenize(&self, job: Tokenize) -> Result<(), Busy> {
+        let mut state = self.state();
+        state.purge();
+        let waiting = state.tokenize.len();
         let why = match () {
-            () if state.stats.ending || state.stopped => Why::Ending,
-            () if waiting >= self.limits.queue => Why::QueueIsFull { waiting },
+            () if state.stopped => Why::Ending,
+            () if waiting > self.limits.queue => Why::QueueIsFull { waiting },
             () => {
-                state.waiting.push_back(work);
-                self.more.notify_all();
+                state.tokenize.push_back(job);
+                self.changed.notify_all();
                 return Ok(());
             }
         };
-        state.stats.refused += 1;
         Err(Busy { retry_after: Duration::from_secs(1), why })
     }
 
-    pub(super) fn stats(&self) -> Stats {
-        let state = self.state();
-        Stats { waiting: state.waiting.len(), ..state.stats }
-    }
-
-    /// The next work, if there is some; with `wait` as soon as there is. None when it is over, too.
-    pub(super) fn pop(&self, wait: bool) -> Option<Work> {
+    /// Waits for something to prepare; none when it is over.
+    pub(super) fn next_to_prepare(&self) -> Option<ToPrepare> {
         let mut state = self.state();
         loop {
             if state.stopped {
                 return None;
             }
-            if let Some(work) = state.waiting.pop_front() {
-                if work.is_cancelled() {
-                    state.stats.cancelled += 1;
-                    continue;
-                }
-                state.stats.running += 1;
-                return Some(work);
+            state.purge();
+            if let Some(job) = state.tokenize.pop_front() {
+                return Some(ToPrepare::Tokenize(job));
             }
-            if state.stats.running == 0 {
+            let raw = state.waiting.iter_mut().find(|(_, stage)| matches!(stage, Stage::Raw(_)));
+            if let Some((number, stage)) = raw
+                && let Stage::Raw(job) = std::mem::replace(stage, Stage::InPreparation)
+            {
+                return Some(ToPrepare::Job(*number, job));
+            }
+            state = self.wait(state);
+        }
+    }
+
+    /// The job of that number is prepared, or has been refused.
+    pub(super) fn prepared(&self, number: u64, job: Option<Prepared>) {
+        let mut state = self.state();
+        match (state.waiting.iter().position(|(other, _)| *other == number), job) {
+            (Some(at), Some(job)) => state.waiting[at].1 = Stage::Ready(job),
+            (Some(at), None) => {
+                state.waiting.remove(at);
+                state.stats.failed += 1;
+            }
+            // It is over.
+            (None, Some(job)) => job.fail(Failure::Stopped),
+            (None, None) => {}
+        }
+        self.changed.notify_all();
+    }
+
+    /// The first job that is ready, if it `fits`; with `wait` as soon as there is one.
+    ///
+    /// # Errors
+    /// [`Failure::Stopped`] when it is over.
+    pub(super) fn take(&self, wait: bool, fits: impl Fn(&Prepared) -> bool) -> Result<Option<Prepared>, Failure> {
+        let mut state = self.state();
+        loop {
+            if state.stopped {
+                return Err(Failure::Stopped);
+            }
+            state.purge();
+            let first = state.waiting.iter().position(|(_, stage)| matches!(stage, Stage::Ready(_)));
+            let fitting = first.filter(|at| matches!(&state.waiting[*at].1, Stage::Ready(job) if fits(job)));
+            if let Some((_, Stage::Ready(job))) = fitting.and_then(|at| state.waiting.remove(at)) {
+                state.stats.running += 1;
+                state.taken = Some(Instant::now());
+                return Ok(Some(job));
+            }
+            if state.is_idle() {
                 self.idle.notify_waiters();
             }
             if !wait {
-                return None;
+                return Ok(None);
             }
-            state = self.more.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.wait(state);
+        }
+    }
+
+    /// A job that was under way has ended, which it was for so long.
+    pub(super) fn ended(&self, outcome: Outcome, lasted: Duration) {
+        let mut state = self.state();
+        state.stats.running -= 1;
+        match outcome {
+            Outcome::Done => state.stats.done += 1,
+            Outcome::Cancelled => state.stats.cancelled += 1,
+            Outcome::Failed => state.stats.failed += 1,
+        }
+        // The last few count.
+        state.mean = Some(state.mean.map_or(lasted, |mean| (mean * 7 + lasted) / 8));
+        if state.is_idle() {
+            self.idle.notify_waiters();
         }
     }
 
@@ -107,25 +252,45 @@ impl Queue {
         count(&mut self.state().stats);
     }
 
+    pub(super) fn stats(&self) -> Stats {
+        let mut state = self.state();
+        state.purge();
+        Stats { waiting: state.waiting.len(), ..state.stats }
+    }
+
     pub(super) async fn drain(&self) {
         let idle = self.idle.notified();
         tokio::pin!(idle);
+        // From here on it hears.
         idle.as_mut().enable();
         {
             let mut state = self.state();
             state.stats.ending = true;
-            if state.stopped || state.waiting.is_empty() && state.stats.running == 0 {
+            state.purge();
+            if state.stopped || state.is_idle() {
                 return;
             }
+            // The engine may sleep though all that waited has been cancelled.
+            self.changed.notify_all();
         }
         idle.await;
     }
 
+    /// Ends all: what waits is told so.
     pub(super) fn stop(&self) {
         let mut state = self.state();
         state.stopped = true;
-        state.waiting.clear();
-        self.more.notify_all();
+        for (_, stage) in state.waiting.drain(..) {
+            match stage {
+                Stage::Raw(Raw::Answer(_, events)) => drop(events.send(Event::Failed(Failure::Stopped))),
+                Stage::Raw(Raw::Embed(_, whole)) => drop(whole.send(Err(Failure::Stopped))),
+                // Who prepares it finds it gone, and tells.
+                Stage::InPreparation => {}
+                Stage::Ready(job) => job.fail(Failure::Stopped),
+            }
+        }
+        state.tokenize.clear();
+        self.changed.notify_all();
         self.idle.notify_waiters();
     }
 }

@@ -1,172 +1,307 @@
-//! The thread that computes.
+//! The thread that computes: all talks together, a pass after the other, with a look at the world in between.
+//!
+//! A prompt that begins as another talk does, kept or under way, takes keys and values from that by copy: some milliseconds for what
+//! takes as many seconds to compute. One that begins as a prompt does that is being read waits for it, so that nothing is
+//! computed twice.
 
-use super::Limits;
-use super::job::{Embed, Embeddings, Event, Failure, Input, Job, Prompt};
-use super::queue::{Queue, Work};
-use b158::chat::{Chat, Reader};
-use b158::constraint::{Grammars, Spelled};
-use b158::model::Loaded;
-use b158::session::{GenerateOptions, Session, Step, shortened};
-use b158::tokenizer::Special;
+use super::job::Failure;
+use super::kept::{FEWEST, Kept, shared};
+use super::prepare::{Prepared, words};
+use super::queue::{Outcome, Queue};
+use super::talk::{After, Ended, Running};
+use super::{Limits, Stats};
+use b158::Error;
+use b158::model::{DEFAULT_BATCH, Loaded};
+use b158::session::{Session, SessionOptions, Step, Together, TogetherOptions};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::mpsc::UnboundedSender;
+use std::time::{Duration, Instant};
 
-/// How long one talk computes before it is the next one's turn.
+/// How long prompts are read before the next look. A layer is never cut.
 const SLICE: Duration = Duration::from_millis(40);
 
+/// The engine's thread.
 pub(super) struct Worker {
     loaded: Arc<Loaded>,
     queue: Arc<Queue>,
     limits: Limits,
-    grammars: Grammars,
-    slots: Vec<Slot>,
-}
-
-struct Slot {
-    session: Session,
-    events: UnboundedSender<Event>,
-    reader: Option<Reader>,
-    notes: Vec<String>,
+    /// Made anew after a panic.
+    together: Option<Together>,
+    /// Of what sessions are like.
+    blank: Session,
+    running: Vec<Running>,
+    kept: Kept,
+    /// Jobs so far.
+    number: u64,
+    /// The next prompt tokens are those of the oldest job, else those of the one that has least to read.
+    oldest_first: bool,
 }
 
 impl Worker {
-    pub(super) fn new(loaded: Arc<Loaded>, queue: Arc<Queue>, limits: Limits) -> Self {
-        let grammars = Grammars::new(Arc::clone(&loaded));
-        Worker { loaded, queue, limits, grammars, slots: Vec::new() }
+    pub(super) fn new(loaded: Arc<Loaded>, queue: Arc<Queue>, limits: Limits) -> b158::Result<Self> {
+        let together = together(&loaded, limits)?;
+        let blank = together.session(limits.session)?;
+        Ok(Worker {
+            loaded,
+            queue,
+            limits,
+            together: Some(together),
+            blank,
+            running: Vec::new(),
+            kept: Kept::default(),
+            number: 0,
+            oldest_first: true,
+        })
     }
 
+    /// What had to be decided and a user should know, one sentence each.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let mut notes: Vec<String> = self.blank.note().map(str::to_owned).into_iter().collect();
+        let (parallel, full, memory) = (self.limits.parallel, self.blank.cache().bytes_when_full(), self.limits.memory);
+        if full.saturating_mul(parallel as u64) > memory {
+            let megabytes = |bytes: u64| bytes.div_ceil(1_000_000);
+            notes.push(format!(
+                "a talk of {} tokens takes {} MB of memory, {parallel} side by side may take more than the {} MB that talks are to \
+                 have: those that are long may wait for each other",
+                self.blank.context(),
+                megabytes(full),
+                megabytes(memory),
+            ));
+        }
+        notes
+    }
+
+    /// Works until it is over.
     pub(super) fn run(mut self) {
-        while !self.queue.is_stopped() {
-            while self.slots.len() < self.limits.parallel.max(1) {
-                match self.queue.pop(self.slots.is_empty()) {
-                    Some(work) => self.begin(work),
-                    None => break,
+        loop {
+            match catch_unwind(AssertUnwindSafe(|| self.turn())) {
+                Ok(Ok(())) => {}
+                Ok(Err(failure)) => return self.fail_all(&failure),
+                Err(panic) => {
+                    // Nothing that it may have left half done is used again.
+                    self.together = None;
+                    self.kept = Kept::default();
+                    let was_idle = self.running.is_empty();
+                    self.fail_all(&Failure::Fault(words(&*panic)));
+                    if was_idle {
+                        // It would do so again.
+                        return self.queue.stop();
+                    }
                 }
             }
-            let queue = &self.queue;
-            self.slots.retain_mut(|slot| {
-                let goes_on = slot.step();
-                if !goes_on {
-                    queue.count(|stats| {
-                        stats.running -= 1;
-                        stats.done += 1;
-                    });
-                }
-                goes_on
-            });
-        }
-        for slot in self.slots {
-            let _ = slot.events.send(Event::Failed(Failure::Stopped));
         }
     }
 
-    fn begin(&mut self, work: Work) {
-        match work {
-            Work::Answer(job, events) => match self.slot(*job, events.clone()) {
-                Ok(slot) => return self.slots.push(slot),
-                Err(failure) => drop(events.send(Event::Failed(failure))),
-            },
-            Work::Embed(job, whole) => drop(whole.send(self.embed(job))),
-            Work::Tokenize(prompt, whole) => drop(whole.send(match prompt {
-                Prompt::Text(text) => {
-                    self.loaded.tokenizer.encode_prompt(&text, Special::PARSED).map_err(Failure::Error)
-                }
-                Prompt::Ids(ids) => Ok(ids),
-                Prompt::Messages(messages) => {
-                    self.loaded.template.encode(&self.loaded.tokenizer, &messages, true).map_err(Failure::Error)
-                }
-            })),
+    /// Looks at the world, and computes for a while.
+    fn turn(&mut self) -> Result<(), Failure> {
+        if self.queue.is_stopped() {
+            return Err(Failure::Stopped);
         }
-        self.queue.count(|stats| stats.running -= 1);
-    }
-
-    fn slot(&self, job: Job, events: UnboundedSender<Event>) -> Result<Slot, Failure> {
-        let Job { prompt, mut options, format, tools, variables, pieces } = job;
-        let tokenizer = &self.loaded.tokenizer;
-        let mut session = Session::new(Arc::clone(&self.loaded), self.limits.session)?;
-        let mut chat: Option<Chat> = None;
-        let prompt = match prompt {
-            Prompt::Text(text) => tokenizer.encode_prompt(&text, Special::PARSED)?,
-            Prompt::Ids(ids) => ids,
-            Prompt::Messages(messages) => {
-                let made = self.loaded.template.chat(tokenizer, &messages, &tools, &variables)?;
-                chat.insert(made).prompt.clone()
+        for at in (0..self.running.len()).rev() {
+            if self.running[at].is_cancelled() {
+                self.end(at, Ended { outcome: Outcome::Cancelled, keep: true });
             }
-        };
-        let format = match &chat {
-            Some(chat) => chat.format(format.as_ref())?,
-            None => format,
-        };
-        let reader = chat.as_ref().filter(|_| pieces).map(|chat| chat.reader(options.sampler.seed));
-        if let Some(chat) = chat.as_ref().filter(|_| pieces) {
-            options.spelled = chat.spelled.clone();
         }
-        let mut notes: Vec<String> = chat.as_ref().and_then(Chat::note).map(str::to_owned).into_iter().collect();
-        let form = format.map(|format| self.grammars.answer(&format, "")).transpose()?;
-        let usage = session.start(&prompt, options)?;
-        if let Some(form) = form {
-            notes.extend(form.notes().iter().cloned());
-            let opening = chat.as_ref().map(Chat::opening).unwrap_or_default();
-            let control = chat.map(|chat| chat.spelled).unwrap_or_default();
-            let spell = Spelled { loaded: Arc::clone(&self.loaded), control };
-            session.constrain(opening.constrain(Box::new(form), spell))?;
+        while self.running.len() < self.limits.parallel {
+            let room = self.limits.memory.saturating_sub(self.running_bytes(0));
+            let fits = |job: &Prepared| self.blank.cache().bytes_for(job.tokens()) <= room;
+            let is_idle = self.running.is_empty();
+            match self.queue.take(is_idle, |job| is_idle || fits(job))? {
+                Some(job) => self.begin(job),
+                None => break,
+            }
         }
-        let _ = events.send(Event::Begun { usage });
-        Ok(Slot { session, events, reader, notes })
+        self.step();
+        self.publish();
+        Ok(())
     }
 
-    fn embed(&self, job: Embed) -> Result<Embeddings, Failure> {
-        let mut session = Session::new(Arc::clone(&self.loaded), self.limits.session)?;
-        let (mut vectors, mut prompt_tokens) = (Vec::new(), 0);
-        for input in job.inputs {
-            let ids = match input {
-                Input::Text(text) => self.loaded.text_to_embed(&text)?,
-                Input::Ids(ids) => ids,
-            };
-            prompt_tokens += ids.len();
-            session.start(&ids, GenerateOptions { max_tokens: Some(0), ..Default::default() })?;
-            while !matches!(session.step(SLICE)?, Step::Done(_)) {}
-            let whole = session.embedding()?;
-            let wanted = job.dimensions.unwrap_or(whole.len());
-            vectors.push(shortened(whole, wanted)?);
+    /// Says how much memory there is in talks.
+    fn publish(&self) {
+        let (kept_talks, kept_bytes, running_bytes) = (self.kept.len(), self.kept.bytes(), self.running_bytes(0));
+        self.queue.count(|stats| *stats = Stats { kept_talks, kept_bytes, running_bytes, ..*stats });
+    }
+
+    /// Begins a job.
+    fn begin(&mut self, job: Prepared) {
+        let began = Instant::now();
+        self.number += 1;
+        let options = self.limits.session;
+        let fresh = self.together().and_then(|together| together.session(options));
+        let running = match (fresh, job) {
+            (Err(error), job) => {
+                self.queue.ended(Outcome::Failed, began.elapsed());
+                return job.fail(error.into());
+            }
+            (Ok(fresh), Prepared::Talk(talk)) => {
+                Running::talk(self.session_for(&talk.prompt, fresh), self.number, *talk)
+            }
+            (Ok(fresh), Prepared::Embed(texts)) => Running::embed(fresh, self.number, texts),
+        };
+        let (at, ended) = (self.running.len(), running.ended());
+        self.running.push(running);
+        match ended {
+            Some(outcome) => self.end(at, Ended { outcome, keep: true }),
+            None => {
+                self.catch_up(at);
+                self.running[at].tell_begun();
+            }
         }
-        Ok(Embeddings { vectors, prompt_tokens })
+    }
+
+    /// The kept talk that goes on with this prompt, or the fresh session. One that goes on otherwise stays as it is, where there is
+    /// room for both: what they share is copied.
+    fn session_for(&mut self, prompt: &[u32], fresh: Session) -> Session {
+        let Some((at, shared)) = self.kept.best(prompt) else { return fresh };
+        let cache = self.kept.get(at).cache();
+        let goes_on = cache.len() < shared + FEWEST;
+        let both = self.running_bytes(0) + cache.bytes() + cache.bytes_for(prompt.len());
+        if goes_on || both > self.limits.memory {
+            return self.kept.take(at);
+        }
+        self.kept.touch(at);
+        fresh
+    }
+
+    /// Takes what others have read of a job's prompt, or lets it wait for one that is about to read it.
+    fn catch_up(&mut self, at: usize) {
+        if !self.running[at].is_talk() {
+            return;
+        }
+        let prompt = &self.running[at].prompt;
+        let others = self.running.iter().enumerate().filter(|(other, running)| *other != at && running.is_talk());
+        let read = others.clone().map(|(other, running)| (shared(running.session.tokens(), prompt), other)).max();
+        let kept = self.kept.best(prompt);
+        let copied = match (read, kept) {
+            (Some((shared, other)), kept) if kept.is_none_or(|kept| kept.1 < shared) => {
+                match self.running.get_disjoint_mut([at, other]) {
+                    Ok([running, other]) => running.session.read_from(&other.session),
+                    Err(_) => Ok(0),
+                }
+            }
+            (_, Some((kept, _))) => self.running[at].session.read_from(self.kept.get(kept)),
+            (_, None) => Ok(0),
+        };
+        if copied.is_err() {
+            // What can't be copied is computed, where there is memory for that.
+            self.kept = Kept::default();
+        }
+        let Running { number, prompt, session, .. } = &self.running[at];
+        let have = session.tokens().len();
+        let older = self.running.iter().filter(|other| other.number < *number && !other.is_read && other.is_talk());
+        let after = older.map(|other| After {
+            number: other.number,
+            // Its last token is computed in any case.
+            tokens: shared(&other.prompt, prompt).min(prompt.len() - 1),
+        });
+        self.running[at].after = after.max_by_key(|after| after.tokens).filter(|after| after.tokens >= have + FEWEST);
+    }
+
+    /// Computes a pass, or a slice of one.
+    fn step(&mut self) {
+        self.release();
+        let oldest = self.running.iter().filter(|running| !running.is_read).map(|running| running.number).min();
+        let oldest = oldest.filter(|_| self.oldest_first);
+        self.running.sort_by_key(|running| {
+            let unread = if Some(running.number) == oldest { 0 } else { running.unread() };
+            (running.after.is_some(), !running.is_read, unread, running.number)
+        });
+        let count = self.running.iter().filter(|running| running.after.is_none()).count();
+        if count == 0 {
+            return;
+        }
+        self.kept.shrink_to(self.limits.memory.saturating_sub(self.running_bytes(DEFAULT_BATCH)));
+        if let Err(error) = self.together() {
+            return self.fail_all(&error.into());
+        }
+        let Some(together) = &mut self.together else { return };
+        let begun = Instant::now();
+        let running = &mut self.running[..count];
+        let read = |running: &[Running]| running.iter().map(Running::unread).sum::<usize>();
+        let before = read(running);
+        let mut sessions: Vec<&mut Session> = running.iter_mut().map(|running| &mut running.session).collect();
+        let steps = together.step(&mut sessions, SLICE);
+        let seconds = begun.elapsed().as_secs_f64();
+        self.oldest_first ^= read(running) < before;
+        let tokens = steps.iter().filter(|step| matches!(step, Ok(Step::Token { .. }))).count();
+        let is_out = steps.iter().any(|step| matches!(step, Err(Error::OutOfMemory { .. })));
+        let ended: Vec<_> =
+            steps.into_iter().zip(running).map(|(step, running)| running.stepped(step, together)).collect();
+        self.queue.count(|stats| {
+            stats.completion_tokens += tokens as u64;
+            if tokens > 0 {
+                stats.decode_passes += 1;
+                stats.decode_seconds += seconds;
+            } else {
+                stats.prefill_seconds += seconds;
+            }
+        });
+        for (at, ended) in ended.into_iter().enumerate().rev() {
+            if let Some(ended) = ended {
+                self.end(at, ended);
+            }
+        }
+        if is_out {
+            self.kept = Kept::default();
+        }
+    }
+
+    /// Lets those go on that have waited for others.
+    fn release(&mut self) {
+        for at in 0..self.running.len() {
+            let Some(After { number, tokens }) = self.running[at].after else { continue };
+            let other = self.running.iter().find(|other| other.number == number);
+            if other.is_none_or(|other| other.is_read || other.session.tokens().len() >= tokens) {
+                self.catch_up(at);
+            }
+        }
+    }
+
+    /// A job has ended. It is counted before it is told.
+    fn end(&mut self, at: usize, ended: Ended) {
+        let running = self.running.remove(at);
+        let (prompt_tokens, cached_tokens) = running.read();
+        let (lasted, keep) = (running.began.elapsed(), ended.keep && running.is_talk());
+        let (session, work) = running.into_parts();
+        if keep {
+            self.kept.put(session);
+            self.kept.shrink_to(self.limits.memory.saturating_sub(self.running_bytes(0)));
+        }
+        self.publish();
+        self.queue.count(|stats| {
+            stats.prompt_tokens += prompt_tokens as u64;
+            stats.cached_tokens += cached_tokens as u64;
+        });
+        self.queue.ended(ended.outcome, lasted);
+        work.tell_end();
+    }
+
+    fn fail_all(&mut self, failure: &Failure) {
+        for at in (0..self.running.len()).rev() {
+            self.running[at].fail(failure.clone());
+            self.end(at, Ended { outcome: Outcome::Failed, keep: false });
+        }
+    }
+
+    fn together(&mut self) -> b158::Result<&mut Together> {
+        match &mut self.together {
+            Some(together) => Ok(together),
+            none => Ok(none.insert(together(&self.loaded, self.limits)?)),
+        }
+    }
+
+    /// Bytes of talks under way when each has read so many tokens more.
+    fn running_bytes(&self, more: usize) -> u64 {
+        let bytes = |running: &Running| {
+            let cache = running.session.cache();
+            cache.bytes_for(cache.len() + more).max(cache.bytes())
+        };
+        self.running.iter().map(bytes).sum()
     }
 }
 
-impl Slot {
-    /// False when it has ended.
-    fn step(&mut self) -> bool {
-        if self.events.is_closed() {
-            return false;
-        }
-        let step = match self.session.step(SLICE) {
-            Ok(step) => step,
-            Err(error) => {
-                let _ = self.events.send(Event::Failed(Failure::Error(error)));
-                return false;
-            }
-        };
-        let mut pieces = Vec::new();
-        let event = match step {
-            Step::Prefill { .. } | Step::Pass => return true,
-            Step::Token { id, text, logprobs } => {
-                if let Some(reader) = &mut self.reader {
-                    reader.push(&text, &mut pieces);
-                }
-                Event::Token { id, text, pieces, in_content: true, logprobs }
-            }
-            Step::Done(summary) => {
-                let called = self.reader.as_mut().is_some_and(|reader| {
-                    reader.push(&summary.text, &mut pieces);
-                    reader.finish(summary.finish_reason, &mut pieces)
-                });
-                Event::Done { summary, pieces, called, notes: std::mem::take(&mut self.notes) }
-            }
-        };
-        let ends = matches!(event, Event::Done { .. });
-        let _ = self.events.send(event);
-        !ends
-    }
+fn together(loaded: &Arc<Loaded>, limits: Limits) -> b158::Result<Together> {
+    let SessionOptions { batch, tune_threads, .. } = limits.session;
+    let options = TogetherOptions { batch, tune_threads, ..Default::default() };
+    Together::new(Arc::clone(loaded), options)
 }

@@ -75,7 +75,7 @@ impl Engine {
         Memory {
             wasm_bytes: core::arch::wasm32::memory_size::<0>() as u64 * 65_536,
             weight_bytes: self.loaded.model.weights.bytes(),
-            kv_cache_bytes: sessions.open.values().map(|session| session.borrow().state().cache.bytes()).sum(),
+            kv_cache_bytes: sessions.open.values().map(|session| session.borrow().cache().bytes()).sum(),
             sessions: sessions.open.len(),
         }
     }

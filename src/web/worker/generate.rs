@@ -3,16 +3,13 @@
 use super::super::protocol::{Constrained, FromWorker, GenerateRequest, PlainError, Read, Token};
 use super::Worker;
 use super::forms::Formed;
-use crate::chat::{Chat, Reader, Tools, Variables};
-use crate::constraint::{Opening, ResponseFormat, Spelled};
+use crate::chat::{Asked, Telling, Tools, Variables};
 use crate::model::Loaded;
 use crate::sampler::SamplerOptions;
 use crate::session::{GenerateOptions, Step};
 use crate::tokenizer::Special;
 use crate::{Error, Result};
-use std::collections::VecDeque;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 use web_time::Instant;
 
@@ -30,7 +27,7 @@ pub(super) async fn generate(
     worker.jobs.cancelled.set(false);
     worker.jobs.running.set(Some(id));
     let ended = async {
-        let mut asked = Asked::new(&engine.loaded, &request)?;
+        let asked = asked(&engine.loaded, &request)?;
         let mut form = None;
         if let Some(format) = &asked.format {
             let formed = worker.formed(id, &engine.loaded, format, request.begun.as_deref());
@@ -43,18 +40,19 @@ pub(super) async fn generate(
             }
         }
         let mut notes = form.as_ref().map(Formed::notes).unwrap_or_default();
-        notes.extend(asked.chat.as_ref().and_then(Chat::note).map(str::to_owned));
-        let reader = asked.reader(&request);
+        notes.extend(asked.note().map(str::to_owned));
+        let reads = request.pieces.unwrap_or_default();
+        let reader = asked.reader(request.seed.map_or(0, |seed| seed as u64)).filter(|_| reads);
         {
             let mut session = session.borrow_mut();
-            let spelled = if reader.is_some() { asked.spelled.clone() } else { Vec::new() };
-            session.start(&asked.prompt, GenerateOptions { spelled, ..options(request)? })?;
+            let options = options(request)?;
+            let options = if reader.is_some() { asked.readable(options) } else { options };
+            session.start(&asked.prompt, options)?;
             if let Some(form) = form {
-                let spell = Spelled { loaded: Arc::clone(&engine.loaded), control: std::mem::take(&mut asked.spelled) };
-                session.constrain(asked.opening.constrain(Box::new(form), spell))?;
+                session.constrain(asked.constrain(&engine.loaded, Box::new(form)))?;
             }
         }
-        run(worker, id, &session, notes, reader).await
+        run(worker, id, &session, notes, Telling::new(reader)).await
     };
     let ended = ended.await;
     worker.jobs.running.set(None);
@@ -66,11 +64,11 @@ async fn run(
     id: u32,
     session: &super::engine::Shared,
     mut notes: Vec<String>,
-    mut reader: Option<Reader>,
+    mut telling: Telling<Token>,
 ) -> Result<(), PlainError> {
     let began = Instant::now();
     let mut slice = began;
-    let mut said = Said { id, tokens: Vec::new(), waiting: VecDeque::new(), prefill: None };
+    let mut said = Said { id, tokens: Vec::new(), prefill: None };
     loop {
         // Messages are heard between slices alone: nobody else is at the session here.
         let step = {
@@ -82,7 +80,7 @@ async fn run(
         };
         // What came before an error has come.
         let step = step.inspect_err(|_| {
-            said.tokens.extend(said.waiting.drain(..));
+            said.tokens.extend(telling.rest());
             said.flush(worker);
         })?;
         let elapsed_ms = began.elapsed().as_secs_f64() * 1e3;
@@ -90,32 +88,22 @@ async fn run(
             Step::Prefill { done, total } => said.prefill = Some((done, total)),
             Step::Pass => {}
             Step::Token { id, text, logprobs } => {
-                let mut read = Read { pieces: Vec::new(), in_content: false };
-                let told = reader.as_mut().map(|reader| reader.push_token(&text, &mut read.pieces));
-                let token = Token {
+                let read = text.clone();
+                let token = |pieces: Option<Vec<_>>| Token {
                     id: Some(id),
-                    read: told.is_some().then_some(read),
                     text,
                     elapsed_ms,
                     log_probability: logprobs.map(|l| l.log_probability),
                     entropy: logprobs.map(|l| l.entropy),
+                    read: pieces.map(|pieces| Read { pieces, in_content: false }),
                 };
-                match told {
-                    Some(told) => {
-                        said.waiting.push_back(token);
-                        said.settle(&told);
-                    }
-                    None => said.tokens.push(token),
-                }
+                telling.push(&read, token, |token, in_content| said.token(token, in_content));
             }
             Step::Done(end) => {
-                let mut read = reader.as_ref().map(|_| Read { pieces: Vec::new(), in_content: false });
-                let called = reader.as_mut().zip(read.as_mut()).map(|(reader, read)| {
-                    reader.push(&end.text, &mut read.pieces);
-                    let called = reader.finish(end.finish_reason, &mut read.pieces);
-                    said.settle(&reader.rest_of_tokens());
-                    called
-                });
+                let told =
+                    telling.finish(&end.text, end.finish_reason, |token, in_content| said.token(token, in_content));
+                let called = told.as_ref().map(|told| told.called);
+                let read = told.map(|told| Read { pieces: told.pieces, in_content: false });
                 if !end.text.is_empty() || read.as_ref().is_some_and(|read| !read.pieces.is_empty()) {
                     let text = end.text;
                     said.tokens.push(Token { id: None, text, elapsed_ms, log_probability: None, entropy: None, read });
@@ -139,21 +127,16 @@ async fn run(
 struct Said {
     id: u32,
     tokens: Vec<Token>,
-    /// Those of which it is not certain yet whether they are content, in order after the others.
-    waiting: VecDeque<Token>,
     prefill: Option<(usize, usize)>,
 }
 
 impl Said {
-    /// Of the tokens that wait, the first ones are certain: these are content, or not.
-    fn settle(&mut self, told: &[bool]) {
-        for in_content in told {
-            let Some(mut token) = self.waiting.pop_front() else { return };
-            if let Some(read) = &mut token.read {
-                read.in_content = *in_content;
-            }
-            self.tokens.push(token);
+    /// A token, of which it is certain whether it is content where somebody reads the answer.
+    fn token(&mut self, mut token: Token, in_content: Option<bool>) {
+        if let Some((read, in_content)) = token.read.as_mut().zip(in_content) {
+            read.in_content = in_content;
         }
+        self.tokens.push(token);
     }
 
     fn flush(&mut self, worker: &Worker) {
@@ -169,46 +152,23 @@ impl Said {
 }
 
 /// What a request comes to.
-struct Asked {
-    prompt: Vec<u32>,
-    format: Option<ResponseFormat>,
-    opening: Opening,
-    spelled: Vec<u32>,
-    chat: Option<Chat>,
-}
-
-impl Asked {
-    fn new(loaded: &Loaded, request: &GenerateRequest) -> Result<Self> {
-        let tokenizer = &loaded.tokenizer;
-        let choice = request.tool_choice.clone().unwrap_or_default();
-        let parallel = request.parallel_tool_calls.unwrap_or(true);
-        let tools = Tools::new(request.tools.clone().unwrap_or_default(), choice, parallel)?;
-        let given = request.response_format.as_ref();
-        let Some(messages) = request.messages.as_ref().filter(|_| request.ids.is_none()) else {
-            let special = Special { add_bos: None, parse: request.parse_special.unwrap_or_default() };
-            let prompt = match &request.ids {
-                Some(ids) => ids.clone(),
-                None => tokenizer.encode_prompt(request.prompt.as_deref().unwrap_or_default(), special)?,
-            };
-            let (opening, spelled) = (Opening::default(), Vec::new());
-            return Ok(Asked { prompt, format: given.cloned(), opening, spelled, chat: None });
+fn asked(loaded: &Loaded, request: &GenerateRequest) -> Result<Asked> {
+    let choice = request.tool_choice.clone().unwrap_or_default();
+    let parallel = request.parallel_tool_calls.unwrap_or(true);
+    let tools = Tools::new(request.tools.clone().unwrap_or_default(), choice, parallel)?;
+    let format = request.response_format.as_ref();
+    let Some(messages) = request.messages.as_ref().filter(|_| request.ids.is_none()) else {
+        let special = Special { add_bos: None, parse: request.parse_special.unwrap_or_default() };
+        let prompt = match &request.ids {
+            Some(ids) => ids.clone(),
+            None => loaded.tokenizer.encode_prompt(request.prompt.as_deref().unwrap_or_default(), special)?,
         };
-        let none = Variables::NONE;
-        let variables = request.chat_template_kwargs.as_ref().unwrap_or(&none);
-        let mut chat = loaded.template.chat(tokenizer, messages, &tools, variables)?;
-        let format = chat.format(given)?;
-        // An answer that has begun is past its thoughts.
-        let begun = request.begun.as_ref().is_some_and(|begun| !begun.is_empty());
-        let opening = if begun { Opening::default() } else { chat.opening() };
-        let (prompt, spelled) = (std::mem::take(&mut chat.prompt), chat.spelled.clone());
-        Ok(Asked { prompt, format, opening, spelled, chat: Some(chat) })
-    }
-
-    /// Who reads the answer, if it is to be read.
-    fn reader(&self, request: &GenerateRequest) -> Option<Reader> {
-        let chat = self.chat.as_ref().filter(|_| request.pieces.unwrap_or_default())?;
-        Some(chat.reader(request.seed.map_or(0, |seed| seed as u64)))
-    }
+        return Ok(Asked::of_prompt(prompt, format.cloned()));
+    };
+    let none = Variables::NONE;
+    let variables = request.chat_template_kwargs.as_ref().unwrap_or(&none);
+    let begun = request.begun.as_ref().is_some_and(|begun| !begun.is_empty());
+    Asked::of_talk(loaded, messages, &tools, variables, format, begun)
 }
 
 fn options(request: GenerateRequest) -> Result<GenerateOptions> {

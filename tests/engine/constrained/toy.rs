@@ -11,19 +11,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The answer is one of some texts, after so many tokens of any kind.
-pub(super) struct Texts {
-    pub(super) loaded: Arc<Loaded>,
-    pub(super) texts: Vec<Vec<u8>>,
+pub(crate) struct Texts {
+    pub(crate) loaded: Arc<Loaded>,
+    pub(crate) texts: Vec<Vec<u8>>,
     /// What has come of it.
-    pub(super) done: Vec<u8>,
-    pub(super) free: usize,
+    pub(crate) done: Vec<u8>,
+    pub(crate) free: usize,
     /// Whether it tells what is certain.
-    pub(super) tells: bool,
-    pub(super) told: bool,
+    pub(crate) tells: bool,
+    pub(crate) told: bool,
 }
 
 impl Texts {
-    pub(super) fn new(loaded: &Arc<Loaded>, texts: &[&str]) -> Self {
+    pub(crate) fn new(loaded: &Arc<Loaded>, texts: &[&str]) -> Self {
         let texts = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
         Texts { loaded: loaded.clone(), texts, done: Vec::new(), free: 0, tells: true, told: false }
     }
@@ -69,7 +69,7 @@ impl Constraint for Texts {
 }
 
 /// Says the same each time.
-pub(super) struct Always(pub(super) b158::Result<Next>, pub(super) u32);
+pub(crate) struct Always(pub(crate) b158::Result<Next>, pub(crate) u32);
 
 impl Constraint for Always {
     fn next(&mut self, _: &[u32], allowed: &mut [u32]) -> b158::Result<Next> {
@@ -78,48 +78,48 @@ impl Constraint for Always {
     }
 }
 
-pub(super) const PROMPT: &str = TOLD[0].0;
+pub(crate) const PROMPT: &str = TOLD[0].0;
 /// With all that makes an answer difficult: a common beginning, beginnings of others, characters of several tokens.
-pub(super) const TEXTS: &[&str] = &[
+pub(crate) const TEXTS: &[&str] = &[
     r#"{"animal": "fox", "age": 7, "tame": false}"#,
     r#"{"animal": "fox", "age": 71, "tame": true}"#,
     r#"{"animal": "fo", "age": 7, "tame": true}"#,
     r#"{"animal": "häñdchen 🦊", "age": 0, "tame": null, "said": "the quick brown fox jumps over the lazy dog"}"#,
 ];
 
-pub(super) fn stories() -> Arc<Loaded> {
+pub(crate) fn stories() -> Arc<Loaded> {
     Arc::new(common::load(STORIES, kernels::detect(), 1, usize::MAX))
 }
 
-pub(super) fn session(loaded: &Arc<Loaded>, batch: usize) -> Session {
+pub(crate) fn session(loaded: &Arc<Loaded>, batch: usize) -> Session {
     let options = SessionOptions { context: Some(256), batch, ..Default::default() };
     Session::new(loaded.clone(), options).unwrap()
 }
 
-pub(super) fn drawn(seed: u64) -> GenerateOptions {
+pub(crate) fn drawn(seed: u64) -> GenerateOptions {
     // Flat, so that it draws now this and now that.
     let flat = SamplerOptions { temperature: 6.0, top_k: 0, top_p: 1.0, min_p: 0.0, ..Default::default() };
     let sampler = SamplerOptions { seed, repeat_penalty: 1.1, ..flat };
     GenerateOptions { sampler, logprobs: true, ..Default::default() }
 }
 
-pub(super) fn greedy() -> GenerateOptions {
+pub(crate) fn greedy() -> GenerateOptions {
     GenerateOptions { sampler: SamplerOptions::greedy(), ..Default::default() }
 }
 
-pub(super) fn encode(loaded: &Loaded, text: &str) -> Vec<u32> {
+pub(crate) fn encode(loaded: &Loaded, text: &str) -> Vec<u32> {
     loaded.tokenizer.encode(text, Special::PARSED).unwrap()
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Said {
-    pub(super) text: String,
-    pub(super) ids: Vec<u32>,
-    pub(super) logprobs: Vec<(u64, u64)>,
-    pub(super) finish: FinishReason,
+pub(crate) struct Said {
+    pub(crate) text: String,
+    pub(crate) ids: Vec<u32>,
+    pub(crate) logprobs: Vec<(u64, u64)>,
+    pub(crate) finish: FinishReason,
 }
 
-pub(super) fn finish(session: &mut Session) -> b158::Result<(Said, Summary)> {
+pub(crate) fn finish(session: &mut Session) -> b158::Result<(Said, Summary)> {
     let (mut text, mut ids, mut logprobs) = (String::new(), Vec::new(), Vec::new());
     loop {
         match session.step(Duration::ZERO)? {
@@ -138,7 +138,7 @@ pub(super) fn finish(session: &mut Session) -> b158::Result<(Said, Summary)> {
     }
 }
 
-pub(super) fn answer(
+pub(crate) fn answer(
     session: &mut Session,
     options: GenerateOptions,
     constraint: impl Constraint + 'static,

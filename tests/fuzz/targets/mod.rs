@@ -9,6 +9,7 @@ mod file;
 pub mod gguf_chunks;
 pub mod gguf_parse;
 pub mod load_and_step;
+pub mod openai_request;
 pub mod response_format;
 pub mod session_restore;
 pub mod tokenizer_roundtrip;
@@ -33,6 +34,7 @@ targets!(
     tokenizer_roundtrip,
     chat_template,
     load_and_step,
+    openai_request,
     response_format,
     session_restore
 );

@@ -17,7 +17,8 @@ import type {
 import type { GenerateOptions, Prompt, Usage } from "../public/types.js";
 import type { Ended, GenerationStream } from "./generation.js";
 import { ofChat } from "./options/format.js";
-import { CHAT, IN_GENERATE } from "./options/openai.js";
+import { IN_GENERATE } from "./options/openai.js";
+import { CHAT } from "./options/openai-tables.js";
 import { readOptions } from "./options/read.js";
 import { CHAT_REQUEST } from "./options/tables.js";
 import { asAsked } from "./options/tools.js";

@@ -45,7 +45,7 @@ export class FakeSession {
     const text = request.prompt ?? request.messages?.map((message) => ` ${message.content}`).join("") ?? "";
     const prompt = Array.from(request.ids ?? this.#model.tokenize(text));
     if (prompt.length > contextLength) {
-      throw new BitNetError("context-overflow", `the prompt has ${String(prompt.length)} tokens, the context ${String(contextLength)}`);
+      throw new BitNetError("context-overflow", `the prompt is too long: it has ${String(prompt.length)} tokens, the context holds ${String(contextLength)}: shorten it or load with a longer context`);
     }
     const calls = this.#calls(request);
     const form = calls ? this.#spelled(calls) : this.#form(request);

@@ -4,45 +4,20 @@ import type { EmbedInput, EmbedOptions } from "../../public/types.js";
 import type * as protocol from "../protocol.js";
 import * as kinds from "./kinds.js";
 import { readIds } from "./messages.js";
+import { EMBEDDING } from "./openai-tables.js";
 import type { Options } from "./read.js";
 import { guarded, kindOf, refused } from "./refuse.js";
 import { CHAT_REQUEST } from "./tables.js";
 
-const dimensions = { kind: kinds.whole(1, kinds.U32, ", and no more than the model's vectors have"), otherwise: "all of them" };
-
 export const EMBED: Options<EmbedOptions> = {
   of: "embed",
-  table: { dimensions, signal: { kind: kinds.signal } },
+  table: { dimensions: EMBEDDING.table.dimensions, signal: { kind: kinds.signal } },
   alias: { dims: "dimensions", dimension: "dimensions", abort: "signal" },
 };
 
-const INPUT = "a string, or an array of strings, or token ids, and not an empty one";
-
-/** Read as a whole, since what its elements may be depends on the others. */
-const input: kinds.Kind<EmbeddingCreateParams["input"]> = {
-  what: INPUT,
-  read: (value, name) => {
-    if (typeof value !== "string" && !(Array.isArray(value) && value.length > 0)) throw refused(name, value, INPUT);
-    return value as EmbeddingCreateParams["input"];
-  },
-};
-
-/** Accepted for the sake of programs that send it. */
-const unused = { kind: kinds.text };
-
 /** OpenAI's request, and what goes with it. */
 export const REQUEST = {
-  fields: {
-    of: "embeddings.create",
-    table: {
-      input: { kind: input, otherwise: "needed" },
-      model: unused,
-      encoding_format: { kind: kinds.oneOf("float", "base64"), otherwise: '`"float"`' },
-      dimensions,
-      user: unused,
-    },
-    lacking: { signal: "give it in the second argument: create(params, { signal })" },
-  } satisfies Options<EmbeddingCreateParams>,
+  fields: EMBEDDING,
   options: { ...CHAT_REQUEST, of: "create(params, options)" } as Options<EmbeddingRequestOptions>,
 };
 
@@ -57,7 +32,7 @@ export function readInputs(given: EmbedInput | readonly EmbedInput[]): protocol.
 /** The same in OpenAI's forms, where an array of numbers is one text. */
 export function readInput(given: EmbeddingCreateParams["input"] | undefined): protocol.EmbedInput[] {
   return guarded("input", () => {
-    const whole: unknown = input.read(given, "input");
+    const whole: unknown = EMBEDDING.table.input.kind.read(given, "input");
     if (!Array.isArray(whole) || typeof whole[0] === "number") return [readOne(whole, "input")];
     return whole.map((one: unknown, index) => readOne(one, `input[${String(index)}]`));
   });

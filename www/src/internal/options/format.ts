@@ -1,24 +1,11 @@
-/** Forms that an answer may be held to: the package's own words for them, and OpenAI's. */
+/** Forms that an answer may be held to, in the package's own words, and in OpenAI's. */
 import type { ChatCompletionResponseFormat } from "../../public/chat.js";
 import type { JsonSchema, ResponseFormat } from "../../public/formats.js";
 import type { GenerateRequest } from "../protocol.js";
-import { type Kind, copyOf, flag, isRecord, oneOf, text, textLike } from "./kinds.js";
-import { record } from "./messages.js";
-import type { Options } from "./read.js";
+import { type Kind, oneOf, text, textLike } from "./kinds.js";
+import { type Options, record } from "./read.js";
 import { kindOf, refused } from "./refuse.js";
-
-/** Levels of a schema. Engines refuse fewer, in words of their own. */
-const DEEPEST = 256;
-
-/** A copy, or the JSON text as it is, in which every digit of a number stays. */
-export const schema: Kind<JsonSchema> = {
-  what: "a JSON schema: an object, true or false, or the JSON text of one",
-  read: (value, name) => {
-    if (typeof value === "string" || typeof value === "boolean") return value;
-    if (!isRecord(value)) throw refused(name, value, schema.what);
-    return copyOf(value, name, DEEPEST) as object;
-  },
-};
+import { schema } from "./schema.js";
 
 /** Flags that change nothing for a text as a whole, or can be said in the expression. */
 const FLAGS = /^[dgisu]*$/;
@@ -92,39 +79,7 @@ function engines(form: ResponseFormat): NonNullable<GenerateRequest["responseFor
   }
 }
 
-// ---- OpenAI's ------------------------------------------------------------------------------------------------------
-
-type JsonSchemaField = Extract<ChatCompletionResponseFormat, { type: "json_schema" }>["json_schema"];
-
-const JSON_SCHEMA: Options<JsonSchemaField> = {
-  of: "response_format.json_schema",
-  table: { name: { kind: text }, description: { kind: text }, schema: { kind: schema }, strict: { kind: flag } },
-};
-
-const jsonSchema = record(JSON_SCHEMA, "an object: { name, schema }", ["schema"]);
-
-const RESPONSE_FORMAT: Options<{ type: ChatCompletionResponseFormat["type"]; json_schema?: JsonSchemaField }> = {
-  of: "response_format",
-  table: { type: { kind: oneOf("text", "json_object", "json_schema") }, json_schema: { kind: jsonSchema } },
-  lacking: { schema: "a schema stands one level deeper, in response_format.json_schema.schema, with the type json_schema" },
-};
-
-const openAi = record(RESPONSE_FORMAT, 'an object: { type: "text" }, { type: "json_object" } or { type: "json_schema", json_schema: { name, schema } }', ["type"]);
-
-export const chatFormat: Kind<ChatCompletionResponseFormat> = {
-  what: openAi.what,
-  read: (value, name) => {
-    const { type, json_schema } = openAi.read(value, name);
-    if (type === "json_schema") {
-      if (!json_schema) throw refused(`${name}.json_schema`, (value as { json_schema?: unknown }).json_schema, jsonSchema.what);
-      return { type, json_schema };
-    }
-    if (json_schema) throw refused(`${name}.json_schema`, json_schema, `left out where type is ${JSON.stringify(type)}`);
-    return { type };
-  },
-};
-
-/** The same in the package's words; none where any text will do. */
+/** OpenAI's in the package's words; none where any text will do. */
 export function ofChat(format: ChatCompletionResponseFormat | null | undefined): ResponseFormat | undefined {
   if (!format || format.type === "text") return undefined;
   return format.type === "json_object" ? format : { type: format.type, schema: format.json_schema.schema };

@@ -97,6 +97,17 @@ export function oneOrMore(pattern: RegExp, one: string, more: string): Kind<stri
   return { what, read: (value, name) => (Array.isArray(value) ? list : single).read(value, name) };
 }
 
+/** A string, or what else it may be, whose words name both. */
+export function textOr<T>(other: Kind<T>): Kind<string | T> {
+  return { what: other.what, read: (value, name) => (typeof value === "string" ? value : other.read(value, name)) };
+}
+
+/** One of a few words, or what else it may be, whose words name them. */
+export function wordOr<T, const Words extends readonly string[]>(other: Kind<T>, ...words: Words): Kind<T | Words[number]> {
+  const isWord = (value: unknown): value is Words[number] => (words as readonly unknown[]).includes(value);
+  return { what: other.what, read: (value, name) => (isWord(value) ? value : other.read(value, name)) };
+}
+
 /** An array with nothing in it. */
 export function empty(why: string): Kind<readonly []> {
   return kind(`an empty array: ${why}`, (value) => Array.isArray(value) && value.length === 0);
@@ -208,3 +219,8 @@ export function isWorker(value: unknown): value is Worker {
   const { postMessage, terminate, addEventListener } = value as Partial<Worker>;
   return [postMessage, terminate, addEventListener].every((method) => typeof method === "function");
 }
+
+const INPUTS = "a string, or an array of strings, or token ids, and not an empty one";
+
+/** Texts or token ids, one or several. Read as a whole, since what its elements may be depends on the others. */
+export const inputs: Kind<string | readonly string[] | readonly number[] | readonly (readonly number[])[]> = kind(INPUTS, (value) => typeof value === "string" || (Array.isArray(value) && value.length > 0));

@@ -52,6 +52,24 @@ export function readOptions<T>({ of, table, alias = {}, lacking = {}, passedOver
   return Object.fromEntries(found) as T;
 }
 
+/** What the fields of a record have to do with each other: takes what was read of it, or refuses. `given` is the record as it came. */
+export type Rule<T, Ruled = T> = (options: Options<T>, read: T, given: T, name: string) => Ruled;
+
+/** An object with fields of its own, some of which must be there. */
+export function record<T extends object>(options: Options<T>, what: string, needed?: readonly (keyof T & string)[]): Kind<T>;
+export function record<T extends object, Ruled>(options: Options<T>, what: string, needed: readonly (keyof T & string)[], rule: Rule<T, Ruled>): Kind<Ruled>;
+export function record<T extends object>(options: Options<T>, what: string, needed: readonly (keyof T & string)[] = [], rule?: Rule<T, unknown>): Kind<unknown> {
+  return {
+    what,
+    read: (value, name) => {
+      if (!isRecord(value)) throw refused(name, value, what);
+      const read = readOptions(options, value, `${name}.`);
+      for (const field of needed) if (!Object.hasOwn(read, field)) throw refused(`${name}.${field}`, value[field], options.table[field].kind.what);
+      return rule ? rule(options, read, value as T, name) : read;
+    },
+  };
+}
+
 /** Names of the object and of what it inherits, but for what every object does. */
 function namesOf(given: object): string[] {
   const names: string[] = [];

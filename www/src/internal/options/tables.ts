@@ -4,6 +4,7 @@ import type { GenerateOptions, LoadOptions, SessionOptions, TokenizeOptions, Ver
 import type { FakeCall, FakeEngineOptions } from "../fake-model.js";
 import { responseFormat } from "./format.js";
 import * as kinds from "./kinds.js";
+import { CHAT } from "./openai-tables.js";
 import type { Options } from "./read.js";
 
 const signal = { kind: kinds.signal };
@@ -11,22 +12,22 @@ const signal = { kind: kinds.signal };
 export const GENERATE: Options<GenerateOptions> = {
   of: "generate",
   table: {
-    maxTokens: { kind: kinds.whole(0, kinds.U32), otherwise: "the rest of the context" },
-    temperature: { kind: kinds.float("a number, 0 (greedy) or greater", (value) => value >= 0), otherwise: "0.8" },
-    topK: { kind: kinds.whole(0, kinds.U32, "; 0 keeps all"), otherwise: "40" },
-    topP: { kind: kinds.between(0, 1), otherwise: "0.95" },
-    minP: { kind: kinds.between(0, 1), otherwise: "0.05" },
-    repeatPenalty: { kind: kinds.float("a number greater than 0; 1 is off", (value) => value > 0), otherwise: "1" },
-    repeatLastN: { kind: kinds.whole(-1, 2 ** 31 - 1, "; -1 is the whole context"), otherwise: "64" },
-    presencePenalty: { kind: kinds.between(-2, 2), otherwise: "0" },
-    frequencyPenalty: { kind: kinds.between(-2, 2), otherwise: "0" },
-    seed: { kind: kinds.whole(0, Number.MAX_SAFE_INTEGER), otherwise: "0" },
-    stop: { kind: kinds.oneOrMore(/[^]/, "a string that is not empty", "an array of such strings"), otherwise: "none" },
-    logitBias: { kind: kinds.biases, otherwise: "none" },
+    maxTokens: CHAT.table.max_tokens,
+    temperature: CHAT.table.temperature,
+    topK: CHAT.table.top_k,
+    topP: CHAT.table.top_p,
+    minP: CHAT.table.min_p,
+    repeatPenalty: CHAT.table.repeat_penalty,
+    repeatLastN: CHAT.table.repeat_last_n,
+    presencePenalty: CHAT.table.presence_penalty,
+    frequencyPenalty: CHAT.table.frequency_penalty,
+    seed: CHAT.table.seed,
+    stop: CHAT.table.stop,
+    logitBias: CHAT.table.logit_bias,
     responseFormat: { kind: responseFormat, otherwise: "any text" },
     parseSpecial: { kind: kinds.flag, otherwise: "false" },
-    logProbabilities: { kind: kinds.flag, otherwise: "false" },
-    chatTemplateKwargs: { kind: kinds.json("an object of the template's variables: { enable_thinking: false }"), otherwise: "none" },
+    logProbabilities: CHAT.table.logprobs,
+    chatTemplateKwargs: CHAT.table.chat_template_kwargs,
     signal,
     onPrefill: { kind: kinds.callback() },
     onPrepare: { kind: kinds.callback() },

@@ -1,0 +1,4 @@
+//! Requests and answers.
+
+mod requests;
+mod typescript;

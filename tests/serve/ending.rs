@@ -1,0 +1,75 @@
+//! How a server ends, and that it begins where it can.
+
+use crate::server::{MODEL, Server, endless};
+use serde_json::json;
+use std::net::TcpListener;
+use std::process::Command;
+
+#[test]
+fn answers_under_way_are_finished_and_nobody_else_is_waited_for() {
+    for (name, stream) in [("TERM", true), ("INT", false)] {
+        let mut server = Server::slow(&[]);
+        let mut body = endless(150);
+        body["stream"] = json!(stream);
+        let mut under_way = server.wire();
+        under_way.post("/v1/completions", &[], &body);
+        let mut idle = server.wire();
+        assert_eq!(idle.send("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").answer().status, 200);
+        let mut silent = server.wire();
+        let mut half_head = server.wire();
+        half_head.send("POST /v1/comp");
+        let mut half_body = server.wire();
+        half_body.send("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{\"prompt\":");
+        let begun = std::time::Instant::now();
+        while server.get("/health").ok()["slots_busy"] == 0 {
+            assert!(begun.elapsed() < crate::server::LONG);
+        }
+        server.signal(name);
+        server.wait_for("ending:");
+        half_body.answer().error(503);
+        for wire in [&mut idle, &mut silent, &mut half_head] {
+            assert_eq!(wire.rest(), b"");
+        }
+        let answer = under_way.answer();
+        if stream {
+            let events = answer.events();
+            assert_eq!(events.last().unwrap()["choices"][0]["finish_reason"], "length");
+        } else {
+            assert_eq!(answer.ok()["usage"]["completion_tokens"], 150);
+        }
+        assert_eq!(server.end().code(), Some(0), "{name}");
+    }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let mut server = Server::slow(&[]);
+    let mut wire = server.wire();
+    wire.post("/v1/completions", &[], &endless(3900));
+    let begun = std::time::Instant::now();
+    while server.get("/health").ok()["slots_busy"] == 0 {
+        assert!(begun.elapsed() < crate::server::LONG);
+    }
+    server.signal("TERM");
+    server.wait_for("ending:");
+    server.signal("TERM");
+    assert_eq!(server.end().code(), Some(130));
+    assert!(!server.said().contains("written"), "{}", server.said());
+}
+
+#[test]
+fn a_port_that_is_taken_is_an_error_at_once() {
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = other.local_addr().unwrap().port().to_string();
+    // Before the model is looked at.
+    for model in [MODEL, "nowhere.gguf"] {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_b158")).args(["serve", "-m", model, "--port", &port]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(&format!("port {port} is taken at 127.0.0.1")), "{said}");
+    }
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_b158")).args(["serve", "-m", "nowhere.gguf", "--port", "0"]).output().unwrap();
+    assert!(String::from_utf8(output.stderr).unwrap().contains("nowhere.gguf"));
+}
