@@ -115,8 +115,6 @@ dist_run() {
         "$ZIG/zig" cc -target x86_64-windows-gnu -O2 -shared -o "$run/bcryptprimitives.dll" tests/dist/bcryptprimitives.c -ladvapi32
         cp "$run/bcryptprimitives.dll" "$WINEPREFIX/drive_c/windows/system32/"
     fi
-    # One that stays: otherwise each program waits for Wine to begin anew.
-    "$WINESERVER" -p
     printf '#!/bin/sh\ncd "%s" && WINEPREFIX="%s" WINEDEBUG=-all WINEDLLOVERRIDES="mscoree=;mshtml=" B158_DIST="%s" WINE="%s" exec node --test --test-reporter=spec tests/dist/programs.test.mjs\n' \
         "$PWD" "$WINEPREFIX" "$run" "$WINE" >"$run/again"
     chmod +x "$run/again"

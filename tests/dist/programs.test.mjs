@@ -8,7 +8,7 @@ import { copyFileSync, mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSy
 import { createServer } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, describe, it } from "node:test";
+import { after, before, describe, it } from "node:test";
 
 const ROOT = join(import.meta.dirname, "../..");
 const MODEL = "tests/models/stories-I2_S.gguf";
@@ -101,6 +101,19 @@ let verified;
 
 for (const program of PROGRAMS) {
   describe(program.name, { timeout: 1_200_000 }, () => {
+    if (program.system === "windows") {
+      // A program that stays, and with it what Wine runs beside the first one: that would be begun anew for each test, and hold its pipes.
+      let session;
+      before(async () => {
+        session = spawn(WINE, ["cmd"], { env: environment(), stdio: ["pipe", "pipe", "ignore"] });
+        await once(session.stdout, "data");
+      });
+      after(() => {
+        session.stdin.end("exit\r\n");
+        session.stdout.destroy();
+      });
+    }
+
     const pins = program.brief ? PINS.slice(0, 1) : PINS;
 
     it("names its backend, and says the pinned ids", async () => {
