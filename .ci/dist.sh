@@ -121,9 +121,9 @@ dist_run() {
     local status=0
     "$run/again" </dev/null || status=$?
     "$WINESERVER" -k || true
+    [ $status = 0 ] || fail "a program of the release does not do what it should" "again: $run/again"
     # Half a gigabyte of Windows' libraries.
-    [ $status != 0 ] || rm -rf "$run"
-    return $status
+    rm -rf "$run"
 }
 
 # cargo install from what git has, without modules, page and packages. Unoptimised: the rest of the build is that of the tests.
