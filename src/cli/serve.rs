@@ -2,7 +2,7 @@
 
 use super::load::{Context, Model};
 use super::source::Source;
-use super::values::whole;
+use super::values::{Seed, whole};
 use super::{Outcome, terminal};
 use crate::serve::engine::Limits;
 use crate::serve::{self, Keys, Names, Origins, Ready, Settings};
@@ -43,6 +43,9 @@ pub(crate) struct Serve {
     /// Serve the page of this folder at / (www/dist/demo), instead of the one that the program was built with.
     #[arg(long, value_name = "FOLDER")]
     page: Option<PathBuf>,
+    /// The seed of requests that name none; -1 takes another each time, and tells it in the log and in the header X-Seed.
+    #[arg(short = 's', long, value_name = "S", default_value = "-1", allow_hyphen_values = true)]
+    seed: Seed,
     /// Answers at a time.
     #[arg(long, value_name = "N", default_value = "4", allow_hyphen_values = true)]
     #[arg(value_parser = whole::<usize>(1, "a number of answers, 1 or more"))]
@@ -90,6 +93,10 @@ impl Serve {
             },
             names: Names::new(self.allow_hosts),
             page: self.page,
+            seed: match self.seed {
+                Seed::Random => None,
+                Seed::Fixed(seed) => Some(seed),
+            },
             most: (self.max_body as usize).saturating_mul(1_000_000),
             patience: Duration::from_secs(self.timeout.into()),
             quiet: self.model.quiet,

@@ -19,12 +19,14 @@ use axum::http::{HeaderName, HeaderValue, Method, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use b158::openai::Model;
+use b158::session::GenerateOptions;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use std::convert::Infallible;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::sync::{Semaphore, watch};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, ExposeHeaders};
@@ -32,8 +34,13 @@ use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, Expos
 /// Names of fields that nobody has heeded.
 pub(crate) const IGNORED: HeaderName = HeaderName::from_static("x-ignored-fields");
 
+/// The seed that a request which named none was answered with.
+const SEED: HeaderName = HeaderName::from_static("x-seed");
+
 /// What all requests share.
 pub(crate) struct App {
+    /// Of requests that name none.
+    seed: Option<u64>,
     served: OnceLock<Served>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) keys: Keys,
@@ -59,11 +66,13 @@ impl App {
     pub(crate) fn new(
         (keys, origins, names): (Keys, Origins, Names),
         page: Page,
+        seed: Option<u64>,
         bounds: Bounds,
         log: Log,
         ending: watch::Receiver<bool>,
     ) -> Self {
         App {
+            seed,
             served: OnceLock::new(),
             metrics: Arc::default(),
             keys,
@@ -87,6 +96,17 @@ impl App {
     pub(crate) fn served(&self) -> Result<&Served, Problem> {
         let loading = || Problem::unavailable("the model is being loaded: try again", 1).code("loading");
         self.served.get().ok_or_else(loading)
+    }
+
+    /// A request that names no seed has another answer each time, or that of the seed which the server was started with. Which one it is
+    /// is told, so that it can be asked for. Where nothing is drawn it is the same.
+    pub(crate) fn draw(&self, options: &mut GenerateOptions, seeded: bool, ticket: &Ticket) {
+        if !seeded && options.sampler.temperature > 0.0 {
+            // As large as a request may name.
+            let any = || RandomState::new().hash_one(SystemTime::now()) >> 11;
+            options.sampler.seed = self.seed.unwrap_or_else(any);
+            ticket.seed(options.sampler.seed);
+        }
     }
 
     pub(crate) fn is_ending(&self) -> bool {
@@ -143,6 +163,9 @@ impl Front {
         let ignored = ticket.names_of_ignored();
         if let (false, Ok(value)) = (ignored.is_empty(), HeaderValue::try_from(ignored)) {
             response.headers_mut().insert(IGNORED, value);
+        }
+        if let Some(seed) = ticket.drawn() {
+            response.headers_mut().insert(SEED, seed.into());
         }
         let nosniff = HeaderValue::from_static("nosniff");
         response.headers_mut().insert(HeaderName::from_static("x-content-type-options"), nosniff);
@@ -205,7 +228,7 @@ fn cors(origins: &Origins) -> CorsLayer {
         .allow_methods(AllowMethods::list([Method::GET, Method::HEAD, Method::POST]))
         // A star does not stand for Authorization, and clients have headers of their own.
         .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers(ExposeHeaders::list([IGNORED, RETRY_AFTER]))
+        .expose_headers(ExposeHeaders::list([IGNORED, RETRY_AFTER, SEED]))
         .allow_private_network(true)
         .max_age(Duration::from_secs(600))
 }

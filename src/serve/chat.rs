@@ -22,8 +22,9 @@ pub(crate) async fn answer(
     request: Request,
 ) -> Result<Response, Problem> {
     let served = app.served()?;
-    let chat = read(&app, &ticket, request, ChatRequest::read).await?;
+    let mut chat = read(&app, &ticket, request, ChatRequest::read).await?;
     fits(&chat, served.model.about.context_length)?;
+    app.draw(&mut chat.options, chat.seeded, &ticket);
     let common = Common::new("chatcmpl", &*served.model.id);
     let wanted = chat.options.logprobs;
     let asked = Asked {

@@ -23,8 +23,9 @@ pub(crate) async fn answer(
     request: Request,
 ) -> Result<Response, Problem> {
     let served = app.served()?;
-    let asked = read(&app, &ticket, request, CompletionRequest::read).await?;
+    let mut asked = read(&app, &ticket, request, CompletionRequest::read).await?;
     bounded("prompt", &asked.prompts)?;
+    app.draw(&mut asked.options, asked.seeded, &ticket);
     let common = Common::new("cmpl", &*served.model.id);
     let wanted = asked.options.logprobs;
     let choices = asked.prompts.len();

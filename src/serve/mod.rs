@@ -55,6 +55,8 @@ pub(crate) struct Settings {
     pub(crate) names: Names,
     /// Folder of the page, in place of the one that is built in.
     pub(crate) page: Option<PathBuf>,
+    /// Of requests that name none; another one each time where it is absent.
+    pub(crate) seed: Option<u64>,
     /// Bytes of a body.
     pub(crate) most: usize,
     /// How long a client may neither send nor read.
@@ -74,7 +76,7 @@ pub(crate) struct Ready {
 /// # Errors
 /// No place to listen, or no model.
 pub(crate) fn run(settings: Settings, load: impl FnOnce() -> Outcome<Ready>) -> Outcome {
-    let Settings { hosts, port, keys, origins, names, page, most, patience, quiet } = settings;
+    let Settings { hosts, port, keys, origins, names, page, seed, most, patience, quiet } = settings;
     let page = Page::new(page.as_deref())?;
     let bound = listen::bind(&hosts, port)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -90,8 +92,14 @@ pub(crate) fn run(settings: Settings, load: impl FnOnce() -> Outcome<Ready>) -> 
     let (end, ending) = watch::channel(false);
     let (log, writer) = Log::new(quiet);
     let access = access(&bound.addresses, &keys, &origins);
-    let app =
-        Arc::new(App::new((keys, origins, names), page, Bounds::new(most, patience), log.clone(), ending.clone()));
+    let app = Arc::new(App::new(
+        (keys, origins, names),
+        page,
+        seed,
+        Bounds::new(most, patience),
+        log.clone(),
+        ending.clone(),
+    ));
     let server = {
         let _inside = runtime.enter();
         let listeners = bound.listeners.into_iter().map(TcpListener::from_std);

@@ -30,6 +30,8 @@ pub(crate) struct Ticket {
 struct Details {
     ignored: Vec<String>,
     notes: Vec<String>,
+    /// Where the request named none.
+    seed: Option<u64>,
     first_token: Option<Duration>,
     /// Of answers that have begun: tokens of the prompts, tokens so far.
     begun: Usage,
@@ -58,6 +60,14 @@ impl Ticket {
 
     pub(crate) fn names_of_ignored(&self) -> String {
         self.details().ignored.join(", ")
+    }
+
+    pub(crate) fn seed(&self, seed: u64) {
+        self.details().seed = Some(seed);
+    }
+
+    pub(crate) fn drawn(&self) -> Option<u64> {
+        self.details().seed
     }
 
     pub(crate) fn took(&self, prompt_tokens: usize) {
@@ -105,6 +115,9 @@ impl Ticket {
         let _ = write!(line, ", {:.3} s", self.began.elapsed().as_secs_f64());
         if let Some(first) = details.first_token {
             let _ = write!(line, " ({:.3} s to the first token)", first.as_secs_f64());
+        }
+        if let Some(seed) = details.seed {
+            let _ = write!(line, ", seed {seed}");
         }
         if details.failed {
             line += ", failed on the way";
