@@ -33,7 +33,8 @@ pub(crate) struct Serve {
     /// Let pages of this origin use the server, as http://localhost:5173; * for pages of every site. May be repeated.
     #[arg(long = "cors", value_name = "ORIGIN", value_delimiter = ',', value_parser = serve::origin)]
     cors: Vec<String>,
-    /// On loopback, answer under this name too, as behind a proxy that hands it on. May be repeated.
+    /// Answer under this name beside localhost and addresses, as behind a proxy that hands it on. With --host others than these are
+    /// refused then too. May be repeated.
     #[arg(long = "allow-host", value_name = "NAME", value_delimiter = ',', value_parser = serve::name)]
     allow_hosts: Vec<String>,
     /// What the model is called in answers [default: the name in its file].

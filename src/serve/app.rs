@@ -4,6 +4,7 @@ use super::body::{Bounds, Drained};
 use super::connection::Peer;
 use super::door::{self, Keys, Names, Origins};
 use super::engine::{Engine, Limits};
+use super::log::Log;
 use super::metrics::{Metrics, Route};
 use super::page::Page;
 use super::problem::Problem;
@@ -24,7 +25,7 @@ use std::convert::Infallible;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, ExposeHeaders};
 
@@ -40,7 +41,9 @@ pub(crate) struct App {
     pub(crate) names: Names,
     pub(crate) page: Page,
     pub(crate) bounds: Bounds,
-    pub(crate) quiet: bool,
+    pub(crate) log: Log,
+    /// Large requests that are taken apart at a time: in parts they take many times their room.
+    pub(crate) large: Arc<Semaphore>,
     /// True as soon as the server goes down.
     pub(crate) ending: watch::Receiver<bool>,
 }
@@ -57,10 +60,21 @@ impl App {
         (keys, origins, names): (Keys, Origins, Names),
         page: Page,
         bounds: Bounds,
-        quiet: bool,
+        log: Log,
         ending: watch::Receiver<bool>,
     ) -> Self {
-        App { served: OnceLock::new(), metrics: Arc::default(), keys, origins, names, page, bounds, quiet, ending }
+        App {
+            served: OnceLock::new(),
+            metrics: Arc::default(),
+            keys,
+            origins,
+            names,
+            page,
+            bounds,
+            log,
+            large: Arc::new(Semaphore::new(2)),
+            ending,
+        }
     }
 
     /// From here on there are answers.
@@ -96,6 +110,10 @@ impl Front {
         Front { app, router: TowerToHyperService::new(router) }
     }
 
+    pub(crate) fn say(&self, line: String) {
+        self.app.log.line(line);
+    }
+
     /// Answers a request; whatever happens, there is one.
     pub(crate) async fn answer(self: Arc<Self>, request: Request, peer: Arc<Peer>) -> Response {
         let under_way = UnderWay::new(Arc::clone(&peer));
@@ -105,7 +123,8 @@ impl Front {
         let path = parts.uri.path();
         let ticket = Arc::new(Ticket::new(peer.from.ip(), method.clone(), path, route(path)));
         let metrics = Arc::clone(&self.app.metrics);
-        let mut told = Told { ticket: Arc::clone(&ticket), metrics, quiet: self.app.quiet, status: None, whole: false };
+        let mut told =
+            Told { ticket: Arc::clone(&ticket), metrics, log: self.app.log.clone(), status: None, whole: false };
         parts.extensions.insert(Arc::clone(&ticket));
         parts.extensions.insert(peer);
         let body = Drained::wrap(body, &parts.headers);
@@ -216,17 +235,8 @@ fn normal(uri: &Uri) -> Uri {
 
 /// The path for the counts, which must not be as many as clients can think of.
 fn route(path: &str) -> Route {
-    const KNOWN: [&str; 8] = [
-        "/v1/chat/completions",
-        "/v1/completions",
-        "/v1/embeddings",
-        "/v1/models",
-        "/v1/tokenize",
-        "/v1/health",
-        "/v1/metrics",
-        "/",
-    ];
-    let found = KNOWN.into_iter().find(|known| *known == path || known.strip_prefix("/v1") == Some(path));
+    let is_it = |known: &Route| *known == path || known.strip_prefix("/v1") == Some(path);
+    let found = routes::PATHS.into_iter().chain(["/"]).find(is_it);
     found.unwrap_or(if routes::is_api(path) { "/v1/…" } else { "other" })
 }
 

@@ -41,7 +41,7 @@ pub(crate) async fn answer(
         variables: Variables::NONE,
         pieces: false,
     };
-    let answers = Answers::begin(&served.engine, Arc::clone(&ticket), asked, served.limits.parallel)?;
+    let answers = Answers::begin(&served.engine, Arc::clone(&ticket), asked, &served.limits)?;
     if stream {
         let chunks = Streamed { common, wanted, usage, counted: Vec::new(), written: vec![0; choices] };
         return stream::respond(answers, chunks, ticket).await;

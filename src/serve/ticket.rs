@@ -1,7 +1,7 @@
 //! What becomes of a request: a line of the log, and counts. Neither keys nor texts are in it.
 
+use super::log::Log;
 use super::metrics::{Metrics, Route};
-use crate::cli::terminal::say_line;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{Method, StatusCode};
 use b158::session::{FinishReason, Summary, Timings, Usage};
@@ -125,7 +125,7 @@ impl Ticket {
 pub(crate) struct Told {
     pub(crate) ticket: Arc<Ticket>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) quiet: bool,
+    pub(crate) log: Log,
     /// None until there is an answer.
     pub(crate) status: Option<StatusCode>,
     pub(crate) whole: bool,
@@ -142,9 +142,10 @@ impl Drop for Told {
         for (reason, timings) in &details.ended {
             self.metrics.answer(*reason, timings);
         }
-        if !self.quiet {
+        if !self.log.is_quiet() {
             let line = self.ticket.line(&details, self.status.map_or(GONE, |status| status.as_u16()), self.whole);
-            say_line(&line);
+            drop(details);
+            self.log.line(line);
         }
     }
 }
