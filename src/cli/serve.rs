@@ -2,7 +2,7 @@
 
 use super::load::{Context, Model};
 use super::source::Source;
-use super::values::whole;
+use super::values::{Seed, whole};
 use super::{Outcome, terminal};
 use crate::serve::engine::Limits;
 use crate::serve::{self, Keys, Names, Origins, Ready, Settings};
@@ -33,7 +33,8 @@ pub(crate) struct Serve {
     /// Let pages of this origin use the server, as http://localhost:5173; * for pages of every site. May be repeated.
     #[arg(long = "cors", value_name = "ORIGIN", value_delimiter = ',', value_parser = serve::origin)]
     cors: Vec<String>,
-    /// On loopback, answer under this name too, as behind a proxy that hands it on. May be repeated.
+    /// Answer under this name beside localhost and addresses, as behind a proxy that hands it on. With --host others than these are
+    /// refused then too. May be repeated.
     #[arg(long = "allow-host", value_name = "NAME", value_delimiter = ',', value_parser = serve::name)]
     allow_hosts: Vec<String>,
     /// What the model is called in answers [default: the name in its file].
@@ -42,6 +43,9 @@ pub(crate) struct Serve {
     /// Serve the page of this folder at / (www/dist/demo), instead of the one that the program was built with.
     #[arg(long, value_name = "FOLDER")]
     page: Option<PathBuf>,
+    /// The seed of requests that name none; -1 takes another each time, and tells it in the log and in the header X-Seed.
+    #[arg(short = 's', long, value_name = "S", default_value = "-1", allow_hyphen_values = true)]
+    seed: Seed,
     /// Answers at a time.
     #[arg(long, value_name = "N", default_value = "4", allow_hyphen_values = true)]
     #[arg(value_parser = whole::<usize>(1, "a number of answers, 1 or more"))]
@@ -89,6 +93,10 @@ impl Serve {
             },
             names: Names::new(self.allow_hosts),
             page: self.page,
+            seed: match self.seed {
+                Seed::Random => None,
+                Seed::Fixed(seed) => Some(seed),
+            },
             most: (self.max_body as usize).saturating_mul(1_000_000),
             patience: Duration::from_secs(self.timeout.into()),
             quiet: self.model.quiet,

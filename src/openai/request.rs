@@ -33,6 +33,8 @@ pub struct ChatRequest {
     pub messages: Vec<Message>,
     /// How the answer is drawn.
     pub options: GenerateOptions,
+    /// The draw's seed is the request's; else it may be any.
+    pub seeded: bool,
     /// What the answer has to be.
     pub format: Option<ResponseFormat>,
     /// What the answer may call.
@@ -54,6 +56,8 @@ pub struct CompletionRequest {
     pub prompts: Vec<Input>,
     /// How the answers are drawn.
     pub options: GenerateOptions,
+    /// The draw's seed is the request's; else it may be any.
+    pub seeded: bool,
     /// What each answer has to be.
     pub format: Option<ResponseFormat>,
     /// The answers are to come in chunks.
@@ -122,6 +126,7 @@ impl ChatRequest {
             model: text(&fields, "model"),
             messages,
             options: GenerateOptions { max_tokens, logprobs: flag(&fields, "logprobs"), ..options(&fields) },
+            seeded: given(&fields, "seed").is_some(),
             format: format(&fields),
             tools: Tools::new(tools, choice, parallel).map_err(|error| Refusal::from(&error))?,
             variables,
@@ -146,6 +151,7 @@ impl CompletionRequest {
             model: text(&fields, "model"),
             prompts: inputs(&fields, "prompt"),
             options: GenerateOptions { max_tokens: number(&fields, "max_tokens"), logprobs, ..options(&fields) },
+            seeded: given(&fields, "seed").is_some(),
             format: format(&fields),
             stream,
             include_usage,

@@ -1,6 +1,6 @@
 //! Answers under way to one request: to its talk, or to each of its prompts.
 
-use super::engine::{Answer, Busy, Engine, Event, Failure, Job, Prompt, Why};
+use super::engine::{Answer, Busy, Engine, Event, Failure, Job, Limits, Prompt, Why};
 use super::ticket::Ticket;
 use b158::chat::{Tools, Variables};
 use b158::constraint::ResponseFormat;
@@ -44,6 +44,8 @@ pub(crate) struct Answers {
     index: usize,
     /// Answers at a time: a long list of prompts leaves room for others.
     most: usize,
+    /// Jobs that may wait in the queue.
+    room: usize,
     under_way: FuturesUnordered<BoxFuture<'static, (usize, Answer, Option<Event>)>>,
 }
 
@@ -52,24 +54,35 @@ impl Answers {
     ///
     /// # Errors
     /// There is none.
-    pub(crate) fn begin(engine: &Arc<Engine>, ticket: Arc<Ticket>, asked: Asked, most: usize) -> Result<Self, Busy> {
+    pub(crate) fn begin(
+        engine: &Arc<Engine>,
+        ticket: Arc<Ticket>,
+        asked: Asked,
+        limits: &Limits,
+    ) -> Result<Self, Busy> {
         let under_way = FuturesUnordered::new();
-        let mut answers = Answers { engine: Arc::clone(engine), ticket, asked, index: 0, most: most.max(1), under_way };
+        let (most, room) = (limits.parallel.max(1), limits.queue);
+        let engine = Arc::clone(engine);
+        let mut answers = Answers { engine, ticket, asked, index: 0, most, room, under_way };
         answers.submit()?;
         Ok(answers)
     }
 
+    /// Takes places as far as there are some. Those of one request wait for each other, not in the queue.
     fn submit(&mut self) -> Result<(), Busy> {
         while self.under_way.len() < self.most {
-            let Some(prompt) = self.asked.prompts.front().cloned() else { break };
-            match self.engine.submit(self.asked.job(prompt)) {
+            let Some(prompt) = self.asked.prompts.front() else { break };
+            // Where one is under way, there will be a place.
+            if self.index > 0 && self.engine.stats().waiting >= self.room {
+                break;
+            }
+            match self.engine.submit(self.asked.job(prompt.clone())) {
                 Ok(answer) => {
                     self.asked.prompts.pop_front();
                     self.listen(self.index, answer);
                     self.index += 1;
                 }
-                // Those before it make room for it.
-                Err(busy) if self.under_way.is_empty() || busy.why == Why::Ending => return Err(busy),
+                Err(busy) if self.index == 0 || busy.why == Why::Ending => return Err(busy),
                 Err(_) => break,
             }
         }
@@ -85,30 +98,33 @@ impl Answers {
 
     /// What comes next, of which prompt. None when all have ended. It may be dropped while it waits.
     pub(crate) async fn next(&mut self) -> Option<(usize, Event)> {
-        loop {
-            if let Err(busy) = self.submit() {
-                if busy.why == Why::Ending {
-                    self.asked.prompts.clear();
-                    return Some((self.index, Event::Failed(Failure::Stopped)));
-                }
+        while self.under_way.is_empty() && !self.asked.prompts.is_empty() {
+            if self.submit().is_err() {
+                self.asked.prompts.clear();
+                return Some((self.index, Event::Failed(Failure::Stopped)));
+            }
+            if self.under_way.is_empty() {
                 tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
             }
-            let (index, answer, event) = self.under_way.next().await?;
-            let event = event.unwrap_or(Event::Failed(Failure::Stopped));
-            match &event {
-                Event::Begun { usage } => {
-                    self.ticket.begun(usage);
-                    self.listen(index, answer);
-                }
-                Event::Token { .. } => {
-                    self.ticket.token();
-                    self.listen(index, answer);
-                }
-                Event::Done { summary, notes, .. } => self.ticket.done(summary, notes.clone()),
-                Event::Failed(_) => {}
-            }
-            return Some((index, event));
         }
+        let (index, answer, event) = self.under_way.next().await?;
+        let event = event.unwrap_or(Event::Failed(Failure::Stopped));
+        match &event {
+            Event::Begun { usage } => {
+                self.ticket.begun(usage);
+                self.listen(index, answer);
+            }
+            Event::Token { .. } => {
+                self.ticket.token();
+                self.listen(index, answer);
+            }
+            Event::Done { summary, notes, .. } => {
+                self.ticket.done(summary, notes.clone());
+                // An engine that takes no more is found when there is nothing else to hear.
+                let _ = self.submit();
+            }
+            Event::Failed(_) => {}
+        }
+        Some((index, event))
     }
 }

@@ -4,6 +4,7 @@ use super::body::{Bounds, Drained};
 use super::connection::Peer;
 use super::door::{self, Keys, Names, Origins};
 use super::engine::{Engine, Limits};
+use super::log::Log;
 use super::metrics::{Metrics, Route};
 use super::page::Page;
 use super::problem::Problem;
@@ -18,21 +19,28 @@ use axum::http::{HeaderName, HeaderValue, Method, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use b158::openai::Model;
+use b158::session::GenerateOptions;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use std::convert::Infallible;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
-use tokio::sync::watch;
+use std::time::{Duration, SystemTime};
+use tokio::sync::{Semaphore, watch};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, ExposeHeaders};
 
 /// Names of fields that nobody has heeded.
 pub(crate) const IGNORED: HeaderName = HeaderName::from_static("x-ignored-fields");
 
+/// The seed that a request which named none was answered with.
+const SEED: HeaderName = HeaderName::from_static("x-seed");
+
 /// What all requests share.
 pub(crate) struct App {
+    /// Of requests that name none.
+    seed: Option<u64>,
     served: OnceLock<Served>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) keys: Keys,
@@ -40,7 +48,9 @@ pub(crate) struct App {
     pub(crate) names: Names,
     pub(crate) page: Page,
     pub(crate) bounds: Bounds,
-    pub(crate) quiet: bool,
+    pub(crate) log: Log,
+    /// Large requests that are taken apart at a time: in parts they take many times their room.
+    pub(crate) large: Arc<Semaphore>,
     /// True as soon as the server goes down.
     pub(crate) ending: watch::Receiver<bool>,
 }
@@ -56,11 +66,24 @@ impl App {
     pub(crate) fn new(
         (keys, origins, names): (Keys, Origins, Names),
         page: Page,
+        seed: Option<u64>,
         bounds: Bounds,
-        quiet: bool,
+        log: Log,
         ending: watch::Receiver<bool>,
     ) -> Self {
-        App { served: OnceLock::new(), metrics: Arc::default(), keys, origins, names, page, bounds, quiet, ending }
+        App {
+            seed,
+            served: OnceLock::new(),
+            metrics: Arc::default(),
+            keys,
+            origins,
+            names,
+            page,
+            bounds,
+            log,
+            large: Arc::new(Semaphore::new(2)),
+            ending,
+        }
     }
 
     /// From here on there are answers.
@@ -73,6 +96,17 @@ impl App {
     pub(crate) fn served(&self) -> Result<&Served, Problem> {
         let loading = || Problem::unavailable("the model is being loaded: try again", 1).code("loading");
         self.served.get().ok_or_else(loading)
+    }
+
+    /// A request that names no seed has another answer each time, or that of the seed which the server was started with. Which one it is
+    /// is told, so that it can be asked for. Where nothing is drawn it is the same.
+    pub(crate) fn draw(&self, options: &mut GenerateOptions, seeded: bool, ticket: &Ticket) {
+        if !seeded && options.sampler.temperature > 0.0 {
+            // As large as a request may name.
+            let any = || RandomState::new().hash_one(SystemTime::now()) >> 11;
+            options.sampler.seed = self.seed.unwrap_or_else(any);
+            ticket.seed(options.sampler.seed);
+        }
     }
 
     pub(crate) fn is_ending(&self) -> bool {
@@ -96,6 +130,10 @@ impl Front {
         Front { app, router: TowerToHyperService::new(router) }
     }
 
+    pub(crate) fn say(&self, line: String) {
+        self.app.log.line(line);
+    }
+
     /// Answers a request; whatever happens, there is one.
     pub(crate) async fn answer(self: Arc<Self>, request: Request, peer: Arc<Peer>) -> Response {
         let under_way = UnderWay::new(Arc::clone(&peer));
@@ -105,7 +143,8 @@ impl Front {
         let path = parts.uri.path();
         let ticket = Arc::new(Ticket::new(peer.from.ip(), method.clone(), path, route(path)));
         let metrics = Arc::clone(&self.app.metrics);
-        let mut told = Told { ticket: Arc::clone(&ticket), metrics, quiet: self.app.quiet, status: None, whole: false };
+        let mut told =
+            Told { ticket: Arc::clone(&ticket), metrics, log: self.app.log.clone(), status: None, whole: false };
         parts.extensions.insert(Arc::clone(&ticket));
         parts.extensions.insert(peer);
         let body = Drained::wrap(body, &parts.headers);
@@ -124,6 +163,9 @@ impl Front {
         let ignored = ticket.names_of_ignored();
         if let (false, Ok(value)) = (ignored.is_empty(), HeaderValue::try_from(ignored)) {
             response.headers_mut().insert(IGNORED, value);
+        }
+        if let Some(seed) = ticket.drawn() {
+            response.headers_mut().insert(SEED, seed.into());
         }
         let nosniff = HeaderValue::from_static("nosniff");
         response.headers_mut().insert(HeaderName::from_static("x-content-type-options"), nosniff);
@@ -186,7 +228,7 @@ fn cors(origins: &Origins) -> CorsLayer {
         .allow_methods(AllowMethods::list([Method::GET, Method::HEAD, Method::POST]))
         // A star does not stand for Authorization, and clients have headers of their own.
         .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers(ExposeHeaders::list([IGNORED, RETRY_AFTER]))
+        .expose_headers(ExposeHeaders::list([IGNORED, RETRY_AFTER, SEED]))
         .allow_private_network(true)
         .max_age(Duration::from_secs(600))
 }
@@ -216,17 +258,8 @@ fn normal(uri: &Uri) -> Uri {
 
 /// The path for the counts, which must not be as many as clients can think of.
 fn route(path: &str) -> Route {
-    const KNOWN: [&str; 8] = [
-        "/v1/chat/completions",
-        "/v1/completions",
-        "/v1/embeddings",
-        "/v1/models",
-        "/v1/tokenize",
-        "/v1/health",
-        "/v1/metrics",
-        "/",
-    ];
-    let found = KNOWN.into_iter().find(|known| *known == path || known.strip_prefix("/v1") == Some(path));
+    let is_it = |known: &Route| *known == path || known.strip_prefix("/v1") == Some(path);
+    let found = routes::PATHS.into_iter().chain(["/"]).find(is_it);
     found.unwrap_or(if routes::is_api(path) { "/v1/…" } else { "other" })
 }
 

@@ -45,7 +45,7 @@ impl Bounds {
 /// A body, with its share of the memory that all have together.
 pub(crate) struct Whole {
     pub(crate) bytes: Vec<u8>,
-    _memory: Option<OwnedSemaphorePermit>,
+    memory: Option<OwnedSemaphorePermit>,
 }
 
 /// Reads a body of JSON. `ending` becomes true when the server goes down.
@@ -59,6 +59,9 @@ pub(crate) async fn read(
     mut body: Body,
     mut ending: watch::Receiver<bool>,
 ) -> Result<Whole, Problem> {
+    if *ending.borrow() {
+        return Err(Problem::ending());
+    }
     check_type(headers)?;
     let too_large = || {
         let most = bounds.most;
@@ -73,7 +76,7 @@ pub(crate) async fn read(
         return Err(too_large());
     }
     let deadline = Instant::now() + bounds.silence.saturating_mul(WHOLE);
-    let mut whole = Whole { bytes: Vec::new(), _memory: None };
+    let mut whole = Whole { bytes: Vec::new(), memory: None };
     loop {
         let next = poll_fn(|context| Pin::new(&mut body).poll_frame(context));
         let frame = tokio::select! {
@@ -83,7 +86,7 @@ pub(crate) async fn read(
         let frame = match frame {
             Ok(Ok(None)) => {
                 whole.skip_mark();
-                return Ok(whole);
+                return if *ending.borrow() { Err(Problem::ending()) } else { Ok(whole) };
             }
             Ok(Ok(Some(Ok(frame)))) => frame,
             Ok(Ok(Some(Err(_)))) => return Err(Problem::invalid("the body ends before its time")),
@@ -114,11 +117,11 @@ impl Whole {
     fn push(&mut self, piece: &[u8], bounds: &Bounds) -> Result<(), Problem> {
         let no_room = || Problem::unavailable("other large requests take all the room for such: try again", 1);
         let needed = (self.bytes.len() + piece.len()).div_ceil(PIECE);
-        let held = self._memory.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let held = self.memory.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         if needed > held {
             let more = u32::try_from(needed - held).map_err(|_| no_room())?;
             let more = Arc::clone(&bounds.memory).try_acquire_many_owned(more).map_err(|_| no_room())?;
-            match &mut self._memory {
+            match &mut self.memory {
                 Some(memory) => memory.merge(more),
                 memory => *memory = Some(more),
             }

@@ -11,7 +11,7 @@ use axum::Extension;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use b158::openai::{
-    ChatCompletionChunk, ChatRequest, Common, Delta, FinishReason, Logprobs, Said, TokenLogprob, Usage,
+    ChatCompletionChunk, ChatRequest, Common, Delta, FinishReason, Logprobs, Refusal, Said, TokenLogprob, Usage,
 };
 use b158::sampler;
 use std::sync::Arc;
@@ -22,7 +22,9 @@ pub(crate) async fn answer(
     request: Request,
 ) -> Result<Response, Problem> {
     let served = app.served()?;
-    let chat = read(&app, &ticket, request, ChatRequest::read).await?;
+    let mut chat = read(&app, &ticket, request, ChatRequest::read).await?;
+    fits(&chat, served.model.about.context_length)?;
+    app.draw(&mut chat.options, chat.seeded, &ticket);
     let common = Common::new("chatcmpl", &*served.model.id);
     let wanted = chat.options.logprobs;
     let asked = Asked {
@@ -33,12 +35,24 @@ pub(crate) async fn answer(
         variables: chat.variables,
         pieces: true,
     };
-    let answers = Answers::begin(&served.engine, Arc::clone(&ticket), asked, 1)?;
+    let answers = Answers::begin(&served.engine, Arc::clone(&ticket), asked, &served.limits)?;
     if chat.stream {
         let chunks = Streamed { common, wanted, usage: chat.include_usage, counted: None };
         return stream::respond(answers, chunks, ticket).await;
     }
     whole(answers, common, wanted).await
+}
+
+/// A message has a token at least: no template need be run over a hundred thousand of them to find that they don't fit.
+///
+/// # Errors
+/// More messages than the context has tokens.
+pub(crate) fn fits(chat: &ChatRequest, context: usize) -> Result<(), Problem> {
+    let tokens = chat.messages.len();
+    if tokens <= context {
+        return Ok(());
+    }
+    Err(Refusal::from(&b158::Error::PromptTooLong { tokens, context }).into())
 }
 
 async fn whole(mut answers: Answers, common: Common, wanted: bool) -> Result<Response, Problem> {

@@ -23,8 +23,9 @@ pub(crate) async fn answer(
     request: Request,
 ) -> Result<Response, Problem> {
     let served = app.served()?;
-    let asked = read(&app, &ticket, request, CompletionRequest::read).await?;
+    let mut asked = read(&app, &ticket, request, CompletionRequest::read).await?;
     bounded("prompt", &asked.prompts)?;
+    app.draw(&mut asked.options, asked.seeded, &ticket);
     let common = Common::new("cmpl", &*served.model.id);
     let wanted = asked.options.logprobs;
     let choices = asked.prompts.len();
@@ -41,7 +42,7 @@ pub(crate) async fn answer(
         variables: Variables::NONE,
         pieces: false,
     };
-    let answers = Answers::begin(&served.engine, Arc::clone(&ticket), asked, served.limits.parallel)?;
+    let answers = Answers::begin(&served.engine, Arc::clone(&ticket), asked, &served.limits)?;
     if stream {
         let chunks = Streamed { common, wanted, usage, counted: Vec::new(), written: vec![0; choices] };
         return stream::respond(answers, chunks, ticket).await;

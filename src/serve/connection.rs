@@ -1,7 +1,6 @@
 //! Connections: taken, served over HTTP/1.1, and ended when the server goes down or the client does not read.
 
 use super::app::Front;
-use crate::cli::terminal::say;
 use axum::body::Body;
 use axum::http::Request;
 use hyper::body::Incoming;
@@ -14,10 +13,10 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, Sleep, sleep};
@@ -35,6 +34,8 @@ pub(crate) struct Peer {
     pub(crate) from: SocketAddr,
     /// Requests under way on it.
     pub(crate) asked: AtomicUsize,
+    /// Grows as bytes are written.
+    written: AtomicUsize,
 }
 
 /// How long a client may be silent.
@@ -96,7 +97,7 @@ async fn take(
                 let of_one = [ErrorKind::ConnectionAborted, ErrorKind::ConnectionReset, ErrorKind::ConnectionRefused];
                 if !of_one.contains(&error.kind()) {
                     if !complained {
-                        say!("note: connections can't be taken, and wait: {error}");
+                        front.say(format!("note: connections can't be taken, and wait: {error}"));
                         complained = true;
                     }
                     sleep(Duration::from_millis(100)).await;
@@ -105,7 +106,7 @@ async fn take(
             continue;
         };
         let at = stream.local_addr().map_or(from.ip(), |at| at.ip());
-        let peer = Arc::new(Peer { at, from, asked: AtomicUsize::new(0) });
+        let peer = Arc::new(Peer { at, from, asked: AtomicUsize::new(0), written: AtomicUsize::new(0) });
         let Ok((stream, _)) = taken else { continue };
         tokio::spawn(converse(stream, peer, Arc::clone(&front), patience, place, ending.clone()));
     }
@@ -122,71 +123,108 @@ async fn converse(
 ) {
     // Tokens go out one by one, as they are made.
     let _ = stream.set_nodelay(true);
+    let stream = Arc::new(stream);
     let service = service_fn(|request: Request<Incoming>| {
         let answer = Arc::clone(&front).answer(request.map(Body::new), Arc::clone(&peer));
         async move { Ok::<_, Infallible>(answer.await) }
     });
-    let io = TokioIo::new(Impatient { stream, patience: patience.write, stalled: None });
-    let serving =
-        http1::Builder::new().timer(TokioTimer::new()).header_read_timeout(patience.head).serve_connection(io, service);
+    let impatient =
+        Impatient { stream: Arc::clone(&stream), peer: Arc::clone(&peer), patience: patience.write, stalled: None };
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(patience.head)
+        .serve_connection(TokioIo::new(impatient), service);
     let mut serving = pin!(serving);
+    let mut gone = pin!(gone(&stream, &peer));
     tokio::select! {
         // What a client does wrong with its connection is its own affair.
         _ = serving.as_mut() => return,
+        () = gone.as_mut() => return,
         _ = ending.wait_for(|ending| *ending) => serving.as_mut().graceful_shutdown(),
     }
     // An answer under way ends as it would. Otherwise the client has not said what it wants, or has to read the end yet.
-    let mut idle = pin!(async {
-        let mut since = Instant::now();
+    let idle = async {
+        let (mut since, mut written) = (Instant::now(), 0);
         while since.elapsed() < LINGER {
             sleep(LINGER / 30).await;
-            if peer.asked.load(SeqCst) > 0 {
-                since = Instant::now();
+            let now = peer.written.load(Relaxed);
+            if peer.asked.load(SeqCst) > 0 || now != written {
+                (since, written) = (Instant::now(), now);
             }
         }
-    });
+    };
     tokio::select! {
         _ = serving => (),
-        () = &mut idle => (),
+        () = gone => (),
+        () = idle => (),
+    }
+}
+
+/// Ready when a client has gone that waits for an answer. Where there are more bytes behind the request, nobody reads them, and the end
+/// behind them is not seen by reading.
+async fn gone(stream: &TcpStream, peer: &Peer) {
+    const LOOK: Duration = Duration::from_millis(200);
+    loop {
+        let closed = match stream.ready(Interest::READABLE).await {
+            Ok(ready) => ready.is_read_closed(),
+            Err(_) => true,
+        };
+        // What has come is read first.
+        sleep(LOOK).await;
+        if closed && peer.asked.load(SeqCst) > 0 {
+            return;
+        }
     }
 }
 
 /// A stream that fails where its reader does not read for long.
 struct Impatient {
-    stream: TcpStream,
+    stream: Arc<TcpStream>,
+    peer: Arc<Peer>,
     patience: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl Impatient {
-    fn watch<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.stalled = None;
-            return written;
+    fn write(
+        &mut self,
+        context: &mut Context<'_>,
+        write: impl Fn(&TcpStream) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        while self.stream.poll_write_ready(context)?.is_ready() {
+            match write(&self.stream) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                written => {
+                    self.stalled = None;
+                    self.peer.written.fetch_add(1, Relaxed);
+                    return Poll::Ready(written);
+                }
+            }
         }
         let patience = self.patience;
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(patience)));
-        match stalled.as_mut().poll(context) {
-            Poll::Ready(()) => Poll::Ready(Err(ErrorKind::TimedOut.into())),
-            Poll::Pending => Poll::Pending,
-        }
+        stalled.as_mut().poll(context).map(|()| Err(ErrorKind::TimedOut.into()))
     }
 }
 
 impl AsyncRead for Impatient {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        while self.stream.poll_read_ready(context)?.is_ready() {
+            match self.stream.try_read(buffer.initialize_unfilled()) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                read => {
+                    buffer.advance(read?);
+                    return Poll::Ready(Ok(()));
+                }
+            }
+        }
+        Poll::Pending
     }
 }
 
 impl AsyncWrite for Impatient {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.watch(context, written)
+        self.write(context, |stream| stream.try_write(bytes))
     }
 
     fn poll_write_vectored(
@@ -194,20 +232,20 @@ impl AsyncWrite for Impatient {
         context: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(context, pieces);
-        self.watch(context, written)
+        self.write(context, |stream| stream.try_write_vectored(pieces))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        true
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Nothing is held back here: it would be ready where writing is not.
-        Pin::new(&mut self.stream).poll_flush(context)
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Nothing is held back here.
+        Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // It is closed as soon as it is dropped, which is next.
+        Poll::Ready(Ok(()))
     }
 }

@@ -17,6 +17,7 @@ mod door;
 #[allow(dead_code)]
 pub(crate) mod engine;
 mod listen;
+mod log;
 mod metrics;
 mod page;
 mod problem;
@@ -35,6 +36,7 @@ use b158::openai::{About, Model};
 use body::Bounds;
 use connection::Patience;
 use engine::{Engine, Limits};
+use log::Log;
 use page::Page;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -53,6 +55,8 @@ pub(crate) struct Settings {
     pub(crate) names: Names,
     /// Folder of the page, in place of the one that is built in.
     pub(crate) page: Option<PathBuf>,
+    /// Of requests that name none; another one each time where it is absent.
+    pub(crate) seed: Option<u64>,
     /// Bytes of a body.
     pub(crate) most: usize,
     /// How long a client may neither send nor read.
@@ -72,20 +76,30 @@ pub(crate) struct Ready {
 /// # Errors
 /// No place to listen, or no model.
 pub(crate) fn run(settings: Settings, load: impl FnOnce() -> Outcome<Ready>) -> Outcome {
-    let Settings { hosts, port, keys, origins, names, page, most, patience, quiet } = settings;
+    let Settings { hosts, port, keys, origins, names, page, seed, most, patience, quiet } = settings;
     let page = Page::new(page.as_deref())?;
     let bound = listen::bind(&hosts, port)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(16)
         .thread_name("http")
+        // Templates call themselves.
+        .thread_stack_size(8 << 20)
         .enable_io()
         .enable_time()
         .build()
         .map_err(|e| format!("the server's threads can't be started: {e}"))?;
     let (end, ending) = watch::channel(false);
+    let (log, writer) = Log::new(quiet);
     let access = access(&bound.addresses, &keys, &origins);
-    let app = Arc::new(App::new((keys, origins, names), page, Bounds::new(most, patience), quiet, ending.clone()));
+    let app = Arc::new(App::new(
+        (keys, origins, names),
+        page,
+        seed,
+        Bounds::new(most, patience),
+        log.clone(),
+        ending.clone(),
+    ));
     let server = {
         let _inside = runtime.enter();
         let listeners = bound.listeners.into_iter().map(TcpListener::from_std);
@@ -126,15 +140,17 @@ pub(crate) fn run(settings: Settings, load: impl FnOnce() -> Outcome<Ready>) -> 
     }
     app.serve(Served { engine: Arc::clone(&engine), limits, model });
     runtime.block_on(interrupt::pressed());
-    if !quiet {
-        say!("ending: answers under way are finished, new ones refused; once more ends at once");
-    }
+    log.line("ending: answers under way are finished, new ones refused; once more ends at once".to_owned());
     end.send_replace(true);
+    // New requests are refused at the door. A request that was taken may have more for the engine.
     let ended = runtime.block_on(async {
+        let ended = server.await;
         engine.drain().await;
-        server.await
+        ended
     });
     runtime.shutdown_timeout(Duration::from_secs(1));
+    drop((app, log));
+    writer.end();
     ended.map_err(|e| format!("the server has a fault: {e}").into())
 }
 

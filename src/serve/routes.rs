@@ -20,9 +20,16 @@ use serde::Serialize;
 use serde_json::json;
 use std::sync::Arc;
 
-/// What an error of a path that is none says.
-const PATHS: &str =
-    "/v1/chat/completions, /v1/completions, /v1/embeddings, /v1/models, /tokenize, /health and /metrics";
+/// Those of the API.
+pub(crate) const PATHS: [&str; 7] = [
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/embeddings",
+    "/v1/models",
+    "/v1/tokenize",
+    "/v1/health",
+    "/v1/metrics",
+];
 
 pub(crate) fn all(page: &Page) -> Router<Arc<App>> {
     let api = Router::new()
@@ -40,15 +47,19 @@ pub(crate) fn all(page: &Page) -> Router<Arc<App>> {
 /// Whether a path is one of the API, or looks like one.
 pub(crate) fn is_api(path: &str) -> bool {
     let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-    matches!(first, "v1" | "chat" | "completions" | "embeddings" | "models" | "tokenize" | "health" | "metrics")
+    PATHS.iter().any(|path| path.split('/').any(|part| part == first && !part.is_empty()))
 }
 
 /// An answer in JSON.
 pub(crate) fn json(value: &impl Serialize) -> Result<Response, Problem> {
-    let text = serde_json::to_vec(value).map_err(|_| Problem::fault())?;
+    Ok(json_text(serde_json::to_vec(value).map_err(|_| Problem::fault())?))
+}
+
+/// The same, written already.
+pub(crate) fn json_text(text: Vec<u8>) -> Response {
     let mut response = Response::new(Body::from(text));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok(response)
+    response
 }
 
 /// Reads a request of JSON, and says which of its fields nobody heeds.
@@ -62,14 +73,24 @@ pub(crate) async fn read<T: Send + 'static>(
     const SHORT: usize = 64 << 10;
     let (parts, body) = request.into_parts();
     let whole = body::read(&app.bounds, &parts.headers, body, app.ending.clone()).await?;
-    let read = if whole.bytes.len() < SHORT {
-        parse(&whole.bytes)
-    } else {
-        tokio::task::spawn_blocking(move || parse(&whole.bytes)).await.map_err(|_| Problem::fault())?
-    };
+    let read =
+        if whole.bytes.len() < SHORT { parse(&whole.bytes) } else { apart(app, move || parse(&whole.bytes)).await? };
     let Read { request, ignored } = read?;
     ticket.ignored(&ignored);
     Ok(request)
+}
+
+/// Does what takes a while, and room, where nobody waits for it; few at a time.
+pub(crate) async fn apart<T: Send + 'static>(
+    app: &App,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    let place = Arc::clone(&app.large).acquire_owned().await.map_err(|_| Problem::fault())?;
+    let done = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        work()
+    });
+    done.await.map_err(|_| Problem::fault())
 }
 
 /// Each prompt or text of one request takes its own work and its own part of the answer.
@@ -156,6 +177,6 @@ async fn embeddings(
 /// What is a path of neither the API nor the page.
 async fn elsewhere(method: Method, uri: Uri) -> Response {
     let path: String = uri.path().chars().take(200).collect();
-    let message = format!("there is nothing at {method} {path}: the API is at {PATHS}");
+    let message = format!("there is nothing at {method} {path}: the API is at {}", PATHS.join(", "));
     Problem::new(StatusCode::NOT_FOUND, message).code("not_found").into_response()
 }

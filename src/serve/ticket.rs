@@ -1,7 +1,7 @@
 //! What becomes of a request: a line of the log, and counts. Neither keys nor texts are in it.
 
+use super::log::Log;
 use super::metrics::{Metrics, Route};
-use crate::cli::terminal::say_line;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{Method, StatusCode};
 use b158::session::{FinishReason, Summary, Timings, Usage};
@@ -30,6 +30,8 @@ pub(crate) struct Ticket {
 struct Details {
     ignored: Vec<String>,
     notes: Vec<String>,
+    /// Where the request named none.
+    seed: Option<u64>,
     first_token: Option<Duration>,
     /// Of answers that have begun: tokens of the prompts, tokens so far.
     begun: Usage,
@@ -58,6 +60,14 @@ impl Ticket {
 
     pub(crate) fn names_of_ignored(&self) -> String {
         self.details().ignored.join(", ")
+    }
+
+    pub(crate) fn seed(&self, seed: u64) {
+        self.details().seed = Some(seed);
+    }
+
+    pub(crate) fn drawn(&self) -> Option<u64> {
+        self.details().seed
     }
 
     pub(crate) fn took(&self, prompt_tokens: usize) {
@@ -106,6 +116,9 @@ impl Ticket {
         if let Some(first) = details.first_token {
             let _ = write!(line, " ({:.3} s to the first token)", first.as_secs_f64());
         }
+        if let Some(seed) = details.seed {
+            let _ = write!(line, ", seed {seed}");
+        }
         if details.failed {
             line += ", failed on the way";
         } else if !whole {
@@ -125,7 +138,7 @@ impl Ticket {
 pub(crate) struct Told {
     pub(crate) ticket: Arc<Ticket>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) quiet: bool,
+    pub(crate) log: Log,
     /// None until there is an answer.
     pub(crate) status: Option<StatusCode>,
     pub(crate) whole: bool,
@@ -142,9 +155,10 @@ impl Drop for Told {
         for (reason, timings) in &details.ended {
             self.metrics.answer(*reason, timings);
         }
-        if !self.quiet {
+        if !self.log.is_quiet() {
             let line = self.ticket.line(&details, self.status.map_or(GONE, |status| status.as_u16()), self.whole);
-            say_line(&line);
+            drop(details);
+            self.log.line(line);
         }
     }
 }

@@ -2,8 +2,9 @@
 //! `content` with `add_special` and `parse_special`, `prompt` with `add_special_tokens`.
 
 use super::app::App;
+use super::chat::fits;
 use super::problem::Problem;
-use super::routes::{json, read};
+use super::routes::{apart, json_text, read};
 use super::ticket::Ticket;
 use axum::Extension;
 use axum::extract::{Request, State};
@@ -28,11 +29,19 @@ pub(crate) async fn answer(
     let served = app.served()?;
     let asked = read(&app, &ticket, request, parse).await?;
     let loaded = Arc::clone(served.engine.loaded());
-    // Long texts take a while, which is nobody else's.
-    let ids = tokio::task::spawn_blocking(move || tokens(&loaded, asked)).await.map_err(|_| Problem::fault())?;
-    let ids = ids.map_err(|error| Problem::from(Refusal::from(&error)))?;
-    ticket.took(ids.len());
-    json(&json!({ "tokens": ids, "count": ids.len(), "max_model_len": served.model.about.context_length }))
+    let context = served.model.about.context_length;
+    if let Asked::Talk(talk) = &asked {
+        fits(talk, context)?;
+    }
+    // Long texts take a while, which is nobody else's, and so do millions of numbers.
+    let made = apart(&app, move || {
+        let ids = tokens(&loaded, asked)?;
+        let answer = json!({ "tokens": ids, "count": ids.len(), "max_model_len": context });
+        Ok::<_, b158::Error>((ids.len(), answer.to_string().into_bytes()))
+    });
+    let (count, text) = made.await?.map_err(|error| Problem::from(Refusal::from(&error)))?;
+    ticket.took(count);
+    Ok(json_text(text))
 }
 
 fn tokens(loaded: &Loaded, asked: Asked) -> b158::Result<Vec<u32>> {

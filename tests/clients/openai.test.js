@@ -33,6 +33,8 @@ async function serve(args, environment = {}) {
   running.add(child);
   const root = `http://127.0.0.1:${port}`;
   const ended = new Promise((resolve) => child.on("exit", resolve));
+  // It listens before the model is loaded, and says 503 till then.
+  while (!(await fetch(`${root}/health`)).ok);
   return { root, baseURL: `${root}/v1`, end: () => (child.kill("SIGTERM"), ended) };
 }
 

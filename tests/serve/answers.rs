@@ -54,6 +54,26 @@ fn fields_that_nobody_heeds_are_named() {
 }
 
 #[test]
+fn a_request_without_a_seed_can_be_asked_again() {
+    let server = Server::new(&[]);
+    let body =
+        |seed: Value| json!({ "prompt": "Once upon a time", "temperature": 1.5, "max_tokens": 30, "seed": seed });
+    let first = server.post("/v1/completions", &body(Value::Null));
+    let second = server.post("/v1/completions", &body(Value::Null));
+    assert_ne!(first.ok()["choices"], second.ok()["choices"]);
+    let seed: u64 = first.header("x-seed").unwrap().parse().unwrap();
+    server.wait_for(&format!("seed {seed}"));
+    let again = server.post("/v1/completions", &body(json!(seed)));
+    assert_eq!((&again.ok()["choices"], again.header("x-seed")), (&first.ok()["choices"], None));
+    let greedy = server.post("/v1/completions", &json!({ "prompt": "x", "temperature": 0, "max_tokens": 2 }));
+    assert_eq!(greedy.header("x-seed"), None);
+    let fixed = Server::new(&["--seed", "7"]);
+    let of_server = fixed.post("/v1/completions", &body(Value::Null));
+    assert_eq!(of_server.header("x-seed"), Some("7"));
+    assert_eq!(of_server.ok()["choices"], server.post("/v1/completions", &body(json!(7))).ok()["choices"]);
+}
+
+#[test]
 fn the_log_has_no_texts() {
     let server = Server::new(&[]);
     let secret = "xyzzy-plugh";

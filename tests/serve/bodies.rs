@@ -4,7 +4,7 @@ use crate::server::Server;
 use serde_json::{Value, json};
 
 fn hello() -> Value {
-    json!({ "prompt": "Hello", "max_tokens": 2 })
+    json!({ "prompt": "Hello", "max_tokens": 2, "temperature": 0 })
 }
 
 const ASKING: &str = "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";

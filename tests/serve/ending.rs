@@ -42,6 +42,45 @@ fn answers_under_way_are_finished_and_nobody_else_is_waited_for() {
 }
 
 #[test]
+fn all_prompts_of_a_request_that_was_taken_are_answered() {
+    let mut server = Server::slow(&["--parallel", "2"]);
+    let mut body = endless(20);
+    body["prompt"] = json!(vec!["Once upon a time"; 12]);
+    let mut wire = server.wire();
+    wire.post("/v1/completions", &[], &body);
+    let begun = std::time::Instant::now();
+    while server.get("/health").ok()["slots_busy"] == 0 {
+        assert!(begun.elapsed() < crate::server::LONG);
+    }
+    server.signal("TERM");
+    assert_eq!(wire.answer().ok()["choices"].as_array().unwrap().len(), 12);
+    assert_eq!(server.end().code(), Some(0));
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_nobody_up() {
+    let place = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_b158"))
+        .args(["serve", "-m", MODEL, "--port", &place.to_string()])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let begun = std::time::Instant::now();
+    while std::net::TcpStream::connect(("127.0.0.1", place)).is_err() {
+        assert!(begun.elapsed() < crate::server::LONG);
+    }
+    let mut wire = crate::http::Wire::new(place);
+    // Some 200 kB of lines, where a pipe holds 64.
+    for _ in 0..4000 {
+        let answer = wire.send("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").answer();
+        assert!(matches!(answer.status, 200 | 503), "{answer:?}");
+    }
+    drop(wire);
+    assert!(Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn a_second_signal_ends_it_at_once() {
     let mut server = Server::slow(&[]);
     let mut wire = server.wire();
