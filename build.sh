@@ -270,7 +270,8 @@ bench) bench "$@" ;;
 dist) dist ;;
 build)
     build_page release
-    build_native
+    # It has the page in it, for `b158 serve`.
+    B158_PAGE=www/dist/demo build_native
     say "built: www/dist/demo and $TARGET/release/b158"
     ;;
 serve) serve "$@" ;;

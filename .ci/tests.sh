@@ -258,7 +258,7 @@ compile_lane() {
         ;;
     native)
         ! wanted native || { cargo test --no-run --features cli && cargo test --no-run --package b158-grammar; }
-        ! wanted clients || cargo build --features cli --bin b158
+        ! { wanted clients || wanted browser; } || cargo build --features cli --bin b158
         ;;
     threads)
         module_lane threads

@@ -64,3 +64,45 @@ impl<T> Telling<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::answer::Expected;
+
+    #[cfg(target_family = "wasm")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn told(reader: Option<Reader>, texts: &[&str], held: &str) -> (Vec<(String, Option<bool>)>, Option<Told>) {
+        let mut telling = Telling::new(reader);
+        let mut tokens = Vec::new();
+        for text in texts {
+            telling.push(text, |_| (*text).to_owned(), |token, certain| tokens.push((token, certain)));
+        }
+        let end = telling.finish(held, FinishReason::Stop, |token, certain| tokens.push((token, certain)));
+        assert_eq!(telling.rest().count(), 0);
+        (tokens, end)
+    }
+
+    #[test]
+    fn each_token_is_told_once_and_in_order() {
+        let texts = ["<th", "ink>Hm", "m</think>", "\n", "Yes", "<tool"];
+        let reader = || Reader::new(Expected { may_think: true, ..Expected::default() }, 0);
+        let (tokens, end) = told(Some(reader()), &texts, ".");
+        assert!(tokens.iter().map(|(text, _)| text).eq(texts));
+        let in_content: Vec<bool> = tokens.iter().filter_map(|(_, certain)| *certain).collect();
+        assert_eq!(in_content, [false, false, false, false, true, true]);
+        assert!(!end.unwrap().called);
+        // Nobody reads.
+        let (tokens, end) = told(None, &texts, ".");
+        assert!(tokens.iter().map(|(text, _)| text).eq(texts) && tokens.iter().all(|(_, certain)| certain.is_none()));
+        assert_eq!(end, None);
+    }
+
+    #[test]
+    fn what_is_not_certain_is_not_lost() {
+        let mut telling = Telling::new(Some(Reader::new(Expected { may_think: true, ..Expected::default() }, 0)));
+        telling.push("<thi", |_| 7, |_, _| panic!("it may begin a thought"));
+        assert!(telling.rest().eq([7]));
+    }
+}

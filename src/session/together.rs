@@ -60,7 +60,8 @@ impl Together {
     }
 
     /// A [step](Session::step) of each of the sessions, in their order, in which prompts have their turn too: all that are under way,
-    /// each time. One that is left out has no part any more in the pass under way, and begins again in the next. `budget` is looked at where prompts, or several certain
+    /// each time. One that is left out has no part any more in the pass under way, and begins again in the next. While there is something
+    /// to tell of a session without a pass, there is none: of the others there is [nothing](Step::Pass) to tell. `budget` is looked at where prompts, or several certain
     /// tokens of a session, are in the pass.
     ///
     /// Panics on a session of another model.
@@ -79,7 +80,9 @@ impl Together {
         }
         // A form may take its time to say what may follow.
         self.loaded.model.compute.pool.chunks(&mut talks, 1, |_, talks| talks.iter_mut().for_each(Talk::look));
-        if talks.iter().any(|talk| talk.waits)
+        // What needs no pass is told before one begins, such as certain tokens one by one: the next takes them all.
+        if talks.iter().all(|talk| talk.waits)
+            && !talks.is_empty()
             && let Err(error) = self.work(&mut talks, budget)
         {
             let several = talks.iter().any(Talk::has_several);

@@ -26,7 +26,9 @@ impl StopStrings {
         }
         self.withheld.push_str(text);
         // The stop that is complete first counts; of those that end together the longest.
-        let ends = self.stops.iter().filter_map(|stop| {
+        // A search begins with a look at all of what is sought: it may be long.
+        let fit = self.stops.iter().filter(|stop| stop.len() <= self.withheld.len());
+        let ends = fit.filter_map(|stop| {
             let start = self.withheld.find(stop.as_str())?;
             Some((start + stop.len(), start))
         });
@@ -48,7 +50,11 @@ impl StopStrings {
 
 /// Bytes at the end of `text` that begin `stop`, the whole of it excepted.
 fn overlap(text: &str, stop: &str) -> usize {
-    (1..stop.len()).rev().filter(|&n| stop.is_char_boundary(n)).find(|&n| text.ends_with(&stop[..n])).unwrap_or(0)
+    (1..stop.len().min(text.len() + 1))
+        .rev()
+        .filter(|&n| stop.is_char_boundary(n))
+        .find(|&n| text.ends_with(&stop[..n]))
+        .unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ const messages = [{ role: "user", content: "Tell me a story about a fox." }];
 const PLAIN = { messages, temperature: 0, max_tokens: 24 };
 // Everything has a bound, so that the answer has an end.
 const Weather = z.object({ sky: z.enum(["clear", "cloudy", "rain"]), windy: z.boolean(), words: z.array(z.enum(["warm", "wet"])).max(2) });
+/** A test that fails leaves its server, which would keep this process. */
+const running = new Set();
 const City = z.object({ city: z.enum(["Oslo", "Lima"]) });
 
 /** `b158 serve`, once it has said where it listens. */
@@ -28,8 +30,11 @@ async function serve(args, environment = {}) {
     });
     child.on("exit", (code) => reject(new Error(`b158 serve ended with ${code}:\n${said.join("\n")}`)));
   });
+  running.add(child);
   const root = `http://127.0.0.1:${port}`;
   const ended = new Promise((resolve) => child.on("exit", resolve));
+  // It listens before the model is loaded, and says 503 till then.
+  while (!(await fetch(`${root}/health`)).ok);
   return { root, baseURL: `${root}/v1`, end: () => (child.kill("SIGTERM"), ended) };
 }
 
@@ -39,7 +44,11 @@ before(async () => {
   client = new OpenAI({ baseURL: server.baseURL, apiKey: "none", maxRetries: 0 });
   model = (await client.models.list()).data[0].id;
 });
-after(async () => assert.equal(await server?.end(), 0));
+after(async () => {
+  const code = await server?.end();
+  for (const child of running) child.kill("SIGKILL");
+  assert.equal(code, 0);
+});
 
 const ask = (fields = {}) => client.chat.completions.create({ model, ...PLAIN, ...fields });
 

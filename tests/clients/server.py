@@ -42,6 +42,9 @@ class Server:
         if not self._listens.wait(ENDLESS) or self.port is None:
             self.kill()
             raise AssertionError(f"{command} does not say where it listens:\n{self.said()}")
+        # It listens before the model is loaded, and says 503 till then.
+        while self.process.poll() is None and self.ask("GET", "/health")[0] != 200:
+            pass
 
     def _read(self):
         # Whoever does not read stops a server that logs.

@@ -43,7 +43,11 @@ class Machines:
         environment = {**os.environ, "FRONT": f"127.0.0.1:{front}", **{name.upper(): f"127.0.0.1:{port}" for name, port in self.ports.items()}}
         self.balancer = subprocess.Popen(["haproxy", "-db", "-q", "-f", CONFIG], env=environment, stdin=subprocess.DEVNULL)
         self.base = f"http://127.0.0.1:{front}/v1"
-        self.until_serves("one", "two")
+        try:
+            self.until_serves("one", "two")
+        except BaseException:
+            self.close()
+            raise
 
     def start(self, name):
         """Room for all that these tests ask at once, if only one is left."""

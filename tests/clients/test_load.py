@@ -15,6 +15,7 @@ from server import ENDLESS, ENDLESS_ANSWER, Server
 from wire import broken, connect, exchange, request, text_of
 
 CHAT = "/v1/chat/completions"
+CANCELLED = 'b158_jobs_total{end="cancelled"}'
 REQUESTS = 200
 AT_ONCE = 16
 # The first fills what is kept: buffers, talks within their budget.
@@ -163,12 +164,14 @@ async def load(server):
     sizes, files = [], of_process(server.pid)[2]
     for number in range(ROUNDS):
         probing = asyncio.create_task(probes.run(listener.sockets[0].getsockname()[1]))
+        cancelled = server.metrics()[CANCELLED]
         await Round(server, alone, number).run()
         probing.cancel()
         await asyncio.wait([probing])
         assert probing.cancelled() or not probing.exception(), probing.exception()
         # Nobody asks any more: nothing may be under way or wait.
-        await asyncio.to_thread(server.until_idle)
+        now = await asyncio.to_thread(server.until_idle)
+        assert now[CANCELLED] > cancelled, "nobody's answer was left"
         await asyncio.to_thread(until_files, server, files)
         sizes.append(of_process(server.pid)[:2])
     print(f"\nresident MB, threads by rounds: {[(round(size / 1e6, 1), threads) for size, threads in sizes]}")
@@ -201,7 +204,10 @@ def test_health_answers_while_all_slots_are_taken_and_the_queue_is_full(slow_mod
         assert status == 429 and int(headers["retry-after"]) > 0 and json.loads(body)["error"]["message"]
         for _, writer in opened:
             writer.transport.abort()
-        await asyncio.to_thread(server.until_idle)
+        now = await asyncio.to_thread(server.until_idle)
+        # None of them is written to its end for nobody.
+        ends = {end: now[f'b158_jobs_total{{end="{end}"}}'] for end in ("cancelled", "done", "failed")}
+        assert ends == {"cancelled": len(opened), "done": 0, "failed": 0}, ends
 
     with Server("--timeout", str(ENDLESS), model=slow_model) as server:
         asyncio.run(run(server))

@@ -8,7 +8,7 @@ import { copyFileSync, mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSy
 import { createServer } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, describe, it } from "node:test";
+import { after, before, describe, it } from "node:test";
 
 const ROOT = join(import.meta.dirname, "../..");
 const MODEL = "tests/models/stories-I2_S.gguf";
@@ -101,6 +101,19 @@ let verified;
 
 for (const program of PROGRAMS) {
   describe(program.name, { timeout: 1_200_000 }, () => {
+    if (program.system === "windows") {
+      // A program that stays, and with it what Wine runs beside the first one: that would be begun anew for each test, and hold its pipes.
+      let session;
+      before(async () => {
+        session = spawn(WINE, ["cmd"], { env: environment(), stdio: ["pipe", "pipe", "ignore"] });
+        await once(session.stdout, "data");
+      });
+      after(() => {
+        session.stdin.end("exit\r\n");
+        session.stdout.destroy();
+      });
+    }
+
     const pins = program.brief ? PINS.slice(0, 1) : PINS;
 
     it("names its backend, and says the pinned ids", async () => {
@@ -154,7 +167,7 @@ for (const program of PROGRAMS) {
     it("writes, and finds, files under any name", async () => {
       const model = join(FOLDER, "Geschichte – 1.gguf");
       copyFileSync(join(ROOT, MODEL), model);
-      const packed = join(FOLDER, `${program.system} packed.gguf`);
+      const packed = join(FOLDER, `${program.name} packed.gguf`);
       await run(program, ["pack", named(program, model), "-o", named(program, packed)]);
       // What is there stays, unless it may be replaced.
       const { err } = await run(program, ["pack", named(program, model), "-o", named(program, packed)], { fails: true });
@@ -183,7 +196,7 @@ for (const program of PROGRAMS) {
       server.listen(0, "127.0.0.1");
       await once(server, "listening");
       const address = `https://localhost:${server.address().port}/stories.gguf`;
-      const env = { B158_CACHE: named(program, join(FOLDER, `cache ${program.backend}`)), SSL_CERT_FILE: named(program, pem) };
+      const env = { B158_CACHE: named(program, join(FOLDER, `cache of ${program.name}`)), SSL_CERT_FILE: named(program, pem) };
       const { out } = await run(program, ["pull", "--json", address], { env });
       assert.ok(asked > 0);
       server.close();
@@ -199,7 +212,7 @@ for (const program of PROGRAMS) {
     });
 
     it("verify: the ten answers that the others give", async () => {
-      const folder = join(FOLDER, `verify ${program.backend}`);
+      const folder = join(FOLDER, `verify of ${program.name}`);
       await run(program, ["verify", "-m", MODEL, "-n", "60", "--out", named(program, folder)]);
       const found = JSON.parse(readFileSync(join(folder, "metrics.json"), "utf8")).prompts.map((answer) => answer.ids);
       assert.equal(found.length, 10);

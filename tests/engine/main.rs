@@ -23,6 +23,7 @@ mod numbers;
 mod output_head;
 mod pack;
 mod session;
+mod session_prefix;
 mod session_saved;
 mod split;
 mod story_model;

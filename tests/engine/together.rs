@@ -378,6 +378,29 @@ fn a_budget_cuts_prompts_between_layers_and_a_stop_is_heard_there() {
     }
 }
 
+/// They are told one by one before the next pass, which reads them all.
+#[test]
+fn certain_tokens_wait_for_no_pass() {
+    let loaded = stories(1);
+    let mut together = together(&loaded, 64);
+    let asked = mixed(&loaded);
+    let sure = Asked { form: Some((&TEXTS[..1], 0)), ..asked[1].clone() };
+    let (mut one, mut other) = (begun(&together, &sure).0, begun(&together, &asked[5]).0);
+    let (mut certain, mut passes) = (0, 0);
+    loop {
+        let steps = together.step(&mut [&mut one, &mut other], Duration::MAX);
+        match &steps[..] {
+            [Ok(Step::Token { logprobs: Some(of), .. }), beside] if of.entropy == 0.0 => {
+                certain += 1;
+                assert!(matches!(beside, Ok(Step::Pass | Step::Prefill { .. })), "{beside:?}");
+            }
+            [Ok(Step::Done(_)), _] => break,
+            _ => passes += 1,
+        }
+    }
+    assert!(certain > 10 && passes < certain, "{certain} certain tokens, {passes} passes");
+}
+
 /// The earlier in the list, the sooner its prompt is read; whoever generates has a token in each pass.
 #[test]
 fn prompts_take_turns_and_hold_up_nobody_for_long() {
@@ -510,7 +533,10 @@ fn trying_numbers_of_threads_changes_no_word_together() {
     let options = TogetherOptions { tune_threads: true, ..Default::default() };
     let mut together = Together::new(loaded.clone(), options).unwrap();
     for (asked, expected) in asked.iter().zip(&expected) {
-        assert_eq!(all_at_once(&mut together, std::slice::from_ref(asked), Duration::MAX)[..], [expected.clone()]);
+        assert_eq!(
+            all_at_once(&mut together, std::slice::from_ref(asked), Duration::MAX),
+            std::slice::from_ref(expected)
+        );
     }
     assert_eq!(all_at_once(&mut together, &asked, Duration::MAX), expected);
 }

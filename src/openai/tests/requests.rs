@@ -167,10 +167,10 @@ fn a_body_that_is_no_json_is_refused() {
 #[test]
 fn brackets_in_brackets_have_an_end() {
     for (open, close) in [("[", "]"), (r#"{"a":"#, "}")] {
-        for depth in [3000, 1_000_000] {
+        for (depth, why) in [(3000, "recursion limit"), (1_000_000, "too many fields and values")] {
             let deep = format!("{}1{}", open.repeat(depth), close.repeat(depth));
             let refusal = chat(&with(&format!(r#""tools": {deep}"#))).unwrap_err();
-            assert!(refusal.message.contains("recursion limit"), "{}", refusal.message);
+            assert!(refusal.message.contains(why), "{}", refusal.message);
         }
     }
     let schema = |depth| format!("{}true{}", r#"{"not":"#.repeat(depth), "}".repeat(depth));
@@ -202,8 +202,7 @@ fn small_values_are_not_as_many_as_a_body_may_have() {
         assert_eq!((refusal.status, refusal.code), (413, Some("request_too_large")));
     }
     // What stands in a text is text.
-    assert!(talk(1, &r#"[{:,\"#.repeat(1_000_000)).is_ok());
-    assert!(talk(1, &r#"\",[{:"#.replace(r#"\""#, r#"""#).repeat(1_000_000)).is_ok());
+    assert!(talk(1, &r#"[{:,\"\\"#.repeat(1_000_000)).is_ok());
 }
 
 #[test]

@@ -8,13 +8,14 @@ mod stats;
 mod talk;
 mod worker;
 
-pub(crate) use job::{Answer, Busy, Embed, Embeddings, Event, Failure, Input, Job, Pending, Prompt, Why};
+pub(crate) use job::{Answer, Busy, Embed, Event, Failure, Input, Job, Prompt, Why};
 pub(crate) use stats::Stats;
 
 use b158::model::Loaded;
 use b158::session::SessionOptions;
+use job::{Embeddings, Pending};
 use prepare::Preparer;
-use queue::{Queue, Raw, Tokenize};
+use queue::{Queue, Raw};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use tokio::sync::oneshot;
@@ -89,13 +90,6 @@ impl Engine {
     pub(crate) fn embed(&self, job: Embed) -> Result<Pending<Embeddings>, Busy> {
         let (sender, whole) = oneshot::channel();
         self.queue.push(Raw::Embed(job, sender))?;
-        Ok(Pending { whole })
-    }
-
-    /// The tokens of a prompt, as a job of it without tools would have them.
-    pub(crate) fn tokenize(&self, prompt: Prompt) -> Result<Pending<Vec<u32>>, Busy> {
-        let (sender, whole) = oneshot::channel();
-        self.queue.push_tokenize(Tokenize { prompt, whole: sender })?;
         Ok(Pending { whole })
     }
 

@@ -2,9 +2,9 @@
 //! a text to be cut into tokens, or for a form to be compiled.
 
 use super::job::{Embed, Embeddings, Event, Failure, Input, Job, Prompt};
-use super::queue::{Queue, Raw, ToPrepare, Tokenize};
+use super::queue::{Queue, Raw};
 use b158::Error;
-use b158::chat::{Asked, Reader, Tools, Variables};
+use b158::chat::{Asked, Reader};
 use b158::constraint::{Answer, Constraint, Grammars, ResponseFormat};
 use b158::model::Loaded;
 use b158::session::GenerateOptions;
@@ -84,19 +84,13 @@ impl Preparer {
 
     /// Works until it is over; any number of threads may.
     pub(super) fn run(&self) {
-        while let Some(next) = self.queue.next_to_prepare() {
-            match next {
-                ToPrepare::Tokenize(Tokenize { prompt, whole }) => {
-                    let ids = caught(|| self.asked(prompt, &Tools::default(), &Variables::NONE, None));
-                    drop(whole.send(ids.map(|asked| asked.prompt)));
+        while let Some((number, raw)) = self.queue.next_to_prepare() {
+            match self.prepared(raw) {
+                Ok(job) => self.queue.prepared(number, Some(job)),
+                Err(tell) => {
+                    self.queue.prepared(number, None);
+                    tell();
                 }
-                ToPrepare::Job(number, raw) => match self.prepared(raw) {
-                    Ok(job) => self.queue.prepared(number, Some(job)),
-                    Err(tell) => {
-                        self.queue.prepared(number, None);
-                        tell();
-                    }
-                },
             }
         }
     }
@@ -117,7 +111,15 @@ impl Preparer {
 
     fn talk(&self, job: Job, events: mpsc::UnboundedSender<Event>) -> Result<Talk, Failure> {
         let Job { prompt, options, format, tools, variables, pieces } = job;
-        let mut asked = self.asked(prompt, &tools, &variables, format)?;
+        let mut asked = match prompt {
+            Prompt::Messages(messages) => {
+                Asked::of_talk(&self.loaded, &messages, &tools, &variables, format.as_ref(), false)?
+            }
+            Prompt::Text(text) => {
+                Asked::of_prompt(self.loaded.tokenizer.encode_prompt(&text, Special::PARSED)?, format)
+            }
+            Prompt::Ids(ids) => Asked::of_prompt(ids, format),
+        };
         self.loaded.check_prompt(&asked.prompt, self.context)?;
         let mut notes: Vec<String> = asked.note().map(str::to_owned).into_iter().collect();
         let form = match &asked.format {
@@ -132,25 +134,6 @@ impl Preparer {
         let options = if reader.is_some() { asked.readable(options) } else { options };
         let prompt = std::mem::take(&mut asked.prompt);
         Ok(Talk { prompt, options, form, reader, notes, events })
-    }
-
-    fn asked(
-        &self,
-        prompt: Prompt,
-        tools: &Tools,
-        variables: &Variables,
-        format: Option<ResponseFormat>,
-    ) -> Result<Asked, Failure> {
-        let asked = match prompt {
-            Prompt::Messages(messages) => {
-                Asked::of_talk(&self.loaded, &messages, tools, variables, format.as_ref(), false)?
-            }
-            Prompt::Text(text) => {
-                Asked::of_prompt(self.loaded.tokenizer.encode_prompt(&text, Special::PARSED)?, format)
-            }
-            Prompt::Ids(ids) => Asked::of_prompt(ids, format),
-        };
-        Ok(asked)
     }
 
     fn texts(&self, job: Embed) -> Result<(Vec<Vec<u32>>, Option<usize>), Failure> {

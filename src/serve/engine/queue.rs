@@ -3,7 +3,7 @@
 //! A job is prepared (its prompt written and cut into tokens, its form compiled) where it stands in the queue, so that one that is
 //! refused is refused at once, and one that takes long to prepare keeps nobody waiting.
 
-use super::job::{Busy, Embed, Embeddings, Event, Failure, Job, Prompt, Why};
+use super::job::{Busy, Embed, Embeddings, Event, Failure, Job, Why};
 use super::prepare::Prepared;
 use super::{Limits, Stats};
 use std::collections::VecDeque;
@@ -15,18 +15,6 @@ use tokio::sync::{Notify, mpsc, oneshot};
 pub(super) enum Raw {
     Answer(Box<Job>, mpsc::UnboundedSender<Event>),
     Embed(Embed, oneshot::Sender<Result<Embeddings, Failure>>),
-}
-
-/// A prompt whose tokens alone are wanted.
-pub(super) struct Tokenize {
-    pub(super) prompt: Prompt,
-    pub(super) whole: oneshot::Sender<Result<Vec<u32>, Failure>>,
-}
-
-/// What there is to prepare.
-pub(super) enum ToPrepare {
-    Job(u64, Raw),
-    Tokenize(Tokenize),
 }
 
 /// How a job ended.
@@ -69,7 +57,6 @@ pub(super) struct Queue {
 struct State {
     /// In the order in which they came, with a number each.
     waiting: VecDeque<(u64, Stage)>,
-    tokenize: VecDeque<Tokenize>,
     number: u64,
     stopped: bool,
     stats: Stats,
@@ -84,7 +71,6 @@ impl State {
         let before = self.waiting.len();
         self.waiting.retain(|(_, stage)| !stage.is_cancelled());
         self.stats.cancelled += (before - self.waiting.len()) as u64;
-        self.tokenize.retain(|job| !job.whole.is_closed());
     }
 
     fn is_idle(&self) -> bool {
@@ -146,39 +132,19 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// Takes a prompt whose tokens are wanted: it waits for no job, and no job for it.
-    pub(super) fn push_tokenize(&self, job: Tokenize) -> Result<(), Busy> {
-        let mut state = self.state();
-        state.purge();
-        let waiting = state.tokenize.len();
-        let why = match () {
-            () if state.stopped => Why::Ending,
-            () if waiting > self.limits.queue => Why::QueueIsFull { waiting },
-            () => {
-                state.tokenize.push_back(job);
-                self.changed.notify_all();
-                return Ok(());
-            }
-        };
-        Err(Busy { retry_after: Duration::from_secs(1), why })
-    }
-
-    /// Waits for something to prepare; none when it is over.
-    pub(super) fn next_to_prepare(&self) -> Option<ToPrepare> {
+    /// Waits for a job to prepare, which has a number; none when it is over.
+    pub(super) fn next_to_prepare(&self) -> Option<(u64, Raw)> {
         let mut state = self.state();
         loop {
             if state.stopped {
                 return None;
             }
             state.purge();
-            if let Some(job) = state.tokenize.pop_front() {
-                return Some(ToPrepare::Tokenize(job));
-            }
             let raw = state.waiting.iter_mut().find(|(_, stage)| matches!(stage, Stage::Raw(_)));
             if let Some((number, stage)) = raw
                 && let Stage::Raw(job) = std::mem::replace(stage, Stage::InPreparation)
             {
-                return Some(ToPrepare::Job(*number, job));
+                return Some((*number, job));
             }
             state = self.wait(state);
         }
@@ -289,8 +255,42 @@ impl Queue {
                 Stage::Ready(job) => job.fail(Failure::Stopped),
             }
         }
-        state.tokenize.clear();
         self.changed.notify_all();
         self.idle.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_sent_away_is_told_a_sensible_time() {
+        let with = |mean: Option<u64>, waiting: u64| State {
+            waiting: (0..waiting).map(|number| (number, Stage::InPreparation)).collect(),
+            mean: mean.map(Duration::from_secs),
+            ..State::default()
+        };
+        let seconds = |state: State, parallel| state.retry_after(parallel).as_secs();
+        // Nobody knows yet.
+        assert_eq!(seconds(with(None, 8), 2), 1);
+        assert_eq!(seconds(with(Some(8), 6), 2), 16);
+        assert_eq!(seconds(with(Some(8), 6), 4), 8);
+        assert_eq!(seconds(with(Some(0), 6), 2), 1);
+        assert_eq!(seconds(with(Some(3600), 64), 1), 60);
+    }
+
+    #[test]
+    fn the_mean_follows_what_lasts_longer() {
+        let limits = Limits { parallel: 1, queue: 1, memory: 0, session: Default::default() };
+        let queue = Queue::new(limits);
+        let mut means = Vec::new();
+        for seconds in [1, 9, 9] {
+            queue.state().stats.running += 1;
+            queue.ended(Outcome::Done, Duration::from_secs(seconds));
+            means.extend(queue.state().mean);
+        }
+        assert_eq!(means, [Duration::from_secs(1), Duration::from_secs(2), Duration::from_millis(2875)]);
+        assert_eq!((queue.stats().done, queue.stats().running), (3, 0));
     }
 }

@@ -354,13 +354,3 @@ fn embeddings_are_those_of_a_session() {
     let beyond = Embed { inputs: vec![Input::Text("Tom".into())], dimensions: Some(9999) };
     assert!(block_on(engine.embed(beyond).unwrap().wait()).unwrap_err().is_of_the_request());
 }
-
-#[test]
-fn tokens_are_those_of_a_job() {
-    let engine = engine(LIMITS);
-    let talk = vec![Message::new("user", "What color is the sky?")];
-    for prompt in [Prompt::Messages(talk), Prompt::Text("Tom <|eot_id|>".into()), Prompt::Ids(vec![5, 6, 7])] {
-        let ids = block_on(engine.tokenize(prompt.clone()).unwrap().wait()).unwrap();
-        assert_eq!(all(engine.submit(job(prompt, 1)).unwrap()).usage().prompt_tokens, ids.len());
-    }
-}

@@ -49,7 +49,5 @@ fn nobody_computes_with_the_lock() {
     let other = engine.submit(story("Tom", 3)).unwrap();
     let refused = all(engine.submit(super::job(Prompt::Ids(vec![]), 3)).unwrap());
     assert!(refused.failed.is_some());
-    let ids = block_on(engine.tokenize(Prompt::Text("Tom".to_owned())).unwrap().wait());
-    assert!(!ids.unwrap().is_empty());
     assert!(all(held.release()).end.is_some() && all(other).end.is_some());
 }
