@@ -14,7 +14,6 @@ mod chat;
 mod completion;
 mod connection;
 mod door;
-#[allow(dead_code)]
 pub(crate) mod engine;
 mod listen;
 mod log;

@@ -78,24 +78,9 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// Whether the request is at fault, and would fail again.
-    pub(crate) fn is_of_the_request(&self) -> bool {
-        match self {
-            Failure::Fault(_) | Failure::Stopped => false,
-            Failure::Error(error) => matches!(
-                error,
-                Error::BadToken { .. }
-                    | Error::BadTemplate { .. }
-                    | Error::RefusedMessages { .. }
-                    | Error::BadTools { .. }
-                    | Error::BadOption { .. }
-                    | Error::PromptTooLong { .. }
-                    | Error::BadResponseFormat { .. }
-                    | Error::Constraint { .. }
-                    | Error::UnsupportedPooling { .. }
-                    | Error::EmptyPrompt
-            ),
-        }
+    /// A panic. What it says stands in the log, and may be of another talk than the one that is told.
+    pub(super) fn fault() -> Self {
+        Failure::Fault("the server has a fault, which its log tells; other requests go on".to_owned())
     }
 }
 
@@ -103,7 +88,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Error(error) => error.fmt(f),
-            Failure::Fault(what) => write!(f, "the server has a fault: {what}; other requests go on"),
+            Failure::Fault(what) => f.write_str(what),
             Failure::Stopped => f.write_str("the server has ended before the answer has: ask again"),
         }
     }
@@ -128,7 +113,7 @@ impl Answer {
         let event = self.events.recv().await;
         if event.is_none() && !self.has_ended {
             self.has_ended = true;
-            return Some(Event::Failed(Failure::Fault("the answer has got lost".to_owned())));
+            return Some(Event::Failed(Failure::fault()));
         }
         self.has_ended |= matches!(event, Some(Event::Done { .. } | Event::Failed(_)));
         event
@@ -172,7 +157,7 @@ pub(crate) struct Pending<T> {
 impl<T> Pending<T> {
     /// Waits for it.
     pub(crate) async fn wait(self) -> Result<T, Failure> {
-        self.whole.await.unwrap_or(Err(Failure::Stopped))
+        self.whole.await.unwrap_or_else(|_| Err(Failure::fault()))
     }
 }
 

@@ -28,8 +28,8 @@ pub(crate) struct Limits {
     pub(crate) parallel: usize,
     /// Jobs that wait for their turn.
     pub(crate) queue: usize,
-    /// Bytes of KV caches: of the talks under way, which are never cut for it, and of those that are kept, which go first. No job
-    /// begins beside others that has no room in it.
+    /// Bytes of KV caches: of the talks under way, and of those that are kept, which go first. No job begins beside others whose
+    /// prompt has no room in it; answers that grow may pass it, and are not cut. With 0 no talk is kept, and no job waits for memory.
     pub(crate) memory: u64,
     /// Of each talk.
     pub(crate) session: SessionOptions,

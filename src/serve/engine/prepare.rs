@@ -9,7 +9,6 @@ use b158::constraint::{Answer, Constraint, Grammars, ResponseFormat};
 use b158::model::Loaded;
 use b158::session::GenerateOptions;
 use b158::tokenizer::Special;
-use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -112,6 +111,10 @@ impl Preparer {
     fn talk(&self, job: Job, events: mpsc::UnboundedSender<Event>) -> Result<Talk, Failure> {
         let Job { prompt, options, format, tools, variables, pieces } = job;
         let mut asked = match prompt {
+            // A template takes a hundred times the memory of short messages, and makes a token at least of each.
+            Prompt::Messages(messages) if messages.len() > self.context => {
+                return Err(Error::PromptTooLong { tokens: messages.len(), context: self.context }.into());
+            }
             Prompt::Messages(messages) => {
                 Asked::of_talk(&self.loaded, &messages, &tools, &variables, format.as_ref(), false)?
             }
@@ -181,11 +184,5 @@ impl Forms {
 
 /// What comes of it; a panic is a failure like another.
 pub(super) fn caught<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(Failure::Fault(words(&*panic))))
-}
-
-/// What a panic says.
-pub(super) fn words(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without words".to_owned())
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Failure::fault()))
 }

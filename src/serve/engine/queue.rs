@@ -221,7 +221,7 @@ impl Queue {
     pub(super) fn stats(&self) -> Stats {
         let mut state = self.state();
         state.purge();
-        Stats { waiting: state.waiting.len(), ..state.stats }
+        Stats { waiting: state.waiting.len(), ending: state.stats.ending || state.stopped, ..state.stats }
     }
 
     pub(super) async fn drain(&self) {

@@ -4,7 +4,7 @@ mod faults;
 mod schedules;
 
 use super::*;
-use b158::chat::{Message, Tools, Variables};
+use b158::chat::{Message, Piece, Tools, Variables};
 use b158::constraint::{Constraint, Next, ResponseFormat};
 use b158::sampler::SamplerOptions;
 use b158::session::{FinishReason, GenerateOptions, Session, Usage};
@@ -40,13 +40,15 @@ fn story(begin: &str, max_tokens: usize) -> Job {
 }
 
 /// A prompt of so many tokens.
-fn long(tokens: usize) -> Prompt {
-    Prompt::Ids((0..tokens as u32).map(|i| 300 + i * 7 % 500).collect())
+fn long(tokens: u32) -> Vec<u32> {
+    (0..tokens).map(|i| 300 + i * 7 % 500).collect()
 }
 
 /// What a form does when it is asked, in the engine's thread.
 enum Odd {
     Panics,
+    /// Before it is asked.
+    PanicsAtOnce,
     HasNoMemory,
     /// Tells that it is asked, and waits for an answer as long as somebody may give one.
     Waits(Sender<()>, Receiver<()>),
@@ -55,7 +57,7 @@ enum Odd {
 impl Constraint for Odd {
     fn next(&mut self, _: &[u32], _: &mut [u32]) -> b158::Result<Next> {
         match self {
-            Odd::Panics => panic!("a fault on purpose"),
+            Odd::Panics | Odd::PanicsAtOnce => panic!("a secret"),
             Odd::HasNoMemory => Err(b158::Error::OutOfMemory { what: "a test".to_owned(), bytes: 1 }),
             Odd::Waits(asked, answer) => {
                 let _ = asked.send(());
@@ -64,14 +66,23 @@ impl Constraint for Odd {
             }
         }
     }
+
+    fn compile_time(&self) -> Duration {
+        assert!(!matches!(self, Odd::PanicsAtOnce), "a secret");
+        Duration::ZERO
+    }
 }
 
 fn submit_odd(engine: &Engine, form: Odd) -> Answer {
+    submit_ready(engine, vec![5, 6, 7], 500, Some(Box::new(form)))
+}
+
+/// A job that is prepared already, and begins before the next step.
+fn submit_ready(engine: &Engine, prompt: Vec<u32>, max_tokens: usize, form: Option<Box<dyn Constraint>>) -> Answer {
     let (events, answer) = Answer::channel();
-    let mut options = story("", 200).options;
+    let mut options = story("", max_tokens).options;
     options.ignore_end = true;
-    let form: Option<Box<dyn Constraint>> = Some(Box::new(form));
-    let talk = Talk { prompt: vec![5, 6, 7], options, form, reader: None, notes: vec![], events };
+    let talk = Talk { prompt, options, form, reader: None, notes: vec![], events };
     engine.queue.push_prepared(Prepared::Talk(Box::new(talk)));
     answer
 }
@@ -105,10 +116,13 @@ impl Held {
 }
 
 /// All that came of a job.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Default, Clone, PartialEq)]
 struct Told {
     text: String,
     ids: Vec<u32>,
+    /// Of log-probabilities and entropies, which any bit of a logit would change.
+    bits: Vec<[u64; 2]>,
+    pieces: Vec<Piece>,
     begun: bool,
     end: Option<(FinishReason, Usage)>,
     failed: Option<Failure>,
@@ -119,13 +133,16 @@ impl Told {
         assert!(self.end.is_none() && self.failed.is_none(), "{event:?} after the end");
         match event {
             Event::Begun { .. } => assert!(!std::mem::replace(&mut self.begun, true)),
-            Event::Token { id, text, .. } => {
+            Event::Token { id, text, pieces, logprobs, .. } => {
                 assert!(self.begun);
                 self.ids.push(id);
+                self.pieces.extend(pieces);
+                self.bits.extend(logprobs.map(|of| [of.log_probability.to_bits(), of.entropy.to_bits()]));
                 self.text += &text;
             }
-            Event::Done { summary, .. } => {
+            Event::Done { summary, pieces, .. } => {
                 assert!(self.begun);
+                self.pieces.extend(pieces);
                 self.text += &summary.text;
                 self.end = Some((summary.finish_reason, summary.usage));
             }
@@ -197,10 +214,7 @@ fn a_kept_talk_changes_nothing_but_the_work() {
 #[test]
 fn what_two_prompts_begin_with_is_read_once() {
     let engine = engine(LIMITS);
-    let with = |last: u32| match long(300) {
-        Prompt::Ids(ids) => Prompt::Ids(ids.into_iter().chain([last; 5]).collect()),
-        _ => unreachable!(),
-    };
+    let with = |last: u32| Prompt::Ids(long(300).into_iter().chain([last; 5]).collect());
     let answers: Vec<_> = (100..103).map(|last| engine.submit(job(with(last), 5)).unwrap()).collect();
     let cached: Vec<usize> = answers.into_iter().map(|answer| all(answer).usage().cached_tokens).collect();
     assert_eq!(
@@ -238,7 +252,7 @@ fn the_queue_has_a_bound() {
 fn who_goes_is_heard_in_the_middle_of_a_prompt() {
     let engine = engine(LIMITS);
     let held = Held::new(&engine);
-    let long = engine.submit(job(long(500), 5)).unwrap();
+    let long = submit_ready(&engine, long(500), 5, None);
     while engine.stats().running < 2 {
         held.step();
     }
@@ -256,7 +270,7 @@ fn who_goes_is_heard_in_the_middle_of_a_prompt() {
 fn others_go_on_beside_a_long_prompt() {
     let engine = engine(LIMITS);
     let held = Held::new(&engine);
-    let long = engine.submit(job(long(450), 1)).unwrap();
+    let long = submit_ready(&engine, long(450), 1, None);
     while engine.stats().running < 2 {
         held.step();
     }
@@ -278,19 +292,25 @@ fn what_is_refused_has_not_begun() {
         job.format = Some(ResponseFormat::JsonSchema { schema: schema.to_owned() });
         job
     };
-    for refused in
-        [job(long(513), 5), job(Prompt::Ids(vec![]), 5), job(Prompt::Ids(vec![99_999]), 5), schema("nonsense")]
-    {
+    for refused in [
+        job(Prompt::Ids(long(513)), 5),
+        job(Prompt::Ids(vec![]), 5),
+        job(Prompt::Ids(vec![99_999]), 5),
+        schema("nonsense"),
+    ] {
         let told = all(engine.submit(refused).unwrap());
-        assert!(!told.begun && told.failed.as_ref().is_some_and(Failure::is_of_the_request), "{told:?}");
+        assert!(!told.begun && matches!(told.failed, Some(Failure::Error(_))), "{told:?}");
     }
-    assert_eq!(engine.stats().failed, 4);
+    let many = (0..513).map(|_| Message::new("user", "")).collect();
+    let told = all(engine.submit(job(Prompt::Messages(many), 5)).unwrap());
+    assert!(matches!(told.failed, Some(Failure::Error(b158::Error::PromptTooLong { tokens: 513, context: 512 }))));
+    assert_eq!(engine.stats().failed, 5);
     drop(held.release());
     // Those that are refused by the session.
     let mut odd = story("Tom", 5);
     odd.options.sampler.top_p = -1.0;
     let told = all(engine.submit(odd).unwrap());
-    assert!(!told.begun && told.failed.is_some_and(|failure| failure.is_of_the_request()));
+    assert!(!told.begun && matches!(told.failed, Some(Failure::Error(b158::Error::BadOption { .. }))));
     let told = all(engine.submit(schema(r#"{"enum": ["yes", "no"]}"#)).unwrap());
     assert!([r#""yes""#, r#""no""#].contains(&&*told.text), "{told:?}");
 }
@@ -334,6 +354,18 @@ fn the_end_of_the_engine_is_told() {
 }
 
 #[test]
+fn without_memory_to_keep_talks_answers_go_on_side_by_side() {
+    let engine = engine(Limits { memory: 0, ..LIMITS });
+    let held = Held::new(&engine);
+    let other = submit_ready(&engine, long(9), 3, None);
+    while engine.stats().running < 2 {
+        held.step();
+    }
+    assert!(all(held.release()).end.is_some() && all(other).end.is_some());
+    assert_eq!(engine.stats().kept_talks, 0);
+}
+
+#[test]
 fn embeddings_are_those_of_a_session() {
     let engine = engine(LIMITS);
     let beside = engine.submit(story("Once upon a time", 100)).unwrap();
@@ -352,5 +384,6 @@ fn embeddings_are_those_of_a_session() {
     let none = Embed { inputs: vec![], dimensions: None };
     assert_eq!(block_on(engine.embed(none).unwrap().wait()).unwrap().vectors.len(), 0);
     let beyond = Embed { inputs: vec![Input::Text("Tom".into())], dimensions: Some(9999) };
-    assert!(block_on(engine.embed(beyond).unwrap().wait()).unwrap_err().is_of_the_request());
+    let refused = block_on(engine.embed(beyond).unwrap().wait());
+    assert!(matches!(refused, Err(Failure::Error(b158::Error::BadOption { .. }))), "{refused:?}");
 }

@@ -6,7 +6,7 @@
 
 use super::job::Failure;
 use super::kept::{FEWEST, Kept, shared};
-use super::prepare::{Prepared, words};
+use super::prepare::Prepared;
 use super::queue::{Outcome, Queue};
 use super::talk::{After, Ended, Running};
 use super::{Limits, Stats};
@@ -30,6 +30,8 @@ pub(super) struct Worker {
     /// Of what sessions are like.
     blank: Session,
     running: Vec<Running>,
+    /// When the job was taken that is not among them yet.
+    begins: Option<Instant>,
     kept: Kept,
     /// Jobs so far.
     number: u64,
@@ -48,6 +50,7 @@ impl Worker {
             together: Some(together),
             blank,
             running: Vec::new(),
+            begins: None,
             kept: Kept::default(),
             number: 0,
             oldest_first: true,
@@ -77,12 +80,16 @@ impl Worker {
             match catch_unwind(AssertUnwindSafe(|| self.turn())) {
                 Ok(Ok(())) => {}
                 Ok(Err(failure)) => return self.fail_all(&failure),
-                Err(panic) => {
+                Err(_) => {
                     // Nothing that it may have left half done is used again.
                     self.together = None;
                     self.kept = Kept::default();
-                    let was_idle = self.running.is_empty();
-                    self.fail_all(&Failure::Fault(words(&*panic)));
+                    let began = self.begins.take();
+                    let was_idle = self.running.is_empty() && began.is_none();
+                    if let Some(began) = began {
+                        self.queue.ended(Outcome::Failed, began.elapsed());
+                    }
+                    self.fail_all(&Failure::fault());
                     if was_idle {
                         // It would do so again.
                         return self.queue.stop();
@@ -106,8 +113,11 @@ impl Worker {
             let room = self.limits.memory.saturating_sub(self.running_bytes(0));
             let fits = |job: &Prepared| self.blank.cache().bytes_for(job.tokens()) <= room;
             let is_idle = self.running.is_empty();
-            match self.queue.take(is_idle, |job| is_idle || fits(job))? {
-                Some(job) => self.begin(job),
+            match self.queue.take(is_idle, |job| is_idle || self.limits.memory == 0 || fits(job))? {
+                Some(job) => {
+                    self.begins = Some(Instant::now());
+                    self.begin(job);
+                }
                 None => break,
             }
         }
@@ -130,6 +140,7 @@ impl Worker {
         let fresh = self.together().and_then(|together| together.session(options));
         let running = match (fresh, job) {
             (Err(error), job) => {
+                self.begins = None;
                 self.queue.ended(Outcome::Failed, began.elapsed());
                 return job.fail(error.into());
             }
@@ -140,6 +151,7 @@ impl Worker {
         };
         let (at, ended) = (self.running.len(), running.ended());
         self.running.push(running);
+        self.begins = None;
         match ended {
             Some(outcome) => self.end(at, Ended { outcome, keep: true }),
             None => {
