@@ -49,7 +49,7 @@ program_of() { case $1 in *-windows-*) echo "$TARGET/$1/release/b158.exe" ;; *) 
 dist_program() {
     rust_target "$1"
     step "the program for $1" "what cargo said is above"
-    PATH=$CACHE/tools/zig/bin:$TARGET_PATH$PATH cargo zigbuild --release --locked --features cli --bin b158 --target "$1" >&2 </dev/null
+    B158_PAGE=www/dist/demo PATH=$CACHE/tools/zig/bin:$TARGET_PATH$PATH cargo zigbuild --release --locked --features cli --bin b158 --target "$1" >&2 </dev/null
 }
 
 dist_package() {
@@ -148,9 +148,10 @@ test_dist() {
     zig_tools
     rm -rf "$DIST"
     mkdir -p "$DIST"
+    # Its page is in the programs.
+    stage "dist: the npm package" dist_package
     for target in "${DIST_TARGETS[@]}"; do stage "dist: $target" dist_program "$target"; done
     stage "dist: cargo install from a fresh clone" dist_install
-    stage "dist: the npm package" dist_package
     stage "dist: archives" dist_archives
     stage "dist: the programs, run" dist_run
     for file in "$DIST"/*; do note "$(du -h --apparent-size "$file" | cut -f1)  $file"; done

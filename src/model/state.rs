@@ -15,7 +15,7 @@ impl State {
     /// A state for texts of at most `context` tokens, read `batch` at a time.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`].
+    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory).
     pub fn new(model: &Model, kind: KvType, context: usize, batch: usize) -> Result<Self> {
         let pass = Pass::new(model, context, batch.clamp(1, context.max(1)))?;
         Ok(State { cache: KvCache::new(&model.config, kind, context), pass })
@@ -30,7 +30,8 @@ impl State {
     /// dropped, and leaves no trace.
     ///
     /// # Errors
-    /// An id beyond the vocabulary; more tokens than the context holds; [`Error::OutOfMemory`]. There is no pass then.
+    /// An id beyond the vocabulary; more tokens than the context holds;
+    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory). There is no pass then.
     pub fn begin(&mut self, model: &Model, tokens: &[u32]) -> Result<()> {
         self.cache.reserve(tokens.len())?;
         self.pass.begin(model, &[Next { cache: &self.cache, tokens }])
@@ -39,7 +40,8 @@ impl State {
     /// Runs one layer; true when the pass is complete and its tokens are in the cache.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]; [`Error::NotFinite`] where an activation is no number any more. The pass is then over, and
+    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory);
+    /// [`Error::NotFinite`](crate::Error::NotFinite) where an activation is no number any more. The pass is then over, and
     /// the next may begin.
     pub fn step(&mut self, model: &Model) -> Result<bool> {
         let done = self.pass.step(model, &mut [Some(&mut self.cache)])?;
@@ -52,7 +54,7 @@ impl State {
     /// Logits of token `row` of the pass that was completed last: `[vocabulary]`.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] where they, or what they come from, are no numbers.
+    /// [`Error::NotFinite`](crate::Error::NotFinite) where they, or what they come from, are no numbers.
     pub fn logits(&mut self, model: &Model, row: usize) -> Result<&mut [f32]> {
         self.pass.logits_after(model, row)
     }
@@ -61,7 +63,7 @@ impl State {
     /// order. Panics on one beyond the vocabulary.
     ///
     /// # Errors
-    /// As [`logits`](Self::logits), and [`Error::OutOfMemory`].
+    /// As [`logits`](Self::logits), and [`Error::OutOfMemory`](crate::Error::OutOfMemory).
     pub fn logits_of(&mut self, model: &Model, row: usize, ids: &[u32]) -> Result<&mut [f32]> {
         self.pass.logits_of(model, row, ids)
     }

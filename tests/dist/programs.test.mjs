@@ -253,6 +253,7 @@ for (const program of PROGRAMS) {
       const [, address] = await says(server, /listening at (http:\S+).*\n/);
       assert.match(server.said.err, new RegExp(`backend ${program.backend},`));
       assert.equal((await fetch(`${address}/health`)).status, 200);
+      assert.match(await (await fetch(`${address}/`)).text(), /b158-engine/, "the page is not in the program");
       const answer = await fetch(`${address}/v1/completions`, {
         method: "POST",
         headers: { "content-type": "application/json" },
