@@ -33,8 +33,8 @@ impl Bench {
         let backend = backend(self.backend.as_deref())?;
         let mut loaded = Arc::new(read(&self.options(false), || Compute { backend, pool: Pool::default() })?);
         // The others' answers too, while a prompt is read.
-        let context = Some(self.prompt.saturating_mul(2).saturating_add(self.generate).saturating_add(1));
-        let kv_type = self.kv_cache.choose(&loaded, context.unwrap_or(0), self.json);
+        let context = self.prompt.saturating_mul(2).saturating_add(self.generate).saturating_add(1);
+        let kv_type = self.kv_cache.choose(&loaded, context, self.json);
         let mut out = terminal::out();
         if !self.json {
             tell!(
@@ -50,8 +50,11 @@ impl Bench {
             let model = &mut Arc::get_mut(&mut loaded).ok_or("the model is in use")?.model;
             model.compute.pool = Pool::new(threads);
             let most = self.talks.iter().copied().max().unwrap_or(1);
-            let mut talks =
-                Talks::new(&loaded, most, SessionOptions { context, kv_type: Some(kv_type), ..Default::default() })?;
+            let mut talks = Talks::new(
+                &loaded,
+                most,
+                SessionOptions { context: Some(context), kv_type: Some(kv_type), ..Default::default() },
+            )?;
             let mut runs: Vec<Runs> = self.talks.iter().map(|_| Runs::default()).collect();
             for _ in 0..self.repetitions {
                 for (&n, runs) in self.talks.iter().zip(&mut runs) {
