@@ -150,7 +150,11 @@ impl Names {
 
 fn authority(host: &HeaderValue) -> Option<Authority> {
     let authority: Authority = host.to_str().ok()?.parse().ok()?;
-    (!authority.as_str().contains('@') && !authority.host().is_empty()).then_some(authority)
+    // The parser takes [::1] for the host of `[::1].attacker.example`.
+    let port = authority.as_str().strip_prefix(authority.host())?;
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let is_whole = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
+    (is_whole && !authority.host().is_empty()).then_some(authority)
 }
 
 fn is_address(host: &str) -> bool {

@@ -60,9 +60,9 @@ impl Together {
     }
 
     /// A [step](Session::step) of each of the sessions, in their order, in which prompts have their turn too: all that are under way,
-    /// each time. One that is left out has no part any more in the pass under way, and begins again in the next. While there is something
-    /// to tell of a session without a pass, there is none: of the others there is [nothing](Step::Pass) to tell. `budget` is looked at where prompts, or several certain
-    /// tokens of a session, are in the pass.
+    /// each time. One that is left out has no part any more in the pass under way, and begins again in the next. `budget` is looked at
+    /// where prompts, or several certain tokens of a session, are in the pass. While there is something to tell of a session without a
+    /// pass, there is none: of the others there is [nothing](Step::Pass) to tell.
     ///
     /// Panics on a session of another model.
     ///

@@ -158,7 +158,7 @@ fn each_has_the_bits_that_it_would_have_alone() {
                 &[(64, Duration::MAX), (64, Duration::ZERO), (17, Duration::ZERO), (3, Duration::MAX)];
             for &(batch, budget) in sizes(full, &[(64, Duration::ZERO), (3, Duration::MAX)]) {
                 let mut together = together(&loaded, batch);
-                for &n in sizes(&[1, 2, 3, 4, 5, 6, 7, 8], &[1, 2, 5, 8]) {
+                for &n in sizes(&[1, 2, 3, 4, 5, 6, 7, 8], &[1, 3, 8]) {
                     let found = all_at_once(&mut together, &asked[..n], budget);
                     assert_eq!(found, expected[..n], "{n} on {} × {threads} by {batch}", backend.name());
                 }
@@ -215,62 +215,59 @@ fn whoever_comes_and_goes_changes_no_bit_of_the_others() {
     let loaded = stories(*thread_counts().last().unwrap());
     let asked = mixed(&loaded);
     let expected: Vec<Heard> = asked.iter().map(|asked| alone(&loaded, asked)).collect();
-    for seed in 0..*sizes(&[40], &[6]).first().unwrap() {
+    for seed in 0..*sizes(&[40], &[4]).first().unwrap() {
         let mut state = seed as u32 * 77 + 1;
         let mut random = |n: usize| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (state >> 16) as usize % n
         };
         let mut together = together(&loaded, [64, 24, 5][random(3)]);
-        let mut talks: Vec<(usize, bool, Session, Heard)> = Vec::new();
+        let mut talks: Vec<Talk> = Vec::new();
         let mut whole = 0;
-        for _ in 0..300 {
-            if talks.len() < 6 && random(3) == 0 {
+        for round in 0.. {
+            // At last all come to their end.
+            let is_over = round >= 200;
+            if is_over && talks.is_empty() {
+                break;
+            }
+            if !is_over && talks.len() < 6 && random(3) == 0 {
                 let which = random(asked.len());
                 let (session, heard) = begun(&together, &asked[which]);
-                talks.push((which, false, session, heard));
+                talks.push(Talk { which, session, heard });
             }
-            if !talks.is_empty() && random(12) == 0 {
-                let talk = random(talks.len());
+            if !is_over && !talks.is_empty() && random(12) == 0 {
+                let at = random(talks.len());
                 match random(3) {
-                    0 => drop(talks.remove(talk)),
-                    1 => {
-                        talks[talk].2.cancel();
-                        talks[talk].1 = true;
-                    }
+                    0 => drop(talks.remove(at)),
+                    1 => talks[at].session.cancel(),
                     _ => {
-                        // Whatever it has read of the one before.
-                        let (which, is_cancelled, session, heard) = &mut talks[talk];
-                        *which = random(asked.len());
-                        (*is_cancelled, *heard) = (false, Heard::default());
-                        let context = session.context();
-                        if asked[*which].context != context || asked[*which].kv_type != session.cache().kind() {
-                            *session = together.session(asked[*which].session_options()).unwrap();
-                        }
+                        // The same session begins anew: nothing is left of a pass that it may be in.
+                        let Talk { which, session, heard } = &mut talks[at];
+                        session.reset();
                         asked[*which].start(session);
+                        *heard = Heard::default();
                     }
                 }
             }
             let left_out = random(20);
-            let present: Vec<usize> = (0..talks.len()).filter(|i| *i != left_out).collect();
-            let mut rest = talks.iter_mut().enumerate().filter(|(i, _)| present.contains(i));
-            let mut sessions: Vec<&mut Session> = rest.by_ref().map(|(_, (.., session, _))| session).collect();
-            let budget = if random(2) == 0 { Duration::ZERO } else { Duration::MAX };
+            let present: Vec<usize> = (0..talks.len()).filter(|i| is_over || *i != left_out).collect();
+            let rest = talks.iter_mut().enumerate().filter(|(i, _)| present.contains(i));
+            let mut sessions: Vec<&mut Session> = rest.map(|(_, talk)| &mut talk.session).collect();
+            let budget = if is_over || random(2) == 0 { Duration::MAX } else { Duration::ZERO };
             let steps = together.step(&mut sessions, budget);
             for (i, step) in present.iter().zip(steps) {
-                talks[*i].3.hear(step);
+                talks[*i].heard.hear(step);
             }
-            talks.retain(|(which, is_cancelled, _, heard)| {
-                let Some(end) = &heard.end else { return true };
+            talks.retain(|Talk { which, heard, .. }| {
+                if heard.end.is_none() {
+                    return true;
+                }
                 let theirs = &expected[*which];
-                if *is_cancelled && matches!(end, Ok((FinishReason::Cancelled, _))) {
+                if matches!(heard.end, Some(Ok((FinishReason::Cancelled, _)))) {
                     assert_eq!(heard.ids, theirs.ids[..heard.ids.len()], "seed {seed}");
                     assert_eq!(heard.logprobs, theirs.logprobs[..heard.logprobs.len()], "seed {seed}");
                 } else {
-                    // Of a prompt that was read before less is read again.
-                    let reason = |heard: &Heard| heard.end.clone().unwrap().map(|(reason, _)| reason);
-                    assert_eq!((&heard.text, &heard.ids), (&theirs.text, &theirs.ids), "seed {seed}");
-                    assert_eq!((&heard.logprobs, reason(heard)), (&theirs.logprobs, reason(theirs)), "seed {seed}");
+                    assert_eq!(heard, theirs, "seed {seed}");
                     whole += 1;
                 }
                 false
@@ -278,6 +275,12 @@ fn whoever_comes_and_goes_changes_no_bit_of_the_others() {
         }
         assert!(whole > 3, "{whole} of seed {seed}");
     }
+}
+
+struct Talk {
+    which: usize,
+    session: Session,
+    heard: Heard,
 }
 
 /// The story model with a token whose row overflows.
@@ -386,19 +389,19 @@ fn certain_tokens_wait_for_no_pass() {
     let asked = mixed(&loaded);
     let sure = Asked { form: Some((&TEXTS[..1], 0)), ..asked[1].clone() };
     let (mut one, mut other) = (begun(&together, &sure).0, begun(&together, &asked[5]).0);
-    let (mut certain, mut passes) = (0, 0);
-    loop {
+    let (mut tokens, mut with_a_pass) = (0, 0);
+    let certain = loop {
         let steps = together.step(&mut [&mut one, &mut other], Duration::MAX);
         match &steps[..] {
-            [Ok(Step::Token { logprobs: Some(of), .. }), beside] if of.entropy == 0.0 => {
-                certain += 1;
-                assert!(matches!(beside, Ok(Step::Pass | Step::Prefill { .. })), "{beside:?}");
+            [Ok(Step::Done(summary)), _] => break summary.constraint.unwrap().certain_tokens,
+            [Ok(Step::Token { .. }), beside] => {
+                tokens += 1;
+                with_a_pass += usize::from(matches!(beside, Ok(Step::Token { .. })));
             }
-            [Ok(Step::Done(_)), _] => break,
-            _ => passes += 1,
+            _ => {}
         }
-    }
-    assert!(certain > 10 && passes < certain, "{certain} certain tokens, {passes} passes");
+    };
+    assert!(certain > 10 && with_a_pass <= tokens - certain, "{tokens} tokens, {certain} certain, {with_a_pass}");
 }
 
 /// The earlier in the list, the sooner its prompt is read; whoever generates has a token in each pass.
@@ -533,10 +536,8 @@ fn trying_numbers_of_threads_changes_no_word_together() {
     let options = TogetherOptions { tune_threads: true, ..Default::default() };
     let mut together = Together::new(loaded.clone(), options).unwrap();
     for (asked, expected) in asked.iter().zip(&expected) {
-        assert_eq!(
-            all_at_once(&mut together, std::slice::from_ref(asked), Duration::MAX),
-            std::slice::from_ref(expected)
-        );
+        let found = all_at_once(&mut together, std::slice::from_ref(asked), Duration::MAX);
+        assert_eq!(&found[0], expected);
     }
     assert_eq!(all_at_once(&mut together, &asked, Duration::MAX), expected);
 }
