@@ -18,11 +18,14 @@ mod prefix;
 mod run;
 pub mod saved;
 mod texts;
+// In a tab there is one talk at a time, and constraints stay on their thread.
+#[cfg(not(target_family = "wasm"))]
 mod together;
 
 pub use constrained::ConstraintStats;
 pub use generation::Generation;
 pub use texts::shortened;
+#[cfg(not(target_family = "wasm"))]
 pub use together::{MIXED_BATCH, Together, TogetherOptions};
 
 use crate::allocate::{try_copy, try_with_capacity};

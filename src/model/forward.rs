@@ -74,6 +74,30 @@ pub(crate) struct Pass {
 
 static PASSES: AtomicU64 = AtomicU64::new(0);
 
+/// What sessions ask that work together. In a tab none do.
+#[cfg(not(target_family = "wasm"))]
+impl Pass {
+    /// Whether there are layers to go.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.is_under_way
+    }
+
+    /// Texts that it takes, those that can't go on among them.
+    pub(crate) fn parts(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// Whether a text is still in it.
+    pub(crate) fn takes(&self, part: usize) -> bool {
+        self.parts[part].goes_on()
+    }
+
+    /// Whether it is a token of each text alone.
+    pub(crate) fn is_single(&self) -> bool {
+        self.parts.iter().all(|part| part.rows.len() == 1)
+    }
+}
+
 impl Pass {
     /// Of `batch` tokens at most. A pass of texts of at most `context` tokens takes no more memory then.
     ///
@@ -131,26 +155,6 @@ impl Pass {
     /// Which pass it is that was begun last: no two have a number in common.
     pub(crate) fn number(&self) -> u64 {
         self.number
-    }
-
-    /// Whether there are layers to go.
-    pub(crate) fn is_under_way(&self) -> bool {
-        self.is_under_way
-    }
-
-    /// Texts that it takes, those that can't go on among them.
-    pub(crate) fn parts(&self) -> usize {
-        self.parts.len()
-    }
-
-    /// Whether a text is still in it.
-    pub(crate) fn takes(&self, part: usize) -> bool {
-        self.parts[part].goes_on()
-    }
-
-    /// Whether it is a token of each text alone.
-    pub(crate) fn is_single(&self) -> bool {
-        self.parts.iter().all(|part| part.rows.len() == 1)
     }
 
     /// Why a text can't go on, where it can't.

@@ -26,6 +26,7 @@ pub(super) struct Run {
     /// Its part in the pass under way.
     pub(super) in_pass: Option<InPass>,
     /// Passes of others that it has waited for.
+    #[cfg(not(target_family = "wasm"))]
     pub(super) waited: u32,
     /// Threads of the last pass.
     pub(super) threads: usize,
@@ -57,6 +58,7 @@ impl Run {
             constrained: None,
             usage: Usage::default(),
             in_pass: None,
+            #[cfg(not(target_family = "wasm"))]
             waited: 0,
             threads: 0,
             finish: None,

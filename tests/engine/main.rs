@@ -27,6 +27,7 @@ mod session_prefix;
 mod session_saved;
 mod split;
 mod story_model;
+#[cfg(not(target_family = "wasm"))]
 mod together;
 mod tokenizer;
 #[cfg(feature = "cli")]
