@@ -401,7 +401,8 @@ fn certain_tokens_wait_for_no_pass() {
             _ => {}
         }
     };
-    assert!(certain > 10 && with_a_pass <= tokens - certain, "{tokens} tokens, {certain} certain, {with_a_pass}");
+    // The first of some may be told with the pass that read what came before.
+    assert!(certain > 10 && with_a_pass < certain / 4, "{tokens} tokens, {certain} certain, {with_a_pass} with a pass");
 }
 
 /// The earlier in the list, the sooner its prompt is read; whoever generates has a token in each pass.
