@@ -114,6 +114,8 @@ pub(crate) fn run(settings: Settings, load: impl FnOnce() -> Outcome<Ready>) -> 
     let model = Model::new(name, About::of(&loaded, context));
     let engine = Engine::new(loaded, limits).map_err(|failure| failure.to_string())?;
     let engine = Arc::new(engine);
+    // Before anything is said: whoever waits for the address asks at once.
+    app.serve(Served { engine: Arc::clone(&engine), limits, model: model.clone() });
     if !quiet {
         engine.notes().iter().for_each(|note| say!("note: {note}"));
         say!(
@@ -137,7 +139,6 @@ pub(crate) fn run(settings: Settings, load: impl FnOnce() -> Outcome<Ready>) -> 
         let places: Vec<String> = bound.addresses.iter().map(|address| format!("http://{address}")).collect();
         say!("listening at {} (base URL of the API: http://{}/v1)", places.join(" and "), bound.addresses[0]);
     }
-    app.serve(Served { engine: Arc::clone(&engine), limits, model });
     runtime.block_on(interrupt::pressed());
     log.line("ending: answers under way are finished, new ones refused; once more ends at once".to_owned());
     end.send_replace(true);
