@@ -6,8 +6,11 @@ use super::nearest::{nearest, plain};
 use super::refusal::Refusal;
 use super::words::{header_word, quoted, show, word};
 use serde_json::{Map, Value};
+use std::collections::HashSet;
 use std::fmt;
 
+/// Foreign fields that may be there: each is held against all known names.
+const MOST_FOREIGN: usize = 1000;
 /// Foreign fields that are named; the rest are counted.
 const MOST_NAMED: usize = 32;
 /// Characters of a place that a message names.
@@ -56,26 +59,34 @@ fn refused(place: &Place, value: Option<&Value>, what: &str) -> Refusal {
 /// What is foreign in a request.
 #[derive(Default)]
 pub(super) struct Foreign {
+    /// The first ones, in their order.
     named: Vec<String>,
-    more: usize,
+    /// All, each with whose option it is not.
+    found: HashSet<(&'static str, String)>,
 }
 
 impl Foreign {
-    fn add(&mut self, place: &Place) {
-        if self.named.len() == MOST_NAMED {
-            self.more += 1;
-            return;
-        }
+    /// Whether it is new: a field of every message is looked at once.
+    fn add(&mut self, record: &Record, place: &Place) -> Result<bool, Refusal> {
         let name = place.pattern();
-        if !self.named.contains(&name) {
-            self.named.push(name);
+        if self.found.contains(&(record.of, name.clone())) {
+            return Ok(false);
         }
+        if self.found.len() == MOST_FOREIGN {
+            let message = format!("the body has over {MOST_FOREIGN} fields that mean nothing here: leave them out");
+            return Err(Refusal { status: 413, ..Refusal::invalid(message).code("request_too_large") });
+        }
+        if self.named.len() < MOST_NAMED && !self.named.contains(&name) {
+            self.named.push(name.clone());
+        }
+        Ok(self.found.insert((record.of, name)))
     }
 
     /// Names, each a word of ASCII without a comma.
     pub(super) fn names(mut self) -> Vec<String> {
-        if self.more > 0 {
-            self.named.push(format!("and {} more", self.more));
+        let more = self.found.len().saturating_sub(self.named.len());
+        if more > 0 && self.named.len() == MOST_NAMED {
+            self.named.push(format!("and {more} more"));
         }
         self.named
     }
@@ -132,14 +143,14 @@ fn check_unknown(record: &Record, place: &Place, name: &str, foreign: &mut Forei
     if let Some((_, why)) = record.lacking.iter().find(|(lacking, _)| *lacking == name) {
         return refuse(format!("is not offered: {why}"), "unsupported_parameter");
     }
+    if !foreign.add(record, place)? {
+        return Ok(());
+    }
     let plain = plain(name);
     let alias = record.alias.iter().find(|(alias, _)| *alias == plain).map(|(_, meant)| *meant);
     match alias.or_else(|| nearest(name, record.fields.iter().map(|field| field.name))) {
         Some(meant) => refuse(format!("is not an option of {}; do you mean {meant}?", record.of), "unknown_parameter"),
-        None => {
-            foreign.add(place);
-            Ok(())
-        }
+        None => Ok(()),
     }
 }
 

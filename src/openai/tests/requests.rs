@@ -281,9 +281,14 @@ fn foreign_fields_are_named_in_few_words_of_ascii() {
     let read = chat(&with(&many.join(","))).unwrap();
     assert_eq!(read.ignored.len(), 33);
     assert_eq!(read.ignored.last().unwrap(), "and 968 more");
+    let refusal = chat(&with(&format!(r#"{}, "one": 1"#, many.join(",")))).unwrap_err();
+    assert_eq!((refusal.status, refusal.code), (413, Some("request_too_large")), "{}", refusal.message);
     let message = r#"{"role": "user", "content": "hi", "cache_control": {}}"#;
     let read = chat(&format!(r#"{{"messages": [{message}, {message}]}}"#)).unwrap();
     assert_eq!(read.ignored, ["messages[].cache_control"]);
+    // The same in each of many messages is one.
+    let talk = vec![message; 2000].join(",");
+    assert_eq!(chat(&format!(r#"{{"messages": [{talk}]}}"#)).unwrap().ignored, ["messages[].cache_control"]);
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
