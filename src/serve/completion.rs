@@ -11,9 +11,7 @@ use axum::Extension;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use b158::chat::{Tools, Variables};
-use b158::openai::{
-    Common, Completion, CompletionChoice, CompletionLogprobs, CompletionRequest, FinishReason, Input, Usage,
-};
+use b158::openai::{Common, Completion, CompletionChoice, CompletionRequest, FinishReason, Input, Usage};
 use b158::session::Timings;
 use std::sync::Arc;
 
@@ -51,13 +49,7 @@ pub(crate) async fn answer(
 }
 
 async fn whole(mut answers: Answers, common: &Common, wanted: bool, choices: usize) -> Result<Response, Problem> {
-    let empty = |index| CompletionChoice {
-        index,
-        text: String::new(),
-        finish_reason: None,
-        logprobs: wanted.then(CompletionLogprobs::default),
-    };
-    let mut choices: Vec<CompletionChoice> = (0..choices).map(empty).collect();
+    let mut choices: Vec<CompletionChoice> = (0..choices).map(|index| CompletionChoice::new(index, wanted)).collect();
     let mut written = vec![0; choices.len()];
     let mut counted: Vec<(Usage, Timings)> = Vec::new();
     while let Some((index, event)) = answers.next().await {
@@ -66,13 +58,7 @@ async fn whole(mut answers: Answers, common: &Common, wanted: bool, choices: usi
         }
         let (Some(choice), Some(written)) = (choices.get_mut(index), written.get_mut(index)) else { continue };
         match event {
-            Event::Token { text, logprobs, .. } => {
-                if let (Some(all), Some(logprobs)) = (&mut choice.logprobs, logprobs) {
-                    all.push(&text, logprobs, *written);
-                }
-                *written += text.chars().count();
-                choice.text += &text;
-            }
+            Event::Token { text, logprobs, .. } => choice.push(&text, logprobs, written),
             Event::Done { summary, called, .. } => {
                 choice.text += &summary.text;
                 choice.finish_reason = Some(FinishReason::of(summary.finish_reason, called));
@@ -110,23 +96,15 @@ impl Chunks for Streamed {
     fn begin(&mut self, _: &mut Out) {}
 
     fn event(&mut self, index: usize, event: Event, out: &mut Out) {
-        let mut choice = CompletionChoice {
-            index,
-            text: String::new(),
-            finish_reason: None,
-            logprobs: self.wanted.then(CompletionLogprobs::default),
-        };
+        let mut choice = CompletionChoice::new(index, self.wanted);
         match event {
             Event::Token { text, logprobs, .. } => {
                 if text.is_empty() && logprobs.is_none() {
                     return;
                 }
                 let Some(written) = self.written.get_mut(index) else { return };
-                if let (Some(all), Some(logprobs)) = (&mut choice.logprobs, logprobs) {
-                    all.push(&text, logprobs, *written);
-                }
-                *written += text.chars().count();
-                self.push(CompletionChoice { text, ..choice }, None, out);
+                choice.push(&text, logprobs, written);
+                self.push(choice, None, out);
             }
             Event::Done { summary, called, .. } => {
                 self.counted.push(summary.usage.into());

@@ -194,22 +194,23 @@ class Load:
             await asyncio.wait_for(self.changed.wait(), ENDLESS)
 
 
-def test_a_machine_is_killed_under_load(machines):
-    async def run():
-        async with AsyncOpenAI(base_url=machines.base, api_key="none", max_retries=0, timeout=ENDLESS) as client:
-            answers = [await client.chat.completions.create(**fields_of(index, max_tokens=100)) for index in range(TALKS)]
-        load = Load(machines, [(answer.choices[0].message.content, answer.choices[0].finish_reason) for answer in answers])
-        workers = [asyncio.create_task(load.worker(number)) for number in range(12)]
-        await load.until(lambda: load.under_way["one"] >= 2 and load.right["two"] > 0)
-        machines.servers["one"].process.kill()
-        # What is asked from here on is answered by the other.
-        before = load.right["two"]
-        await load.until(lambda: load.right["two"] > before + 40)
-        load.stopping = True
-        await asyncio.gather(*workers)
-        return load
+async def under_load(machines, end, answers_after):
+    """Twelve clients, beside whom a machine comes to its end; they stop when the other has answered so many more."""
+    async with AsyncOpenAI(base_url=machines.base, api_key="none", max_retries=0, timeout=ENDLESS) as client:
+        answers = [await client.chat.completions.create(**fields_of(index, max_tokens=100)) for index in range(TALKS)]
+    load = Load(machines, [(answer.choices[0].message.content, answer.choices[0].finish_reason) for answer in answers])
+    workers = [asyncio.create_task(load.worker(number)) for number in range(12)]
+    await load.until(lambda: load.under_way["one"] >= 2 and load.right["two"] > 0)
+    await asyncio.to_thread(end)
+    before = load.right["two"]
+    await load.until(lambda: load.right["two"] > before + answers_after)
+    load.stopping = True
+    await asyncio.gather(*workers)
+    return load
 
-    load = asyncio.run(run())
+
+def test_a_machine_is_killed_under_load(machines):
+    load = asyncio.run(under_load(machines, machines.servers["one"].process.kill, answers_after=40))
     machines.servers["one"].kill()
     assert not load.wrong, f"an end that looks like one: {load.wrong}"
     print(f"\n{sum(load.right.values())} answered, lost with the machine: {load.lost}")
@@ -223,21 +224,7 @@ def test_a_machine_is_killed_under_load(machines):
 
 def test_a_machine_that_ends_well_loses_nothing(machines):
     """SIGTERM: answers under way are finished, and new requests go to the other, though no check has failed yet."""
-
-    async def run():
-        async with AsyncOpenAI(base_url=machines.base, api_key="none", max_retries=0, timeout=ENDLESS) as client:
-            answers = [await client.chat.completions.create(**fields_of(index, max_tokens=100)) for index in range(TALKS)]
-        load = Load(machines, [(answer.choices[0].message.content, answer.choices[0].finish_reason) for answer in answers])
-        workers = [asyncio.create_task(load.worker(number)) for number in range(12)]
-        await load.until(lambda: load.under_way["one"] >= 2)
-        await asyncio.to_thread(machines.servers["one"].stop)
-        before = load.right["two"]
-        await load.until(lambda: load.right["two"] > before + 20)
-        load.stopping = True
-        await asyncio.gather(*workers)
-        return load
-
-    load = asyncio.run(run())
+    load = asyncio.run(under_load(machines, machines.servers["one"].stop, answers_after=20))
     assert not load.wrong and not load.lost, (load.wrong, load.lost)
     machines.start("one")
     machines.until_serves("one", "two")

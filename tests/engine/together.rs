@@ -1,109 +1,18 @@
 //! Sessions that work together: each has the bits that it would have alone, whoever comes, goes or fails beside it.
 
+mod talks;
+
 use crate::common::parts::Parts;
 use crate::common::{self, *};
-use crate::constrained::toy::{Always, TEXTS, Texts, drawn, encode, greedy};
+use crate::constrained::toy::{Always, TEXTS, drawn, encode, greedy};
 use b158::Error;
 use b158::constraint::Next;
 use b158::kernels;
 use b158::model::{KvType, Loaded};
-use b158::session::{FinishReason, GenerateOptions, Session, SessionOptions, Step, Together, TogetherOptions, Usage};
+use b158::session::{FinishReason, GenerateOptions, Session, SessionOptions, Step, Together, TogetherOptions};
 use std::sync::Arc;
 use std::time::Duration;
-
-#[cfg(target_family = "wasm")]
-use wasm_bindgen_test::wasm_bindgen_test as test;
-
-/// A talk to be had.
-#[derive(Clone)]
-struct Asked {
-    prompt: Vec<u32>,
-    options: GenerateOptions,
-    kv_type: KvType,
-    context: usize,
-    /// The answer is one of these, after so many tokens of any kind.
-    form: Option<(&'static [&'static str], usize)>,
-}
-
-impl Asked {
-    fn session_options(&self) -> SessionOptions {
-        SessionOptions { context: Some(self.context), kv_type: Some(self.kv_type), ..Default::default() }
-    }
-
-    fn start(&self, session: &mut Session) {
-        session.start(&self.prompt, self.options.clone()).unwrap();
-        if let Some((texts, free)) = self.form {
-            let mut form = Texts::new(session.loaded(), texts);
-            form.free = free;
-            session.constrain(Box::new(form)).unwrap();
-        }
-    }
-}
-
-/// What a talk has said so far.
-#[derive(Debug, Default, Clone, PartialEq)]
-struct Heard {
-    text: String,
-    ids: Vec<u32>,
-    /// Log-probabilities and entropies, which any bit of a logit would change.
-    logprobs: Vec<(u64, u64)>,
-    end: Option<Result<(FinishReason, Usage), Error>>,
-}
-
-impl Heard {
-    /// Takes in a step; true while there is more to come.
-    fn hear(&mut self, step: Result<Step, Error>) -> bool {
-        assert!(self.end.is_none(), "it has ended");
-        match step {
-            Ok(Step::Prefill { done, total }) => assert!(done <= total && self.ids.is_empty()),
-            Ok(Step::Pass) => {}
-            Ok(Step::Token { id, text, logprobs }) => {
-                self.ids.push(id);
-                self.text += &text;
-                self.logprobs.extend(logprobs.map(|of| (of.log_probability.to_bits(), of.entropy.to_bits())));
-            }
-            Ok(Step::Done(summary)) => {
-                self.text += &summary.text;
-                self.end = Some(Ok((summary.finish_reason, summary.usage)));
-            }
-            Err(error) => self.end = Some(Err(error)),
-        }
-        self.end.is_none()
-    }
-}
-
-fn alone(loaded: &Arc<Loaded>, asked: &Asked) -> Heard {
-    let mut session = Session::new(loaded.clone(), asked.session_options()).unwrap();
-    asked.start(&mut session);
-    let mut heard = Heard::default();
-    while heard.hear(session.step(Duration::MAX)) {}
-    heard
-}
-
-/// One step of all that are under way.
-fn step(together: &mut Together, talks: &mut [(Session, Heard)], budget: Duration) {
-    let (mut sessions, heard): (Vec<&mut Session>, Vec<&mut Heard>) =
-        talks.iter_mut().filter(|(_, heard)| heard.end.is_none()).map(|(session, heard)| (session, heard)).unzip();
-    let steps = together.step(&mut sessions, budget);
-    assert_eq!(steps.len(), heard.len());
-    for (heard, step) in heard.into_iter().zip(steps) {
-        heard.hear(step);
-    }
-}
-
-fn begun(together: &Together, asked: &Asked) -> (Session, Heard) {
-    let mut session = together.session(asked.session_options()).unwrap();
-    asked.start(&mut session);
-    (session, Heard::default())
-}
-
-fn all_at_once(together: &mut Together, asked: &[Asked], budget: Duration) -> Vec<Heard> {
-    let mut talks: Vec<_> = asked.iter().map(|asked| begun(together, asked)).collect();
-    while talks.iter().any(|(_, heard)| heard.end.is_none()) {
-        step(together, &mut talks, budget);
-    }
-    talks.into_iter().map(|(_, heard)| heard).collect()
-}
+use talks::{Asked, Heard, all_at_once, alone, begun, step};
 
 fn stories(threads: usize) -> Arc<Loaded> {
     Arc::new(common::load(STORIES, kernels::detect(), threads, usize::MAX))

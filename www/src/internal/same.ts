@@ -1,5 +1,6 @@
 /** The types that a program sees are those that the worker sends: where they part, this file does not compile. */
 import type * as open from "../public/types.js";
+import type { VerifyReport } from "../public/verify.js";
 import type { Frozen } from "./channel.js";
 import type * as own from "./protocol.js";
 
@@ -17,7 +18,7 @@ type Checked = [
   Same<own.EmbeddingType, open.TokenEmbedding>,
   Same<Frozen<own.Roofline>, open.Roofline>,
   Same<Frozen<own.Memory>, Omit<open.Stats, "timings">>,
-  Same<Frozen<own.WrittenReport>, open.VerifyReport>,
+  Same<Frozen<own.WrittenReport>, VerifyReport>,
   // What a part of a split model lacks is the page's to find out.
   Same<Frozen<Omit<own.Estimate, "fileBytes">>, Omit<open.Estimate, "fileBytes">>,
 ];

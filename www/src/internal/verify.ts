@@ -1,5 +1,6 @@
 /** Drives the ten prompts of `src/verify` of the crate, which says what the answers are worth. */
-import type { Session, VerifyOptions, VerifyReport } from "../public/types.js";
+import type { Session } from "../public/types.js";
+import type { VerifyOptions, VerifyReport } from "../public/verify.js";
 import type { Connection } from "./connection.js";
 import { readOptions } from "./options/read.js";
 import { VERIFY } from "./options/tables.js";

@@ -15,7 +15,8 @@ import { verify } from "../internal/verify.js";
 import type { ChatCompletions } from "./chat.js";
 import type { OpenAIEmbeddings } from "./embeddings.js";
 import { BitNetError } from "./errors.js";
-import type { EmbedInput, EmbedOptions, Embeddings, Estimate, EstimateOptions, GenerateOptions, Generation, LoadOptions, ModelInfo, ModelSource, Prompt, Roofline, Session, SessionOptions, Stats, TokenizeOptions, VerifyOptions, VerifyReport } from "./types.js";
+import type { EmbedInput, EmbedOptions, Embeddings, Estimate, EstimateOptions, GenerateOptions, Generation, LoadOptions, ModelInfo, ModelSource, Prompt, Roofline, Session, SessionOptions, Stats, TokenizeOptions } from "./types.js";
+import type { VerifyOptions, VerifyReport } from "./verify.js";
 
 /**
  * A loaded model in a worker of its own.

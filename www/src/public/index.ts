@@ -75,8 +75,5 @@ export type {
   TokenEmbedding,
   TokenizeOptions,
   Usage,
-  VerifyEntry,
-  VerifyOptions,
-  VerifyProgress,
-  VerifyReport,
 } from "./types.js";
+export type { VerifyEntry, VerifyOptions, VerifyProgress, VerifyReport } from "./verify.js";

@@ -1,6 +1,7 @@
 /** Every option of the package: its kind, and what counts without it. `OPTIONS.md` is written from these tables. */
 import type { ChatRequestOptions } from "../../public/chat.js";
-import type { GenerateOptions, LoadOptions, SessionOptions, TokenizeOptions, VerifyOptions } from "../../public/types.js";
+import type { GenerateOptions, LoadOptions, SessionOptions, TokenizeOptions } from "../../public/types.js";
+import type { VerifyOptions } from "../../public/verify.js";
 import type { FakeCall, FakeEngineOptions } from "../fake-model.js";
 import { responseFormat } from "./format.js";
 import * as kinds from "./kinds.js";
