@@ -9,6 +9,7 @@ export default defineConfig({
   input: {
     index: "src/public/index.ts",
     testing: "src/public/testing.ts",
+    "prompt-api": "src/prompt-api/index.ts",
     worker: "src/internal/worker.ts",
   },
   output: {
