@@ -1,4 +1,5 @@
 /** Whether a model that is not in memory could be: from the cache, over the network, or not at all. */
+import { located } from "../internal/environment.js";
 import { needWorkers } from "../internal/load.js";
 import { whyNoOpfs } from "../internal/cache-folder.js";
 import { BitNet } from "../public/bitnet.js";
@@ -10,8 +11,9 @@ import type { Availability } from "./types.js";
 
 const HUB = "https://huggingface.co";
 
-export async function whereItIs(source: ModelSource, options: LoadOptions): Promise<Availability> {
+export async function whereItIs(given: ModelSource, options: LoadOptions): Promise<Availability> {
   try {
+    const source = await located(given);
     needWorkers(options);
     // A worker that the page has made itself is its own business.
     if (options.worker === undefined && !(await checkSupport()).simd) return "unavailable";
@@ -45,10 +47,14 @@ async function addressesOf(source: ModelSource, options: LoadOptions): Promise<r
 async function addressesOfPart(part: unknown, options: LoadOptions): Promise<readonly string[] | undefined> {
   if (typeof part === "string" || part instanceof URL || part instanceof Request) {
     const url = resolve(part instanceof Request ? part.url : String(part));
+    // What is wrong with it, the loader says.
+    if (!url) return [];
     return (url.pathname.endsWith(".json") && !options.offline ? await filesOf(url, options) : undefined) ?? partsOf(url);
   }
   const { files, base } = part as Partial<ModelManifest>;
-  return Array.isArray(files) ? besides(files, resolve(base === undefined ? "" : String(base))) : undefined;
+  if (!Array.isArray(files)) return undefined;
+  const beside = resolve(base === undefined ? "" : String(base));
+  return beside ? besides(files, beside) : [];
 }
 
 /** Those that a manifest lists; where it can't be had, the loader will say why. */
@@ -64,13 +70,17 @@ async function filesOf(url: URL, { headers }: LoadOptions): Promise<readonly str
 const besides = (files: ModelManifest["files"], base: URL) => files.map(({ name }) => new URL(encodeURIComponent(name), base).href);
 
 /** As the loader does it: `src/download/address.rs` of the crate. */
-function resolve(given: string): URL {
+function resolve(given: string): URL | undefined {
   const [, owner, repository, revision = "main", file] = /^hf:([^/@]+)\/([^/@]+)(?:@([^/]+))?\/(.+)$/.exec(given) ?? [];
   const onTheHub = owner !== undefined && repository !== undefined && file !== undefined;
   const path = onTheHub ? [owner, repository, "resolve", decodeURIComponent(revision), ...file.split("/")].map(encodeURIComponent).join("/") : "";
-  const url = onTheHub ? new URL(`${HUB}/${path}`) : new URL(given, (globalThis as { location?: Location }).location?.href);
-  url.hash = "";
-  return url;
+  try {
+    const url = onTheHub ? new URL(`${HUB}/${path}`) : new URL(given, (globalThis as { location?: Location }).location?.href);
+    url.hash = "";
+    return url;
+  } catch {
+    return undefined;
+  }
 }
 
 /** All of a split file. */
@@ -87,5 +97,5 @@ function partsOf(url: URL): readonly string[] {
 async function areCached(addresses: readonly string[], { cache }: LoadOptions): Promise<boolean> {
   if (cache === false || whyNoOpfs() !== undefined) return false;
   const whole = new Set((await listCachedModels()).filter(({ complete }) => complete).map(({ url }) => url));
-  return addresses.every((address) => whole.has(address));
+  return addresses.length > 0 && addresses.every((address) => whole.has(address));
 }
