@@ -8,6 +8,7 @@ for (const name of ["window", "document", "self", "location", "navigator", "Work
 const before = Object.getOwnPropertyNames(globalThis).join();
 const { BitNet } = await import("b158");
 const { fakeWorker } = await import("b158/testing");
+await import("b158/prompt-api");
 const after = Object.getOwnPropertyNames(globalThis).join();
 const touchedByImport = [...touched];
 for (const [name, value] of kept) Object.defineProperty(globalThis, name, { configurable: true, value });
