@@ -8,6 +8,7 @@ const OUT = "dist/lib";
 export default defineConfig({
   input: {
     index: "src/public/index.ts",
+    "ai-sdk": "src/ai-sdk/index.ts",
     testing: "src/public/testing.ts",
     worker: "src/internal/worker.ts",
   },
