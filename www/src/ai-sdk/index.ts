@@ -32,7 +32,7 @@ export interface B158 {
 }
 
 /**
- * Makes models for the AI SDK of a loaded {@link BitNet}, the promise of one, or a function that loads it.
+ * Makes models for the AI SDK of a loaded `BitNet`, the promise of one, or a function that loads it.
  *
  * A function is called when the model is first asked, and again when it is asked after it was disposed of or its worker had crashed.
  */

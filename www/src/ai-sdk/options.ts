@@ -46,7 +46,7 @@ export const LANGUAGE_MODEL: Options<LanguageModelSettings> = { of: "b158 of b15
 /** What other options there are, the request has by itself. */
 const INSTEAD = { seed: "give it to the request itself", temperature: "give it to the request itself", topK: "give it to the request itself", topP: "give it to the request itself" };
 
-export const CALL: Options<LanguageModelOptions> = {
+export const LANGUAGE_CALL: Options<LanguageModelOptions> = {
   of: "providerOptions.b158",
   table: {
     minP: CHAT.table.min_p,

@@ -2,7 +2,7 @@
 import type { ChatCompletionCreateParams, ChatCompletionMessageParam, ChatCompletionTool, ChatCompletionToolChoice } from "../public/chat.js";
 import { readOptions } from "../internal/options/read.js";
 import { messagesOf } from "./messages.js";
-import { CALL, CALL_PATH } from "./options.js";
+import { CALL_PATH, LANGUAGE_CALL } from "./options.js";
 import type { CallOptions, JsonFormat, Tool, Warning } from "./specification.js";
 
 export interface Request {
@@ -15,7 +15,7 @@ export interface Request {
 export function requestOf(options: CallOptions, { tellSchema = true }: { tellSchema?: boolean | undefined }): Request {
   const { maxOutputTokens, temperature, topP, topK, presencePenalty, frequencyPenalty, stopSequences, seed, providerOptions } = options;
   const warnings: Warning[] = [];
-  const own = readOptions(CALL, providerOptions?.["b158"], CALL_PATH);
+  const own = readOptions(LANGUAGE_CALL, providerOptions?.["b158"], CALL_PATH);
   const messages = messagesOf(options.prompt, warnings);
   const tools = toolsOf(options.tools ?? [], warnings);
   const toolChoice = tools.length > 0 ? choiceOf(options.toolChoice) : undefined;

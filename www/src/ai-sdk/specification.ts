@@ -32,6 +32,7 @@ export type FileData =
   | { readonly type: "reference"; readonly reference: unknown }
   | { readonly type: "text"; readonly text: string };
 
+/** A file in a message. */
 export interface FilePart {
   readonly type: "file";
   readonly data: FileData;
@@ -49,6 +50,7 @@ export type ToolOutput =
 /** Of version 3 there are more types, all of them files. */
 export type ToolOutputPart = { readonly type: "text"; readonly text: string } | FilePart | { readonly type: string; readonly mediaType?: string | undefined; readonly filename?: string | undefined };
 
+/** What a call of a tool gave. */
 export interface ToolResultPart {
   readonly type: "tool-result";
   readonly toolCallId: string;
@@ -56,6 +58,7 @@ export interface ToolResultPart {
   readonly output: ToolOutput;
 }
 
+/** A call of a tool, in an assistant's turn. */
 export interface ToolCallPart {
   readonly type: "tool-call";
   readonly toolCallId: string;
@@ -63,6 +66,7 @@ export interface ToolCallPart {
   readonly input: unknown;
 }
 
+/** Words in a message. */
 export interface TextPart {
   readonly type: "text";
   readonly text: string;
@@ -90,6 +94,7 @@ export type Tool =
     }
   | { readonly type: "provider"; readonly id: string; readonly name: string };
 
+/** Whether tools are called: as the model sees fit, none, one at least, or the one of this name. */
 export type ToolChoice = { readonly type: "auto" | "none" | "required" } | { readonly type: "tool"; readonly toolName: string };
 
 /** An answer in JSON: of a schema, or any object. */
@@ -135,12 +140,14 @@ export interface Usage {
   raw?: JsonObject;
 }
 
+/** Which answer it is. */
 export interface ResponseMetadata {
   id: string;
   timestamp: Date;
   modelId: string;
 }
 
+/** A tool that the answer calls. */
 export interface ToolCall {
   type: "tool-call";
   toolCallId: string;
@@ -184,7 +191,9 @@ export interface LanguageModel<Version extends SpecificationVersion = "v4"> {
   readonly provider: string;
   readonly modelId: string;
   readonly supportedUrls: Record<string, RegExp[]>;
+  /** Answers as a whole. */
   doGenerate(options: CallOptions): Promise<GenerateResult>;
+  /** Answers in parts; a stream that is cancelled ends the answer. */
   doStream(options: CallOptions): Promise<StreamResult>;
 }
 
@@ -212,5 +221,6 @@ export interface EmbeddingModel<Version extends SpecificationVersion = "v4"> {
   readonly modelId: string;
   readonly maxEmbeddingsPerCall: number;
   readonly supportsParallelCalls: boolean;
+  /** Makes a vector of each text. */
   doEmbed(options: EmbeddingCallOptions): Promise<EmbeddingResult>;
 }
