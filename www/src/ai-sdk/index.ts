@@ -20,15 +20,40 @@ export type { Engine, GivenModel } from "./given-model.js";
 export type { EmbeddingModelOptions, LanguageModelOptions, LanguageModelSettings, ModelSettings } from "./options.js";
 export type * from "./specification.js";
 
+/** Settings of a model for ai 6. */
+export type OfVersion3<Settings> = Settings & { specificationVersion: "v3" };
+/** Settings of a model for ai 7. */
+export type OfVersion4<Settings> = Settings & { specificationVersion?: "v4" };
+
 /** Makes models for the AI SDK. */
 export interface B158 {
   /**
-   * A model that answers. Requests wait for each other, as generations do. What of one is not done is a warning of its answer, and what can't be done is
-   * refused with a `BitNetError`.
+   * A model that answers, for ai 7. Requests wait for each other, as generations do. What of one is not done is a warning of its answer, and what can't be
+   * done is refused with a `BitNetError`.
    */
-  <Version extends SpecificationVersion = "v4">(model: GivenModel, settings?: LanguageModelSettings<Version>): LanguageModel<Version>;
+  (model: GivenModel, settings?: OfVersion4<LanguageModelSettings>): LanguageModel;
+  /** The same for ai 6. */
+  (model: GivenModel, settings: OfVersion3<LanguageModelSettings>): LanguageModel<"v3">;
   /** A model that makes vectors. */
-  embeddingModel<Version extends SpecificationVersion = "v4">(model: GivenModel, settings?: ModelSettings<Version>): EmbeddingModel<Version>;
+  embeddingModel: MakeEmbeddingModel;
+}
+
+/** `b158.embeddingModel`. */
+export interface MakeEmbeddingModel {
+  /** A model that makes vectors, for ai 7. */
+  (model: GivenModel, settings?: OfVersion4<ModelSettings>): EmbeddingModel;
+  /** The same for ai 6. */
+  (model: GivenModel, settings: OfVersion3<ModelSettings>): EmbeddingModel<"v3">;
+}
+
+function answers(model: GivenModel, given: LanguageModelSettings = {}): LanguageModel<SpecificationVersion> {
+  const settings = readOptions(LANGUAGE_MODEL, given);
+  return languageModel(model, settings, settings.specificationVersion ?? "v4");
+}
+
+function embeds(model: GivenModel, given: ModelSettings = {}): EmbeddingModel<SpecificationVersion> {
+  const settings = readOptions(EMBEDDING_MODEL, given);
+  return embeddingModel(model, settings, settings.specificationVersion ?? "v4");
 }
 
 /**
@@ -36,15 +61,4 @@ export interface B158 {
  *
  * A function is called when the model is first asked, and again when it is asked after it was disposed of or its worker had crashed.
  */
-export const b158: B158 = Object.assign(
-  <Version extends SpecificationVersion = "v4">(model: GivenModel, given: LanguageModelSettings<Version> = {}): LanguageModel<Version> => {
-    const settings = readOptions(LANGUAGE_MODEL, given);
-    return languageModel(model, settings, (settings.specificationVersion ?? "v4") as Version);
-  },
-  {
-    embeddingModel: <Version extends SpecificationVersion = "v4">(model: GivenModel, given: ModelSettings<Version> = {}): EmbeddingModel<Version> => {
-      const settings = readOptions(EMBEDDING_MODEL, given);
-      return embeddingModel(model, settings, (settings.specificationVersion ?? "v4") as Version);
-    },
-  },
-);
+export const b158 = Object.assign(answers, { embeddingModel: embeds }) as B158;

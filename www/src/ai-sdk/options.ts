@@ -6,15 +6,15 @@ import type { Options } from "../internal/options/read.js";
 import type { SpecificationVersion } from "./specification.js";
 
 /** How a model is offered to the AI SDK. */
-export interface ModelSettings<Version extends SpecificationVersion = SpecificationVersion> {
+export interface ModelSettings {
   /** `v4` (default) is what ai 7 has, `v3` what ai 6 has. */
-  specificationVersion?: Version;
+  specificationVersion?: SpecificationVersion;
   /** What the model is called in results and telemetry; by default what its file says. */
   modelId?: string;
 }
 
 /** How a model that answers is offered. */
-export interface LanguageModelSettings<Version extends SpecificationVersion = SpecificationVersion> extends ModelSettings<Version> {
+export interface LanguageModelSettings extends ModelSettings {
   /**
    * Whether a system message tells the model of the JSON that is wanted, with its schema, name and descriptions; `true` by default. The answer is held to
    * the schema in either case.
