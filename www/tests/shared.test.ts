@@ -298,21 +298,30 @@ describe("one engine", () => {
     const [asking] = tabs.filter(({ tab }) => !tab.holds);
     if (!asking) return expect.unreachable();
     let ended: unknown;
-    new WorkerSession(asking.connection, OWN_SESSION).generate(" the dog").result().catch((error: unknown) => {
-      ended = error;
-    });
-    let seen = 0;
-    const stream = new WorkerSession(asking.connection, OWN_SESSION);
-    void stream;
-    // Each engine that is at it is killed, but that of the asking tab, which would take the question with it: that crashes.
-    await world.run(() => ended !== undefined, () => {
-      const holder = tabs.find(({ tab }) => tab.holds && !tab.dead);
-      if (!holder || world.random() > 0.05) return;
-      seen++;
-      holder.tab.crash();
-    });
-    expect(seen).toBeGreaterThanOrEqual(3);
-    expect(ended).toMatchObject({ code: "worker-crashed" });
+    let read = false;
+    let engines = 0;
+    const onPrefill = () => {
+      read = true;
+    };
+    new WorkerSession(asking.connection, OWN_SESSION)
+      .generate(" the dog", { onPrefill })
+      .result()
+      .catch((error: unknown) => {
+        ended = error;
+      });
+    await world.run(
+      () => ended !== undefined,
+      () => {
+        if (!read) return;
+        read = false;
+        engines++;
+        tabs.find(({ tab }) => tab.holds)?.tab.crash();
+      },
+    );
+    expect(ended).toMatchObject({ code: "worker-crashed", message: expect.stringContaining("3 engines have ended while they were at this") as string });
+    expect(engines).toBe(3);
+    // The others go on.
+    expect(await until(world, asking.connection.call("detokenize", { ids: Uint32Array.of(0) }))).toBe(" the");
   });
 });
 
