@@ -145,7 +145,7 @@ export interface LoadOptions {
   wasmUrl?: string | URL;
   /** Address of `grammar_bg.wasm`, which holds answers to a form, where the package's own is out of reach. */
   grammarUrl?: string | URL;
-  /** Address of `worker.js`, which must be of the page's own origin. */
+  /** Address of `worker.js`. One of another origin needs `blob:` in `worker-src` of a page that has a content security policy. */
   workerUrl?: string | URL;
   /**
    * A ready worker, for example from `b158/testing`; or a function that makes one of `b158/worker`, which is called for the engine and
