@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Loaded } from "../src/internal/load.js";
 import { OWN_SESSION } from "../src/internal/protocol.js";
+import { version } from "../package.json";
 import { engineName } from "../src/internal/shared/load.js";
 import { WorkerSession } from "../src/internal/session.js";
 import { BitNet, BitNetError, type GenerateOptions, type LoadOptions, type Session } from "../src/public/index.js";
@@ -190,7 +191,7 @@ const HARDER = {
   },
 } satisfies Record<string, Blow>;
 
-const SEEDS = process.env.B158_WIDE === "1" ? 200 : 8;
+const SEEDS = process.env["B158_WIDE"] === "1" ? 200 : 8;
 const PATIENCE_MS = 20 * 60_000;
 
 /** In which things happen to the tabs. */
@@ -328,6 +329,7 @@ describe("one engine", () => {
 describe("a source or a place that can't be shared", () => {
   it("is refused by its name, or told of", async () => {
     const worker = () => fakeWorker(FAKE);
+    vi.stubGlobal("navigator", { locks: { request: () => expect.unreachable(), query: () => Promise.resolve({}) } });
     await expect(BitNet.load(new Blob(["GGUF"]), { shared: true, worker })).rejects.toMatchObject({ code: "invalid-argument", message: expect.stringContaining("a Blob") as string });
     await expect(BitNet.load(new Response("GGUF"), { shared: true, worker })).rejects.toMatchObject({ code: "invalid-argument", message: expect.stringContaining("a stream") as string });
     vi.stubGlobal("fetch", () => Promise.resolve(new Response("GGUF")));
@@ -344,6 +346,7 @@ describe("a source or a place that can't be shared", () => {
     const name = (url: string, options: LoadOptions = {}) =>
       engineName({ sent: { parts: [{ type: "address", body: { url, headers: [] } }], kind: "alone", base: "https://localhost/a/", cache: "auto", offline: false, connections: 4 } }, options);
     const own = await name("model.gguf");
+    expect(own).toContain(` ${version} `);
     expect(await name("https://localhost/a/model.gguf", { threads: 2, cache: false, kvCache: "auto" })).toBe(own);
     for (const other of [name("other.gguf"), name("model.gguf", { contextLength: 5 }), name("model.gguf", { kvCache: "q8_0" }), name("model.gguf", { overrides: ["a=int:1"] })]) expect(await other).not.toBe(own);
   });

@@ -3,7 +3,6 @@
  * the next has it the moment that this one is gone, whatever ended it. A tab that could not load lets the others try, and gives up when the
  * lock comes to it again.
  */
-import { version } from "../../../package.json";
 import { BitNetError } from "../../public/errors.js";
 import type { LoadOptions, ModelInfo } from "../../public/types.js";
 import { Connection } from "../connection.js";
@@ -17,7 +16,7 @@ import type { ReadSource } from "../source.js";
 import { Guest } from "./guest.js";
 import { Host } from "./host.js";
 import { browserSite, noSite, type Site } from "./site.js";
-import { type How, Names } from "./wire.js";
+import { type How, Names, VERSION } from "./wire.js";
 
 /** What a browser ends for want of memory gives it back late. */
 const AGAIN_MS = 2000;
@@ -25,16 +24,16 @@ const AGAIN_MS = 2000;
 export type LoadAlone = (source: ReadSource, options: LoadOptions) => Promise<Loaded>;
 
 export async function loadShared(source: ReadSource, options: LoadOptions, loadAlone: LoadAlone): Promise<Loaded> {
-  checkSource(source);
   const why = typeof options.worker === "object" ? "the worker was given ready, and serves this page alone" : noSite();
   if (why !== undefined) return unshared(source, options, loadAlone, why);
   const site = browserSite;
   try {
-    // A page may have no right to what is there.
     await site.heldLocks();
   } catch (error) {
+    // A page may have no right to what is there: in a sandbox, for example.
     return unshared(source, options, loadAlone, error instanceof Error ? error.message : show(error));
   }
+  checkSource(source);
   return new Tab(site, await engineName(source, options), source, options, loadAlone).loaded();
 }
 
@@ -55,7 +54,7 @@ export async function engineName({ sent }: Pick<ReadSource, "sent">, { contextLe
   const { parts, kind, sha256, base } = sent;
   const addresses = parts.map(({ body }) => ("url" in body ? [absolute(body.url, base), body.manifest] : []));
   const model = await digest([addresses, kind, sha256]);
-  return `b158 shared ${version} ${model} ${await digest([contextLength, kvCache, overrides, tokenEmbedding])}`;
+  return `b158 shared ${VERSION} ${model} ${await digest([contextLength, kvCache, overrides, tokenEmbedding])}`;
 }
 
 function absolute(url: string, base: string | undefined): string {
@@ -81,7 +80,7 @@ export class Tab {
   readonly #connection: Connection;
   readonly #guest: Guest;
   readonly #left = new AbortController();
-  readonly #ready = new Deferred<void>();
+  readonly #ready = new Deferred<ModelInfo>();
   /** From its arrival until it leaves, or is put aside. */
   #stay = new AbortController();
   /** Of the engine in this tab. */
@@ -126,15 +125,16 @@ export class Tab {
       this.#connection.close((target as AbortSignal).reason);
     };
     for (const signal of signals) signal.addEventListener("abort", abort);
+    let first: ModelInfo;
     try {
       this.#arrive();
-      await this.#connection.orClosed(this.#ready.promise);
+      first = await this.#connection.orClosed(this.#ready.promise);
     } finally {
       for (const signal of signals) signal.removeEventListener("abort", abort);
       // Of the first load alone.
       this.#onProgress = undefined;
     }
-    const info = () => this.#info as ModelInfo;
+    const info = () => this.#info ?? first;
     return {
       connection: this.#connection,
       get info() {
@@ -181,8 +181,13 @@ export class Tab {
     }
     const term = randomId();
     await this.#site.lock(this.#names.term(term), undefined, () => this.#hold(term, signal));
-    // So that two engines need not fit at a time. A page that is put aside has no time to wait.
-    if (!signal.aborted || this.#left.signal.aborted) await allGone(undefined);
+    // So that two engines need not fit at a time.
+    if (!this.#isPutAside()) await allGone(undefined);
+  }
+
+  /** Then it has no time to wait for anything. */
+  #isPutAside(): boolean {
+    return this.#stay.signal.aborted && !this.#left.signal.aborted;
   }
 
   async #hold(term: string, signal: AbortSignal): Promise<void> {
@@ -252,7 +257,7 @@ export class Tab {
     const notes = here ? ["shared: this tab holds the engine for all tabs of the site"] : ["shared: another tab holds the engine", ...differences(this.#options, how)];
     this.#info = { ...info, shared: here ? "here" : "elsewhere", notes: [...info.notes, ...notes] };
     if (await this.#hasSibling()) this.#info = { ...this.#info, notes: [...this.#info.notes, "shared: tabs of this site hold the same model with other options, or of another version of this package, in memory of their own"] };
-    this.#ready.resolve();
+    this.#ready.resolve(this.#info);
   }
 
   async #hasSibling(): Promise<boolean> {

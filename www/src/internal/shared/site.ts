@@ -1,4 +1,5 @@
 /** What the tabs of a site have in common: locks, and channels that all hear. */
+import { environment } from "../environment.js";
 
 export interface Channel {
   post: (message: unknown) => void;
@@ -22,8 +23,9 @@ export interface Site {
 
 /** Why there is no such thing here. */
 export function noSite(): string | undefined {
-  const { locks } = (globalThis as { navigator?: Partial<Navigator> }).navigator ?? {};
-  if (typeof locks?.request !== "function") return "there are no Web Locks here, which need a page of https or localhost";
+  const locks: Partial<LockManager> | undefined = environment().navigator?.locks;
+  // Where there are locks of another kind, there are no tabs.
+  if (typeof locks?.request !== "function" || typeof locks.query !== "function") return "there are no Web Locks here, which need a page of https or localhost";
   if (typeof BroadcastChannel === "undefined") return "there is no BroadcastChannel here";
   if (typeof (globalThis.crypto as Partial<Crypto> | undefined)?.subtle === "undefined") return "there is no crypto.subtle here, which needs a page of https or localhost";
   return undefined;
@@ -31,11 +33,11 @@ export function noSite(): string | undefined {
 
 export const browserSite: Site = {
   async lock(name, signal, held) {
-    await navigator.locks.request(name, signal ? { signal } : {}, held);
+    await locks().request(name, signal ? { signal } : {}, held);
   },
 
   async heldLocks() {
-    const { held = [] } = await navigator.locks.query();
+    const { held = [] } = await locks().query();
     return held.flatMap(({ name }) => (name === undefined ? [] : [name]));
   },
 
@@ -76,4 +78,10 @@ export function whenFree(site: Site, name: string, signal: AbortSignal, free: ()
     return Promise.resolve();
   };
   site.lock(name, signal, held).catch(() => undefined);
+}
+
+function locks(): LockManager {
+  const { locks } = environment().navigator ?? {};
+  if (!locks) throw new Error("there are no Web Locks here");
+  return locks;
 }

@@ -7,6 +7,9 @@ import type { LoadOptions, ModelInfo } from "../../public/types.js";
 import type { Frozen } from "../channel.js";
 import type { FromWorker, LoadProgress, ToWorker } from "../protocol.js";
 
+/** Of the package, which a test holds it to: tabs of another version may say other things, and have other bits. */
+export const VERSION = "0.1.0";
+
 /** Heard by all. */
 export type Called =
   /** There is an engine, or will be. */
