@@ -2,13 +2,14 @@
 addEventListener("keydown", async ({ altKey, code }) => {
   const prompt = String(getSelection());
   if (!altKey || code !== "KeyG" || prompt === "") return;
-  await chrome.runtime.sendMessage("engine");
+  const said = await chrome.runtime.sendMessage("engine");
+  if (said !== "held") throw new Error(said);
   const port = chrome.runtime.connect();
   let text = "";
-  port.onMessage.addListener((said) => {
-    text += said.text ?? "";
-    if (said.error !== undefined) console.error(said.error);
-    if (said.end === undefined) return;
+  port.onMessage.addListener(({ text: more = "", error, end }) => {
+    text += more;
+    if (error !== undefined) console.error(error);
+    if (end === undefined) return;
     port.disconnect();
     document.dispatchEvent(new CustomEvent("b158", { detail: text }));
   });

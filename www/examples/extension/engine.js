@@ -1,7 +1,14 @@
 // The offscreen document: it holds the engine, and answers pages of the web, which can't load it themselves.
 import { load } from "./model.js";
 
-const model = load();
+let model;
+const begun = new Promise((resolve) => (model = load(resolve)));
+
+chrome.runtime.onMessage.addListener((message, _sender, reply) => {
+  if (message !== "hold") return false;
+  Promise.race([begun, model]).then(() => reply("held"), (error) => reply(error.message));
+  return true;
+});
 
 chrome.runtime.onConnect.addListener((port) => {
   port.onMessage.addListener(async ({ prompt, options }) => {

@@ -12,7 +12,8 @@ form.addEventListener("submit", async (event) => {
 });
 
 // First the document that stays, so that it is the one that holds the engine.
-await chrome.runtime.sendMessage("engine");
+const said = await chrome.runtime.sendMessage("engine");
+if (said !== "held") throw new Error(said);
 const loading = load(({ phase, fraction }) => (answer.value = `${phase} ${Math.round(100 * (fraction ?? 0))} %`));
 const { info } = await loading;
 answer.value = `${info.name ?? info.architecture}, ${info.threads} threads`;
