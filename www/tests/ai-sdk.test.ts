@@ -405,6 +405,17 @@ describe("a model", () => {
     await expect(new Proxy(b158.embeddingModel(engine), {}).doEmbed({ values: ["a"] })).resolves.toMatchObject({ embeddings: [[0.5, 0.5, 0.5]] });
   });
 
+  it("leaves no listener at a signal when its answer has ended", async () => {
+    const { engine } = engineOf(chunksOf([{ content: "Yes" }], "stop"));
+    const { signal } = new AbortController();
+    const [add, remove] = [vi.spyOn(signal, "addEventListener"), vi.spyOn(signal, "removeEventListener")];
+    await b158(engine).doGenerate({ ...PROMPT, abortSignal: signal });
+    const { stream } = await b158(() => Promise.resolve(engine)).doStream({ ...PROMPT, abortSignal: signal });
+    for await (const _ of stream);
+    expect(add).toHaveBeenCalled();
+    expect(remove).toHaveBeenCalledTimes(add.mock.calls.length);
+  });
+
   it("leaves no listener at a signal, and ends the answer when its stream is cancelled", async () => {
     const model = await BitNet.load(new Blob(["GGUF"]), { worker: fakeWorker({ answerLength: 1_000_000, contextLength: 2_000_000 }) });
     const controller = new AbortController();

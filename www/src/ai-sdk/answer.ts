@@ -45,7 +45,6 @@ export async function* partsOf(chunks: AsyncIterable<ChatCompletionChunk>, { ans
     } else {
       yield { type: `${open.type}-end`, id };
     }
-    open = undefined;
   }
 
   for await (const chunk of chunks) {
