@@ -53,7 +53,7 @@ for (const [sdk, specificationVersion] of VERSIONS) {
         async ({ sdk, specificationVersion }) => {
           const { generateObject, streamObject, generateText, Output } = window[sdk];
           const { z } = window;
-          const engine = await window.load();
+          const engine = await window.load(window.LONG);
           const model = window.b158(engine, { specificationVersion });
           const request = { model, schema: z.object({ playerName: z.string().max(12) }), prompt: "Name a player" };
           const { object, warnings, finishReason } = await generateObject({ ...request, maxOutputTokens: 100 });
@@ -65,9 +65,11 @@ for (const [sdk, specificationVersion] of VERSIONS) {
           const list = await window.outcome(generateObject({ model, output: "array", schema: z.enum(["fox", "hen"]), prompt: "Animals", maxOutputTokens: 200 }).then(({ object }) => object));
           const choice = await generateObject({ model, output: "enum", enum: ["yes", "no"], prompt: "Is it?", maxOutputTokens: 60 });
           const any = await window.outcome(generateObject({ model, output: "no-schema", prompt: "Any", maxOutputTokens: 200 }).then(({ object }) => object));
+          const types = { id: z.nanoid(), mail: z.email(), day: z.iso.date(), begins: z.string().startsWith("ab").max(6), kind: z.union([z.literal("x"), z.number().int().max(9)]), maybe: z.boolean().nullable(), pair: z.tuple([z.boolean(), z.enum(["y"])]) };
+          const typed = await generateObject({ model, schema: z.object(types), prompt: "A fox", maxOutputTokens: 300 });
           const refused = await window.outcome(generateObject({ model, schema: z.object({ a: z.string().regex(/(?=x)y/) }), prompt: "A" }));
           await engine.dispose();
-          return { object, warnings, finishReason, cut, partial, streamed: await streamed.object, output: output.output, list, choice: choice.object, any, refused };
+          return { object, warnings, finishReason, cut, partial, streamed: await streamed.object, output: output.output, list, choice: choice.object, any, typed: typed.object, refused };
         },
         { sdk, specificationVersion },
       );
@@ -84,6 +86,7 @@ for (const [sdk, specificationVersion] of VERSIONS) {
       expect(["yes", "no"]).toContain(found.choice);
       if (found.any.value === undefined) expect(found.any).toMatchObject({ name: "AI_NoObjectGeneratedError", finishReason: "length" });
       else expect(typeof found.any.value).toBe("object");
+      expect(found.typed).toMatchObject({ id: expect.stringMatching(/^[\w-]{21}$/), begins: expect.stringMatching(/^ab/) });
       expect(found.refused).toMatchObject({ name: "BitNetError", code: "invalid-argument", message: expect.stringContaining("pattern") });
     });
 

@@ -332,6 +332,30 @@ describe("options", () => {
     expect((await asked({ responseFormat: FORM, tools: [LOOK], toolChoice: { type: "none" } })).params).toMatchObject({ response_format: { type: "json_schema" }, tool_choice: "none" });
   });
 
+  it("have schemas without zod's names of patterns, wherever they are, and with all else", async () => {
+    const nano = { type: "string", format: "nanoid", pattern: "^x{21}$" };
+    const held = { type: "string", pattern: "^x{21}$" };
+    const value = { format: "x", pattern: "y" };
+    const schemaWith = (text: object) => ({
+      type: "object",
+      properties: { format: text, pattern: { type: "string", format: "date", pattern: "^2" }, list: { items: text, prefixItems: [text, true] }, const: { const: value }, bare: { type: "string", format: "jwt" } },
+      $defs: { a: { anyOf: [text, { enum: [value] }] } },
+      additionalProperties: { not: text },
+      default: value,
+    });
+    const { params } = await asked({ responseFormat: { type: "json", schema: schemaWith(nano) }, tools: [{ ...LOOK, inputSchema: schemaWith(nano) }], toolChoice: { type: "none" } });
+    expect(params.response_format).toEqual({ type: "json_schema", json_schema: { schema: schemaWith(held) } });
+    expect(params.tools?.[0]?.function.parameters).toEqual(schemaWith(held));
+    const told = schemaWith({ type: "string", format: "nanoid" });
+    told.properties.pattern = { type: "string", format: "date" } as typeof told.properties.pattern;
+    expect(JSON.parse(/of this schema: (.*)$/.exec(params.messages[0]?.content as string)?.[1] ?? "")).toEqual(told);
+    const endless: { items?: object } = {};
+    endless.items = { anyOf: [endless, endless] };
+    await expect(asked({ responseFormat: { type: "json", schema: endless } })).rejects.toMatchObject({ code: "invalid-argument", message: expect.stringContaining("responseFormat.schema") as string });
+    await expect(asked({ tools: [{ ...LOOK, inputSchema: 5 as never }] })).rejects.toMatchObject({ code: "invalid-argument", message: expect.stringContaining('inputSchema of the tool "look"') as string });
+    expect((await asked({ responseFormat: { type: "json", schema: '{"type": "string"}' } })).params.response_format).toMatchObject({ json_schema: { schema: '{"type": "string"}' } });
+  });
+
   it("make the form one of the tools where others may be called", async () => {
     const options = { responseFormat: FORM, tools: [LOOK, { ...LOOK, name: "answer" }] };
     const { params } = await asked(options);
@@ -348,6 +372,7 @@ describe("options", () => {
     ]);
     const called = await partsOf(chunksOf([call(0, "look"), input(0, "{}")], "tool_calls"), options);
     expect(called.at(-1)).toMatchObject({ finishReason: { unified: "tool-calls" } });
+    expect((await asked({ ...options, providerOptions: { b158: { parallelToolCalls: true } } })).warnings).toEqual([expect.objectContaining({ feature: "parallelToolCalls" })]);
     expect((await asked({ ...options, toolChoice: { type: "required" } })).warnings).toEqual([expect.objectContaining({ feature: "responseFormat" })]);
   });
 });
