@@ -277,6 +277,40 @@ for (const [sdk, specificationVersion] of VERSIONS) {
       expect(found.gone).toMatchObject({ name: "BitNetError", code: "disposed" });
     });
 
+    test("a talk is read with all that may be in it", async ({ page }) => {
+      const found = await page.evaluate(
+        async ({ sdk, specificationVersion }) => {
+          const ai = window[sdk];
+          const engine = await window.load(window.LONG);
+          const model = window.b158(engine, { specificationVersion });
+          const user = (content) => ({ role: "user", content });
+          const call = (toolCallId, input = {}, more) => ({ type: "tool-call", toolCallId, toolName: "look", input, ...more });
+          const result = (toolCallId, output) => ({ type: "tool-result", toolCallId, toolName: "look", output });
+          const outputs = [{ type: "text", value: "a fox" }, { type: "json", value: { a: 1 } }, { type: "error-text", value: "too dark" }, { type: "error-json", value: [1] }, { type: "content", value: [{ type: "text", text: "two" }] }, { type: "execution-denied" }];
+          const talks = {
+            "results of every type": [user("a"), { role: "assistant", content: outputs.map((_, index) => call(String(index))) }, { role: "tool", content: outputs.map((output, index) => result(String(index), output)) }, user("b")],
+            "an empty turn": [user("a"), { role: "assistant", content: [] }, user("b")],
+            "an empty turn at the end": [user("a"), { role: "assistant", content: [] }],
+            "a turn that goes on": [user("a"), { role: "assistant", content: "Once upon" }],
+            "two of a person": [user("a"), user("b")],
+            "a call that ran elsewhere": [user("a"), { role: "assistant", content: [call("1", {}, { providerExecuted: true }), result("1", outputs[1]), { type: "text", text: "Done." }] }, user("b")],
+            "arguments that were none": [user("a"), { role: "assistant", content: [call("1", '{"a": "cut')] }, { role: "tool", content: [result("1", outputs[2])] }],
+            "a thought": [user("a"), { role: "assistant", content: [{ type: "reasoning", text: "Hm." }, { type: "text", text: "Yes." }] }, user("b")],
+          };
+          const told = {};
+          for (const [name, messages] of Object.entries(talks)) {
+            const { value, message } = await window.outcome(ai.generateText({ model, messages, maxOutputTokens: 4, temperature: 0 }));
+            told[name] = value ? { text: /\w/.test(value.text), warnings: value.warnings } : message;
+          }
+          await engine.dispose();
+          return told;
+        },
+        { sdk, specificationVersion },
+      );
+      expect(Object.keys(found)).toHaveLength(8);
+      for (const [name, told] of Object.entries(found)) expect(told, name).toEqual({ text: true, warnings: [] });
+    });
+
     test("texts become vectors", async ({ page }) => {
       const found = await page.evaluate(
         async ({ sdk, specificationVersion }) => {
