@@ -66,7 +66,7 @@ for (const [sdk, specificationVersion] of VERSIONS) {
           const choice = await generateObject({ model, output: "enum", enum: ["yes", "no"], prompt: "Is it?", maxOutputTokens: 60 });
           const any = await window.outcome(generateObject({ model, output: "no-schema", prompt: "Any", maxOutputTokens: 200 }).then(({ object }) => object));
           const types = { id: z.nanoid(), mail: z.email(), day: z.iso.date(), begins: z.string().startsWith("ab").max(6), kind: z.union([z.literal("x"), z.number().int().max(9)]), maybe: z.boolean().nullable(), pair: z.tuple([z.boolean(), z.enum(["y"])]) };
-          const typed = await generateObject({ model, schema: z.object(types), prompt: "A fox", maxOutputTokens: 300 });
+          const typed = await generateObject({ model, schema: z.object(types), prompt: "A fox", maxOutputTokens: 600 });
           const refused = await window.outcome(generateObject({ model, schema: z.object({ a: z.string().regex(/(?=x)y/) }), prompt: "A" }));
           await engine.dispose();
           return { object, warnings, finishReason, cut, partial, streamed: await streamed.object, output: output.output, list, choice: choice.object, any, typed: typed.object, refused };
