@@ -11,11 +11,11 @@ const TRIES = 20;
 /**
  * Serves `root`, and `file` (a model that lies elsewhere) under `/local/`. A port in use makes it take the next one; port 0 is any free one.
  * `folders` are more of what is served, by the paths they appear under. Not `isolated`, it leaves out the headers that shared memory needs;
- * not `guarded`, the content security policy, which workers made of blobs would break.
- * @param {{ port?: number, root: string, file?: string | undefined, folders?: Record<string, string>, isolated?: boolean, guarded?: boolean }} options
+ * not `guarded`, the content security policy, which workers made of blobs would break. `policy` is another one.
+ * @param {{ port?: number, root: string, file?: string | undefined, folders?: Record<string, string>, isolated?: boolean, guarded?: boolean, policy?: string | undefined }} options
  */
-export async function serve({ port = 0, root, file, folders = {}, isolated = true, guarded = true }) {
-  const headers = Object.entries(HEADERS).filter(([name]) => (isolated || !(name in ISOLATION)) && (guarded || name !== "content-security-policy"));
+export async function serve({ port = 0, root, file, folders = {}, isolated = true, guarded = true, policy }) {
+  const headers = Object.entries({ ...HEADERS, ...(policy !== undefined && { "content-security-policy": policy }) }).filter(([name]) => (isolated || !(name in ISOLATION)) && (guarded || name !== "content-security-policy"));
   /** @param {import("node:http").ServerResponse} response @param {string} path */
   const setHeaders = (response, path) => {
     if (path.endsWith(".gguf")) response.setHeader("content-type", "application/octet-stream");

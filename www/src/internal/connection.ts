@@ -6,6 +6,7 @@ import { Deferred } from "./deferred.js";
 import { GenerationStream } from "./generation.js";
 import { watchLife } from "./life.js";
 import type { Call, Embeddings, EmbedRequest, GenerateRequest, Reply } from "./protocol.js";
+import { importedScript } from "./worker-script.js";
 
 /** For an answer between two steps of the engine, one of which reads a batch of a prompt. */
 const PATIENCE_MS = 5000;
@@ -26,6 +27,7 @@ export class Connection {
   readonly #unwatch: (() => void)[] = [];
   readonly #helpers: Worker[] = [];
   #wounded = false;
+  #heard = false;
   readonly #closed = new Deferred<never>();
   #closedBy: { reason: unknown } | undefined;
   #nextId = 1;
@@ -40,7 +42,9 @@ export class Connection {
     });
     worker.addEventListener("error", (event) => {
       event.preventDefault();
-      this.crash(event.message || "its script could not be loaded; see the console and the content security policy (worker-src)");
+      const script = this.#heard ? undefined : importedScript(worker);
+      if (script !== undefined) void this.#explain(script, event.message);
+      else this.crash(event.message || "its script could not be loaded; see the console and the content security policy (worker-src)");
     });
     worker.addEventListener("messageerror", () => {
       this.crash("a message could not be read");
@@ -172,11 +176,22 @@ export class Connection {
     }
   }
 
+  /** A worker whose script is of another origin has not come up: much may forbid it, and browsers tell little. */
+  async #explain(script: string, message: string | undefined): Promise<void> {
+    try {
+      const { whyNoWorker } = await import("./worker-fault.js");
+      this.close(await whyNoWorker(script, message));
+    } catch (error) {
+      this.crash(`its script ${script} could not be loaded (${String(error)})`);
+    }
+  }
+
   crash(what: string): void {
     this.close(new BitNetError("worker-crashed", `the worker has stopped: ${what}; load the model again`));
   }
 
   #receive(message: Heard): void {
+    this.#heard = true;
     switch (message.type) {
       case "prefill": {
         const { id, done, total } = message.body;

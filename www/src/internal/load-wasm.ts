@@ -5,6 +5,7 @@ import type { Backend } from "../public/types.js";
 import { BUILDS, glueOf, type WasmGlue } from "./builds.js";
 import type { Help } from "./channel.js";
 import { chooseThreads } from "./threads.js";
+import { isForeign } from "./worker-script.js";
 
 export type OnProgress = (loaded: number, total: number | undefined) => void;
 
@@ -88,7 +89,8 @@ export async function compile(url: string | URL, what: string, option: string, o
   try {
     response = await fetch(url);
   } catch (cause) {
-    throw new BitNetError("network", `${what} at ${String(url)} could not be fetched; check the connection and reload`, { cause });
+    const allowed = isForeign(url) ? `, that ${new URL(url).origin} sends Access-Control-Allow-Origin with it, and that the page's policy has ${new URL(url).origin} in connect-src` : " and reload";
+    throw new BitNetError("network", `${what} at ${String(url)} could not be fetched; check the connection${allowed}`, { cause });
   }
   if (!response.ok) {
     throw new BitNetError("network", `${what} at ${String(url)} answered ${String(response.status)}; check that the server has the wasm folder`);

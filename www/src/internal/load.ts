@@ -14,10 +14,12 @@ import { LOAD } from "./options/tables.js";
 import { PageParts } from "./page-parts.js";
 import type { FromWorker, LoaderOptions, Source } from "./protocol.js";
 import { readSource, type ReadSource } from "./source.js";
+import { isForeign, moduleWorker } from "./worker-script.js";
 
 export interface Loaded {
-  connection: Connection;
-  info: ModelInfo;
+  readonly connection: Connection;
+  /** Another one, where another tab takes over a shared engine. */
+  readonly info: ModelInfo;
 }
 
 export async function loadModel(given: ModelSource, options: LoadOptions): Promise<Loaded> {
@@ -27,15 +29,24 @@ export async function loadModel(given: ModelSource, options: LoadOptions): Promi
   needWorkers(read);
   const source = await readSource(given, read);
   signal?.throwIfAborted();
+  if (!read.shared) return loadAlone(source, read);
+  const { loadShared } = await import("./shared/load.js");
+  signal?.throwIfAborted();
+  return loadShared(source, read, loadAlone);
+}
+
+/** With an engine of its own. */
+async function loadAlone(source: ReadSource, options: LoadOptions): Promise<Loaded> {
+  const { signal } = options;
   // Memory of a worker that has been ended comes back late in some browsers: what failed for want of it may do on the second try.
-  const again = endedLately() && typeof read.worker !== "object" && source.readableAgain;
+  const again = endedLately() && typeof options.worker !== "object" && source.readableAgain;
   try {
-    return await attempt(source, read);
+    return await attempt(source, options);
   } catch (error) {
     if (!again || !(error instanceof BitNetError) || error.code !== "out-of-memory") throw error;
     await allGone(signal);
     signal?.throwIfAborted();
-    return attempt(source, read);
+    return attempt(source, options);
   }
 }
 
@@ -148,14 +159,20 @@ export function startWorker({ worker, workerUrl }: LoadOptions): Worker {
       if (!isWorker(made)) throw refused("what the function worker gives", made, "a Worker");
       return made;
     }
-    if (workerUrl !== undefined) return new Worker(workerUrl, { type: "module" });
+    if (workerUrl !== undefined) return moduleWorker(workerUrl);
+    // The package as it is, on a CDN. A bundler would take an address written as one for a file of its own.
+    if (isForeign(import.meta.url)) return moduleWorker(beside("worker.js", import.meta.url));
     // Written exactly so: bundlers look for this form.
     return new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
   } catch (cause) {
     if (cause instanceof BitNetError) throw cause;
     const why = cause instanceof Error ? cause.message : show(cause);
-    throw new BitNetError("invalid-argument", `no worker could be made (${why}): its script must be of the page's own origin; see workerUrl and worker`, { cause });
+    throw new BitNetError("invalid-argument", `no worker could be made (${why}): check workerUrl if it is set, and worker-src of the page's content security policy, which must allow 'self', or blob: where the package comes from another origin`, { cause });
   }
+}
+
+function beside(name: string, address: string): string {
+  return new URL(name, address).href;
 }
 
 export function loaderOptions({ contextLength, kvCache, overrides, hash, tokenEmbedding, prepareFormats }: LoadOptions): Frozen<LoaderOptions> {

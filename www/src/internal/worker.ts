@@ -9,6 +9,7 @@ import { loadGrammar } from "./load-grammar.js";
 import { loadWasm } from "./load-wasm.js";
 import type { FromWorker, ToWorker } from "./protocol.js";
 import { sparingly } from "./sparingly.js";
+import { moduleWorker } from "./worker-script.js";
 
 const scope = self as unknown as Endpoint;
 const watched = holdLife(scope);
@@ -42,16 +43,26 @@ function serveEngine(port: Endpoint): void {
       return helpersStarted.promise;
     };
     try {
-      const { serve, threads, tuned, why } = await loadWasm({ backend, wasmUrl, threads: wanted, onProgress, startHelpers });
+      const { serve, threads, tuned, why } = await loadWasm({ backend, wasmUrl: wasmUrl && fromHere(wasmUrl), threads: wanted, onProgress, startHelpers });
       port.removeEventListener("message", hear);
-      const keepers = () => new Worker(self.location.href, { type: "module" });
-      serve(port, threads, tuned, why, keepers, (onProgress) => loadGrammar(grammarUrl, sparingly(onProgress)));
+      const keepers = () => moduleWorker(ownScript());
+      serve(port, threads, tuned, why, keepers, (onProgress) => loadGrammar(grammarUrl && fromHere(grammarUrl), sparingly(onProgress)));
       post(port, { type: "opened" });
     } catch (error) {
       if (error instanceof BitNetError) post(port, { type: "load-failed", body: { code: error.code, message: error.message } });
       else crash(port, error);
     }
   };
+}
+
+/** Where this runs in a Blob that imports it, the address of what is imported: the Blob is gone. */
+function ownScript(): string {
+  return self.location.protocol === "blob:" && /^https?:/.test(import.meta.url) ? import.meta.url : self.location.href;
+}
+
+/** An address may be relative to the worker's script. */
+function fromHere(address: string): string {
+  return new URL(address, ownScript()).href;
 }
 
 function crash(port: Endpoint, error: unknown): void {

@@ -132,11 +132,20 @@ export interface LoadOptions {
    * More than one need a page that is cross-origin isolated; `ModelInfo` tells how many there are and why not more. They change no bit.
    */
   threads?: "auto" | number;
+  /**
+   * One engine for all tabs of the site that load the same address with `shared`: one of them holds it, the others ask it. When that one is
+   * closed, ends or is put aside, another takes over and loads from the cache; what is under way in the others goes on where it was, with
+   * the same text. Sessions read their text again; what one had read is read again for `save()` and `clone()` too. Tabs that ask for another
+   * `contextLength`, `kvCache`, `overrides` or `tokenEmbedding` share another engine; of `threads`, `backend`, `prepareFormats` and `hash` the
+   * holder's count, and `info.notes` says so. A source that only one tab can read, such as a `Blob`, is refused. Where a browser lacks Web
+   * Locks, or with a ready `worker`, the model is not shared, and `info.notes` says why.
+   */
+  shared?: boolean;
   /** Address of the `.wasm` file, where the package's own is out of reach. It must be of the chosen `backend`; with threads or without. */
   wasmUrl?: string | URL;
   /** Address of `grammar_bg.wasm`, which holds answers to a form, where the package's own is out of reach. */
   grammarUrl?: string | URL;
-  /** Address of `worker.js`, which must be of the page's own origin. */
+  /** Address of `worker.js`. One of another origin needs `blob:` in `worker-src` of a page that has a content security policy. */
   workerUrl?: string | URL;
   /**
    * A ready worker, for example from `b158/testing`; or a function that makes one of `b158/worker`, which is called for the engine and
@@ -202,6 +211,8 @@ export interface ModelInfo {
   readonly whySingleThreaded?: string;
   /** Every byte came from the cache; absent where the page gave some. */
   readonly cached?: boolean;
+  /** Of a model loaded with `shared`: whether this tab holds the engine. It may when another has gone. */
+  readonly shared?: "here" | "elsewhere";
   /** What the loader had to decide by itself, in plain words. */
   readonly notes: readonly string[];
 }
