@@ -7,7 +7,9 @@ import { serve } from "../../www/serve.mjs";
 
 const at = (path) => new URL(path, import.meta.url).pathname;
 const { exports: EXPORTS } = JSON.parse(await readFile(at("../../www/package.json"), "utf8"));
-const GIVEN = "b158:given.ts";
+const SOURCE = "/models/stories-I2_S.gguf";
+/** What pages import as "guide". */
+const GUIDE = "b158:guide.tsx";
 
 /** As a bundler resolves the package in a page, but left outside: worker and wasm lie beside it. */
 const ourPackage = {
@@ -21,16 +23,19 @@ const ourPackage = {
   },
 };
 
-/** Bundles a module of this folder, by its path, or a text. */
-async function bundle(entry, { isText, to }) {
-  const given = { name: "given", resolveId: (id) => (id === GIVEN ? GIVEN : null), load: (id) => (id === GIVEN ? entry : null) };
+/** Bundles a module of this folder, which may import the text `guide` as a module of that name; without a path, that text itself. */
+async function bundle(path, { guide, to }) {
+  const given = { name: "guide", resolveId: (id) => (id === "guide" || id === GUIDE ? GUIDE : null), load: (id) => (id === GUIDE ? guide : null) };
   const made = await rolldown({
-    input: isText ? GIVEN : at(entry),
+    input: path === undefined ? GUIDE : at(path),
     cwd: at("."),
     platform: "browser",
     plugins: [ourPackage, given],
     transform: { define: { "process.env.NODE_ENV": '"production"' } },
-    onLog: (level, log, next) => void (level === "warn" && /^(EVAL|INVALID_ANNOTATION)$/.test(log.code) ? 0 : next(level, log)),
+    // What others' packages are told for.
+    onLog: (level, log, next) => {
+      if (!/^(EVAL|INVALID_ANNOTATION|MODULE_LEVEL_DIRECTIVE)$/.test(log.code)) next(level, log);
+    },
   });
   await made.write({ file: to, format: "esm", codeSplitting: false });
   await made.close();
@@ -51,12 +56,13 @@ export const test = tabTest.extend({
   bundled: [
     async ({ server }, use) => {
       const known = new Map();
-      await use((entry, isText = false) => {
-        if (!known.has(entry)) {
+      await use((path, guide) => {
+        const key = `${path}\n${guide}`;
+        if (!known.has(key)) {
           const name = `${known.size}.js`;
-          known.set(entry, bundle(entry, { isText, to: `${server.folder}/${name}` }).then(() => `/apps/${name}`));
+          known.set(key, bundle(path, { guide, to: `${server.folder}/${name}` }).then(() => `/apps/${name}`));
         }
-        return known.get(entry);
+        return known.get(key);
       });
     },
     { scope: "worker" },
@@ -67,15 +73,24 @@ export const test = tabTest.extend({
     await use(page);
   },
 
-  /** Runs a module of this folder in the page, to its end. */
+  /** Runs a module of this folder in the page, to its end; `guide` is a block of the guide that it imports as "guide". `source` is a model. */
   app: async ({ page, bundled }, use) => {
-    await use(async (path) => void (await page.evaluate((url) => import(url), await bundled(path))));
+    await use(async (path, guide) => {
+      const url = await bundled(path, guide);
+      await page.evaluate(
+        ({ url, source }) => {
+          Object.assign(window, { source });
+          return import(url);
+        },
+        { url, source: SOURCE },
+      );
+    });
   },
 
   /** Runs a block of the guide, and gives what it showed: each call of `show` as a list. */
   shown: async ({ page, bundled }, use) => {
-    await use(async (block, source = "/models/stories-I2_S.gguf") => {
-      const url = await bundled(block, true);
+    await use(async (block, source = SOURCE) => {
+      const url = await bundled(undefined, block);
       return page.evaluate(
         async ({ url, source }) => {
           const shown = [];
