@@ -30,7 +30,8 @@ async function main([command, ...rest]: string[]): Promise<number> {
     }
     return 0;
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    // The engine's own name for an option of ours.
+    const message = (error instanceof Error ? error.message : String(error)).replace(/^option `context` is/, "--ctx-size is");
     if (!(error instanceof UsageError)) {
       say(`error: ${message}`);
       return 1;

@@ -30,7 +30,6 @@ async function* typed(): AsyncGenerator<Line> {
       });
       editor.question("> ", resolve);
     });
-    editor.removeAllListeners("close");
     editor.close();
     if (line === AGAIN || line === END) process.stderr.write("\n");
     if (line === END) return;
