@@ -37,6 +37,12 @@ function canBeEstimated(source: ModelSource): boolean {
   return !(source instanceof ReadableStream || source instanceof Response || (Array.isArray(source) && source.some((part) => part instanceof ReadableStream)));
 }
 
+/** Whether nothing of it has to come over the network. */
+export async function isHere(given: ModelSource, options: LoadOptions): Promise<boolean> {
+  const addresses = await addressesOf(await located(given), options);
+  return addresses === undefined || areCached(addresses, options);
+}
+
 /** The files that it stands for, where they have addresses; undefined for what is on the device. */
 async function addressesOf(source: ModelSource, options: LoadOptions): Promise<readonly string[] | undefined> {
   const parts: readonly unknown[] = Array.isArray(source) ? source : [source];
@@ -72,15 +78,18 @@ const besides = (files: ModelManifest["files"], base: URL) => files.map(({ name 
 /** As the loader does it: `src/download/address.rs` of the crate. */
 function resolve(given: string): URL | undefined {
   const [, owner, repository, revision = "main", file] = /^hf:([^/@]+)\/([^/@]+)(?:@([^/]+))?\/(.+)$/.exec(given) ?? [];
-  const onTheHub = owner !== undefined && repository !== undefined && file !== undefined;
-  const path = onTheHub ? [owner, repository, "resolve", decodeURIComponent(revision), ...file.split("/")].map(encodeURIComponent).join("/") : "";
   try {
-    const url = onTheHub ? new URL(`${HUB}/${path}`) : new URL(given, (globalThis as { location?: Location }).location?.href);
+    const url = owner && repository && file ? onTheHub(owner, repository, revision, file) : new URL(given, (globalThis as { location?: Location }).location?.href);
     url.hash = "";
     return url;
   } catch {
     return undefined;
   }
+}
+
+function onTheHub(owner: string, repository: string, revision: string, file: string): URL {
+  const segments = [owner, repository, "resolve", decodeURIComponent(revision), ...file.split("/")];
+  return new URL(`${HUB}/${segments.map(encodeURIComponent).join("/")}`);
 }
 
 /** All of a split file. */

@@ -122,7 +122,7 @@ export function languageModelOf(shared: SharedModel, { languages, seed, chatTemp
       // Where tools are not run here, chunks are of several kinds.
       const parts = talk.setup.tools.some(({ execute }) => execute === undefined);
       const chunk = (text: string) => (parts ? { type: "text", value: text } : text);
-      return new ReadableStream({
+      const stream = new ReadableStream<unknown>({
         start: (controller) => {
           const tell = (value: unknown) => {
             if (!stop.signal.aborted && !talk.ended.aborted) controller.enqueue(value);
@@ -145,6 +145,7 @@ export function languageModelOf(shared: SharedModel, { languages, seed, chatTemp
           cancelled.abort(reason);
         },
       });
+      return iterable(stream);
     }
 
     async append(input: unknown, options: unknown = {}): Promise<undefined> {
@@ -286,6 +287,21 @@ export function languageModelOf(shared: SharedModel, { languages, seed, chatTemp
   // An interface object takes no arguments, also where it can't be constructed.
   Object.defineProperty(LanguageModel, "length", { value: 0, configurable: true });
   return LanguageModel as unknown as LanguageModelConstructor;
+}
+
+/** `for await` over a stream, which Safari has not. */
+function iterable(stream: ReadableStream<unknown>): ReadableStream<unknown> {
+  if (Symbol.asyncIterator in stream) return stream;
+  return Object.assign(stream as ReadableStream<unknown>, {
+    async *[Symbol.asyncIterator]() {
+      const reader = (stream as ReadableStream<unknown>).getReader();
+      try {
+        for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;
+      } finally {
+        await reader.cancel();
+      }
+    },
+  });
 }
 
 /** What can be refused without the conversation is refused at once; the rest when its turn comes. */

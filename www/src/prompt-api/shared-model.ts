@@ -1,6 +1,6 @@
 /** One model for all sessions: loaded when the first of them is created, gone some time after the last of them was destroyed. */
 import { asFraction } from "./monitor.js";
-import { whereItIs } from "./available.js";
+import { isHere, whereItIs } from "./available.js";
 import { BitNet } from "../public/bitnet.js";
 import { BitNetError, type BitNetErrorCode } from "../public/errors.js";
 import type { LoadOptions, LoadProgress, ModelSource } from "../public/types.js";
@@ -19,8 +19,6 @@ interface Loading {
   readonly heard: Set<(fraction: number) => void>;
   /** So far. */
   fraction: number;
-  /** Something of it comes over the network. */
-  downloads: boolean;
 }
 
 export class SharedModel {
@@ -45,7 +43,7 @@ export class SharedModel {
   /** Of the model alone, whatever a page wants of it. */
   async availability(): Promise<Availability> {
     if (this.#loaded) return "available";
-    if (this.#loading) return this.#loading.downloads ? "downloading" : "available";
+    if (this.#loading) return (await isHere(this.#source as ModelSource, this.#options)) ? "available" : "downloading";
     if (this.#failed) return "unavailable";
     this.#asked ??= whereItIs(this.#source as ModelSource, this.#options).finally(() => {
       this.#asked = undefined;
@@ -96,13 +94,12 @@ export class SharedModel {
     const heard = new Set<(fraction: number) => void>();
     const onProgress = (progress: LoadProgress) => {
       this.#options.onProgress?.(progress);
-      loading.downloads ||= progress.phase === "download" && !progress.cached;
       const fraction = asFraction(progress);
       if (fraction === undefined || fraction <= loading.fraction) return;
       loading.fraction = fraction;
       for (const hear of heard) hear(fraction);
     };
-    const loading: Loading = { stop, heard, fraction: 0, downloads: false, model: BitNet.load(this.#source as ModelSource, { ...this.#options, onProgress, signal: stop.signal }) };
+    const loading: Loading = { stop, heard, fraction: 0, model: BitNet.load(this.#source as ModelSource, { ...this.#options, onProgress, signal: stop.signal }) };
     loading.model.then(
       (model) => {
         if (this.#loading !== loading) {

@@ -92,7 +92,8 @@ export interface LanguageModelCloneOptions {
 
 /** Tells how far the model is. */
 export interface CreateMonitor extends EventTarget {
-  ondownloadprogress: ((this: CreateMonitor, event: ProgressEvent) => unknown) | null;
+  /** Of `loaded`, from 0 to 1, and always those two. */
+  ondownloadprogress: ((this: EventTarget, event: ProgressEvent) => unknown) | null;
   addEventListener(type: "downloadprogress", listener: (this: CreateMonitor, event: ProgressEvent) => unknown, options?: boolean | AddEventListenerOptions): void;
   addEventListener(type: string, listener: EventListenerOrEventListenerObject, options?: boolean | AddEventListenerOptions): void;
 }
@@ -112,12 +113,13 @@ export interface LanguageModel<Reply = string, Chunk = string> extends EventTarg
   /** Tokens that conversation and answer may have together. */
   readonly contextWindow: number;
   /** Before the oldest turns are dropped. */
-  oncontextoverflow: ((this: LanguageModel, event: Event) => unknown) | null;
+  oncontextoverflow: ((this: EventTarget, event: Event) => unknown) | null;
   /** The older names, which browsers keep for extensions. */
   measureInputUsage(input: LanguageModelPrompt, options?: LanguageModelPromptOptions): Promise<number>;
   readonly inputUsage: number;
   readonly inputQuota: number;
-  onquotaoverflow: ((this: LanguageModel, event: Event) => unknown) | null;
+  /** The older name of `oncontextoverflow`. */
+  onquotaoverflow: ((this: EventTarget, event: Event) => unknown) | null;
   readonly topK: number;
   readonly temperature: number;
   /** `null` where `topK` or `temperature` was given. */
@@ -142,9 +144,13 @@ export interface LanguageModelParams {
 /** What is called `LanguageModel` in a page: it makes sessions, and can't be constructed. */
 export type LanguageModelConstructor = (abstract new () => LanguageModel) & {
   readonly prototype: LanguageModel;
+  /** A session whose answers may be calls of tools. */
   create(options: LanguageModelCreateOptions & { tools: readonly (LanguageModelTool & { execute?: never })[] }): Promise<LanguageModel<LanguageModelPromptResult, LanguageModelMessageContent>>;
+  /** A session. What is not in memory is loaded first. */
   create(options?: LanguageModelCreateOptions): Promise<LanguageModel>;
+  /** Whether such a session could be created; nothing is loaded. */
   availability(options?: LanguageModelCreateCoreOptions): Promise<Availability>;
+  /** Of `topK` and `temperature`, which browsers offer to extensions alone. */
   params(): Promise<LanguageModelParams>;
 };
 
