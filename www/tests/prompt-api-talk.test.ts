@@ -379,8 +379,8 @@ describe("tools", () => {
   it("with execute are run until the model answers", async () => {
     const made = make({ calls: [...calls, ...calls] });
     const given: unknown[] = [];
-    const execute = (args: unknown) => {
-      given.push(args);
+    const execute = function (this: unknown, args: unknown) {
+      given.push(this ?? args);
       return Promise.resolve("warm");
     };
     const session = await create(made, { tools: [{ ...tool, execute }] });

@@ -321,17 +321,39 @@ describe("one model", () => {
     await create(alone);
   });
 
+  const crash = (worker: Worker | undefined) => worker?.dispatchEvent(new MessageEvent("message", { data: { type: "crashed", body: { message: "for a test" } } }));
+
   it("that has crashed is loaded again, and told what was said", async () => {
     const made = make();
     const session = await create(made);
     const answer = await session.prompt("the dog");
-    const under = session.prompt("a cat");
-    made.workers[0]?.dispatchEvent(new MessageEvent("message", { data: { type: "crashed", body: { message: "for a test" } } }));
-    const error = await under.catch((error: unknown) => error as DOMException & { cause: { code: string } });
-    expect(error).toMatchObject({ name: "UnknownError", cause: { code: "worker-crashed" } });
+    crash(made.workers[0]);
     expect(words(await session.prompt("a hen"))).toBe(5);
     expect(made.workers).toHaveLength(2);
     expect(said(made.requests.at(-1))).toEqual(["user: the dog", `assistant: ${answer}`, "user: a hen"]);
+    const under = session.prompt("a cat");
+    crash(made.workers[1]);
+    expect(words(await under)).toBe(5);
+    crash(made.workers[2]);
+    const [first, second] = await Promise.all([session.measureContextUsage("why"), session.clone(), session.measureContextUsage("why")]);
+    expect(first).toBe(1);
+    second.destroy();
+    expect(made.workers).toHaveLength(4);
+  });
+
+  it("that crashes in an answer of which something is known ends it", async () => {
+    const made = make({ answerLength: 100_000, contextLength: 200_000 });
+    const session = await create(made);
+    const reader = session.promptStreaming("the dog").getReader();
+    await reader.read();
+    crash(made.workers[0]);
+    const error = await (async () => {
+      while (!(await reader.read()).done);
+    })().catch((error: unknown) => error);
+    expect(error).toMatchObject({ name: "UnknownError", cause: { code: "worker-crashed" } });
+    expect(session.contextUsage).toBe(0);
+    await session.append("a cat");
+    expect(session.contextUsage).toBe(2);
   });
 
   it("that was given is its owner's", async () => {

@@ -8,7 +8,8 @@
  * for await (const text of session.promptStreaming("Why is the sky blue?")) document.body.append(text);
  * ```
  *
- * What is left to implementations, and what this one does: it asks for no user activation before a download. Of the calls of a session one runs at a
+ * What is left to implementations, and what this one does: it asks for no user activation before a download, and takes one of `topK` and
+ * `temperature` without the other. Of the calls of a session one runs at a
  * time, the others wait, `clone` among them. A prompt that does not fit beside the turns before it drops the oldest of them, each prompt with its
  * answer, but never `initialPrompts` and the system prompt; an eighth of the context, 512 tokens at most, is kept free for the answer as long as
  * there is something to drop. An answer that is aborted or cancelled is taken out of the conversation with its prompt. The form of an answer is said to the
@@ -24,7 +25,7 @@ import type { ModelSource } from "../public/types.js";
 import { languageModelOf } from "./language-model.js";
 import { CreateMonitor } from "./monitor.js";
 import { INSTALL, LANGUAGE_MODEL, type InstallOptions, type LanguageModelOptions } from "./options.js";
-import { SharedModel } from "./shared-model.js";
+import { LoadedModel } from "./loaded-model.js";
 import { LanguageModelToolCall, LanguageModelToolError, LanguageModelToolSuccess } from "./tools.js";
 import type { LanguageModelConstructor } from "./types.js";
 
@@ -66,7 +67,7 @@ export async function install(source: ModelSource | BitNet, options: InstallOpti
 }
 
 function made(source: ModelSource | BitNet, { unloadAfterMs, languages, seed, chatTemplateKwargs, ...load }: LanguageModelOptions): LanguageModelConstructor {
-  return languageModelOf(new SharedModel(source, load, unloadAfterMs), {
+  return languageModelOf(new LoadedModel(source, load, unloadAfterMs), {
     ...(languages && { languages }),
     ...(seed !== undefined && { seed }),
     ...(chatTemplateKwargs && { chatTemplateKwargs }),

@@ -8,7 +8,7 @@ import { readConstraint } from "./constraint.js";
 import { canonical, convert, type Prompt } from "./prompt.js";
 import { type Created, isSupported, readCore, readCreate } from "./create.js";
 import { PARAMS, settle } from "./sampling.js";
-import type { SharedModel } from "./shared-model.js";
+import type { LoadedModel } from "./loaded-model.js";
 import { type Answer, type Request, Talk } from "./talk.js";
 import { asCall } from "./tools.js";
 import type { Availability, LanguageModelConstructor, LanguageModelMessageContent, LanguageModelMessageType, LanguageModelParams as Params, LanguageModelPromptResult, LanguageModelSamplingMode } from "./types.js";
@@ -58,7 +58,7 @@ interface Of {
   readonly mode: LanguageModelSamplingMode | null;
 }
 
-export function languageModelOf(shared: SharedModel, { languages, seed, chatTemplateKwargs }: LanguageModelOptions): LanguageModelConstructor {
+export function languageModelOf(model: LoadedModel, { languages, seed, chatTemplateKwargs }: LanguageModelOptions): LanguageModelConstructor {
   class LanguageModel extends EventTarget {
     readonly #of: Of;
     readonly #handlers = new Handlers(this);
@@ -77,7 +77,7 @@ export function languageModelOf(shared: SharedModel, { languages, seed, chatTemp
       const stop = either(signal);
       const progress = new Progress(stop.signal);
       monitor?.(progress.monitor);
-      shared.hold();
+      model.hold();
       try {
         if (!isSupported(created, languages)) throw exception("NotSupportedError", "the model does not offer what is expected of it: see expectedInputs and expectedOutputs");
         return await orAborted(stop.signal, begin(created, progress, stop.signal));
@@ -85,7 +85,7 @@ export function languageModelOf(shared: SharedModel, { languages, seed, chatTemp
         throw ofCreating(error);
       } finally {
         stop.forget();
-        shared.release();
+        model.release();
       }
     }
 
@@ -96,7 +96,7 @@ export function languageModelOf(shared: SharedModel, { languages, seed, chatTemp
       } catch {
         return "unavailable"; // out of range
       }
-      return isSupported(core, languages) ? shared.availability() : "unavailable";
+      return isSupported(core, languages) ? model.availability() : "unavailable";
     }
 
     static params(): Promise<Params> {
@@ -130,15 +130,13 @@ export function languageModelOf(shared: SharedModel, { languages, seed, chatTemp
           const listener = { overflow: () => { this.#overflow(); }, text: (delta: string) => { tell(chunk(delta)); } };
           talk
             .answer(request, listener, stop.signal)
-            .then(
-              ({ calls }) => {
-                for (const call of calls) tell({ type: "tool-call", value: asCall(call) });
-                if (!cancelled.signal.aborted) controller.close();
-              },
-              (error: unknown) => {
-                if (!cancelled.signal.aborted) controller.error(ofPrompting(error));
-              },
-            )
+            .then(({ calls }) => {
+              for (const call of calls) tell({ type: "tool-call", value: asCall(call) });
+              if (!cancelled.signal.aborted) controller.close();
+            })
+            .catch((error: unknown) => {
+              if (!cancelled.signal.aborted) controller.error(ofPrompting(error));
+            })
             .finally(stop.forget);
         },
         cancel: (reason) => {
@@ -261,11 +259,11 @@ export function languageModelOf(shared: SharedModel, { languages, seed, chatTemp
     const { initialPrompts, expected, sampling: asked, tools } = created;
     const sampling = settle(asked);
     progress.tell(0);
-    await shared.load((fraction) => {
+    await model.load((fraction) => {
       progress.tell(fraction);
     }, signal);
     progress.end();
-    const setup = { model: shared, sampling, tools, seed, chatTemplateKwargs: { enable_thinking: false, ...chatTemplateKwargs } };
+    const setup = { model, sampling, tools, seed, chatTemplateKwargs: { enable_thinking: false, ...chatTemplateKwargs } };
     const talk = await Talk.begin(setup, initialPrompts, signal);
     if (signal.aborted) talk.destroy(signal.reason);
     signal.throwIfAborted();

@@ -11,7 +11,7 @@ import { begunAs } from "./constraint.js";
 import { exception, quotaExceeded } from "./errors.js";
 import type { Prompt, Turn } from "./prompt.js";
 import type { Sampling } from "./sampling.js";
-import type { SharedModel } from "./shared-model.js";
+import type { LoadedModel } from "./loaded-model.js";
 import { asAsked, ofExecuted, type Tool } from "./tools.js";
 
 /** Rounds of tools that one prompt may take: a model may call for ever. */
@@ -21,7 +21,7 @@ const ROOM = { share: 1 / 8, most: 512 };
 
 /** What a session is created with, and its clones have too. */
 export interface Setup {
-  readonly model: SharedModel;
+  readonly model: LoadedModel;
   readonly sampling: Sampling;
   readonly tools: readonly Tool[];
   readonly seed: number | undefined;
@@ -68,6 +68,8 @@ export class Talk {
   #session: Promise<EngineSession> | undefined;
   /** The model that the session is of. */
   #model: BitNet | undefined;
+  /** Why the last one is gone. */
+  #lostBy: BitNetError | undefined;
   /** Settled when all that was asked for before has been done. */
   #before: Promise<unknown> = Promise.resolve();
   readonly #end = new AbortController();
@@ -127,7 +129,12 @@ export class Talk {
   }
 
   answer(request: Request, listener: Listener, signal: AbortSignal | undefined): Promise<Answer> {
-    return this.#inTurn(signal, (signal) => this.#answer(request, listener, signal));
+    const handed = { any: false };
+    const text = (delta: string) => {
+      handed.any ||= listener.text !== undefined;
+      listener.text?.(delta);
+    };
+    return this.#inTurn(signal, (signal) => this.#answer(request, { ...listener, text }, signal, handed), handed);
   }
 
   append(read: Request["read"], listener: Listener, signal: AbortSignal | undefined): Promise<void> {
@@ -160,15 +167,15 @@ export class Talk {
   /** Tokens that these turns would add. */
   async measure(prompt: Prompt, hint: string | undefined, signal: AbortSignal | undefined): Promise<number> {
     const stop = either(this.ended, signal);
-    try {
-      const turns = told(prompt, hint);
-      const added = [...(prompt.system ? [prompt.system] : []), ...turns];
+    const added = [...(prompt.system ? [prompt.system] : []), ...told(prompt, hint)];
+    const count = async () => {
       const before = prompt.system ? [] : this.#all();
-      const [all, own] = await orAborted(stop.signal, Promise.all([this.#count([...before, ...added]), this.#count(before)]));
+      const [all, own] = await Promise.all([this.#count([...before, ...added]), this.#count(before)]);
       return Math.max(0, all - own);
-    } catch (error) {
-      this.#lost(error);
-      throw error;
+    };
+    try {
+      const counted = count().catch((error: unknown) => (this.#lost(error) ? count() : Promise.reject(error)));
+      return await orAborted(stop.signal, counted);
     } finally {
       stop.forget();
     }
@@ -182,27 +189,35 @@ export class Talk {
     return this.#turns.pinned.length + this.#turns.rounds.length > 0;
   }
 
-  /** When those before it have ended. An abort is not waited for, wherever it finds it; nothing comes of it then. */
-  #inTurn<T>(given: AbortSignal | undefined, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  /**
+   * When those before it have ended. An abort is not waited for, wherever it finds it; nothing comes of it then. Where the worker is gone it is
+   * begun again once, unless something of it has been handed out, or run.
+   */
+  #inTurn<T>(given: AbortSignal | undefined, run: (signal: AbortSignal) => Promise<T>, handed = { any: false }): Promise<T> {
     const stop = either(this.ended, given);
     const turn = this.#before.then(async () => {
       stop.signal.throwIfAborted();
       try {
         return await run(stop.signal);
       } catch (error) {
-        this.#lost(error);
-        throw error;
+        if (!this.#lost(error) || handed.any) throw error;
+        stop.signal.throwIfAborted();
+        return run(stop.signal);
       }
     });
     this.#before = turn.then(stop.forget, stop.forget);
     return orAborted(stop.signal, turn);
   }
 
-  /** A worker that is gone takes its sessions with it. The turns are here: the next call tells them to another. */
-  #lost(error: unknown): void {
-    if (!(error instanceof BitNetError) || (error.code !== "worker-crashed" && error.code !== "disposed") || !this.#model) return;
-    this.setup.model.lost(this.#model);
+  /** Whether the worker is gone, and its sessions with it. The turns are here: the next session is told them. */
+  #lost(error: unknown): boolean {
+    if (!(error instanceof BitNetError) || (error.code !== "worker-crashed" && error.code !== "disposed")) return false;
+    // All that a worker leaves behind ends with one error: by the second of them there may be another session.
+    if (error === this.#lostBy) return true;
+    this.#lostBy = error;
+    if (this.#model) this.setup.model.lost(this.#model);
     this.#session = this.#model = undefined;
+    return true;
   }
 
   #opened(): Promise<EngineSession> {
@@ -221,7 +236,7 @@ export class Talk {
     }
   }
 
-  async #answer({ read, format, hint }: Request, listener: Listener, signal: AbortSignal): Promise<Answer> {
+  async #answer({ read, format, hint }: Request, listener: Listener, signal: AbortSignal, handed: { any: boolean }): Promise<Answer> {
     const prompt = read(this.#talked());
     let turns = [...told(prompt, hint)];
     let begun = prompt.begun;
@@ -238,7 +253,14 @@ export class Talk {
       const run = calls.map(({ function: { name } }) => this.setup.tools.find((tool) => tool.name === name)?.execute);
       if (calls.length > 0 && run.every((execute) => execute !== undefined)) {
         if (round === MOST_ROUNDS) throw exception("UnknownError", `the model has called tools ${String(MOST_ROUNDS)} times, and still has no answer`);
-        const results = Promise.all(calls.map(async (call, index) => ofExecuted(call, await run[index]?.(JSON.parse(call.function.arguments)))));
+        handed.any = true;
+        const results = Promise.all(
+          calls.map(async (call, index) => {
+            // A callback has no `this`.
+            const execute = run[index];
+            return ofExecuted(call, await execute?.(JSON.parse(call.function.arguments)));
+          }),
+        );
         turns.push(...((await orAborted(signal, results)) as Turn[]));
         continue;
       }

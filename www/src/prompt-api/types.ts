@@ -45,7 +45,10 @@ export interface LanguageModelTool {
   description: string;
   /** A JSON schema of an object. The arguments fit it. */
   inputSchema: object;
-  /** Called with the arguments, and its result is told to the model, until that answers in words. Without it the calls are the answer. */
+  /**
+   * Called with the arguments, and its result is told to the model, until that answers in words. Without it the calls are the answer. It can't prompt
+   * its own session, whose next call waits for this one; another it can.
+   */
   execute?: (...args: never[]) => PromiseLike<string>;
 }
 

@@ -11,7 +11,7 @@ const UNLOAD_AFTER_MS = 30_000;
 const MOST_MS = 2 ** 31 - 1;
 
 /** Failures that the next try will meet too, in this page and on this device. */
-const FOR_GOOD: ReadonlySet<BitNetErrorCode> = new Set(["unsupported-browser", "unsupported-model", "format", "integrity", "out-of-memory"]);
+const FOR_GOOD: ReadonlySet<BitNetErrorCode> = new Set(["unsupported-browser", "unsupported-model", "format", "integrity"]);
 
 interface Loading {
   readonly model: Promise<BitNet>;
@@ -21,7 +21,7 @@ interface Loading {
   fraction: number;
 }
 
-export class SharedModel {
+export class LoadedModel {
   readonly #source: ModelSource | BitNet;
   readonly #options: LoadOptions;
   readonly #unloadAfterMs: number;
@@ -122,6 +122,7 @@ export class SharedModel {
         }
         this.#loading = undefined;
         this.#loaded = model;
+        this.#failed = undefined;
       },
       (error: unknown) => {
         if (this.#loading === loading) this.#loading = undefined;
