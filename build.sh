@@ -226,6 +226,11 @@ lint() {
     cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
     cargo fmt --check --manifest-path tests/loom/Cargo.toml
     cargo fmt --check --manifest-path tests/tokenizer/references/Cargo.toml
+    step "lock files" "run the same without --locked for the one that is named above"
+    local lock
+    while read -r lock; do
+        cargo update --quiet --workspace --locked --manifest-path "${lock%lock}toml" </dev/null
+    done < <(find . -name Cargo.lock -not -path '*/target/*' -not -path '*/.cache/*' -not -path '*/node_modules/*')
     step "clippy, native" "the lines above say what to change"
     cargo clippy --workspace --features cli --all-targets -- -D warnings
     step "rustdoc" "the lines above say what to change"

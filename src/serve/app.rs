@@ -24,7 +24,6 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use std::convert::Infallible;
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 use tokio::sync::{Semaphore, watch};
@@ -188,14 +187,14 @@ struct UnderWay(Arc<Peer>);
 
 impl UnderWay {
     fn new(peer: Arc<Peer>) -> Self {
-        peer.asked.fetch_add(1, SeqCst);
+        peer.begin();
         UnderWay(peer)
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.asked.fetch_sub(1, SeqCst);
+        self.0.end();
     }
 }
 

@@ -1,6 +1,7 @@
 //! Connections: taken, served over HTTP/1.1, and ended when the server goes down or the client does not read.
 
 use super::app::Front;
+use super::places::{Place, Places};
 use axum::body::Body;
 use axum::http::Request;
 use hyper::body::Incoming;
@@ -13,19 +14,21 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, Sleep, sleep};
-
-/// Connections at a time; more wait to be taken. Systems let a program have a thousand files.
-const MOST: usize = 512;
 
 /// When the server goes down: how long a connection may stay on which nothing is asked, for what was written to go out.
 const LINGER: Duration = Duration::from_secs(3);
+
+/// The same for one whose place is wanted: its client has had its time.
+const LEAVE: Duration = Duration::from_millis(300);
 
 /// A connection, as requests see it.
 pub(crate) struct Peer {
@@ -33,9 +36,51 @@ pub(crate) struct Peer {
     pub(crate) at: IpAddr,
     pub(crate) from: SocketAddr,
     /// Requests under way on it.
-    pub(crate) asked: AtomicUsize,
+    asked: AtomicUsize,
+    /// Since when there have been none.
+    quiet: Mutex<Instant>,
     /// Grows as bytes are written.
     written: AtomicUsize,
+    /// Its place is wanted for another.
+    leaving: AtomicBool,
+    leave: Notify,
+}
+
+impl Peer {
+    fn new(at: IpAddr, from: SocketAddr) -> Self {
+        Peer {
+            at,
+            from,
+            asked: AtomicUsize::new(0),
+            quiet: Mutex::new(Instant::now()),
+            written: AtomicUsize::new(0),
+            leaving: AtomicBool::new(false),
+            leave: Notify::new(),
+        }
+    }
+
+    /// A request has come.
+    pub(crate) fn begin(&self) {
+        self.asked.fetch_add(1, SeqCst);
+    }
+
+    /// Its answer has gone out.
+    pub(crate) fn end(&self) {
+        *self.quiet.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.asked.fetch_sub(1, SeqCst);
+    }
+
+    /// Since when it could be asked to go.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        let free = self.asked.load(SeqCst) == 0 && !self.leaving.load(SeqCst);
+        free.then(|| *self.quiet.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// It is to go when nothing is asked on it.
+    pub(super) fn send_away(&self) {
+        self.leaving.store(true, SeqCst);
+        self.leave.notify_one();
+    }
 }
 
 /// How long a client may be silent.
@@ -61,7 +106,7 @@ pub(crate) async fn serve(
     patience: Patience,
     ending: watch::Receiver<bool>,
 ) {
-    let places = Arc::new(Semaphore::new(MOST));
+    let places = Arc::new(Places::default());
     let taken = listeners.into_iter().map(|listener| {
         let (front, places, ending) = (Arc::clone(&front), Arc::clone(&places), ending.clone());
         tokio::spawn(take(listener, front, patience, places, ending))
@@ -69,30 +114,33 @@ pub(crate) async fn serve(
     for taking in taken.collect::<Vec<_>>() {
         let _ = taking.await;
     }
-    let all = u32::try_from(MOST).unwrap_or(u32::MAX);
-    let _ = places.acquire_many(all).await;
+    places.all_free().await;
 }
 
 async fn take(
     listener: TcpListener,
     front: Arc<Front>,
     patience: Patience,
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
     mut ending: watch::Receiver<bool>,
 ) {
     let mut complained = false;
     loop {
         let taken = async {
-            let place = Arc::clone(&places).acquire_owned().await;
-            (listener.accept().await, place)
+            let (stream, from) = listener.accept().await?;
+            let at = stream.local_addr().map_or(from.ip(), |at| at.ip());
+            Ok((stream, places.take(Arc::new(Peer::new(at, from))).await))
         };
-        let (taken, place) = tokio::select! {
+        let taken: io::Result<(TcpStream, Place)> = tokio::select! {
             biased;
             _ = ending.wait_for(|ending| *ending) => return,
             taken = taken => taken,
         };
-        let (Ok((stream, from)), Ok(place)) = (taken.as_ref().map(|(stream, from)| (stream, *from)), place) else {
-            if let Err(error) = taken.as_ref() {
+        match taken {
+            Ok((stream, place)) => {
+                tokio::spawn(converse(stream, place, Arc::clone(&front), patience, ending.clone()));
+            }
+            Err(error) => {
                 // One that has gone again is none; where there is no room for more it gets better when others go.
                 let of_one = [ErrorKind::ConnectionAborted, ErrorKind::ConnectionReset, ErrorKind::ConnectionRefused];
                 if !of_one.contains(&error.kind()) {
@@ -100,27 +148,23 @@ async fn take(
                         front.say(format!("note: connections can't be taken, and wait: {error}"));
                         complained = true;
                     }
+                    places.make_room();
                     sleep(Duration::from_millis(100)).await;
                 }
             }
-            continue;
-        };
-        let at = stream.local_addr().map_or(from.ip(), |at| at.ip());
-        let peer = Arc::new(Peer { at, from, asked: AtomicUsize::new(0), written: AtomicUsize::new(0) });
-        let Ok((stream, _)) = taken else { continue };
-        tokio::spawn(converse(stream, peer, Arc::clone(&front), patience, place, ending.clone()));
+        }
     }
 }
 
 /// Serves one connection to its end.
 async fn converse(
     stream: TcpStream,
-    peer: Arc<Peer>,
+    place: Place,
     front: Arc<Front>,
     patience: Patience,
-    _place: OwnedSemaphorePermit,
     mut ending: watch::Receiver<bool>,
 ) {
+    let peer = Arc::clone(place.peer());
     // Tokens go out one by one, as they are made.
     let _ = stream.set_nodelay(true);
     let stream = Arc::new(stream);
@@ -136,17 +180,19 @@ async fn converse(
         .serve_connection(TokioIo::new(impatient), service);
     let mut serving = pin!(serving);
     let mut gone = pin!(gone(&stream, &peer));
-    tokio::select! {
+    let linger = tokio::select! {
         // What a client does wrong with its connection is its own affair.
         _ = serving.as_mut() => return,
         () = gone.as_mut() => return,
-        _ = ending.wait_for(|ending| *ending) => serving.as_mut().graceful_shutdown(),
-    }
+        _ = ending.wait_for(|ending| *ending) => LINGER,
+        () = peer.leave.notified() => LEAVE,
+    };
+    serving.as_mut().graceful_shutdown();
     // An answer under way ends as it would. Otherwise the client has not said what it wants, or has to read the end yet.
     let idle = async {
         let (mut since, mut written) = (Instant::now(), 0);
-        while since.elapsed() < LINGER {
-            sleep(LINGER / 30).await;
+        while since.elapsed() < linger {
+            sleep(linger / 30).await;
             let now = peer.written.load(Relaxed);
             if peer.asked.load(SeqCst) > 0 || now != written {
                 (since, written) = (Instant::now(), now);

@@ -19,6 +19,7 @@ mod listen;
 mod log;
 mod metrics;
 mod page;
+mod places;
 mod problem;
 mod routes;
 mod stream;

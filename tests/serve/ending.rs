@@ -1,4 +1,4 @@
-//! How a server ends, and that it begins where it can.
+//! How a server and its connections end, and that it begins where it can.
 
 use crate::server::{MODEL, Server, endless};
 use serde_json::json;
@@ -111,4 +111,24 @@ fn a_port_that_is_taken_is_an_error_at_once() {
     let output =
         Command::new(env!("CARGO_BIN_EXE_b158")).args(["serve", "-m", "nowhere.gguf", "--port", "0"]).output().unwrap();
     assert!(String::from_utf8(output.stderr).unwrap().contains("nowhere.gguf"));
+}
+
+const HEALTH: &str = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+#[test]
+fn connections_on_which_nothing_is_asked_make_room_for_others() {
+    let server = Server::slow(&[]);
+    let mut answered = server.wire();
+    assert_eq!(answered.send(HEALTH).answer().status, 200);
+    let mut under_way = server.wire();
+    under_way.post("/v1/completions", &[], &endless(60));
+    let mut begun = server.wire();
+    begun.send("GET /health HTTP/1.1\r\n");
+    let mut silent: Vec<_> = (0..600).map(|_| server.wire()).collect();
+    // Who came last is let in, who has been silent for longest is not there any more, and the answer under way is.
+    assert_eq!(silent[599].send(HEALTH).answer().status, 200);
+    assert_eq!(answered.rest(), b"");
+    assert_eq!(begun.rest(), b"");
+    assert_eq!(silent[0].rest(), b"");
+    assert_eq!(under_way.answer().ok()["usage"]["completion_tokens"], 60);
 }

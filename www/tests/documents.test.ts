@@ -14,10 +14,10 @@ const DOCUMENTS = ["../README.md", "README.md", "GUIDE.md"];
 /** A name that documents use without saying what it is. */
 const GIVEN = "declare function show(...what: unknown[]): void;\ndeclare const source: string;\n";
 
-/** The fenced blocks of a document in JavaScript or TypeScript that use the package. */
+/** The fenced blocks of a document in JavaScript or TypeScript that use the package, and no other: tests/apps compiles those where the others are. */
 function examples(document: string): string[] {
   const blocks = readFileSync(join(WWW, document), "utf8").matchAll(/^```(?:js|ts)\n([^]*?)^```$/gm);
-  return [...blocks].map(([, code = ""]) => code).filter((code) => code.includes("BitNet"));
+  return [...blocks].map(([, code = ""]) => code).filter((code) => /BitNet|from "b158/.test(code) && !/ from "(?!b158[/"])/.test(code));
 }
 
 const withImport = (code: string) => (code.includes("import ") ? code : `import { BitNet } from "b158";\n${code}`);

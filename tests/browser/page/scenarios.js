@@ -275,6 +275,26 @@ export function scenarios({ BitNet, BitNetError, told = [], forms = [], expected
       );
     },
 
+    async "shares one engine, and goes on in another where the one that holds it ends"() {
+      const options = { seed: 3, maxTokens: 600, logitBias: { 1017: -1e4, 1018: -1e4 } };
+      let own;
+      await withModel(MODEL, LONG, async (model) => (own = await write(model, first.prompt, options)));
+      // To each other they are as models of three tabs.
+      const models = await Promise.all([0, 1, 2].map(() => BitNet.load(MODEL, { ...LONG, shared: true })));
+      const held = () => models.map(({ info }) => info.shared).sort();
+      equal(held(), ["elsewhere", "elsewhere", "here"], "who holds it");
+      const [holder] = models.splice(models.findIndex(({ info }) => info.shared === "here"), 1);
+      const answers = models.map((model) => model.generate(first.prompt, options));
+      for (const generation of answers) {
+        const ended = generation.result();
+        await Promise.race([generation[Symbol.asyncIterator]().next(), ended]);
+        await holder.dispose();
+        equal((await ended).text, own.text, "its answer");
+      }
+      equal(held(), ["elsewhere", "here"], "who holds it after that");
+      for (const model of models) await model.dispose();
+    },
+
     async "says what is wrong, by a code"() {
       const good = await bytes();
       await fails("format", BitNet.load(new Blob(["garbage ".repeat(10_000)])), "garbage");

@@ -2,6 +2,8 @@
  * The cache as a page sees it: in the browser's origin private file system a folder for each file, with its data and a journal. The worker
  * writes there (`src/download/journal.rs` and `src/web/place/opfs.rs` of the crate); the page lists and deletes.
  */
+import { environment } from "./environment.js";
+
 const FOLDER = "b158-models";
 const JOURNAL = "journal";
 /** A worker that was ended keeps its lock and its files open for a moment. */
@@ -9,16 +11,15 @@ const PATIENCE_MS = 2000;
 
 /** Why there is no such file system, or no safe way to use it. */
 export function whyNoOpfs(): string | undefined {
-  const { storage, locks } = (globalThis as { navigator?: Partial<Navigator> }).navigator ?? {};
-  if (!globalThis.isSecureContext) return "this page is not in a secure context (https or localhost)";
-  // TypeScript believes every browser has them.
-  if (typeof (storage as Partial<StorageManager> | undefined)?.getDirectory !== "function" || !locks) return "this browser gives pages no private file system (navigator.storage)";
+  const { navigator: { storage, locks } = {}, isSecureContext } = environment();
+  if (!isSecureContext) return "this page is not in a secure context (https or localhost)";
+  if (typeof storage?.getDirectory !== "function" || !locks) return "this browser gives pages no private file system (navigator.storage)";
   return undefined;
 }
 
 async function modelsFolder(): Promise<FileSystemDirectoryHandle | undefined> {
-  const root = await navigator.storage.getDirectory();
-  return root.getDirectoryHandle(FOLDER).catch(orUndefined);
+  const root = await environment().navigator?.storage?.getDirectory?.();
+  return root?.getDirectoryHandle(FOLDER).catch(orUndefined);
 }
 
 function orUndefined(error: unknown): undefined {
@@ -53,7 +54,7 @@ export async function remove(key: string): Promise<boolean> {
     late.abort();
   }, PATIENCE_MS);
   try {
-    await navigator.locks.request(`${FOLDER}/${key}`, { signal: late.signal }, async () => {
+    await environment().navigator?.locks?.request(`${FOLDER}/${key}`, { signal: late.signal }, async () => {
       clearTimeout(timer);
       await (await modelsFolder())?.removeEntry(key, { recursive: true }).catch(orUndefined);
     });

@@ -1,8 +1,9 @@
 /** What a page is told of the memory of its device. */
+import { environment } from "./environment.js";
 
 /** In GiB; browsers with Chromium's engine tell it, in coarse steps up to 8 or 32. */
 export function deviceGigabytes(): number | undefined {
-  return (globalThis as { navigator?: { deviceMemory?: number } }).navigator?.deviceMemory;
+  return environment().navigator?.deviceMemory;
 }
 
 /** Bytes that a model may well take of it: the system, the browser and other tabs need the rest. */

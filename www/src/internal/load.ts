@@ -17,8 +17,9 @@ import { readSource, type ReadSource } from "./source.js";
 import { isForeign, moduleWorker } from "./worker-script.js";
 
 export interface Loaded {
-  connection: Connection;
-  info: ModelInfo;
+  readonly connection: Connection;
+  /** Another one, where another tab takes over a shared engine. */
+  readonly info: ModelInfo;
 }
 
 export async function loadModel(given: ModelSource, options: LoadOptions): Promise<Loaded> {
@@ -28,15 +29,24 @@ export async function loadModel(given: ModelSource, options: LoadOptions): Promi
   needWorkers(read);
   const source = await readSource(given, read);
   signal?.throwIfAborted();
+  if (!read.shared) return loadAlone(source, read);
+  const { loadShared } = await import("./shared/load.js");
+  signal?.throwIfAborted();
+  return loadShared(source, read, loadAlone);
+}
+
+/** With an engine of its own. */
+async function loadAlone(source: ReadSource, options: LoadOptions): Promise<Loaded> {
+  const { signal } = options;
   // Memory of a worker that has been ended comes back late in some browsers: what failed for want of it may do on the second try.
-  const again = endedLately() && typeof read.worker !== "object" && source.readableAgain;
+  const again = endedLately() && typeof options.worker !== "object" && source.readableAgain;
   try {
-    return await attempt(source, read);
+    return await attempt(source, options);
   } catch (error) {
     if (!again || !(error instanceof BitNetError) || error.code !== "out-of-memory") throw error;
     await allGone(signal);
     signal?.throwIfAborted();
-    return attempt(source, read);
+    return attempt(source, options);
   }
 }
 

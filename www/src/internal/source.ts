@@ -2,6 +2,7 @@
 import { BitNetError } from "../public/errors.js";
 import type { LoadOptions, ModelManifest, ModelPart, ModelSource } from "../public/types.js";
 import type { Frozen } from "./channel.js";
+import { located } from "./environment.js";
 import { gather, isFileList, isFolder } from "./folder.js";
 import { address, isRecord } from "./options/kinds.js";
 import { guarded, kindOf, refused } from "./options/refuse.js";
@@ -21,8 +22,9 @@ export interface ReadSource {
 type One = ModelPart | Response | ReadableStream<Uint8Array>;
 
 /** One part, those of a split file in order, or the files of a checkpoint. */
-export async function readSource(given: ModelSource, options: LoadOptions): Promise<ReadSource> {
-  checkSource(given);
+export async function readSource(asked: ModelSource, options: LoadOptions): Promise<ReadSource> {
+  checkSource(asked);
+  const given = await located(asked);
   const gathered = await gather(given);
   const alone = !isArray(given) && !isFileList(given);
   const kind = gathered?.kind ?? (alone ? "alone" : "split");

@@ -2,6 +2,7 @@
 import type { Session } from "../public/types.js";
 import type { VerifyOptions, VerifyReport } from "../public/verify.js";
 import type { Connection } from "./connection.js";
+import { environment } from "./environment.js";
 import { readOptions } from "./options/read.js";
 import { VERIFY } from "./options/tables.js";
 import type { Answer } from "./protocol.js";
@@ -30,8 +31,7 @@ export async function verify(session: Session, connection: Connection, options: 
     }
     answers.push({ ...(await generation.result()), prompt, ids, logProbabilities, entropies });
   }
-  // Absent in Node.js before 21.
-  const { userAgent, hardwareConcurrency } = (globalThis as { navigator?: Navigator }).navigator ?? { userAgent: "no browser", hardwareConcurrency: 0 };
+  const { userAgent = "no browser", hardwareConcurrency = 0 } = environment().navigator ?? {};
   const about = { os: userAgent, processor: `wasm32, ${String(hardwareConcurrency)} logical processors`, maxTokens };
   return connection.call("report", { answers, about: { ...about, ...(file !== undefined && { file }), ...(reference !== undefined && { reference }) } });
 }

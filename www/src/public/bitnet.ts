@@ -4,7 +4,7 @@ import { Completions } from "../internal/chat-completions.js";
 import type { Connection } from "../internal/connection.js";
 import { embed, embedRead, OpenAIShaped } from "../internal/embeddings.js";
 import { estimateModel } from "../internal/estimate.js";
-import { loadModel } from "../internal/load.js";
+import { type Loaded, loadModel } from "../internal/load.js";
 import { text as textKind } from "../internal/options/kinds.js";
 import { readIds } from "../internal/options/messages.js";
 import { readOptions } from "../internal/options/read.js";
@@ -25,19 +25,19 @@ import type { VerifyOptions, VerifyReport } from "./verify.js";
  * `tokenize`, `detokenize`, `stats` and `session` are answered in between, also during a generation.
  */
 export class BitNet {
-  /** What was loaded, and how it runs. */
-  readonly info: ModelInfo;
   /** The same in the shape of OpenAI's API: `chat.completions.create({ messages })`. */
   readonly chat: { readonly completions: ChatCompletions };
   /** {@link BitNet.embed} in the shape of OpenAI's API: `embeddings.create({ input })`. */
   readonly embeddings: OpenAIEmbeddings;
+  readonly #loaded: Loaded;
   readonly #connection: Connection;
   readonly #own: WorkerSession;
 
-  private constructor(connection: Connection, info: ModelInfo) {
+  private constructor(loaded: Loaded) {
+    const { connection, info } = loaded;
+    this.#loaded = loaded;
     this.#connection = connection;
     this.#own = new WorkerSession(connection, OWN_SESSION);
-    this.info = info;
     this.embeddings = new OpenAIShaped((inputs, given) => embedRead(connection, inputs, given), info.name ?? info.architecture);
     this.chat = { completions: new Completions((prompt, options, asked) => this.#own.generate(prompt, options, asked), info.name ?? info.architecture) };
   }
@@ -49,8 +49,12 @@ export class BitNet {
    * @throws BitNetError with a `code`, or the reason of `options.signal`.
    */
   static async load(source: ModelSource, options: LoadOptions = {}): Promise<BitNet> {
-    const { connection, info } = await loadModel(source, options);
-    return new BitNet(connection, info);
+    return new BitNet(await loadModel(source, options));
+  }
+
+  /** What was loaded, and how it runs. Of a `shared` model it tells of the tab that holds the engine. */
+  get info(): ModelInfo {
+    return this.#loaded.info;
   }
 
   /**

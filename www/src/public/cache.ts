@@ -1,4 +1,5 @@
 import { entry, keys, remove } from "../internal/cache-folder.js";
+import { environment } from "../internal/environment.js";
 import { textLike } from "../internal/options/kinds.js";
 import { BitNetError } from "./errors.js";
 import type { CachedModel } from "./types.js";
@@ -46,7 +47,7 @@ export async function persistStorage(): Promise<boolean> {
 }
 
 function storage(): Partial<StorageManager> | undefined {
-  return (globalThis as { navigator?: Partial<Navigator> }).navigator?.storage;
+  return environment().navigator?.storage;
 }
 
 async function describe(key: string): Promise<CachedModel | undefined> {

@@ -1,17 +1,18 @@
 import { relaxedSimd, simd, threads } from "wasm-feature-detect";
 import { whyNoOpfs } from "../internal/cache-folder.js";
 import { deviceRoom } from "../internal/device-memory.js";
+import { environment } from "../internal/environment.js";
 import { storageEstimate } from "./cache.js";
 import type { Support } from "./types.js";
 
-/** What this browser and this page can do; nothing is downloaded, and nothing is asked of the person. Outside a browser most of it is false. */
+/** What this browser and this page can do; nothing is downloaded, and nothing is asked of the person. On a server for which the package has no build of its own most of it is false. */
 export async function checkSupport(): Promise<Support> {
   const [plain, relaxed, shared, opfs, storage] = await Promise.all([simd(), relaxedSimd(), threads(), hasOpfs(), storageEstimate()]);
   const { quota, usage } = storage;
   const room = deviceRoom();
   const known = quota !== undefined || usage !== undefined;
   // Where a worker gets no shared memory, there are no threads whatever the engine can do.
-  const isolated = (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated ?? false;
+  const isolated = environment().crossOriginIsolated ?? false;
   return {
     simd: plain,
     relaxedSimd: relaxed,
@@ -26,8 +27,10 @@ export async function checkSupport(): Promise<Support> {
 /** Private windows of some browsers have the interface and refuse it. */
 async function hasOpfs(): Promise<boolean> {
   if (whyNoOpfs() !== undefined) return false;
-  return navigator.storage.getDirectory().then(
-    () => true,
-    () => false,
-  );
+  try {
+    await environment().navigator?.storage?.getDirectory?.();
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -11,6 +11,7 @@ import type { FakeEngineOptions } from "../internal/fake-model.js";
 import { serveFake } from "../internal/fake-worker.js";
 import { readOptions } from "../internal/options/read.js";
 import { FAKE } from "../internal/options/tables.js";
+import { workerLike } from "../internal/worker-like.js";
 
 export type { FakeCall, FakeEngineOptions } from "../internal/fake-model.js";
 
@@ -25,20 +26,17 @@ export function fakeWorker(given: FakeEngineOptions = {}): Worker {
   serveFake(port2, options, end.signal);
   port2.start();
   port1.start();
-  const worker = new EventTarget();
-  port1.addEventListener("message", (event: MessageEvent<unknown>) => {
-    worker.dispatchEvent(new MessageEvent("message", { data: event.data }));
-  });
-  return Object.assign(worker, {
-    onmessage: null,
-    onmessageerror: null,
-    onerror: null,
-    postMessage: (message: unknown, transfer?: Transferable[] | StructuredSerializeOptions) => {
-      port1.postMessage(message, Array.isArray(transfer) ? transfer : (transfer?.transfer ?? []));
+  const { worker, deliver } = workerLike(
+    (message, transfer) => {
+      port1.postMessage(message, transfer);
     },
-    terminate: () => {
+    () => {
       end.abort();
       port1.close();
     },
+  );
+  port1.addEventListener("message", (event: MessageEvent<unknown>) => {
+    deliver(event.data);
   });
+  return worker;
 }

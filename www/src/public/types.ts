@@ -27,8 +27,11 @@ export interface ModelManifest {
  *
  * A folder (the handle that `showDirectoryPicker()` gives, the entry that a drop gives, or the files of an `<input webkitdirectory>`), or
  * several files in an array or a `FileList`: where `config.json` or `*.safetensors` is among them, they are a checkpoint of
- * Hugging Face's libraries, which is opened as it is, without a GGUF in between; in browsers alone. Else they are a GGUF file, or all parts
- * of one, and whatever else lies in the folder is left alone.
+ * Hugging Face's libraries, which is opened as it is, without a GGUF in between. Else they are a GGUF file, or all parts of one, and whatever
+ * else lies in the folder is left alone.
+ *
+ * In Node.js, Deno and Bun a text without a scheme is a path: of a file, of the first part of a split one, or of a folder; so is a `file:`
+ * address.
  */
 export type ModelSource =
   | ModelPart
@@ -139,6 +142,15 @@ export interface LoadOptions {
    * More than one need a page that is cross-origin isolated; `ModelInfo` tells how many there are and why not more. They change no bit.
    */
   threads?: "auto" | number;
+  /**
+   * One engine for all tabs of the site that load the same address with `shared`: one of them holds it, the others ask it. When that one is
+   * closed, ends or is put aside, another takes over and loads from the cache; what is under way in the others goes on where it was, with
+   * the same text. Sessions read their text again; what one had read is read again for `save()` and `clone()` too. Tabs that ask for another
+   * `contextLength`, `kvCache`, `overrides` or `tokenEmbedding` share another engine; of `threads`, `backend`, `prepareFormats` and `hash` the
+   * holder's count, and `info.notes` says so. A source that only one tab can read, such as a `Blob`, is refused. Where a browser lacks Web
+   * Locks, or with a ready `worker`, the model is not shared, and `info.notes` says why.
+   */
+  shared?: boolean;
   /** Address of the `.wasm` file, where the package's own is out of reach. It must be of the chosen `backend`; with threads or without. */
   wasmUrl?: string | URL;
   /** Address of `grammar_bg.wasm`, which holds answers to a form, where the package's own is out of reach. */
@@ -209,6 +221,8 @@ export interface ModelInfo {
   readonly whySingleThreaded?: string;
   /** Every byte came from the cache; absent where the page gave some. */
   readonly cached?: boolean;
+  /** Of a model loaded with `shared`: whether this tab holds the engine. It may when another has gone. */
+  readonly shared?: "here" | "elsewhere";
   /** What the loader had to decide by itself, in plain words. */
   readonly notes: readonly string[];
 }

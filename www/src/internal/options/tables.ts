@@ -71,6 +71,7 @@ export const LOAD: Options<LoadOptions> = {
     offline: { kind: kinds.flag, otherwise: "false" },
     backend: { kind: kinds.oneOf("auto", "simd128", "relaxed"), otherwise: "`\"auto\"`" },
     threads: { kind: kinds.autoOr(1, 64), otherwise: "`\"auto\"`" },
+    shared: { kind: kinds.flag, otherwise: "false" },
     wasmUrl: { kind: kinds.address, otherwise: "the package's own" },
     grammarUrl: { kind: kinds.address, otherwise: "the package's own" },
     workerUrl: { kind: kinds.address, otherwise: "the package's own" },

@@ -1,0 +1,3 @@
+import browser from "../browser/playwright.config.js";
+
+export default { ...browser, testDir: ".", outputDir: "results/traces" };
