@@ -2,10 +2,13 @@
 // clients. What is right is what the IDL and the explainer of webmachinelearning/prompt-api say (07c4a52, 04f5d0a), and where they leave it open
 // what web-platform-tests expect (ai/language-model as servo has it: 1045b9e, 43897bb, 14f8b3c), but for these: a session that is destroyed ends
 // what is under way with AbortError, as the explainer has it; and no user activation is asked for.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterEach, describe, expect, it } from "vitest";
 import { Deferred } from "../src/internal/deferred.js";
+import { partsOf, resolve } from "../src/prompt-api/addresses.js";
 import { install, languageModel, type LanguageModelCreateOptions, LanguageModelToolCall } from "../src/prompt-api/index.js";
 import { BitNet, type LoadOptions } from "../src/public/index.js";
 import { fakeWorker } from "../src/public/testing.js";
@@ -260,6 +263,20 @@ describe("availability", () => {
     expect(await end(languageModel(GGUF).create())).toBe("NotSupportedError");
     expect(await languageModel("https://localhost:1/x.gguf", { worker }).availability()).toBe("unavailable");
     expect(await end(languageModel("https://localhost:1/x.gguf", { worker }).create())).toBe("NetworkError");
+  });
+
+  it("knows the addresses of the cache, as the crate's own test has them", () => {
+    const rust = readFileSync(join(import.meta.dirname, "../../tests/download/address.rs"), "utf8");
+    const [, hub = ""] = /let hub = \[([^]*?)\n {4}\];/.exec(rust) ?? [];
+    const pairs = [...hub.matchAll(/\(\s*"(.*?)",\s*"(.*?)",?\s*\)/g)];
+    expect(pairs.length).toBeGreaterThan(4);
+    for (const [, given = "", path = ""] of pairs) expect(resolve(given)?.href).toBe(`https://huggingface.co/${path}`);
+    const parts = (address: string) => partsOf(new URL(address));
+    expect(parts("https://example.org/m-00001-of-00003.gguf?token=1")).toEqual([1, 2, 3].map((part) => `https://example.org/m-0000${String(part)}-of-00003.gguf?token=1`));
+    expect(parts("https://example.org/M-00001-OF-00002.GGUF")[1]).toBe("https://example.org/M-00002-OF-00002.GGUF");
+    for (const alone of ["https://example.org/m.gguf", "https://example.org/m-0001-of-0003.gguf", "https://example.org/m-00001-of-00000.gguf"]) expect(parts(alone)).toHaveLength(1);
+    expect(resolve("hf:owner/file.gguf")?.protocol).toBe("hf:");
+    expect(resolve("no/base.gguf")).toBeUndefined();
   });
 
   it("of one that is on its way, and of one that is there", async () => {

@@ -6,9 +6,8 @@ import { listCachedModels } from "../public/cache.js";
 import { BitNetError } from "../public/errors.js";
 import { checkSupport } from "../public/support.js";
 import type { LoadOptions, ModelManifest, ModelSource } from "../public/types.js";
+import { partsOf, resolve } from "./addresses.js";
 import type { Availability } from "./types.js";
-
-const HUB = "https://huggingface.co";
 
 /** @param fits whether the device has room for it, which is asked of its header. */
 export async function whereItIs(given: ModelSource, options: LoadOptions, fits: () => Promise<boolean>): Promise<Availability> {
@@ -72,34 +71,6 @@ async function filesOf(url: URL, { headers }: LoadOptions): Promise<readonly str
 }
 
 const besides = (files: ModelManifest["files"], base: URL) => files.map(({ name }) => new URL(encodeURIComponent(name), base).href);
-
-/** As the loader does it: `src/download/address.rs` of the crate. */
-function resolve(given: string): URL | undefined {
-  const [, owner, repository, revision = "main", file] = /^hf:([^/@]+)\/([^/@]+)(?:@([^/]+))?\/(.+)$/.exec(given) ?? [];
-  try {
-    const url = owner && repository && file ? onTheHub(owner, repository, revision, file) : new URL(given, (globalThis as { location?: Location }).location?.href);
-    url.hash = "";
-    return url;
-  } catch {
-    return undefined;
-  }
-}
-
-function onTheHub(owner: string, repository: string, revision: string, file: string): URL {
-  const segments = [owner, repository, "resolve", decodeURIComponent(revision), ...file.split("/")];
-  return new URL(`${HUB}/${segments.map(encodeURIComponent).join("/")}`);
-}
-
-/** All of a split file. */
-function partsOf(url: URL): readonly string[] {
-  const [, before, after, count] = /^(.*-)00001(-of-(\d{5})\.gguf)$/i.exec(url.pathname) ?? [];
-  if (before === undefined || after === undefined) return [url.href];
-  return Array.from({ length: Number(count) }, (_, index) => {
-    const part = new URL(url);
-    part.pathname = before + String(index + 1).padStart(5, "0") + after;
-    return part.href;
-  });
-}
 
 async function areCached(addresses: readonly string[], { cache }: LoadOptions): Promise<boolean> {
   if (cache === false || whyNoOpfs() !== undefined) return false;
