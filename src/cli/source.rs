@@ -113,6 +113,7 @@ impl Fetch {
     }
 
     fn request(&self, hub: &Hub, url: Url, part: usize) -> Request {
+        let is_hub = hub.has(&url);
         Request {
             headers: hub.headers(&url),
             url: url.into(),
@@ -125,6 +126,8 @@ impl Fetch {
             connections: CONNECTIONS,
             size: None,
             sha256: self.sha256.get(part).cloned(),
+            hub: is_hub,
+            shared: false,
         }
     }
 }
@@ -185,6 +188,13 @@ impl Hub {
         let mut there = self.endpoint.clone();
         there.set_path(&format!("{}{}", self.endpoint.path().trim_end_matches('/'), url.path()));
         there
+    }
+
+    /// Whether an address is that of a file there, or on Hugging Face itself.
+    fn has(&self, url: &Url) -> bool {
+        let path = url.path().strip_prefix(self.endpoint.path().trim_end_matches('/')).unwrap_or_default();
+        let is_file = path.split('/').nth(3) == Some("resolve");
+        url.origin() == self.endpoint.origin() && is_file || address::is_on_hub(url.as_str())
     }
 
     /// The token, for the hub and nobody else.

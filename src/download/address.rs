@@ -118,6 +118,12 @@ pub fn is_immutable(url: &str) -> bool {
         })
 }
 
+/// Whether it is that of a file of a repository on the hub.
+pub fn is_on_hub(url: &str) -> bool {
+    let path = url.strip_prefix(HUB).and_then(|rest| rest.strip_prefix('/'));
+    path.unwrap_or_default().split(['/', '?', '#']).nth(2) == Some("resolve")
+}
+
 /// The last part of an address's path, as a person reads it.
 pub fn file_name(url: &str) -> String {
     let path = url.split(['?', '#']).next().unwrap_or_default();
@@ -132,6 +138,11 @@ pub(super) fn origin(url: &str) -> &str {
     let host = url.find("://").map_or(0, |at| at + 3);
     let end = url.get(host..).and_then(|rest| rest.find(['/', '?', '#', '\\']));
     url.get(..end.map_or(url.len(), |end| host + end)).unwrap_or(url)
+}
+
+/// Whether two absolute addresses in their normal form have the same scheme, host and port.
+pub fn same_origin(one: &str, other: &str) -> bool {
+    origin(one) == origin(other)
 }
 
 /// An address for a message, without what may be a secret: people paste messages into issues.

@@ -125,7 +125,7 @@ impl<R: Receiver> Reader<'_, R> {
             return Err(changed(remote).into());
         }
         if let Some(size) = answer.version.size {
-            remote.request.check_size(size)?;
+            remote.request.expected().check_size(size, &remote.request.url)?;
         }
         let size = answer.version.size.or(remote.request.size);
         read.version.get_or_insert_with(|| answer.version.clone());

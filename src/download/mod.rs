@@ -4,6 +4,9 @@
 //! ranges, several at a time, and is written to the cache on its way. The bytes go to the [`Sink`] in order, whatever order they
 //! come in.
 //!
+//! Of a file on Hugging Face the hub itself says the SHA-256, and it is held against that. Where a browser has a storage that sites share,
+//! a file whose hash is known is looked for there before it is downloaded, and offered to it afterwards.
+//!
 //! Nothing here knows where it runs. A [`Place`] gives it a [`Transport`], a [`Store`] and a [`Clock`]; whoever polls the futures is
 //! the executor. A future that is dropped ends its requests, and what has been written by then is there the next time.
 //!
@@ -25,6 +28,7 @@ mod counter;
 mod entry;
 mod fault;
 mod header;
+mod hub;
 mod journal;
 mod list;
 mod manifest;
@@ -46,7 +50,7 @@ pub use list::{Cached, delete, list};
 pub use manifest::{Manifest, ManifestFile, manifest};
 pub use meter::LoadProgress;
 pub use model::{LoadedParts, Part, Receiver, Stream, load};
-pub use place::{Body, Bytes, Catalog, Clock, Place, Slot, Store, StoreError, Transport};
+pub use place::{Body, Bytes, Catalog, Clock, Offer, Place, Slot, Store, StoreError, Transport};
 pub use receive::{Estimating, Loading};
 pub use request::{CacheMode, Failure, HttpRequest, HttpResponse, Progress, Request, Tuning, Unreachable};
 pub use run::{Downloaded, download};

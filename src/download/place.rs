@@ -2,6 +2,7 @@
 
 use super::request::{HttpRequest, HttpResponse, Tuning, Unreachable};
 use crate::Result;
+use futures::future::LocalBoxFuture;
 use std::future::Future;
 use std::ops::Range;
 
@@ -50,6 +51,35 @@ pub trait Transport {
     type Body: Body<Bytes = Self::Bytes>;
     /// Redirects are followed, by the request's own rules.
     async fn send(&self, request: &HttpRequest) -> Result<HttpResponse<Self::Body>, Unreachable>;
+    /// Whether answers that redirect are seen, and so their `X-Linked-Etag`.
+    fn sees_redirects(&self) -> bool {
+        false
+    }
+    /// A range of the file with this SHA-256, or all of it, out of a storage that sites share, as its server would answer; `None` where
+    /// there is no such storage, it has no such file, or it gives nobody here any.
+    async fn shared(&self, sha256: &str, range: Option<Range<u64>>) -> Option<HttpResponse<Self::Body>> {
+        let _ = (sha256, range);
+        None
+    }
+    /// What that storage gave was not the file: it is not asked for it again.
+    fn distrust(&self, sha256: &str) {
+        let _ = sha256;
+    }
+    /// Begins to put a file there, for sites of every origin or those of this site; `None` where it can't be.
+    async fn offer(&self, sha256: &str, everyone: bool) -> Option<Box<dyn Offer<Bytes = Self::Bytes>>> {
+        let _ = (sha256, everyone);
+        None
+    }
+}
+
+/// A file on its way into a storage that sites share. Dropped, it is as if it had not begun.
+pub trait Offer {
+    /// What it is written in.
+    type Bytes: Bytes;
+    /// The next bytes; false where no more are taken.
+    fn write(&mut self, bytes: Self::Bytes) -> LocalBoxFuture<'_, bool>;
+    /// The file is whole, and has been checked.
+    fn finish(self: Box<Self>) -> LocalBoxFuture<'static, ()>;
 }
 
 /// Why a file can't be kept.

@@ -3,8 +3,9 @@
 use super::address::is_immutable;
 use super::entry::Entry;
 use super::fault::{Patience, Trouble};
+use super::hub::{self, Expected, Word, is_of_git};
 use super::journal::{MOST_PART_BYTES, key_of};
-use super::place::{Clock, Place, Store, StoreError};
+use super::place::{Clock, Place, Store, StoreError, Transport};
 use super::ranges::Missing;
 use super::remote::{Answer, Kind, Remote, Version};
 use super::request::{CacheMode, Failure, Request};
@@ -13,6 +14,9 @@ use std::ops::Range;
 
 /// What earlier engines cut a file into: a download that one of them began is gone on with.
 const EARLIER_PART_BYTES: u64 = 1 << 20;
+
+/// Bytes of a file that a hub lets git hold.
+const MOST_IN_GIT: u64 = 10 << 20;
 
 pub(super) type PlaceEntry<P> = Entry<<<P as Place>::Store as Store>::Slot>;
 
@@ -29,11 +33,18 @@ pub(super) struct Planner<'a, P: Place> {
     pub(super) request: &'a Request,
     pub(super) entry: Option<PlaceEntry<P>>,
     pub(super) notes: Vec<String>,
+    /// What the file must be, as far as anybody has said it.
+    pub(super) expected: Expected,
+    /// Why the hub says no SHA-256 of it; empty where it has been asked for none yet.
+    no_word: Option<String>,
+    /// It is one that git holds itself: then there is none.
+    in_git: bool,
 }
 
 impl<'a, P: Place> Planner<'a, P> {
     pub(super) fn new(place: &'a P, request: &'a Request) -> Self {
-        Planner { place, request, entry: None, notes: Vec::new() }
+        let expected = request.expected();
+        Planner { place, request, entry: None, notes: Vec::new(), expected, no_word: None, in_git: false }
     }
 
     /// Bytes of each part but the last: of a file in the cache, those that it was cut into.
@@ -49,22 +60,31 @@ impl<'a, P: Place> Planner<'a, P> {
     /// Decides, and asks the server where that takes it.
     pub(super) async fn plan<'r>(&mut self, remote: &'r Remote<'r, P>) -> Result<Plan<'r, P>, Failure> {
         self.entry = self.open_entry().await?;
-        let Request { sha256, offline, url, .. } = self.request;
+        let Request { offline, url, .. } = self.request;
+        let complete = self.entry.as_ref().and_then(Entry::complete);
+        let settled = *offline || complete.is_some() && is_immutable(url);
+        if !settled && !self.place.transport().sees_redirects() {
+            self.ask_hub(remote).await;
+        }
         if let Some(entry) = &self.entry {
-            let (complete, known) = (entry.complete(), entry.sha256());
+            let (sha256, known) = (&self.expected.sha256, entry.sha256());
             let same = sha256.is_some() && known == *sha256;
             let other = sha256.is_some() && known.is_some() && !same;
-            if let Some(size) = complete.filter(|size| !other && self.request.may_have(*size)) {
-                if *offline || same || is_immutable(url) || self.is_current(remote).await {
+            if let Some(size) = complete.filter(|size| !other && self.expected.may_have(*size)) {
+                if settled || same || self.is_current(remote).await {
                     return Ok(Plan::Cached { size });
                 }
             } else if *offline {
                 return Err(self.not_cached().into());
-            } else if complete.is_none()
-                && let Some(plan) = self.resume(remote).await?
-            {
-                return Ok(plan);
             }
+        }
+        if let Some(sha256) = self.expected.sha256.as_deref().filter(|_| self.request.shared) {
+            remote.look_for(sha256);
+        }
+        if complete.is_none()
+            && let Some(plan) = self.resume(remote).await?
+        {
+            return Ok(plan);
         }
         if let Some(busy) = self.busy() {
             self.entry = None;
@@ -73,6 +93,7 @@ impl<'a, P: Place> Planner<'a, P> {
         let part_bytes = self.own_part_bytes();
         let run_parts = self.place.tuning().run_parts_of(part_bytes);
         let answer = self.ask(remote, Some(0..run_parts.saturating_mul(part_bytes))).await?;
+        self.heed(&answer, remote).await;
         if let (Kind::Range(0), Some(size)) = (answer.kind, answer.version.size) {
             let version = answer.version.clone();
             self.start_entry(&version).await?;
@@ -119,7 +140,7 @@ impl<'a, P: Place> Planner<'a, P> {
         let usual = [self.own_part_bytes(), EARLIER_PART_BYTES].contains(&head.part_bytes);
         let Some(size) = head.size.filter(|_| !there.is_empty() && usual) else { return Ok(None) };
         // Without a version to compare only the hash of the whole can tell.
-        if !version.is_recognizable() && self.request.sha256.is_none() {
+        if !version.is_recognizable() && self.expected.sha256.is_none() {
             return Ok(None);
         }
         let mut missing = Missing::new(&there, size.div_ceil(head.part_bytes));
@@ -129,6 +150,7 @@ impl<'a, P: Place> Planner<'a, P> {
         };
         let start = start * head.part_bytes;
         let answer = self.ask(remote, Some(start..size.min(end.saturating_mul(head.part_bytes)))).await?;
+        self.heed(&answer, remote).await;
         let same = answer.version.size == Some(size) && !version.changed(&answer.version);
         if answer.kind != Kind::Range(start) || !same {
             return Ok(None);
@@ -149,7 +171,14 @@ impl<'a, P: Place> Planner<'a, P> {
         let Some(head) = head else { return false };
         let trouble = match remote.open(Some(0..1), None, self.place.tuning().ask_ms).await {
             // Not even the same ETag makes up for another size.
-            Ok(Answer { version, .. }) => {
+            Ok(Answer { version, linked, .. }) => {
+                if let Some(linked) = linked.filter(|_| self.expected.sha256.is_none()) {
+                    let same = self.entry.as_ref().and_then(Entry::sha256).map(|known| known == linked);
+                    self.hub_says(linked);
+                    if let Some(same) = same {
+                        return same;
+                    }
+                }
                 let size = version.size.is_none_or(|size| head.size.is_none_or(|before| before == size));
                 return size && !head.version().changed(&version);
             }
@@ -158,6 +187,45 @@ impl<'a, P: Place> Planner<'a, P> {
         };
         self.notes.push(format!("from the cache; whether the server has a newer one could not be asked ({trouble})"));
         true
+    }
+
+    /// What the hub says in its answer to the first request; where it says nothing there, its pointer to the file.
+    async fn heed(&mut self, answer: &Answer<'_, P>, remote: &Remote<'_, P>) {
+        if !self.request.hub || self.expected.sha256.is_some() {
+            return;
+        }
+        if let Some(sha256) = &answer.linked {
+            self.hub_says(sha256.clone());
+            return;
+        }
+        // What it gives away itself and is small is no file that it has elsewhere.
+        let is_small = answer.version.size.is_some_and(|size| size < MOST_IN_GIT);
+        let is_own = self.place.transport().sees_redirects() && !remote.is_elsewhere();
+        self.in_git |= is_small && is_own || answer.version.etag.as_deref().is_some_and(is_of_git);
+        self.ask_hub(remote).await;
+        if let Some(why) = self.no_word.take() {
+            let url = remote.shown();
+            self.notes.push(format!("{url} was not held against its SHA-256: the hub did not say it ({why})"));
+        }
+    }
+
+    fn hub_says(&mut self, sha256: String) {
+        self.expected = Expected { sha256: Some(sha256), by_hub: true, size: self.expected.size };
+    }
+
+    /// Asks it once, where that makes sense.
+    async fn ask_hub(&mut self, remote: &Remote<'_, P>) {
+        if !self.request.hub || self.in_git || self.no_word.is_some() || self.expected.sha256.is_some() {
+            return;
+        }
+        match hub::ask(remote).await {
+            Ok(Word::Pointer { sha256, size }) => {
+                self.expected =
+                    Expected { sha256: Some(sha256), size: self.expected.size.or(Some(size)), by_hub: true };
+            }
+            Ok(Word::InGit) => self.in_git = true,
+            Err(why) => self.no_word = Some(why),
+        }
     }
 
     async fn ask<'r>(&self, remote: &'r Remote<'r, P>, range: Option<Range<u64>>) -> Result<Answer<'r, P>, Failure> {

@@ -2,6 +2,7 @@
 
 use super::address::{origin, shown};
 use super::fault::{Fault, Trouble};
+use super::hub::digest;
 use super::place::{Body, Clock, Place, Transport};
 use super::request::{HttpRequest, HttpResponse, Request, Unreachable};
 use crate::Error;
@@ -68,13 +69,21 @@ pub(super) struct Answer<'a, P: Place> {
     body: PlaceBody<P>,
     remote: &'a Remote<'a, P>,
     silence_ms: u64,
+    /// It came from the storage that sites share.
+    shared: bool,
+    /// The SHA-256 that a hub says the file has.
+    pub(super) linked: Option<String>,
 }
 
 impl<P: Place> Answer<'_, P> {
     /// The next bytes; `None` at the end.
     pub(super) async fn next(&mut self) -> Result<Option<P::Bytes>, Trouble> {
         let url = self.remote.shown();
-        match within(self.remote.place.clock(), self.silence_ms, self.body.next()).await {
+        let next = within(self.remote.place.clock(), self.silence_ms, self.body.next()).await;
+        if self.shared && !matches!(next, Some(Ok(_))) {
+            self.remote.shared.replace(None);
+        }
+        match next {
             Some(Ok(bytes)) => Ok(bytes),
             Some(Err(Unreachable(cause))) => Err(Trouble::fault(format!(
                 "the download of {url} broke off{}; check the connection and load again",
@@ -96,11 +105,47 @@ pub(super) struct Remote<'a, P: Place> {
     moved: RefCell<Option<String>>,
     /// The server has answered properly once.
     known: Cell<bool>,
+    /// The SHA-256 by which the file is had from a storage that sites share, as long as it is there.
+    shared: RefCell<Option<String>>,
+    /// Some of it came from there.
+    was_shared: Cell<bool>,
 }
 
 impl<'a, P: Place> Remote<'a, P> {
     pub(super) fn new(place: &'a P, request: &'a Request) -> Self {
-        Remote { place, request, moved: RefCell::new(None), known: Cell::new(false) }
+        Remote {
+            place,
+            request,
+            moved: RefCell::default(),
+            known: Cell::default(),
+            shared: RefCell::default(),
+            was_shared: Cell::default(),
+        }
+    }
+
+    /// From here on the file is looked for in the storage that sites share, before the server is asked.
+    pub(super) fn look_for(&self, sha256: &str) {
+        self.shared.replace(Some(sha256.to_owned()));
+    }
+
+    /// Whether some of it came from there.
+    pub(super) fn was_shared(&self) -> bool {
+        self.was_shared.get()
+    }
+
+    /// Whether the server sends whoever asks to another one.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        self.moved.borrow().as_deref().is_some_and(|moved| origin(moved) != origin(&self.request.url))
+    }
+
+    async fn open_shared(&self, range: Option<Range<u64>>) -> Option<HttpResponse<PlaceBody<P>>> {
+        let sha256 = self.shared.borrow().clone()?;
+        let asking = self.place.transport().shared(&sha256, range);
+        let response = within(self.place.clock(), self.place.tuning().ask_ms, asking).await.flatten();
+        if response.is_none() {
+            self.shared.replace(None);
+        }
+        response
     }
 
     /// Its address for a message.
@@ -115,6 +160,10 @@ impl<'a, P: Place> Remote<'a, P> {
         version: Option<&Version>,
         silence_ms: u64,
     ) -> Result<Answer<'_, P>, Trouble> {
+        if let Some(response) = self.open_shared(range.clone()).await {
+            self.was_shared.set(true);
+            return Ok(Answer { shared: true, ..self.answer(response, silence_ms) });
+        }
         let moved = self.moved.borrow().clone();
         let request = self.asked(moved.as_deref().unwrap_or(&self.request.url), range, version);
         let answer = within(self.place.clock(), silence_ms, self.place.transport().send(&request)).await;
@@ -145,7 +194,7 @@ impl<'a, P: Place> Remote<'a, P> {
         moved.is_some()
     }
 
-    fn asked(&self, url: &str, range: Option<Range<u64>>, version: Option<&Version>) -> HttpRequest {
+    pub(super) fn asked(&self, url: &str, range: Option<Range<u64>>, version: Option<&Version>) -> HttpRequest {
         let Request { headers, credentials, redirect, referrer_policy, .. } = self.request;
         let own = origin(&self.request.url);
         let mut headers: Vec<(String, String)> =
@@ -167,6 +216,7 @@ impl<'a, P: Place> Remote<'a, P> {
             credentials: credentials.clone(),
             redirect: redirect.clone(),
             referrer_policy: referrer_policy.clone(),
+            aside: false,
         }
     }
 
@@ -234,7 +284,17 @@ impl<'a, P: Place> Remote<'a, P> {
             (206, _) => Kind::Unclear,
             _ => Kind::Whole,
         };
-        Answer { kind, version, hint: size.or(plain), body: response.body, remote: self, silence_ms }
+        let linked = response.linked_etag.as_deref().filter(|_| self.request.hub).and_then(digest);
+        Answer {
+            kind,
+            version,
+            hint: size.or(plain),
+            body: response.body,
+            remote: self,
+            silence_ms,
+            shared: false,
+            linked,
+        }
     }
 }
 
@@ -283,7 +343,7 @@ fn bracketed(cause: &str) -> String {
 }
 
 /// What `future` gives, if it does within so many milliseconds. A timer is made only for one that has to wait.
-async fn within<T>(clock: &impl Clock, ms: u64, future: impl Future<Output = T>) -> Option<T> {
+pub(super) async fn within<T>(clock: &impl Clock, ms: u64, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     if let Poll::Ready(value) = futures::poll!(future.as_mut()) {
         return Some(value);

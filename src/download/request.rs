@@ -42,6 +42,12 @@ pub struct Request {
     pub size: Option<u64>,
     /// Of the whole file, 64 lower-case hexadecimal digits.
     pub sha256: Option<String>,
+    /// The server is a hub of Hugging Face, which says of a file what its SHA-256 is.
+    #[serde(default)]
+    pub hub: bool,
+    /// Whether it may come from a storage that sites share, and go there.
+    #[serde(default)]
+    pub shared: bool,
 }
 
 /// One request to a server.
@@ -57,6 +63,8 @@ pub struct HttpRequest {
     pub redirect: Option<String>,
     /// As in [`Request`].
     pub referrer_policy: Option<String>,
+    /// The file is had without it too: that it is refused says nothing of the file.
+    pub aside: bool,
 }
 
 /// The head of an answer, and its body.
@@ -72,6 +80,8 @@ pub struct HttpResponse<B> {
     pub headers: Vec<(String, String)>,
     /// Of another origin than the page: not every header can be read then.
     pub cross_origin: bool,
+    /// `X-Linked-Etag`, as the origin that was asked says it, before it redirects elsewhere too.
+    pub linked_etag: Option<String>,
     /// The rest.
     pub body: B,
 }

@@ -3,8 +3,9 @@
 use super::ahead::{Ahead, span};
 use super::counter::Counter;
 use super::entry::{Entry, keep_parts};
+use super::hub::Expected;
 use super::journal::to_hex;
-use super::place::{Bytes, Clock, Place, StoreError};
+use super::place::{Bytes, Clock, Offer, Place, StoreError, Transport};
 use super::plan::{PlaceEntry, Plan, Planner, required};
 use super::ranges::{Ranges, Taker, fetch_parts};
 use super::remote::Remote;
@@ -88,9 +89,16 @@ pub async fn download<P: Place, S: Sink>(
     on_progress: &mut dyn FnMut(Progress),
 ) -> Result<Downloaded<P>, Failure> {
     let mut planner = Planner::new(place, request);
-    match run(&mut planner, sink, on_progress).await {
+    let remote = Remote::new(place, request);
+    match run(&mut planner, &remote, sink, on_progress).await {
         Ok((bytes, cached)) => {
             let Planner { entry, mut notes, .. } = planner;
+            if remote.was_shared() {
+                let url = remote.shown();
+                notes.push(format!(
+                    "{url} came from the storage that this browser shares between sites, and not from there"
+                ));
+            }
             if let Some(failed) = entry.as_ref().and_then(Entry::failed) {
                 let advice = match failed {
                     StoreError::Quota(_) => "; delete cached models or make room on the disk",
@@ -102,40 +110,56 @@ pub async fn download<P: Place, S: Sink>(
         }
         Err(Stop { failure, discard }) => {
             end(planner.entry, discard).await;
-            Err(failure)
+            match planner.expected.sha256.filter(|_| discard && remote.was_shared()) {
+                // Its server is still there.
+                Some(sha256) => {
+                    place.transport().distrust(&sha256);
+                    Err(Failure::Changed { url: request.url.clone() })
+                }
+                None => Err(failure),
+            }
         }
     }
 }
 
 /// Bytes in all, and whether every one came from the cache.
-async fn run<P: Place, S: Sink>(
-    planner: &mut Planner<'_, P>,
+async fn run<'a, P: Place, S: Sink>(
+    planner: &mut Planner<'a, P>,
+    remote: &'a Remote<'a, P>,
     sink: &mut S,
     on_progress: &mut dyn FnMut(Progress),
 ) -> Result<(u64, bool), Stop> {
     let Planner { place, request, .. } = *planner;
-    let remote = Remote::new(place, request);
-    let plan = planner.plan(&remote).await?;
+    let plan = planner.plan(remote).await?;
     let cached = matches!(plan, Plan::Cached { .. });
     let size = match &plan {
         Plan::Cached { size } | Plan::Ranges { size, .. } => Some(*size),
         Plan::Whole { answer } => answer.version.size,
     };
-    size.map_or(Ok(()), |size| request.check_size(size)).map_err(of_another)?;
+    let expected = planner.expected.clone();
+    size.map_or(Ok(()), |size| expected.check_size(size, &request.url)).map_err(of_another)?;
     if let Some(busy) = planner.busy().filter(|_| !cached) {
         planner.uncached(&busy)?;
     }
     let entry = planner.entry.as_ref();
     // Where the whole has been checked before, its parts' hashes say the same again.
-    let checked = cached && request.sha256.is_some() && entry.and_then(Entry::sha256) == request.sha256;
+    let checked = cached && expected.sha256.is_some() && entry.and_then(Entry::sha256) == expected.sha256;
+    let offer = match &expected.sha256 {
+        Some(sha256) if request.shared && !cached && !remote.was_shared() => {
+            place.transport().offer(sha256, request.is_for_everyone()).await
+        }
+        _ => None,
+    };
     let now = || place.clock().now();
     let counter = Counter::new(on_progress, &now);
     let consumer: Consumer<P, S> = Consumer {
         request,
+        size: expected.size,
         entry,
         counter: &counter,
         sink,
-        hash: (request.sha256.is_some() && !checked).then(Sha256::new),
+        hash: (expected.sha256.is_some() && !checked).then(Sha256::new),
+        offer,
         scratch: Scratch::default(),
         checked,
     };
@@ -153,7 +177,7 @@ async fn run<P: Place, S: Sink>(
             Plan::Whole { answer } => {
                 counter.total.set(answer.hint);
                 let size = answer.version.size;
-                let whole = Whole { remote: &remote, counter: &counter, part_bytes: part_bytes as usize, keep };
+                let whole = Whole { remote, counter: &counter, part_bytes: part_bytes as usize, keep };
                 let (arrivals, fetching) = fetch_whole(whole, answer);
                 return beside(consumer.whole(size, arrivals), fetching).await;
             }
@@ -165,19 +189,18 @@ async fn run<P: Place, S: Sink>(
         };
         counter.total.set(Some(size));
         let there = &*there;
-        let ranges = Ranges { remote: &remote, counter: &counter, size, version, part_bytes, there, keep };
+        let ranges = Ranges { remote, counter: &counter, size, version, part_bytes, there, keep };
         let (taker, fetching) = fetch_parts(ranges, answer);
         beside(consumer.parts(size, part_bytes, there, taker), fetching).await
     };
     // What is still being hashed when the sink has all, or when it ends early, counts too.
     let (taken, ()) = join(taking, keeping).await;
-    let (bytes, hash) = taken?;
-    request.check_size(bytes).map_err(of_another)?;
+    let Taken { bytes, hash, offer } = taken?;
+    expected.check_size(bytes, &request.url).map_err(of_another)?;
     let found = hash.map(|hash| to_hex(&hash.finalize().into()));
-    if let Some(found) = &found
-        && request.sha256.as_deref().is_some_and(|sha256| sha256 != found)
-    {
-        return Err(of_another(Error::Integrity { reason: wrong_hash(request, found) }));
+    found.as_deref().map_or(Ok(()), |found| expected.check_sha256(found, &request.url)).map_err(of_another)?;
+    if let Some(offer) = offer {
+        offer.finish().await;
     }
     if let Some(entry) = entry {
         entry.finish(bytes, found.as_deref()).await;
@@ -189,22 +212,14 @@ async fn run<P: Place, S: Sink>(
 }
 
 impl Request {
-    /// Whether the file may be one of so many bytes.
-    pub(super) fn may_have(&self, bytes: u64) -> bool {
-        self.size.is_none_or(|size| size == bytes)
+    /// What whoever asks for the file says that it is.
+    pub(super) fn expected(&self) -> Expected {
+        Expected { size: self.size, sha256: self.sha256.clone(), by_hub: false }
     }
 
-    /// Refuses a file of so many bytes, if it must have others.
-    pub(super) fn check_size(&self, bytes: u64) -> Result<()> {
-        match self.size.filter(|size| *size != bytes) {
-            None => Ok(()),
-            Some(size) => Err(Error::Integrity {
-                reason: format!(
-                    "{} has {bytes} bytes, its manifest says {size}: ask whoever put them there for files of one model",
-                    address::shown(&self.url)
-                ),
-            }),
-        }
+    /// Whether anybody could have it: it is on the hub, and nobody's token was needed.
+    fn is_for_everyone(&self) -> bool {
+        self.hub && !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"))
     }
 
     /// Whether what must be kept is.
@@ -214,14 +229,6 @@ impl Request {
             _ => Ok(()),
         }
     }
-}
-
-fn wrong_hash(request: &Request, found: &str) -> String {
-    let (url, wanted) = (address::shown(&request.url), request.sha256.as_deref().unwrap_or_default());
-    format!(
-        "{url} has the SHA-256 {found}, not {wanted}; nothing of it was kept: load again, and if it stays so, check the \
-         digest and the address"
-    )
 }
 
 /// What `taking` gives, while `fetching` goes on; which ends with it.
@@ -236,9 +243,13 @@ pub(super) async fn beside<T>(taking: impl Future<Output = T>, fetching: impl Fu
 /// Takes the parts in order, and gives them to the sink.
 struct Consumer<'a, P: Place, S> {
     request: &'a Request,
+    /// Bytes that it must have.
+    size: Option<u64>,
     entry: Option<&'a PlaceEntry<P>>,
     counter: &'a Counter<'a>,
     sink: &'a mut S,
+    /// The storage that sites share, where it takes the file.
+    offer: Option<Box<dyn Offer<Bytes = P::Bytes>>>,
     /// Of the whole, where somebody wants to know it.
     hash: Option<Sha256>,
     scratch: Scratch,
@@ -246,7 +257,12 @@ struct Consumer<'a, P: Place, S> {
     checked: bool,
 }
 
-type Taken = (u64, Option<Sha256>);
+/// What has gone to the sink.
+struct Taken<B> {
+    bytes: u64,
+    hash: Option<Sha256>,
+    offer: Option<Box<dyn Offer<Bytes = B>>>,
+}
 
 impl<P: Place, S: Sink> Consumer<'_, P, S> {
     async fn parts(
@@ -255,7 +271,7 @@ impl<P: Place, S: Sink> Consumer<'_, P, S> {
         part_bytes: u64,
         there: &[u64],
         mut taker: Taker<P::Bytes>,
-    ) -> Result<Taken, Stop> {
+    ) -> Result<Taken<P::Bytes>, Stop> {
         let mut ahead = self.entry.map(|entry| Ahead::new(entry, there, size, part_bytes));
         self.counter.cached.set(there.first() == Some(&0));
         besides(&mut ahead, self.sink.begin(Some(size))).await.map_err(of_sink)?;
@@ -294,14 +310,14 @@ impl<P: Place, S: Sink> Consumer<'_, P, S> {
             };
             self.hand(&mut ahead, &bytes).await?;
         }
-        Ok((size, self.hash))
+        Ok(Taken { bytes: size, hash: self.hash, offer: self.offer })
     }
 
     async fn whole(
         mut self,
         size: Option<u64>,
         mut arrivals: mpsc::Receiver<Arrival<P::Bytes>>,
-    ) -> Result<Taken, Stop> {
+    ) -> Result<Taken<P::Bytes>, Stop> {
         self.sink.begin(size).await.map_err(of_sink)?;
         self.counter.begun.set(true);
         let mut bytes = 0_u64;
@@ -310,7 +326,7 @@ impl<P: Place, S: Sink> Consumer<'_, P, S> {
                 Arrival::Part(part) => {
                     bytes = bytes.saturating_add(part.len() as u64);
                     // Without a word of its size it may have no end.
-                    if self.request.size.is_some_and(|size| bytes > size) {
+                    if self.size.is_some_and(|size| bytes > size) {
                         break;
                     }
                     self.hand(&mut None, &part).await?;
@@ -321,7 +337,7 @@ impl<P: Place, S: Sink> Consumer<'_, P, S> {
                 Arrival::Lost(failure) => return Err(failure.into()),
             }
         }
-        Ok((bytes, self.hash))
+        Ok(Taken { bytes, hash: self.hash, offer: self.offer })
     }
 
     async fn hand(&mut self, ahead: &mut Option<PlaceAhead<'_, P>>, bytes: &P::Bytes) -> Result<(), Stop> {
@@ -333,6 +349,11 @@ impl<P: Place, S: Sink> Consumer<'_, P, S> {
                 hash.update(piece);
                 Ok(())
             })?;
+        }
+        if let Some(offer) = &mut self.offer
+            && !besides(ahead, offer.write(bytes.clone())).await
+        {
+            self.offer = None;
         }
         besides(ahead, self.sink.push(bytes)).await.map_err(of_sink)?;
         self.counter.expected.set(self.sink.expected_size());

@@ -75,6 +75,8 @@ pub(super) struct Source {
     pub(super) offline: bool,
     /// Requests at a time for one file.
     pub(super) connections: usize,
+    /// Whether files come from the browser's cross-origin storage, and go there.
+    pub(super) cross_origin_storage: bool,
 }
 
 /// What the parts of a source are.

@@ -207,6 +207,37 @@ fn the_token_goes_to_the_hub_and_to_no_other_host() {
 }
 
 #[test]
+fn a_file_is_held_against_what_the_hub_says() {
+    let server = Server::new();
+    let (path, bytes) = ("/o/r/resolve/main/stories.gguf", story());
+    let says = |sha256: String| server.put(path, Page::Linked(server.other_url("/cdn"), sha256));
+    server.put("/cdn", Page::file(&bytes));
+    let cache = Cache::new("hub");
+    let pull = || {
+        let mut command = cache.command(&["pull", "hf:o/r/stories.gguf"]);
+        command.env("HF_ENDPOINT", server.url("")).output().unwrap()
+    };
+    says("0".repeat(64));
+    let output = pull();
+    let told = said(&output.stderr);
+    assert!(!output.status.success() && told.contains("SHA-256") && told.contains("says"), "{told}");
+    assert_eq!(cache.json(&["models"]), [Value::Null; 0]);
+    says(sha256(&bytes));
+    let output = pull();
+    assert!(output.status.success(), "{}", said(&output.stderr));
+    assert!(server.asked().iter().all(|asked| asked.path == path || asked.path == "/cdn"), "no further request");
+    assert_eq!(cache.json(&["models"])[0]["sha256"], sha256(&bytes));
+    // Another host may not say it.
+    server.put("/cdn2", Page::file(&bytes));
+    server.put("/cdn", Page::Linked(server.other_url("/cdn2"), "0".repeat(64)));
+    assert!(pull().status.success());
+    // Nor a server that is no hub.
+    server.put("/m.gguf", Page::Linked(server.other_url("/cdn2"), "0".repeat(64)));
+    let output = cache.command(&["pull", &server.url("/m.gguf")]).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output.stderr));
+}
+
+#[test]
 fn a_split_model_is_fetched_in_all_its_parts() {
     let whole = temporary("split-from.gguf");
     let name = whole.to_str().unwrap();

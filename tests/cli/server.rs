@@ -17,6 +17,8 @@ pub(crate) enum Page {
     },
     /// To another address, with this status.
     Redirect(u16, String),
+    /// To another address, with the SHA-256 of what is there, as a hub does it.
+    Linked(String, String),
     /// Nothing but a status, and more headers.
     Status(u16, &'static str),
     Html,
@@ -187,6 +189,10 @@ fn serve(stream: impl Read + Write, shared: &(Mutex<State>, Condvar)) -> std::io
             Page::File { bytes, etag } => file(stream, shared, &asked, &bytes, &etag)?,
             Page::Redirect(status, to) => {
                 write!(stream, "HTTP/1.1 {status} Moved\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n")?;
+            }
+            Page::Linked(to, sha256) => {
+                let linked = format!("x-linked-etag: \"{sha256}\"\r\n");
+                write!(stream, "HTTP/1.1 302 Found\r\nlocation: {to}\r\n{linked}content-length: 0\r\n\r\n")?;
             }
             Page::Status(status, more) => {
                 write!(stream, "HTTP/1.1 {status} So\r\n{more}content-length: 0\r\n\r\n")?;

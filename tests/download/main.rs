@@ -6,6 +6,7 @@ mod begin;
 mod clock;
 mod crash;
 mod engine;
+mod hub;
 mod journal;
 mod manifest;
 mod memory;
@@ -16,6 +17,7 @@ mod network;
 mod resume;
 mod rig;
 mod server;
+mod shared;
 mod whole;
 
 #[cfg(target_family = "wasm")]

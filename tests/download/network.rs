@@ -255,7 +255,7 @@ impl Transport for Client {
         let (status, headers) = head.await.map_err(|_| Unreachable("the thread is gone".to_owned()))??;
         let body = Chunks { chunks: receiver, _hang: hang };
         let (url, status_text) = (request.url.clone(), String::new());
-        Ok(HttpResponse { url, status, status_text, headers, cross_origin: false, body })
+        Ok(HttpResponse { url, status, status_text, headers, cross_origin: false, linked_etag: None, body })
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::clock::{START, Virtual};
 use crate::engine::Engine;
 use crate::memory::{Buffer, MemoryStore};
-use crate::server::{Fetch, ORIGIN, Server, URL, random_file};
+use crate::server::{Fetch, ORIGIN, Server, Shared, URL, random_file};
 use b158::Error;
 use b158::download::{CacheMode, Clock, Downloaded, Failure, Place, Progress, Request, StoreError, Tuning, download};
 
@@ -41,6 +41,8 @@ pub(crate) fn request() -> Request {
         connections: 4,
         size: None,
         sha256: None,
+        hub: false,
+        shared: false,
     }
 }
 
@@ -97,7 +99,7 @@ impl Rig {
         let clock = Virtual::default();
         let server = Server::new(&clock);
         server.put(URL, file());
-        let transport = Fetch { server: server.clone(), origin: Some(ORIGIN.to_owned()) };
+        let transport = Fetch { server: server.clone(), origin: Some(ORIGIN.to_owned()), shared: Shared::default() };
         Rig { clock, server, store: MemoryStore::default(), transport, tuning: tuning() }
     }
 

@@ -2,10 +2,12 @@
 
 use crate::clock::{Virtual, turn};
 use crate::memory::Buffer;
-use b158::download::{Body, Clock, HttpRequest, HttpResponse, Transport, Unreachable};
+use b158::download::{Body, Clock, HttpRequest, HttpResponse, Offer, Transport, Unreachable};
+use futures::future::{FutureExt, LocalBoxFuture};
 use sha2::{Digest, Sha256};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 pub(crate) const ORIGIN: &str = "https://models.example";
@@ -181,6 +183,8 @@ pub(crate) struct Fetch {
     pub(crate) server: Server,
     /// Of the page; absent in a terminal.
     pub(crate) origin: Option<String>,
+    /// Of the browser; a terminal has none.
+    pub(crate) shared: Shared,
 }
 
 impl Transport for Fetch {
@@ -191,6 +195,7 @@ impl Transport for Fetch {
         let HttpRequest { url, headers, .. } = request;
         let mut url = url.clone();
         let mut headers = headers.clone();
+        let mut linked_etag = None;
         turn().await;
         let (fault, open) = loop {
             let fault = self.server.fault_of(Asked { url: url.clone(), headers: headers.clone() });
@@ -202,6 +207,11 @@ impl Transport for Fetch {
             if fault.unreachable {
                 return Err(Unreachable("Failed to fetch".to_owned()));
             }
+            let linked = fault.headers.iter().find(|(name, _)| *name == "x-linked-etag");
+            let seen = fault.redirect.is_none() || self.sees_redirects();
+            if let Some((_, etag)) = linked.filter(|_| seen && origin(&url) == origin(&request.url)) {
+                linked_etag = Some(etag.clone());
+            }
             let Some(to) = &fault.redirect else { break (fault, open) };
             if origin(to) != origin(&url) {
                 headers.retain(|(name, _)| name != "authorization");
@@ -211,7 +221,100 @@ impl Transport for Fetch {
         let cross_origin = self.origin.as_deref().is_some_and(|page| page != origin(&url));
         let (status, headers, body) = self.server.answer(&Asked { url: url.clone(), headers }, &fault);
         let body = Reading { body, at: 0, fault, clock: self.server.0.clock.clone(), _open: open };
-        Ok(HttpResponse { url, status, status_text: String::new(), headers, cross_origin, body })
+        Ok(HttpResponse { url, status, status_text: String::new(), headers, cross_origin, linked_etag, body })
+    }
+
+    fn sees_redirects(&self) -> bool {
+        self.origin.is_none()
+    }
+
+    async fn shared(&self, sha256: &str, range: Option<Range<u64>>) -> Option<HttpResponse<Reading>> {
+        turn().await;
+        let file = self.shared.find(sha256)?;
+        let size = file.len() as u64;
+        let range = range.unwrap_or(0..size);
+        let end = range.end.min(size);
+        let body = file[range.start as usize..end as usize].to_vec();
+        let headers = vec![("content-range".to_owned(), format!("bytes {}-{}/{size}", range.start, end - 1))];
+        let fault = Fault { cut_after: self.shared.0.borrow().cut_after, ..Fault::default() };
+        let (clock, _open) = (self.server.0.clock.clone(), Open::new(&self.server));
+        let body = Reading { body, at: 0, fault, clock, _open };
+        let (url, status_text) = (String::new(), String::new());
+        Some(HttpResponse { url, status: 206, status_text, headers, cross_origin: false, linked_etag: None, body })
+    }
+
+    fn distrust(&self, sha256: &str) {
+        self.shared.0.borrow_mut().distrusted.push(sha256.to_owned());
+    }
+
+    async fn offer(&self, sha256: &str, everyone: bool) -> Option<Box<dyn Offer<Bytes = Buffer>>> {
+        let mut all = self.shared.0.borrow_mut();
+        let room = all.room?;
+        all.begun += 1;
+        let (sha256, bytes) = (sha256.to_owned(), Vec::new());
+        Some(Box::new(Offered { shared: self.shared.clone(), sha256, everyone, bytes, room }))
+    }
+}
+
+/// A storage that sites share.
+#[derive(Clone, Default)]
+pub(crate) struct Shared(pub(crate) Rc<RefCell<SharedFiles>>);
+
+#[derive(Default)]
+pub(crate) struct SharedFiles {
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
+    /// Of those that have been put there, whether it was for everyone.
+    pub(crate) offered: Vec<(String, bool)>,
+    /// Files that were begun.
+    pub(crate) begun: usize,
+    /// Bytes of one that it takes; none: it takes no file.
+    pub(crate) room: Option<usize>,
+    /// The file is gone after so many look-ups.
+    pub(crate) left: Option<usize>,
+    /// Reading it breaks off after so many bytes.
+    pub(crate) cut_after: Option<usize>,
+    distrusted: Vec<String>,
+}
+
+impl Shared {
+    fn find(&self, sha256: &str) -> Option<Vec<u8>> {
+        let mut all = self.0.borrow_mut();
+        if let Some(left) = &mut all.left {
+            *left = left.checked_sub(1)?;
+        }
+        all.files.get(sha256).filter(|_| !all.distrusted.iter().any(|other| other == sha256)).cloned()
+    }
+}
+
+struct Offered {
+    shared: Shared,
+    sha256: String,
+    everyone: bool,
+    bytes: Vec<u8>,
+    room: usize,
+}
+
+impl Offer for Offered {
+    type Bytes = Buffer;
+
+    fn write(&mut self, bytes: Buffer) -> LocalBoxFuture<'_, bool> {
+        async move {
+            turn().await;
+            self.bytes.extend(bytes.to_vec());
+            self.bytes.len() <= self.room
+        }
+        .boxed_local()
+    }
+
+    fn finish(self: Box<Self>) -> LocalBoxFuture<'static, ()> {
+        async move {
+            let Offered { shared, sha256: hash, everyone, bytes, .. } = *self;
+            assert_eq!(sha256(&bytes), hash, "what is offered is right");
+            let mut all = shared.0.borrow_mut();
+            all.files.insert(hash.clone(), bytes);
+            all.offered.push((hash, everyone));
+        }
+        .boxed_local()
     }
 }
 

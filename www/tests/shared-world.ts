@@ -210,7 +210,7 @@ export class FakeTab {
   }
 
   share(options: ConstructorParameters<typeof Tab>[3] = {}) {
-    const source = { sent: { parts: [], kind: "alone" as const, cache: "auto" as const, offline: false, connections: 1 }, opened: [], readableAgain: true, signals: [] };
+    const source = { sent: { parts: [], kind: "alone" as const, cache: "auto" as const, offline: false, connections: 1, crossOriginStorage: true }, opened: [], readableAgain: true, signals: [] };
     return new Tab(this.site, "b158 shared 1 model options", source, options, this.#load).loaded();
   }
 

@@ -344,7 +344,7 @@ describe("a source or a place that can't be shared", () => {
 
   it("is one engine for the same address and options, whatever changes no answer", async () => {
     const name = (url: string, options: LoadOptions = {}) =>
-      engineName({ sent: { parts: [{ type: "address", body: { url, headers: [] } }], kind: "alone", base: "https://localhost/a/", cache: "auto", offline: false, connections: 4 } }, options);
+      engineName({ sent: { parts: [{ type: "address", body: { url, headers: [] } }], kind: "alone", base: "https://localhost/a/", cache: "auto", offline: false, connections: 4, crossOriginStorage: true } }, options);
     const own = await name("model.gguf");
     expect(own).toContain(` ${version} `);
     expect(await name("https://localhost/a/model.gguf", { threads: 2, cache: false, kvCache: "auto" })).toBe(own);

@@ -37,6 +37,7 @@ describe("what the worker is told", () => {
       cache: "auto",
       offline: false,
       connections: 2,
+      crossOriginStorage: true,
     });
     expect(opened).toEqual([undefined]);
   });

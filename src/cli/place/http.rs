@@ -88,12 +88,17 @@ impl Transport for Http {
     type Bytes = Piece;
     type Body = Chunks;
 
+    fn sees_redirects(&self) -> bool {
+        true
+    }
+
     async fn send(&self, request: &HttpRequest) -> Result<HttpResponse<Chunks>, Unreachable> {
         let (told, head) = oneshot::channel();
         let (sender, chunks) = mpsc::channel(AHEAD);
+        let aside = request.aside;
         let (agent, request) = (self.agent.clone(), request.clone());
         let work = move || match ask(&agent, request) {
-            Ok((url, response)) => {
+            Ok(Followed { url, response, linked_etag }) => {
                 let (head, body) = response.into_parts();
                 let text = |value: &header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
                 let answer = HttpResponse {
@@ -102,6 +107,7 @@ impl Transport for Http {
                     status_text: head.status.canonical_reason().unwrap_or_default().to_owned(),
                     headers: head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
                     cross_origin: false,
+                    linked_etag,
                     body: Chunks(chunks),
                 };
                 if told.send(Ok(answer)).is_ok() {
@@ -113,16 +119,27 @@ impl Transport for Http {
         let thread = std::thread::Builder::new().name("b158 download".to_owned()).spawn(work);
         thread.map_err(|e| Unreachable(format!("the system gives no thread for a request: {e}")))?;
         let answer = head.await.unwrap_or_else(|_| Err(Unreachable("the request ended in a crash".to_owned())))?;
-        if answer.status >= 400 {
+        if answer.status >= 400 && !aside {
             self.refused.store(answer.status, Relaxed);
         }
         Ok(answer)
     }
 }
 
-/// Sends a request and follows redirects. Where the answer came from, and the answer.
-fn ask(agent: &Agent, request: HttpRequest) -> Result<(String, Response<ureq::Body>), Unreachable> {
+/// The last of some answers.
+struct Followed {
+    /// Where it came from.
+    url: String,
+    response: Response<ureq::Body>,
+    /// As the origin that was asked first says it.
+    linked_etag: Option<String>,
+}
+
+/// Sends a request and follows redirects.
+fn ask(agent: &Agent, request: HttpRequest) -> Result<Followed, Unreachable> {
     let mut url = Url::parse(&request.url).map_err(|e| Unreachable(format!("{}: {e}", request.url)))?;
+    let own = url.origin();
+    let mut linked_etag = None;
     let mut headers = request.headers;
     for _ in 0..=MOST_REDIRECTS {
         let mut call = agent.get(url.as_str());
@@ -130,9 +147,15 @@ fn ask(agent: &Agent, request: HttpRequest) -> Result<(String, Response<ureq::Bo
             call = call.header(name, value);
         }
         let response = call.call().map_err(|e| Unreachable(words(&e)))?;
+        if url.origin() == own {
+            let text = |value: &header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+            linked_etag = response.headers().get("x-linked-etag").map(text).or(linked_etag);
+        }
         let to = match (response.status().as_u16(), response.headers().get(header::LOCATION)) {
             (301 | 302 | 303 | 307 | 308, Some(to)) => String::from_utf8_lossy(to.as_bytes()).into_owned(),
-            _ => return not_compressed(response).map(|response| (url.into(), response)),
+            _ => {
+                return not_compressed(response).map(|response| Followed { url: url.into(), response, linked_etag });
+            }
         };
         let next = url.join(&to).map_err(|e| Unreachable(format!("it redirects to `{}`: {e}", shown(&to))))?;
         if !matches!((url.scheme(), next.scheme()), (_, "https") | ("http", "http")) {

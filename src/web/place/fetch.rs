@@ -1,13 +1,16 @@
 //! Requests by the global `fetch`, and bodies read by and by.
 
 use super::Buffer;
-use crate::download::{Body, HttpRequest, HttpResponse, Transport, Unreachable};
+use super::shared::{self, Writing};
+use crate::download::{Body, HttpRequest, HttpResponse, Offer, Transport, Unreachable, address};
 use js_sys::{Array, Object, Promise, Reflect, Uint8Array, try_iter};
+use std::cell::RefCell;
+use std::ops::Range;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    AbortController, Headers, ReadableStream, ReadableStreamByobReader, ReadableStreamDefaultReader, RequestCache,
-    RequestInit, Response, ResponseType,
+    AbortController, Blob, Headers, ReadableStream, ReadableStreamByobReader, ReadableStreamDefaultReader,
+    RequestCache, RequestInit, Response, ResponseType,
 };
 
 #[wasm_bindgen]
@@ -18,8 +21,13 @@ extern "C" {
 }
 
 /// The browser's own client.
-#[derive(Debug)]
-pub(crate) struct Fetch;
+#[derive(Debug, Default)]
+pub(crate) struct Fetch {
+    /// The file of the sites' shared storage that was asked for last, by its SHA-256.
+    shared: RefCell<Option<(String, Blob)>>,
+    /// What that storage has wrongly under this name.
+    distrusted: RefCell<Option<String>>,
+}
 
 /// Ends a request when it is dropped, its body too.
 #[derive(Debug)]
@@ -47,15 +55,43 @@ impl Transport for Fetch {
         if let Some(kind) = hidden(kind) {
             status_text = format!("({kind}: the browser hides its bytes from this page)");
         }
+        let headers = pairs(&response.headers())?;
+        let own = address::same_origin(&response.url(), &request.url);
+        let linked_etag = headers.iter().find(|(name, _)| own && name == "x-linked-etag").map(|(_, etag)| etag.clone());
         let reader = response.body().map(|body| Reader::new(&body)).transpose()?;
         Ok(HttpResponse {
             url: response.url(),
             status: response.status(),
             status_text,
-            headers: pairs(&response.headers())?,
+            headers,
             cross_origin: kind == ResponseType::Cors,
+            linked_etag,
             body: StreamBody { reader, reading: None, connection: Some(connection) },
         })
+    }
+
+    async fn shared(&self, sha256: &str, range: Option<Range<u64>>) -> Option<HttpResponse<StreamBody>> {
+        if self.distrusted.borrow().as_deref() == Some(sha256) {
+            return None;
+        }
+        let held = self.shared.borrow().as_ref().filter(|(held, _)| held == sha256).map(|(_, blob)| blob.clone());
+        let blob = match held {
+            Some(blob) => blob,
+            None => {
+                let blob = shared::find(sha256).await?;
+                self.shared.replace(Some((sha256.to_owned(), blob.clone())));
+                blob
+            }
+        };
+        shared::answer(&blob, range)
+    }
+
+    fn distrust(&self, sha256: &str) {
+        self.distrusted.replace(Some(sha256.to_owned()));
+    }
+
+    async fn offer(&self, sha256: &str, everyone: bool) -> Option<Box<dyn Offer<Bytes = Buffer>>> {
+        Some(Box::new(Writing::begin(sha256, everyone).await?))
     }
 }
 

@@ -10,6 +10,7 @@ mod folder;
 mod keeper;
 mod locks;
 mod opfs;
+mod shared;
 mod spare;
 #[cfg(test)]
 mod tests;
@@ -37,7 +38,7 @@ pub(crate) struct Tab {
 impl Tab {
     /// Touches nothing yet. `keepers` starts a worker that reads and writes a file; without it that is done here.
     pub(crate) fn new(tuning: Tuning, keepers: Option<Function>) -> Self {
-        Tab { transport: Fetch, store: OnceCell::new(), keepers, clock: Timers::default(), tuning }
+        Tab { transport: Fetch::default(), store: OnceCell::new(), keepers, clock: Timers::default(), tuning }
     }
 }
 

@@ -88,8 +88,10 @@ impl Reader<'_> {
             return Ok(vec![request(&url)]);
         }
         if Manifest::is_at(&url) {
+            // It is small, and git holds it.
             let request = request(&url);
-            let (manifest, notes) = download::manifest(self.place, &request).await?;
+            let asked = Request { hub: false, ..request.clone() };
+            let (manifest, notes) = download::manifest(self.place, &asked).await?;
             self.notes.extend(notes);
             return manifest.requests(&url, &request);
         }
@@ -148,6 +150,8 @@ fn request(source: &Source, part: &Part, url: &Url) -> Request {
         connections: source.connections,
         size: None,
         sha256: None,
+        hub: address::is_on_hub(url.as_str()),
+        shared: source.cross_origin_storage,
     };
     if let Part::Address { headers, credentials, redirect, referrer_policy, .. } = part {
         request.headers.clone_from(headers);

@@ -84,7 +84,7 @@ fn blob(bytes: &[u8]) -> Blob {
 }
 
 fn load_message(parts: &Array) -> JsValue {
-    let json = r#"{"type":"load","body":{"source":{"kind":"alone","cache":"off","offline":false,"connections":4},"options":{}}}"#;
+    let json = r#"{"type":"load","body":{"source":{"kind":"alone","cache":"off","offline":false,"connections":4,"crossOriginStorage":false},"options":{}}}"#;
     let message = JSON::parse(json).unwrap();
     let source = field(&field(&message, "body"), "source");
     Reflect::set(&source, &"parts".into(), parts).unwrap();

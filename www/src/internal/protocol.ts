@@ -695,7 +695,11 @@ offline: boolean,
 /**
  * Requests at a time for one file.
  */
-connections: number, };
+connections: number,
+/**
+ * Whether files come from the browser's cross-origin storage, and go there.
+ */
+crossOriginStorage: boolean, };
 
 /**
  * What the parts of a source are.

@@ -29,7 +29,7 @@ export async function readSource(asked: ModelSource, options: LoadOptions): Prom
   const alone = !isArray(given) && !isFileList(given);
   const kind = gathered?.kind ?? (alone ? "alone" : "split");
   const sources: readonly (One | ModelManifest)[] = gathered?.files ?? (alone ? [given as One | ModelManifest] : Array.from(given));
-  const { cache = "auto", offline = false, connections = 4, sha256 } = options;
+  const { cache = "auto", offline = false, connections = 4, crossOriginStorage = true, sha256 } = options;
   if (offline && cache === false) throw new BitNetError("invalid-argument", "offline means from the cache alone, which cache: false rules out");
   const parts = sources.map((one) => (isManifest(one) ? { part: ofManifest(one, options), open: undefined } : partOf(one, options)));
   const page = pageAddress();
@@ -43,6 +43,7 @@ export async function readSource(asked: ModelSource, options: LoadOptions): Prom
       cache: cache === false ? "off" : cache,
       offline,
       connections,
+      crossOriginStorage,
     },
     opened: parts.map(({ open }) => open),
     readableAgain: parts.every(({ part }) => part.type !== "page"),

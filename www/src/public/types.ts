@@ -119,11 +119,18 @@ export interface LoadOptions {
   cache?: "auto" | "required" | false;
   /**
    * SHA-256 that the file must have, in hexadecimal; an array for the parts of a split file. Another one gives the error `integrity`, and nothing of it
-   * is kept. It costs 2 ms a MB, once. A manifest has those of its parts by itself; a checkpoint has none.
+   * is kept. It costs 2 ms a MB, once. A manifest has those of its parts by itself, and of a file on Hugging Face the hub says it, which is asked for it
+   * where this is left out; what the hub does not say goes unchecked, and `info.notes` says so. A checkpoint has none.
    */
   sha256?: string | readonly string[];
   /** Headers for addresses, such as `Authorization`. For another origin they need its permission (CORS). */
   headers?: HeadersInit;
+  /**
+   * Where the browser has `navigator.crossOriginStorage`, a storage that sites share (in 2026 an extension alone has it), a file whose SHA-256 is known is
+   * looked for there before it is downloaded, and offered to it once it has been checked: a file of the hub that needs no token to every site, others to those of the
+   * page's own site. `true` by default; what the browser refuses is no error.
+   */
+  crossOriginStorage?: boolean;
   /** Requests at a time for one file, 1 to 16; 4 by default. */
   connections?: number;
   /** Only from the cache: what is not whole there gives the error `network`. */

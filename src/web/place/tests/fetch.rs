@@ -6,15 +6,22 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use web_sys::ReadableStream;
 
 fn request(url: &str) -> HttpRequest {
-    HttpRequest { url: url.to_owned(), headers: Vec::new(), credentials: None, redirect: None, referrer_policy: None }
+    HttpRequest {
+        url: url.to_owned(),
+        headers: Vec::new(),
+        credentials: None,
+        redirect: None,
+        referrer_policy: None,
+        aside: false,
+    }
 }
 
 async fn send(url: &str) -> HttpResponse<StreamBody> {
-    Fetch.send(&request(url)).await.unwrap()
+    Fetch::default().send(&request(url)).await.unwrap()
 }
 
 async fn refusal(request: &HttpRequest) -> String {
-    Fetch.send(request).await.unwrap_err().0
+    Fetch::default().send(request).await.unwrap_err().0
 }
 
 async fn all(body: &mut StreamBody) -> Result<Vec<u8>, Unreachable> {
@@ -69,7 +76,7 @@ async fn what_is_asked_for_reaches_fetch() {
     let _stub = answering(
         "Promise.resolve(new Response('x', { status: 206, statusText: 'Partial Content', headers: { ETag: '\"e\"' } }))",
     );
-    let HttpResponse { status, status_text, headers, .. } = Fetch
+    let HttpResponse { status, status_text, headers, .. } = Fetch::default()
         .send(&HttpRequest {
             headers: vec![
                 ("range".to_owned(), "bytes=0-9".to_owned()),

@@ -66,6 +66,7 @@ export const LOAD: Options<LoadOptions> = {
     cache: { kind: kinds.oneOf("auto", "required", false), otherwise: "`\"auto\"`" },
     sha256: { kind: kinds.oneOrMore(/^[0-9a-f]{64}$/i, "a SHA-256 of 64 hexadecimal digits", "an array with one for each part of a split file"), otherwise: "whatever the file has" },
     headers: { kind: kinds.headers, otherwise: "none" },
+    crossOriginStorage: { kind: kinds.flag, otherwise: "true" },
     connections: { kind: kinds.whole(1, 16), otherwise: "4" },
     offline: { kind: kinds.flag, otherwise: "false" },
     backend: { kind: kinds.oneOf("auto", "simd128", "relaxed"), otherwise: "`\"auto\"`" },
