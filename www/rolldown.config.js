@@ -58,7 +58,10 @@ export default defineConfig([
       wasmAt("../wasm/"),
       {
         name: "environment",
-        resolveId: (source, importer) => (source.endsWith("/environment.js") && importer ? { id: resolve("src/node/environment.ts") } : null),
+        resolveId(source, importer) {
+          const [, name] = /\/(environment|worker-script)\.js$/.exec(source) ?? [];
+          return name !== undefined && importer ? { id: resolve(`src/node/${name}.ts`) } : null;
+        },
       },
     ],
   },

@@ -107,7 +107,7 @@ for (const { name, program, options } of RUNTIMES) {
       }));
 
     test("is a talk in a terminal", async () => {
-      const [script, args] = inTerminal(`${quoted(["-m", MODEL, "--temp", "0"])}`);
+      const [script, args] = inTerminal(`${quoted(["-m", MODEL, "--temp", "0", "-n", "20"])}`);
       const talk = start(script, args, { input: true });
       const screen = () => talk.said().out;
       const shows = async (pattern) => {
@@ -125,10 +125,13 @@ for (const { name, program, options } of RUNTIMES) {
       await shows(/generated[^]*> /);
       talk.child.stdin.write("not this\u0003");
       await shows(/not this[^]*> /);
+      // Pasted, of which each line is a message.
+      talk.child.stdin.write("one\rtwo\rthree\r");
+      await shows(/(generated[^]*){4}> /);
       talk.child.stdin.write("\u0004");
       const { code } = await talk.ended;
       assert.equal(code, 0, screen());
-      assert.equal(screen().match(/generated \d+/g).length, 1);
+      assert.equal(screen().match(/generated \d+/g).length, 4);
     });
 
     test("runs what the guide shows", () =>

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -65,7 +65,8 @@ for (const runtime of RUNTIMES) {
     test("says the pinned ids, with one thread and with two", async () => {
       const { outcome, support } = await run("greedy", { pins: PINS, threads: [1, 2, "auto"] });
       for (const { found } of outcome) assert.deepEqual(found, PINS.map(({ ids }) => ids));
-      const [one, two] = outcome.map(({ info }) => info);
+      const [one, two, auto] = outcome.map(({ info }) => info);
+      assert.equal(auto.threads, Math.min(availableParallelism(), 8), auto.whySingleThreaded);
       assert.deepEqual([one.threads, one.whySingleThreaded, two.threads, two.whySingleThreaded, two.notes], [1, "one thread was asked for", 2, undefined, []]);
       assert.deepEqual([support.simd, support.threads, support.opfs], [true, true, true]);
       assert.ok(one.backend.startsWith(support.relaxedSimd ? "relaxed" : "simd128"), one.backend);
@@ -107,6 +108,25 @@ for (const runtime of RUNTIMES) {
     test("ends by itself with a model that is idle", async () => {
       assert.deepEqual(await run("idle"), { threads: 2, text: 2 });
     });
+
+    test("ends by itself when an embedding has been given up", async () => {
+      assert.equal(await run("givenUp"), "AbortError");
+    });
+
+    test("tells of a worker that can't be", async () => {
+      const found = await run("noWorker");
+      for (const { code } of found) assert.match(code, /worker-crashed|invalid-argument/);
+      assert.match(found[0].message, /out of order/);
+      assert.match(found[1].message, /no-such/);
+    });
+
+    if (runtime.name === "deno") {
+      test("does with what Deno allows: reading alone", async () => {
+        const found = await runCase({ ...runtime, options: ["run", "--allow-read"] }, "forbidden");
+        assert.equal(found.completionTokens, 2);
+        assert.equal(found.support.modelMemory, undefined);
+      });
+    }
 
     test("tells of a worker that has crashed", async () => {
       const found = await run("crash");

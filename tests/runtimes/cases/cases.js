@@ -179,6 +179,34 @@ export async function idle({ model: path }) {
   return { threads: model.info.threads, text: (await model.generate("Once", { maxTokens: 2 }).result()).usage.completionTokens };
 }
 
+/** An embedding that is given up, and nothing after it. */
+export async function givenUp({ model: path }) {
+  const model = await BitNet.load(path, { threads: 1 });
+  const stop = new AbortController();
+  const texts = Array.from({ length: 200 }, (_, index) => `the fox number ${index} ran over the hill`);
+  const under = failure(model.embed(texts, { signal: stop.signal }));
+  await model.tokenize("by now it has begun");
+  stop.abort();
+  return (await under).name;
+}
+
+/** What a runtime may be forbidden to tell. */
+export async function forbidden({ model: path }) {
+  const model = await BitNet.load(path, { threads: 1 });
+  const { completionTokens } = (await model.generate("Once", { maxTokens: 2 }).result()).usage;
+  await model.dispose();
+  return { completionTokens, support: await checkSupport() };
+}
+
+/** Workers whose script throws at once, ends at once, is not there; and one given by a relative path. */
+export async function noWorker({ model: path }) {
+  const load = (workerUrl) => failure(BitNet.load(path, { threads: 1, workerUrl }));
+  const found = [await load(new URL("./throw-at-once.js", import.meta.url)), await load(new URL("./no-such.js", import.meta.url))];
+  const model = await BitNet.load(path, { threads: 1, workerUrl: "./node_modules/b158/dist/lib/node/worker.js" });
+  await model.dispose();
+  return found;
+}
+
 /** A worker that throws, and one that exits, when it is asked for something. */
 export async function crash({ model: path }) {
   const found = {};

@@ -6,10 +6,12 @@ import type { ModelSource } from "../public/types.js";
 
 /** Anything may be missing: on a server that renders pages all of it is. */
 export interface Environment {
-  navigator?: Partial<Omit<Navigator, "storage">> & { storage?: Partial<StorageManager>; deviceMemory?: number };
+  navigator?: Partial<Omit<Navigator, "storage">> & { storage?: Partial<StorageManager>; deviceMemory?: number | undefined };
   isSecureContext?: boolean;
   /** Whether a worker gets shared memory. */
   crossOriginIsolated?: boolean;
+  /** Why there are no other tabs, where there can't be any. */
+  noTabs?: string;
 }
 
 export function environment(): Environment {

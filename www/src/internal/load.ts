@@ -14,7 +14,7 @@ import { LOAD } from "./options/tables.js";
 import { PageParts } from "./page-parts.js";
 import type { FromWorker, LoaderOptions, Source } from "./protocol.js";
 import { readSource, type ReadSource } from "./source.js";
-import { isForeign, moduleWorker } from "./worker-script.js";
+import { ADVICE, isForeign, moduleWorker } from "./worker-script.js";
 
 export interface Loaded {
   readonly connection: Connection;
@@ -167,7 +167,7 @@ export function startWorker({ worker, workerUrl }: LoadOptions): Worker {
   } catch (cause) {
     if (cause instanceof BitNetError) throw cause;
     const why = cause instanceof Error ? cause.message : show(cause);
-    throw new BitNetError("invalid-argument", `no worker could be made (${why}): check workerUrl if it is set, and worker-src of the page's content security policy, which must allow 'self', or blob: where the package comes from another origin`, { cause });
+    throw new BitNetError("invalid-argument", `no worker could be made (${why}): ${ADVICE}`, { cause });
   }
 }
 

@@ -12,7 +12,7 @@ export interface ThreadChoice {
 
 export async function chooseThreads(asked: "auto" | number): Promise<ThreadChoice> {
   const count = asked === "auto" ? Math.min(Math.max(navigator.hardwareConcurrency || 1, 1), MOST_BY_DEFAULT) : asked;
-  if (count === 1) return single(asked === 1 ? "one thread was asked for" : "the browser tells of one processor only");
+  if (count === 1) return single(asked === 1 ? "one thread was asked for" : "one processor is all that there is, or that is told of");
   if (!globalThis.crossOriginIsolated) {
     return single(
       "this page is not cross-origin isolated; serve it with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp",

@@ -3,6 +3,9 @@
  * own may import it. That one is made here, as a Blob, where it has to be and nowhere else: a strict policy has no `blob:`.
  */
 
+/** Where no worker could be made. */
+export const ADVICE = "check workerUrl if it is set, and worker-src of the page's content security policy, which must allow 'self', or blob: where the package comes from another origin";
+
 /** Of workers that import theirs: where it is. */
 const imported = new WeakMap<Worker, string>();
 

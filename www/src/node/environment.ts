@@ -7,12 +7,18 @@ import { locks } from "./locks.js";
 
 export { located } from "./located.js";
 
-/** Also that of the engine's worker. */
+/** Also that of the engine's worker. What Deno was not allowed to tell is not known. */
 export function navigator(): NonNullable<Environment["navigator"]> {
   return {
-    hardwareConcurrency: availableParallelism(),
-    userAgent: userAgent(),
-    deviceMemory: totalmem() / 2 ** 30,
+    // At once: in a worker the runtime itself would look here for it.
+    hardwareConcurrency: told(availableParallelism) ?? 1,
+    get userAgent() {
+      return userAgent();
+    },
+    get deviceMemory() {
+      const bytes = told(totalmem);
+      return bytes === undefined ? undefined : bytes / 2 ** 30;
+    },
     storage: storage as unknown as Partial<StorageManager>,
     locks: locks as unknown as LockManager,
   };
@@ -20,7 +26,15 @@ export function navigator(): NonNullable<Environment["navigator"]> {
 
 export function environment(): Environment {
   // Workers share memory here whatever headers there are.
-  return { navigator: navigator(), isSecureContext: true, crossOriginIsolated: true };
+  return { navigator: navigator(), isSecureContext: true, crossOriginIsolated: true, noTabs: "only browsers have tabs" };
+}
+
+function told<T>(ask: () => T): T | undefined {
+  try {
+    return ask();
+  } catch {
+    return undefined;
+  }
 }
 
 function userAgent(): string {

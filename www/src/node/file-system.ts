@@ -5,7 +5,7 @@ import { basename, join } from "node:path";
 import { close, open } from "./descriptors.js";
 import { DiskFile } from "./disk-file.js";
 import { asDomException, cacheFolder, isKey } from "./folder.js";
-import { MODELS } from "./locks.js";
+import { MODELS, underAll } from "./locks.js";
 
 const NAMED: ReadonlySet<string> = new Set(["data", "journal"]);
 
@@ -117,7 +117,7 @@ export class DirectoryHandle {
   async removeEntry(name: string, { recursive = false }: { recursive?: boolean } = {}): Promise<void> {
     const path = join(this.#path, name);
     await named(stat(path));
-    await named(rm(path, { recursive }));
+    await named(underAll(name, () => rm(path, { recursive })));
   }
 
   async *keys(): AsyncGenerator<string> {
@@ -137,11 +137,17 @@ class Root extends DirectoryHandle {
 }
 
 export const storage = {
-  getDirectory: (): Promise<DirectoryHandle> => Promise.resolve(new Root(".")),
+  // Rejects with why there is no folder.
+  getDirectory: (): Promise<DirectoryHandle> => Promise.resolve().then(() => new Root(cacheFolder())),
 
   /** `quota` counts what is used and what the disk has room for. */
-  async estimate(): Promise<{ quota?: number; usage: number }> {
-    const folder = cacheFolder();
+  async estimate(): Promise<{ quota?: number; usage?: number }> {
+    let folder: string;
+    try {
+      folder = cacheFolder();
+    } catch {
+      return {};
+    }
     const names = await readdir(folder).catch(() => []);
     const size = (key: string, name: string) => statSync(join(folder, key, name), { throwIfNoEntry: false })?.size ?? 0;
     const usage = names.filter(isKey).reduce((sum, key) => sum + size(key, "data") + size(key, "journal"), 0);

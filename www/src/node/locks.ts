@@ -35,6 +35,48 @@ export const locks = {
   },
 };
 
+/** Files that this thread has the lock of. */
+const own = new Map<string, number>();
+
+/**
+ * Does what nobody may see half done: under the lock of the whole cache, and with the lock of the file given up, since some systems keep the
+ * folder of a file that is open.
+ */
+export async function underAll<T>(key: string, work: () => Promise<T>): Promise<T> {
+  const all = await lockAll();
+  try {
+    letGo(key);
+    return await work();
+  } finally {
+    close(all);
+  }
+}
+
+function letGo(key: string): void {
+  const file = own.get(key);
+  own.delete(key);
+  if (file !== undefined) close(file);
+}
+
+async function lockAll(): Promise<number> {
+  const path = join(cacheFolder(), LOCK);
+  if (platform === "linux") {
+    const file = open(path, constants.O_RDWR | constants.O_CREAT);
+    try {
+      if (await runFlock(["3"], file)) return file;
+      throw new Error(`${path}: another process has it for too long`);
+    } catch (error) {
+      close(file);
+      throw error;
+    }
+  }
+  for (;;) {
+    const file = openLocked(path);
+    if (file !== undefined) return file;
+    await sleep(RETRY_MS);
+  }
+}
+
 /** What the engine calls the folder of all files. */
 export const MODELS = "b158-models";
 
@@ -44,12 +86,13 @@ async function acquire(key: string, signal: AbortSignal | undefined): Promise<()
     signal?.throwIfAborted();
     const file = await tryToLock(key);
     if (file !== undefined) {
+      own.set(key, file);
       if (signal?.aborted) {
-        close(file);
+        letGo(key);
         signal.throwIfAborted();
       }
       return () => {
-        close(file);
+        letGo(key);
       };
     }
     await sleep(RETRY_MS);
@@ -67,7 +110,7 @@ async function tryToLock(key: string): Promise<number | undefined> {
     let kept = false;
     try {
       // Under the lock of the whole cache, as whoever deletes a folder has it. One that was deleted before that has another name by now.
-      kept = (await runFlock(join(all, LOCK), file)) && isStillThere(path, file);
+      kept = (await runFlock([join(all, LOCK), "flock", "-n", "3"], file)) && isStillThere(path, file);
       return kept ? file : undefined;
     } finally {
       if (!kept) close(file);
@@ -92,10 +135,10 @@ function isStillThere(path: string, file: number): boolean {
   return found?.ino === own.ino && found.dev === own.dev;
 }
 
-/** False: another has it. */
-function runFlock(all: string, file: number): Promise<boolean> {
+/** With the open file as its number 3. False: another has it. */
+function runFlock(words: readonly string[], file: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    const program = spawn("flock", [all, "flock", "-n", "3"], { stdio: ["ignore", "ignore", "pipe", file], timeout: PROGRAM_MS });
+    const program = spawn("flock", words, { stdio: ["ignore", "ignore", "pipe", file], timeout: PROGRAM_MS });
     let said = "";
     program.stderr?.on("data", (text: Buffer) => {
       said += text.toString();

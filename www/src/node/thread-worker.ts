@@ -18,7 +18,7 @@ const LOADING = "loading";
 
 export class ThreadWorker extends EventTarget {
   readonly #thread: Thread;
-  readonly #underWay = new Set<number | typeof LOADING>();
+  readonly #underWay = new Map<number | typeof LOADING, string>();
   #terminated = false;
 
   constructor(url: string | URL, { name = "b158" }: { type?: "module"; name?: string } = {}) {
@@ -46,8 +46,11 @@ export class ThreadWorker extends EventTarget {
 
   postMessage(message: unknown, transfer: readonly Transferable[] = []): void {
     const told = message as Message;
-    if (told.type === "open") this.#begin(LOADING);
-    else if (told.body?.id !== undefined && told.type !== "cancel") this.#begin(told.body.id);
+    const { type = "", body } = told;
+    if (type === "open") this.#begin(LOADING, type);
+    else if (body?.id !== undefined && type !== "cancel") this.#begin(body.id, type);
+    // To which there is no answer, where an answer's end is told all the same.
+    else if (body?.id !== undefined && this.#underWay.get(body.id) === "embed") this.#end(body.id);
     this.#thread.postMessage(withFiles(told), transfer as unknown as ThreadTransferable[]);
   }
 
@@ -56,16 +59,21 @@ export class ThreadWorker extends EventTarget {
     void this.#thread.terminate();
   }
 
-  #begin(what: number | typeof LOADING): void {
-    this.#underWay.add(what);
+  #begin(what: number | typeof LOADING, type: string): void {
+    this.#underWay.set(what, type);
     this.#thread.ref();
   }
 
-  #hear({ type = "", body }: Message): void {
-    if (["loaded", "load-failed", "estimated", "crashed"].includes(type)) this.#underWay.delete(LOADING);
-    else if (["done", "failed", "value", "embedded"].includes(type) && body?.id !== undefined) this.#underWay.delete(body.id);
-    // Also of one that has been let go of before it was there: that counts for nothing.
+  #end(what: number | typeof LOADING): void {
+    this.#underWay.delete(what);
     this.#rest();
+  }
+
+  #hear({ type = "", body }: Message): void {
+    if (["loaded", "load-failed", "estimated", "crashed"].includes(type)) this.#end(LOADING);
+    else if (["done", "failed", "value", "embedded"].includes(type) && body?.id !== undefined) this.#end(body.id);
+    // Also of one that has been let go of before it was there: that counts for nothing.
+    else this.#rest();
   }
 
   /** In a program's own worker Deno hears nothing of one that it does not wait for; there it ends with that worker. */

@@ -52,8 +52,7 @@ const scope: Record<string, unknown> = {
   crossOriginIsolated: true,
   isSecureContext: true,
   fetch: fetchAny,
-  // Bytes go to the disk as fast from the engine's own thread, so that it gets no keeper: that is a browser's need.
-  Worker: undefined,
+  location: new URL("./worker.js", import.meta.url),
   FileReaderSync,
   FileSystemDirectoryHandle: DirectoryHandle,
   FileSystemFileHandle: FileHandle,

@@ -23,8 +23,9 @@ export interface Site {
 
 /** Why there is no such thing here. */
 export function noSite(): string | undefined {
-  const locks: Partial<LockManager> | undefined = environment().navigator?.locks;
-  // Where there are locks of another kind, there are no tabs.
+  const { navigator, noTabs } = environment();
+  if (noTabs !== undefined) return noTabs;
+  const locks: Partial<LockManager> | undefined = navigator?.locks;
   if (typeof locks?.request !== "function" || typeof locks.query !== "function") return "there are no Web Locks here, which need a page of https or localhost";
   if (typeof BroadcastChannel === "undefined") return "there is no BroadcastChannel here";
   if (typeof (globalThis.crypto as Partial<Crypto> | undefined)?.subtle === "undefined") return "there is no crypto.subtle here, which needs a page of https or localhost";

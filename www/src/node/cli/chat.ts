@@ -44,11 +44,11 @@ export async function chat(options: ChatOptions): Promise<void> {
   let first = options.promptFile === undefined ? options.prompt && text("-p", options.prompt) : text("-f", fileText(options.promptFile));
   const how = sampling(options, text);
   const model = await load(options, interrupts);
+  const more = lines();
   try {
     const begin: ChatMessage[] = system === undefined ? [] : [{ role: "system", content: system }];
     let messages = [...begin];
     if (!quiet && !options.singleTurn) say("Type a message. Ctrl-C ends an answer, Ctrl-D the conversation, /clear forgets it.");
-    const more = lines();
     for (;;) {
       let line = first;
       first = undefined;
@@ -78,6 +78,7 @@ export async function chat(options: ChatOptions): Promise<void> {
       if (options.singleTurn) return;
     }
   } finally {
+    await more.return(undefined);
     // What is not read any more would keep the process.
     process.stdin.destroy();
     await model.dispose();

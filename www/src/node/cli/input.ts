@@ -12,33 +12,51 @@ export function lines(): AsyncGenerator<Line> {
   return process.stdin.isTTY ? typed() : piped(process.stdin);
 }
 
-/** Ctrl-C leaves the line, Ctrl-D the conversation. */
+/** Ctrl-C leaves the line, Ctrl-D the conversation. What is typed or pasted while an answer is written, waits. */
 async function* typed(): AsyncGenerator<Line> {
-  let history: string[] = [];
-  for (;;) {
-    // One for each line: while an answer is written, the terminal sends Ctrl-C as a signal.
-    const editor = createInterface({ input: process.stdin, output: process.stderr, terminal: true, history });
-    editor.on("history", (lines) => {
-      history = [...lines];
-    });
-    const line = await new Promise<string | typeof END | typeof AGAIN>((resolve) => {
-      editor.on("SIGINT", () => {
-        resolve(AGAIN);
+  const editor = createInterface({ input: process.stdin, output: process.stderr, terminal: true, prompt: "> " });
+  const waiting: string[] = [];
+  let come: (() => void) | undefined;
+  const state = { ended: false };
+  editor.on("line", (line) => {
+    waiting.push(line);
+    come?.();
+  });
+  editor.on("close", () => {
+    state.ended = true;
+    come?.();
+  });
+  editor.on("SIGINT", () => {
+    if (!come) {
+      process.emit("SIGINT");
+      return;
+    }
+    process.stderr.write("\n");
+    editor.write(null, { ctrl: true, name: "e" });
+    editor.write(null, { ctrl: true, name: "u" });
+    editor.prompt();
+  });
+  try {
+    for (;;) {
+      const next = waiting.shift();
+      if (next !== undefined) {
+        yield { text: next };
+        continue;
+      }
+      if (state.ended) {
+        process.stderr.write("\n");
+        return;
+      }
+      editor.prompt();
+      await new Promise<void>((resolve) => {
+        come = resolve;
       });
-      editor.on("close", () => {
-        resolve(END);
-      });
-      editor.question("> ", resolve);
-    });
+      come = undefined;
+    }
+  } finally {
     editor.close();
-    if (line === AGAIN || line === END) process.stderr.write("\n");
-    if (line === END) return;
-    if (line !== AGAIN) yield { text: line };
   }
 }
-
-const END = Symbol("the input has ended");
-const AGAIN = Symbol("the line was left");
 
 /** Lines without their ends, be that LF, CR LF or the end of the input. */
 export async function* piped(input: AsyncIterable<Buffer | string>): AsyncGenerator<Line> {
