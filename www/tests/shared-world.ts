@@ -166,6 +166,8 @@ export class FakeTab {
   dead = false;
   /** What the next load comes to. */
   failLoad: BitNetError | undefined;
+  /** What every load comes to. */
+  broken: BitNetError | undefined;
   readonly site: Site;
   #asleep: () => void = () => undefined;
   #awake: () => void = () => undefined;
@@ -235,9 +237,9 @@ export class FakeTab {
   }
 
   readonly #load: LoadAlone = async (_source, options) => {
-    const { failLoad } = this;
+    const why = this.broken ?? this.failLoad;
     this.failLoad = undefined;
-    if (failLoad) throw failLoad;
+    if (why) throw why;
     return loadModel(new Blob(["GGUF"]), { ...options, worker: this.#worker() });
   };
 
