@@ -6,7 +6,7 @@
 # What a change needs
 STAGES=(native wasm page browser clients)
 # What repeats it in other ways, each by its name or all with --all
-WIDE_STAGES=(package apps wasm-pack references loom guard templates browsers processors fuzz sanitizers supply dist)
+WIDE_STAGES=(package apps runtimes wasm-pack references loom guard templates browsers processors fuzz sanitizers supply dist)
 
 # ---- stages and their table -------------------------------------------------------------------------------------
 # Lanes are processes of their own: what they have to say at the end goes through these files.
@@ -194,6 +194,17 @@ test_package() {
     npm --prefix tests/package test </dev/null
 }
 
+# The package where there is no browser, beside the native program, whose cache it shares
+test_runtimes() {
+    local program=$TARGET/debug/b158
+    need_rust
+    build_page quick
+    cargo build --features cli --bin b158 </dev/null
+    npm_install tests/runtimes
+    step "the package in Node.js, Deno and Bun" "again: B158_PROGRAM=$program npm --prefix tests/runtimes test; one of them: RUNTIMES=node, node-24, deno or bun before it"
+    B158_PROGRAM=$program npm --prefix tests/runtimes test </dev/null
+}
+
 # Packages of npm that applications use around a model
 test_apps() {
     need_chromium
@@ -341,6 +352,7 @@ run_tests() {
         case $argument in
         package) stage "package: npm pack, bundlers in Chromium, sizes" test_package ;;
         apps) stage "apps: packages of npm around a model" test_apps ;;
+        runtimes) stage "runtimes: the package in Node.js, Deno and Bun" test_runtimes ;;
         wasm-pack) stage "wasm-pack: its test command in Chromium" test_wasm_pack ;;
         references) stage "references: token ids beside two other tokenizers" test_references ;;
         loom) stage "loom: the thread pool's gate" test_loom ;;

@@ -7,7 +7,7 @@ import { defineConfig } from "rolldown";
 const OUT = "dist/lib";
 
 /** What is published, by its names. */
-const ENTRIES = { index: "src/public/index.ts", testing: "src/public/testing.ts", "ai-sdk": "src/ai-sdk/index.ts" };
+const ENTRIES = { index: "src/public/index.ts", testing: "src/public/testing.ts", "ai-sdk": "src/ai-sdk/index.ts", "prompt-api": "src/prompt-api/index.ts" };
 
 /**
  * The modules' addresses as they are seen from the folder of the output.

@@ -13,7 +13,8 @@
 //! `<|eot_id|>` is encoded as the ten characters it is, whatever the template does with it: each byte of a string knows
 //! who wrote it.
 //!
-//! A conversation that ends with an assistant's turn is continued: the prompt ends where that turn's text does.
+//! A conversation that ends with an assistant's turn is continued: the prompt ends where that turn's text does. One without text begins
+//! another answer, also after an assistant's turn.
 //!
 //! [`Template::chat`] takes tools too, and gives all that an answer with calls needs: what it may be, where in it that begins, and who
 //! reads it ([`Reader`]) into words, thoughts and calls.
@@ -330,11 +331,11 @@ impl Template {
     ) -> Result<(Text, usize)> {
         // An answer that has not begun is what the generation prompt is for.
         let begun = |m: &&Message| m.role == "assistant" && add_generation_prompt;
-        let messages = match messages.split_last() {
-            Some((last, before)) if begun(&last) && last.content.is_empty() => before,
-            _ => messages,
+        let (messages, anew) = match messages.split_last() {
+            Some((last, before)) if begun(&last) && last.content.is_empty() => (before, true),
+            _ => (messages, false),
         };
-        let continued = messages.last().filter(begun).is_some();
+        let continued = !anew && messages.last().filter(begun).is_some();
         let turn = |m| Turn { message: m, mark: Mark::Message };
         let mut turns: Vec<Turn> = messages.iter().map(turn).collect();
         if let Some(last) = turns.last_mut().filter(|_| continued) {

@@ -307,6 +307,11 @@ fn an_answer_is_continued() {
         assert!(tokenizer.decode(&ids, true).ends_with(expected));
         let begun = template.encode(&tokenizer, &[talk()[1].clone(), Message::new("assistant", "")], true).unwrap();
         assert_eq!(begun, template.encode(&tokenizer, &talk()[1..2], true).unwrap());
+        // Another answer after the one that has ended.
+        let another = [talk()[1].clone(), talk()[2].clone(), Message::new("assistant", "")];
+        let closed = template.render(&talk()[1..3], false).unwrap();
+        let anew = template.render(&another, true).unwrap();
+        assert!(anew.starts_with(&closed), "{anew}");
     }
     // The last of two equal answers is meant, and spaces at the end stay if the template keeps them.
     let (_, template) = with(Some("{% for m in messages %}[{{ m.content }}]{% endfor %}"));

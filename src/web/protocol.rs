@@ -219,6 +219,9 @@ pub(super) enum Call {
         #[cfg_attr(test, ts(type = "Uint32Array"))]
         ids: Vec<u32>,
     },
+    CountTokens {
+        request: Box<GenerateRequest>,
+    },
     Memory,
     OpenSession,
     CloneSession {
@@ -439,6 +442,7 @@ pub(super) struct Embeddings {
 pub(super) enum Reply {
     Tokenize(#[cfg_attr(test, ts(type = "Uint32Array"))] Js),
     Detokenize(String),
+    CountTokens(usize),
     Memory(Memory),
     OpenSession(u32),
     CloneSession(u32),

@@ -53,7 +53,7 @@ for (const [sdk, specificationVersion] of VERSIONS) {
         async ({ sdk, specificationVersion }) => {
           const { generateObject, streamObject, generateText, Output } = window[sdk];
           const { z } = window;
-          const engine = await window.load();
+          const engine = await window.load(window.LONG);
           const model = window.b158(engine, { specificationVersion });
           const request = { model, schema: z.object({ playerName: z.string().max(12) }), prompt: "Name a player" };
           const { object, warnings, finishReason } = await generateObject({ ...request, maxOutputTokens: 100 });
@@ -65,9 +65,11 @@ for (const [sdk, specificationVersion] of VERSIONS) {
           const list = await window.outcome(generateObject({ model, output: "array", schema: z.enum(["fox", "hen"]), prompt: "Animals", maxOutputTokens: 200 }).then(({ object }) => object));
           const choice = await generateObject({ model, output: "enum", enum: ["yes", "no"], prompt: "Is it?", maxOutputTokens: 60 });
           const any = await window.outcome(generateObject({ model, output: "no-schema", prompt: "Any", maxOutputTokens: 200 }).then(({ object }) => object));
+          const types = { id: z.nanoid(), mail: z.email(), day: z.iso.date(), begins: z.string().startsWith("ab").max(6), kind: z.union([z.literal("x"), z.number().int().max(9)]), maybe: z.boolean().nullable(), pair: z.tuple([z.boolean(), z.enum(["y"])]) };
+          const typed = await generateObject({ model, schema: z.object(types), prompt: "A fox", maxOutputTokens: 600 });
           const refused = await window.outcome(generateObject({ model, schema: z.object({ a: z.string().regex(/(?=x)y/) }), prompt: "A" }));
           await engine.dispose();
-          return { object, warnings, finishReason, cut, partial, streamed: await streamed.object, output: output.output, list, choice: choice.object, any, refused };
+          return { object, warnings, finishReason, cut, partial, streamed: await streamed.object, output: output.output, list, choice: choice.object, any, typed: typed.object, refused };
         },
         { sdk, specificationVersion },
       );
@@ -84,6 +86,7 @@ for (const [sdk, specificationVersion] of VERSIONS) {
       expect(["yes", "no"]).toContain(found.choice);
       if (found.any.value === undefined) expect(found.any).toMatchObject({ name: "AI_NoObjectGeneratedError", finishReason: "length" });
       else expect(typeof found.any.value).toBe("object");
+      expect(found.typed).toMatchObject({ id: expect.stringMatching(/^[\w-]{21}$/), begins: expect.stringMatching(/^ab/) });
       expect(found.refused).toMatchObject({ name: "BitNetError", code: "invalid-argument", message: expect.stringContaining("pattern") });
     });
 
@@ -272,6 +275,40 @@ for (const [sdk, specificationVersion] of VERSIONS) {
       expect(found.types).toContain("error");
       expect(found.types.at(-1)).toBe("finish error");
       expect(found.gone).toMatchObject({ name: "BitNetError", code: "disposed" });
+    });
+
+    test("a talk is read with all that may be in it", async ({ page }) => {
+      const found = await page.evaluate(
+        async ({ sdk, specificationVersion }) => {
+          const ai = window[sdk];
+          const engine = await window.load(window.LONG);
+          const model = window.b158(engine, { specificationVersion });
+          const user = (content) => ({ role: "user", content });
+          const call = (toolCallId, input = {}, more) => ({ type: "tool-call", toolCallId, toolName: "look", input, ...more });
+          const result = (toolCallId, output) => ({ type: "tool-result", toolCallId, toolName: "look", output });
+          const outputs = [{ type: "text", value: "a fox" }, { type: "json", value: { a: 1 } }, { type: "error-text", value: "too dark" }, { type: "error-json", value: [1] }, { type: "content", value: [{ type: "text", text: "two" }] }, { type: "execution-denied" }];
+          const talks = {
+            "results of every type": [user("a"), { role: "assistant", content: outputs.map((_, index) => call(String(index))) }, { role: "tool", content: outputs.map((output, index) => result(String(index), output)) }, user("b")],
+            "an empty turn": [user("a"), { role: "assistant", content: [] }, user("b")],
+            "an empty turn at the end": [user("a"), { role: "assistant", content: [] }],
+            "a turn that goes on": [user("a"), { role: "assistant", content: "Once upon" }],
+            "two of a person": [user("a"), user("b")],
+            "a call that ran elsewhere": [user("a"), { role: "assistant", content: [call("1", {}, { providerExecuted: true }), result("1", outputs[1]), { type: "text", text: "Done." }] }, user("b")],
+            "arguments that were none": [user("a"), { role: "assistant", content: [call("1", '{"a": "cut')] }, { role: "tool", content: [result("1", outputs[2])] }],
+            "a thought": [user("a"), { role: "assistant", content: [{ type: "reasoning", text: "Hm." }, { type: "text", text: "Yes." }] }, user("b")],
+          };
+          const told = {};
+          for (const [name, messages] of Object.entries(talks)) {
+            const { value, message } = await window.outcome(ai.generateText({ model, messages, maxOutputTokens: 4, temperature: 0 }));
+            told[name] = value ? { text: /\w/.test(value.text), warnings: value.warnings } : message;
+          }
+          await engine.dispose();
+          return told;
+        },
+        { sdk, specificationVersion },
+      );
+      expect(Object.keys(found)).toHaveLength(8);
+      for (const [name, told] of Object.entries(found)) expect(told, name).toEqual({ text: true, warnings: [] });
     });
 
     test("texts become vectors", async ({ page }) => {

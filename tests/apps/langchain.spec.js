@@ -1,12 +1,12 @@
-// LangChain.js as the guide has it: ChatOpenAI, asked for more than the guide shows.
+// LangChain.js as the guide has it: ChatOpenAI, asked for more than the guide shows; and OpenAI's own client by the same way.
 import { guideBlock } from "../../www/tests/guide.mjs";
 import { expect, test } from "./app.js";
 
 test("LangChain writes, streams, answers by a schema and calls tools; errors name what is wrong, and an abort ends it", async ({ page, app }) => {
   await page.evaluate(() => Object.assign(window, { show: () => undefined }));
-  await app("pages/langchain.js", `${guideBlock("LangChain.js")}\nexport { chat, model };\n`);
+  await app("pages/langchain.js", `${guideBlock("LangChain.js")}\nexport { answer, chat, model };\n`);
   const found = await page.evaluate(async () => {
-    const { chat, model, HumanMessage, ToolMessage, tool, z } = window;
+    const { chat, client, model, HumanMessage, ToolMessage, tool, z } = window;
     const outcome = (promise) => promise.then((value) => ({ value }), ({ name, message }) => ({ name, message }));
     const ask = "Tell me of a fox.";
     const { choices } = await model.chat.completions.create({ messages: [{ role: "user", content: ask }] });
@@ -28,6 +28,11 @@ test("LangChain writes, streams, answers by a schema and calls tools; errors nam
         for await (const _ of await chat.stream(ask, { signal: stop.signal })) stop.abort();
       })(),
     );
+    const request = { model: "b158", messages: [{ role: "user", content: ask }] };
+    const client1 = await client.chat.completions.create(request);
+    const stream = client.chat.completions.stream(request);
+    const client2 = await stream.finalContent();
+    const refused = await client.chat.completions.create({ ...request, temperature: -1 }).catch(({ status, error }) => ({ status, error }));
     const again = await chat.invoke(ask);
     await model.dispose();
     return {
@@ -44,6 +49,8 @@ test("LangChain writes, streams, answers by a schema and calls tools; errors nam
       aborted,
       streamed,
       again: again.text,
+      client: [client1.choices[0].message.content, client2],
+      refused,
     };
   });
   const { said } = found;
@@ -58,5 +65,6 @@ test("LangChain writes, streams, answers by a schema and calls tools; errors nam
   expect(found.wrong.message).toContain("`lose`");
   expect(found.tooLong.message).toMatch(/context/);
   for (const { name, message } of [found.aborted, found.streamed]) expect(`${name} ${message}`).toMatch(/abort/i);
-  expect(found.again).toBe(said);
+  expect([found.again, ...found.client]).toEqual([said, said, said]);
+  expect(found.refused).toMatchObject({ status: 400, error: { code: "invalid-argument", message: expect.stringContaining("temperature") } });
 });

@@ -231,12 +231,13 @@ describe("messages", () => {
   });
 
   it.each([
-    ["v4", "text", { type: "text", text: "a;ä" }],
-    ["v4", "base64", { type: "data", data: Buffer.from("a;ä").toString("base64") }],
-    ["v3", "base64", Buffer.from("a;ä").toString("base64")],
-    ["v3", "bytes", new TextEncoder().encode("a;ä")],
-  ] as const)("have a person's files of text, in %s as %s", async (_version, _form, data) => {
-    const { messages } = await messagesOf({ role: "user", content: [{ type: "file", mediaType: "text/csv", filename: "foxes.csv", data }, { type: "text", text: "Sum it up." }] });
+    ["image/x", "text of v4", { type: "text", text: "a;ä" }],
+    ["text/csv", "base64 of v4", { type: "data", data: Buffer.from("a;ä").toString("base64") }],
+    ["text", "base64 of v3", Buffer.from("a;ä").toString("base64")],
+    ["application/x-ndjson", "bytes of v3", new TextEncoder().encode("a;ä")],
+    ["application/ld+json; charset=utf-8", "bytes of v4", { type: "data", data: new TextEncoder().encode("a;ä") }],
+  ] as const)("have a person's files of text: %s as %s", async (mediaType, _form, data) => {
+    const { messages } = await messagesOf({ role: "user", content: [{ type: "file", mediaType, filename: "foxes.csv", data }, { type: "text", text: "Sum it up." }] });
     expect(messages).toEqual([{ role: "user", content: "foxes.csv:\na;ä\nSum it up." }]);
   });
 
@@ -247,6 +248,7 @@ describe("messages", () => {
     { mediaType: "text/plain", data: { type: "url", url: new URL("https://example.com/") } },
     { mediaType: "text/plain", data: { type: "reference", reference: { other: "1" } } },
     { mediaType: "application/pdf", data: "AAAA" },
+    { mediaType: "texture/x", data: "AAAA" },
   ] as const)("refuse other files of a person by their place: %j", async (file) => {
     await expect(messagesOf(USER, { role: "user", content: [{ type: "text", text: "See:" }, { type: "file", ...file }] })).rejects.toMatchObject({ code: "invalid-argument", message: expect.stringMatching(`^message 2, part 2 is a file of the type ${file.mediaType};`) as string });
   });
@@ -296,6 +298,7 @@ describe("options", () => {
     await expect(asked({ providerOptions: { b158: { minp: 0.1 } } })).rejects.toMatchObject({ code: "invalid-argument", message: expect.stringContaining("do you mean minP?") as string });
     await expect(asked({ providerOptions: { b158: { seed: 1 } } })).rejects.toThrow("to the request itself");
     expect(() => b158(engineOf([]).engine, { specificationVersion: "v2" as never })).toThrow(/specificationVersion.*"v4" or "v3"/);
+    for (const odd of ["a name", null, undefined, 5, {}]) expect(() => b158(odd as never)).toThrow(/^model is .*; it may be a loaded BitNet/);
     expect(() => b158.embeddingModel(engineOf([]).engine, { tellSchema: true } as never)).toThrow("tellSchema");
   });
 
@@ -332,6 +335,30 @@ describe("options", () => {
     expect((await asked({ responseFormat: FORM, tools: [LOOK], toolChoice: { type: "none" } })).params).toMatchObject({ response_format: { type: "json_schema" }, tool_choice: "none" });
   });
 
+  it("have schemas without zod's names of patterns, wherever they are, and with all else", async () => {
+    const nano = { type: "string", format: "nanoid", pattern: "^x{21}$" };
+    const held = { type: "string", pattern: "^x{21}$" };
+    const value = { format: "x", pattern: "y" };
+    const schemaWith = (text: object) => ({
+      type: "object",
+      properties: { $schema: true, format: text, pattern: { type: "string", format: "date", pattern: "^2" }, list: { items: text, prefixItems: [text, true] }, const: { const: value }, bare: { type: "string", format: "jwt" } },
+      $defs: { a: { anyOf: [text, { enum: [value] }] } },
+      additionalProperties: { not: text },
+      default: value,
+    });
+    const { params } = await asked({ responseFormat: { type: "json", schema: schemaWith(nano) }, tools: [{ ...LOOK, inputSchema: schemaWith(nano) }], toolChoice: { type: "none" } });
+    expect(params.response_format).toEqual({ type: "json_schema", json_schema: { schema: schemaWith(held) } });
+    expect(params.tools?.[0]?.function.parameters).toEqual(schemaWith(held));
+    const told = schemaWith({ type: "string", format: "nanoid" });
+    told.properties.pattern = { type: "string", format: "date" } as typeof told.properties.pattern;
+    expect(JSON.parse(/of this schema: (.*)$/.exec(params.messages[0]?.content as string)?.[1] ?? "")).toEqual(told);
+    const endless: { items?: object } = {};
+    endless.items = { anyOf: [endless, endless] };
+    await expect(asked({ responseFormat: { type: "json", schema: endless } })).rejects.toMatchObject({ code: "invalid-argument", message: expect.stringContaining("responseFormat.schema") as string });
+    await expect(asked({ tools: [{ ...LOOK, inputSchema: 5 as never }] })).rejects.toMatchObject({ code: "invalid-argument", message: expect.stringContaining('inputSchema of the tool "look"') as string });
+    expect((await asked({ responseFormat: { type: "json", schema: '{"type": "string"}' } })).params.response_format).toMatchObject({ json_schema: { schema: '{"type": "string"}' } });
+  });
+
   it("make the form one of the tools where others may be called", async () => {
     const options = { responseFormat: FORM, tools: [LOOK, { ...LOOK, name: "answer" }] };
     const { params } = await asked(options);
@@ -348,6 +375,7 @@ describe("options", () => {
     ]);
     const called = await partsOf(chunksOf([call(0, "look"), input(0, "{}")], "tool_calls"), options);
     expect(called.at(-1)).toMatchObject({ finishReason: { unified: "tool-calls" } });
+    expect((await asked({ ...options, providerOptions: { b158: { parallelToolCalls: true } } })).warnings).toEqual([expect.objectContaining({ feature: "parallelToolCalls" })]);
     expect((await asked({ ...options, toolChoice: { type: "required" } })).warnings).toEqual([expect.objectContaining({ feature: "responseFormat" })]);
   });
 });
@@ -384,6 +412,26 @@ describe("a model", () => {
     await (await (load.mock.results[1]?.value as Promise<BitNet>)).dispose();
   });
 
+  it("that came after one that had gone is kept when what became of the first is read late", async () => {
+    const gone = engineOf([...chunksOf([{ content: "On" }], "stop").slice(0, 2), new BitNetError("worker-crashed", "it is gone")]).engine;
+    const { engine } = engineOf(chunksOf([], "stop"));
+    const load = vi.fn<() => Engine>().mockReturnValueOnce(gone).mockReturnValue(engine);
+    const model = b158(load);
+    const { stream } = await model.doStream(PROMPT);
+    await expect(model.doGenerate(PROMPT)).rejects.toMatchObject({ code: "worker-crashed" });
+    await model.doGenerate(PROMPT);
+    for await (const _ of stream);
+    await model.doGenerate(PROMPT);
+    expect(load).toHaveBeenCalledTimes(2);
+  });
+
+  it("is one for answers and vectors by the same function", async () => {
+    const { engine } = engineOf(chunksOf([], "stop"));
+    const load = vi.fn(() => Promise.resolve(engine));
+    await Promise.all([b158(load).doGenerate(PROMPT), b158.embeddingModel(load).doEmbed({ values: ["a"] }), b158(load, { modelId: "mine" }).doGenerate(PROMPT)]);
+    expect(load).toHaveBeenCalledTimes(1);
+  });
+
   it("is not waited for by who gives up, and still comes to the others", async () => {
     const { engine } = engineOf(chunksOf([], "stop"));
     let come: (engine: Engine) => void = () => undefined;
@@ -403,6 +451,17 @@ describe("a model", () => {
     const model = new Proxy(b158(engine), {});
     await expect(model.doGenerate(PROMPT)).resolves.toMatchObject({ content: [{ text: "Yes" }] });
     await expect(new Proxy(b158.embeddingModel(engine), {}).doEmbed({ values: ["a"] })).resolves.toMatchObject({ embeddings: [[0.5, 0.5, 0.5]] });
+  });
+
+  it("leaves no listener at a signal when its answer has ended", async () => {
+    const { engine } = engineOf(chunksOf([{ content: "Yes" }], "stop"));
+    const { signal } = new AbortController();
+    const [add, remove] = [vi.spyOn(signal, "addEventListener"), vi.spyOn(signal, "removeEventListener")];
+    await b158(engine).doGenerate({ ...PROMPT, abortSignal: signal });
+    const { stream } = await b158(() => Promise.resolve(engine)).doStream({ ...PROMPT, abortSignal: signal });
+    for await (const _ of stream);
+    expect(add).toHaveBeenCalled();
+    expect(remove).toHaveBeenCalledTimes(add.mock.calls.length);
   });
 
   it("leaves no listener at a signal, and ends the answer when its stream is cancelled", async () => {

@@ -17,7 +17,7 @@ const GIVEN = "declare function show(...what: unknown[]): void;\ndeclare const s
 /** The fenced blocks of a document in JavaScript or TypeScript that use the package, and no other: tests/apps compiles those where the others are. */
 function examples(document: string): string[] {
   const blocks = readFileSync(join(WWW, document), "utf8").matchAll(/^```(?:js|ts)\n([^]*?)^```$/gm);
-  return [...blocks].map(([, code = ""]) => code).filter((code) => code.includes("BitNet") && !/ from "(?!b158[/"])/.test(code));
+  return [...blocks].map(([, code = ""]) => code).filter((code) => /BitNet|from "b158/.test(code) && !/ from "(?!b158[/"])/.test(code));
 }
 
 const withImport = (code: string) => (code.includes("import ") ? code : `import { BitNet } from "b158";\n${code}`);

@@ -9,6 +9,7 @@ import { type Option, type Options, readOptions } from "../src/internal/options/
 import { CHAT_REQUEST, FAKE, GENERATE, LOAD, SESSION, TOKENIZE, VERIFY } from "../src/internal/options/tables.js";
 import { oneOf, whole } from "../src/internal/options/kinds.js";
 import { EMBEDDING_CALL, EMBEDDING_MODEL, LANGUAGE_CALL, LANGUAGE_MODEL } from "../src/ai-sdk/options.js";
+import { INSTALL } from "../src/prompt-api/options.js";
 import { BitNet, BitNetError, deleteCachedModel, type ChatCompletionCreateParams, type GenerateOptions, type LoadOptions, type Prompt } from "../src/public/index.js";
 import { fakeWorker, type FakeEngineOptions } from "../src/public/testing.js";
 import { type Case, CHAT_REFUSED, endless, GENERATE_REFUSED, holes, LOAD_REFUSED, named, PROMPTS_REFUSED, revoked, USER } from "./refused.js";
@@ -356,6 +357,8 @@ describe("the reference", () => {
         .map(([name, { kind, otherwise }]) => `| \`${name}\` | ${kind.what} | ${otherwise ?? "none"} |\n`)
         .join("");
     const section = (title: string, options: unknown) => `\n## ${title}\n\n| Option | It may be | Without it |\n|---|---|---|\n${rows(options as Options<never>)}`;
+    const { worker: makeWorker, languages, unloadAfterMs, seed, chatTemplateKwargs, force } = INSTALL.table;
+    const promptApi = { worker: makeWorker, languages, unloadAfterMs, seed: { ...seed, otherwise: "another for each answer" }, chatTemplateKwargs, force };
     const text = `# Options
 
 Every option of the package, written from the tables that it checks them with. The API reference says what each is for.
@@ -372,7 +375,9 @@ Of \`max_tokens\` and \`max_completion_tokens\` the newer name counts. \`model\`
 lacks, such as \`audio\` or \`web_search_options\`, is refused with the reason. The second argument takes \`signal\`.
 ${section("embeddings.create", REQUEST.fields)}
 \`model\` and \`user\` are accepted and not used. The second argument takes \`signal\`.
-${section("b158, of b158/ai-sdk", LANGUAGE_MODEL)}${section("providerOptions.b158 of an answer, of b158/ai-sdk", LANGUAGE_CALL)}${section("b158.embeddingModel, of b158/ai-sdk", EMBEDDING_MODEL)}${section("providerOptions.b158 of vectors, of b158/ai-sdk", EMBEDDING_CALL)}${section("fakeWorker, of b158/testing", FAKE)}`;
+${section("b158, of b158/ai-sdk", LANGUAGE_MODEL)}${section("providerOptions.b158 of an answer, of b158/ai-sdk", LANGUAGE_CALL)}${section("b158.embeddingModel, of b158/ai-sdk", EMBEDDING_MODEL)}${section("providerOptions.b158 of vectors, of b158/ai-sdk", EMBEDDING_CALL)}${section("install, languageModel, of b158/prompt-api", { table: promptApi })}
+Beside these they take the options of \`BitNet.load\`, but for \`signal\`. \`force\` is for \`install\` alone.
+${section("fakeWorker, of b158/testing", FAKE)}`;
     await expect(text).toMatchFileSnapshot("../OPTIONS.md");
   });
 });

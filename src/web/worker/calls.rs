@@ -4,6 +4,7 @@ use super::super::js::Js;
 use super::super::port::post;
 use super::super::protocol::{Call, FromWorker, PlainError, Reply, Roofline, VerifyDefaults, WrittenReport};
 use super::Worker;
+use super::generate::asked;
 use crate::allocate::try_zeroed;
 use crate::kernels;
 use crate::tokenizer::Special;
@@ -37,6 +38,7 @@ impl Worker {
                 Reply::Tokenize(Js(Uint32Array::from(&ids[..]).into()))
             }
             Call::Detokenize { ids } => Reply::Detokenize(tokenizer.decode(&ids, true)),
+            Call::CountTokens { request } => Reply::CountTokens(asked(&engine.loaded, &request)?.prompt.len()),
             Call::Memory => Reply::Memory(engine.memory()),
             Call::OpenSession => Reply::OpenSession(engine.open()?),
             Call::CloneSession { session } => {

@@ -152,7 +152,7 @@ impl Said {
 }
 
 /// What a request comes to.
-fn asked(loaded: &Loaded, request: &GenerateRequest) -> Result<Asked> {
+pub(super) fn asked(loaded: &Loaded, request: &GenerateRequest) -> Result<Asked> {
     let choice = request.tool_choice.clone().unwrap_or_default();
     let parallel = request.parallel_tool_calls.unwrap_or(true);
     let tools = Tools::new(request.tools.clone().unwrap_or_default(), choice, parallel)?;

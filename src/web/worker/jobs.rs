@@ -34,6 +34,7 @@ pub(super) fn waits(call: &Call) -> bool {
         | Call::Roofline => true,
         Call::Tokenize { .. }
         | Call::Detokenize { .. }
+        | Call::CountTokens { .. }
         | Call::Memory
         | Call::OpenSession
         | Call::VerifyDefaults

@@ -232,6 +232,20 @@ async fn sessions_are_copied_saved_and_restored() {
 }
 
 #[wasm_bindgen_test]
+async fn tokens_of_a_prompt_are_counted_beside_a_generation() {
+    let mut page = Page::loaded().await;
+    let request = r#"{"messages":[{"role":"user","content":"Is it warm?"}],"maxTokens":4}"#;
+    page.send(&format!(r#"{{"type":"generate","body":{{"id":1,"session":0,"request":{request}}}}}"#));
+    let call = format!(r#"{{"name":"countTokens","args":{{"request":{request}}}}}"#);
+    page.send(&format!(r#"{{"type":"call","body":{{"id":2,"call":{call}}}}}"#));
+    let (counted, before) = page.hear("value").await;
+    assert!(!before.contains(&"done".to_owned()), "{before:?}");
+    let (done, _) = page.hear("done").await;
+    let read = field(&field(&done, "usage"), "promptTokens");
+    assert_eq!(field(&field(&counted, "reply"), "value").as_f64(), read.as_f64());
+}
+
+#[wasm_bindgen_test]
 async fn tasks_are_polled_until_they_end() {
     let order = Rc::new(RefCell::new(Vec::new()));
     let (ring, rung) = oneshot::channel::<()>();

@@ -9,6 +9,7 @@ const before = Object.getOwnPropertyNames(globalThis).join();
 const { BitNet } = await import("b158");
 const { fakeWorker } = await import("b158/testing");
 const { b158 } = await import("b158/ai-sdk");
+await import("b158/prompt-api");
 const after = Object.getOwnPropertyNames(globalThis).join();
 const touchedByImport = [...touched];
 for (const [name, value] of kept) Object.defineProperty(globalThis, name, { configurable: true, value });

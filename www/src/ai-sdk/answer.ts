@@ -17,37 +17,60 @@ interface Asked {
 }
 
 /** What is being said: begun, and not ended yet. */
-type Open = { readonly type: "text" | "reasoning"; readonly id: string; readonly asTool?: boolean } | { readonly type: "tool"; readonly id: string; readonly toolName: string; input: string };
+type Open = { readonly type: "text" | "reasoning"; readonly id: string } | { readonly type: "tool"; readonly id: string; readonly toolName: string; input: string };
+
+/** Blocks of an answer, each of which ends where the next begins. */
+class Blocks {
+  #open: Open | undefined;
+  #begun = 0;
+
+  *begin(type: "text" | "reasoning"): Generator<StreamPart, string> {
+    yield* this.end();
+    const id = String(this.#begun++);
+    this.#open = { type, id };
+    yield { type: `${type}-start`, id };
+    return id;
+  }
+
+  *say(type: "text" | "reasoning", delta: string): Generator<StreamPart, void> {
+    const id = this.#open?.type === type ? this.#open.id : yield* this.begin(type);
+    yield { type: `${type}-delta`, id, delta };
+  }
+
+  *call(id: string, toolName: string): Generator<StreamPart, void> {
+    yield* this.end();
+    this.#open = { type: "tool", id, toolName, input: "" };
+    yield { type: "tool-input-start", id, toolName };
+  }
+
+  /** Of the call that has begun, or of the answer that is one. */
+  *input(delta: string): Generator<StreamPart, void> {
+    if (this.#open?.type !== "tool") return yield* this.say("text", delta);
+    this.#open.input += delta;
+    yield { type: "tool-input-delta", id: this.#open.id, delta };
+  }
+
+  *end(cut = false): Generator<StreamPart, void> {
+    if (!this.#open) return;
+    const { id } = this.#open;
+    if (this.#open.type === "tool") {
+      const { toolName, input } = this.#open;
+      yield { type: "tool-input-end", id };
+      // One that was cut before its arguments would be taken for one without any.
+      if (!cut || input !== "") yield { type: "tool-call", toolCallId: id, toolName, input };
+    } else {
+      yield { type: `${this.#open.type}-end`, id };
+    }
+  }
+}
 
 export async function* partsOf(chunks: AsyncIterable<ChatCompletionChunk>, { answerTool, raw, seed }: Asked): AsyncGenerator<StreamPart, void, void> {
-  let open: Open | undefined;
-  let blocks = 0;
-  let answered = false;
-  let calls = 0;
+  const blocks = new Blocks();
   let told = false;
+  let answered = false;
   let reason: ChatCompletionFinishReason = "stop";
   let usage = UNKNOWN_USAGE;
   let metadata: ProviderMetadata = { b158: { seed } };
-
-  function* begin(type: "text" | "reasoning", asTool = false): Generator<StreamPart> {
-    if (open?.type === type && !asTool) return;
-    yield* end();
-    open = { type, id: String(blocks++), asTool };
-    yield { type: `${type}-start`, id: open.id };
-  }
-  function* end(cut = false): Generator<StreamPart> {
-    if (!open) return;
-    const { id } = open;
-    if (open.type === "tool") {
-      yield { type: "tool-input-end", id };
-      // One that was cut before its arguments would be taken for one without any.
-      if (!cut || open.input !== "") yield { type: "tool-call", toolCallId: id, toolName: open.toolName, input: open.input };
-    } else {
-      yield { type: `${open.type}-end`, id };
-    }
-    open = undefined;
-  }
-
   for await (const chunk of chunks) {
     if (raw) yield { type: "raw", rawValue: chunk };
     if (!told) yield { type: "response-metadata", ...metadataOf(chunk) };
@@ -55,37 +78,20 @@ export async function* partsOf(chunks: AsyncIterable<ChatCompletionChunk>, { ans
     if (chunk.usage) usage = usageOf(chunk.usage);
     if (chunk.timings) metadata = { b158: { seed, timings: { ...chunk.timings } as unknown as JsonObject } };
     for (const { delta, finish_reason } of chunk.choices) {
-      if (delta.reasoning_content) {
-        yield* begin("reasoning");
-        if (open) yield { type: "reasoning-delta", id: open.id, delta: delta.reasoning_content };
-      }
-      if (delta.content) {
-        yield* begin("text");
-        if (open) yield { type: "text-delta", id: open.id, delta: delta.content };
-      }
+      if (delta.reasoning_content) yield* blocks.say("reasoning", delta.reasoning_content);
+      if (delta.content) yield* blocks.say("text", delta.content);
       for (const { id, function: called } of delta.tool_calls ?? []) {
-        if (id !== undefined && called.name !== undefined && called.name === answerTool) {
-          answered = true;
-          yield* begin("text", true);
-        } else if (id !== undefined && called.name !== undefined) {
-          yield* end();
-          calls++;
-          open = { type: "tool", id, toolName: called.name, input: "" };
-          yield { type: "tool-input-start", id, toolName: called.name };
+        if (id !== undefined && called.name !== undefined) {
+          answered = called.name === answerTool;
+          yield* answered ? blocks.begin("text") : blocks.call(id, called.name);
         }
-        if (called.arguments === "" || !open) continue;
-        if (open.type === "tool") {
-          open.input += called.arguments;
-          yield { type: "tool-input-delta", id: open.id, delta: called.arguments };
-        } else {
-          yield { type: "text-delta", id: open.id, delta: called.arguments };
-        }
+        if (called.arguments !== "") yield* blocks.input(called.arguments);
       }
       reason = finish_reason ?? reason;
     }
   }
-  yield* end(reason === "length");
-  yield { type: "finish", finishReason: reasonOf(reason, answered && calls === 0), usage, providerMetadata: metadata };
+  yield* blocks.end(reason === "length");
+  yield { type: "finish", finishReason: reasonOf(reason, answered), usage, providerMetadata: metadata };
 }
 
 function metadataOf({ id, created, model }: ChatCompletionChunk): ResponseMetadata {

@@ -1,5 +1,6 @@
 /** The model that a provider stands on: at hand, on its way, or loaded when it is first asked. */
 import type { BitNet } from "../public/bitnet.js";
+import { refused } from "../internal/options/refuse.js";
 import { BitNetError } from "../public/errors.js";
 
 /** What is asked of a model. */
@@ -7,6 +8,17 @@ export type Engine = Pick<BitNet, "info" | "chat" | "embed">;
 
 /** A model, the promise of one, or a function that loads it, which is called when the model is first needed. */
 export type GivenModel = Engine | PromiseLike<Engine> | (() => Engine | PromiseLike<Engine>);
+
+const KNOWN = new WeakMap<GivenModel, ModelAtHand>();
+
+/** The same for the same: a function that answers and vectors have in common loads one model for both. */
+export function modelAtHand(given: GivenModel): ModelAtHand {
+  const fits = typeof given === "function" || (typeof given === "object" && (given as GivenModel | null) !== null && ("chat" in given || "then" in given));
+  if (!fits) throw refused("model", given, "a loaded BitNet, the promise of one, or a function that loads it");
+  const model = KNOWN.get(given) ?? new ModelAtHand(given);
+  KNOWN.set(given, model);
+  return model;
+}
 
 export class ModelAtHand {
   readonly #given: GivenModel;
@@ -30,9 +42,10 @@ export class ModelAtHand {
     return this.#engine ?? given(this.#load(), signal);
   }
 
-  /** Of a request: a model that has gone is loaded again for the next one, where a function was given. */
-  failed(error: unknown): void {
-    if (typeof this.#given !== "function" || !(error instanceof BitNetError)) return;
+  /** A request to this engine failed: one that has gone is loaded again for the next, where a function was given. */
+  failed(engine: Engine, error: unknown): void {
+    // What an answer of the one before it comes to may be read late.
+    if (typeof this.#given !== "function" || engine !== this.#engine || !(error instanceof BitNetError)) return;
     if (error.code === "disposed" || error.code === "worker-crashed") this.#forget();
   }
 

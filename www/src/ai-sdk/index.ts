@@ -59,6 +59,7 @@ function embeds(model: GivenModel, given: ModelSettings = {}): EmbeddingModel<Sp
 /**
  * Makes models for the AI SDK of a loaded `BitNet`, the promise of one, or a function that loads it.
  *
- * A function is called when the model is first asked, and again when it is asked after it was disposed of or its worker had crashed.
+ * A function is called when the model is first asked, and again by the next request after one that failed because the model had been disposed of or its
+ * worker had crashed. The same function given twice loads one model.
  */
 export const b158 = Object.assign(answers, { embeddingModel: embeds }) as B158;

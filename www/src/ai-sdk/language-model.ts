@@ -1,7 +1,7 @@
 /** A model of this package as the AI SDK wants one. */
 import { BitNetError } from "../public/errors.js";
 import { partsOf, UNKNOWN_USAGE, wholeOf } from "./answer.js";
-import { type GivenModel, ModelAtHand } from "./given-model.js";
+import { type GivenModel, modelAtHand } from "./given-model.js";
 import type { LanguageModelSettings } from "./options.js";
 import { requestOf } from "./request.js";
 import type { CallOptions, LanguageModel, SpecificationVersion, StreamPart, Warning } from "./specification.js";
@@ -10,20 +10,25 @@ interface Answer {
   readonly parts: AsyncGenerator<StreamPart, void, void>;
   readonly body: unknown;
   readonly warnings: Warning[];
+  /** Told of what ended it. */
+  readonly failed: (error: unknown) => void;
 }
 
 /** An object without `this`: the SDK, and what watches it, call methods through proxies. */
 export function languageModel<Version extends SpecificationVersion>(given: GivenModel, settings: LanguageModelSettings, specificationVersion: Version): LanguageModel<Version> {
-  const model = new ModelAtHand(given);
+  const model = modelAtHand(given);
 
   async function ask(options: CallOptions, signal: AbortSignal | undefined): Promise<Answer> {
     const { params, answerTool, warnings } = requestOf(options, settings);
+    const engine = await model.engine(signal);
+    const failed = (error: unknown) => {
+      model.failed(engine, error);
+    };
     try {
-      const engine = await model.engine(signal);
       const chunks = await engine.chat.completions.create(params, signal ? { signal } : {});
-      return { parts: partsOf(chunks, { answerTool, raw: options.includeRawChunks === true, seed: params.seed }), body: params, warnings };
+      return { parts: partsOf(chunks, { answerTool, raw: options.includeRawChunks === true, seed: params.seed }), body: params, warnings, failed };
     } catch (error) {
-      model.failed(error);
+      failed(error);
       throw error;
     }
   }
@@ -38,12 +43,12 @@ export function languageModel<Version extends SpecificationVersion>(given: Given
     supportedUrls: {},
 
     async doGenerate(options) {
-      const { parts, body, warnings } = await ask(options, options.abortSignal);
+      const { parts, body, warnings, failed } = await ask(options, options.abortSignal);
       try {
         const { content, finishReason, usage, providerMetadata = {}, response } = await wholeOf(parts);
         return { content, finishReason, usage, providerMetadata, request: { body }, response, warnings };
       } catch (error) {
-        model.failed(error);
+        failed(error);
         throw error;
       }
     },
@@ -52,11 +57,8 @@ export function languageModel<Version extends SpecificationVersion>(given: Given
       const end = new AbortController();
       const release = follow(options.abortSignal, end);
       try {
-        const { parts, body, warnings } = await ask(options, end.signal);
-        const failed = (error: unknown) => {
-          model.failed(error);
-        };
-        return { stream: streamOf(parts, { warnings, end, release, failed }), request: { body } };
+        const answer = await ask(options, end.signal);
+        return { stream: streamOf(answer, end, release), request: { body: answer.body } };
       } catch (error) {
         release();
         throw error;
@@ -65,17 +67,8 @@ export function languageModel<Version extends SpecificationVersion>(given: Given
   };
 }
 
-interface Ends {
-  readonly warnings: Warning[];
-  /** Ends the answer. */
-  readonly end: AbortController;
-  /** Called when it has ended. */
-  readonly release: () => void;
-  /** Told of what ended it. */
-  readonly failed: (error: unknown) => void;
-}
-
-function streamOf(parts: AsyncGenerator<StreamPart, void, void>, { warnings, end, release, failed }: Ends): ReadableStream<StreamPart> {
+/** `end` ends the answer; `release` is called when it has ended. */
+function streamOf({ parts, warnings, failed }: Answer, end: AbortController, release: () => void): ReadableStream<StreamPart> {
   return new ReadableStream<StreamPart>(
     {
       start: (controller) => {

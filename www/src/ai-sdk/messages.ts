@@ -95,10 +95,13 @@ function fileText(part: FilePart, where: string): string {
   return part.filename === undefined ? text : `${part.filename}:\n${text}\n`;
 }
 
+/** Types of files that are text, of which the SDK may know the first segment alone. */
+const TEXTS = /^(?:text(?:\/|$)|application\/(?:json|x-ndjson|jsonl|xml|yaml|x-yaml|toml|javascript|x-javascript|typescript|sql|graphql|x-sh)\b|[^;]*\+(?:json|xml|yaml)\b)/i;
+
 /** What a file says, if it is one of text and here. */
 function textOf({ data, mediaType }: FilePart): string | undefined {
   if (isText(data)) return data.text;
-  if (!/^(?:text\/|application\/(?:json|xml|yaml|toml)\b|[^;]*\+(?:json|xml)\b)/i.test(mediaType)) return undefined;
+  if (!TEXTS.test(mediaType)) return undefined;
   const held = bytesOrBase64(data);
   if (held === undefined) return undefined;
   try {

@@ -3,7 +3,11 @@ import type { ChatCompletionCreateParams, ChatCompletionMessageParam, ChatComple
 import { readOptions } from "../internal/options/read.js";
 import { messagesOf } from "./messages.js";
 import { CALL_PATH, LANGUAGE_CALL } from "./options.js";
+import { heldSchema, toldSchema } from "./schema.js";
 import type { CallOptions, JsonFormat, Tool, Warning } from "./specification.js";
+
+/** What a message calls it. */
+const SCHEMA_NAME = "responseFormat.schema";
 
 export interface Request {
   readonly params: ChatCompletionCreateParams & { stream: true; seed: number };
@@ -21,6 +25,9 @@ export function requestOf(options: CallOptions, { tellSchema = true }: { tellSch
   const toolChoice = tools.length > 0 ? choiceOf(options.toolChoice) : undefined;
   const form = options.responseFormat?.type === "json" ? options.responseFormat : undefined;
   const formed = withForm({ messages, tools, toolChoice, form, tellSchema }, warnings);
+  if (formed.answerTool !== undefined && own.parallelToolCalls === true) {
+    warnings.push({ type: "unsupported", feature: "parallelToolCalls", details: "beside a schema of the answer one tool is called at a time" });
+  }
   const kwargs = { ...thinking(options.reasoning, warnings), ...own.chatTemplateKwargs };
   const params: Request["params"] = {
     ...formed.params,
@@ -59,7 +66,7 @@ function toolsOf(tools: readonly Tool[], warnings: Warning[]): ChatCompletionToo
     if (inputExamples && inputExamples.length > 0) {
       warnings.push({ type: "unsupported", feature: `inputExamples of the tool "${name}"`, details: "addToolInputExamplesMiddleware of the AI SDK writes them into the description" });
     }
-    return [{ type: "function", function: { name, parameters: inputSchema, ...(description !== undefined && { description }), ...(strict !== undefined && { strict }) } }];
+    return [{ type: "function", function: { name, parameters: heldSchema(inputSchema, `inputSchema of the tool ${JSON.stringify(name)}`), ...(description !== undefined && { description }), ...(strict !== undefined && { strict }) } }];
   });
 }
 
@@ -79,8 +86,8 @@ interface Formless {
 function withForm({ messages, tools, toolChoice, form, tellSchema }: Formless, warnings: Warning[]): { params: Omit<ChatCompletionCreateParams, "stream">; answerTool?: string } {
   const withTools = { messages, ...(tools.length > 0 && { tools, ...(toolChoice && { tool_choice: toolChoice }) }) };
   if (!form) return { params: withTools };
+  const schema = form.schema === undefined ? undefined : heldSchema(form.schema, SCHEMA_NAME);
   if (tools.length === 0 || toolChoice === "none") {
-    const { schema } = form;
     const response_format: ChatCompletionCreateParams["response_format"] = schema === undefined ? { type: "json_object" } : { type: "json_schema", json_schema: { schema } };
     return { params: { ...withTools, messages: tellSchema ? told(messages, form) : messages, response_format } };
   }
@@ -90,7 +97,7 @@ function withForm({ messages, tools, toolChoice, form, tellSchema }: Formless, w
   }
   const answerTool = freeName(tools);
   const description = ["Gives the answer, when no other tool is needed.", form.name, form.description].filter((part) => part !== undefined).join(" ");
-  const answer: ChatCompletionTool = { type: "function", function: { name: answerTool, description, parameters: form.schema ?? { type: "object" } } };
+  const answer: ChatCompletionTool = { type: "function", function: { name: answerTool, description, parameters: schema ?? { type: "object" } } };
   return { params: { messages, tools: [...tools, answer], tool_choice: "required", parallel_tool_calls: false }, answerTool };
 }
 
@@ -103,17 +110,11 @@ function freeName(tools: readonly ChatCompletionTool[]): string {
 /** With words of the form that is wanted, at the end of what the system says: the schema alone shapes the answer, but the model does not see it. */
 function told(messages: readonly ChatCompletionMessageParam[], { schema, name, description }: JsonFormat): ChatCompletionMessageParam[] {
   const about = [name, description].filter((part) => part !== undefined).join(": ");
-  const shape = schema === undefined ? "a JSON object" : `JSON of this schema: ${schemaText(schema)}`;
+  const shape = schema === undefined ? "a JSON object" : `JSON of this schema: ${toldSchema(schema, SCHEMA_NAME)}`;
   const words = `Answer with ${shape}${about === "" ? "" : `\n${about}`}`;
   const [first, ...rest] = messages;
   if (first?.role === "system" && typeof first.content === "string") return [{ ...first, content: `${first.content}\n\n${words}` }, ...rest];
   return [{ role: "system", content: words }, ...messages];
-}
-
-/** Without the address of the schema's own language, which costs tokens and says nothing. */
-function schemaText(schema: NonNullable<JsonFormat["schema"]>): string {
-  if (typeof schema === "string") return schema;
-  return JSON.stringify(schema, (key, value: unknown) => (key === "$schema" ? undefined : value));
 }
 
 function thinking(reasoning: string | undefined, warnings: Warning[]): { enable_thinking?: boolean } {

@@ -40,10 +40,13 @@ export class FakeSession {
     this.#held = tokens.length;
   }
 
+  static prompt(model: FakeModel, { ids, prompt, messages = [] }: GenerateRequest): number[] {
+    return Array.from(ids ?? model.tokenize(prompt ?? messages.map(({ content }) => content && ` ${content}`).join("")));
+  }
+
   start(request: GenerateRequest): void {
     const { contextLength } = this.#model.info;
-    const text = request.prompt ?? request.messages?.map((message) => ` ${message.content}`).join("") ?? "";
-    const prompt = Array.from(request.ids ?? this.#model.tokenize(text));
+    const prompt = FakeSession.prompt(this.#model, request);
     if (prompt.length > contextLength) {
       throw new BitNetError("context-overflow", `the prompt is too long: it has ${String(prompt.length)} tokens, the context holds ${String(contextLength)}: shorten it or load with a longer context`);
     }

@@ -256,6 +256,8 @@ class FakeWorker {
         return { name: call.name, value: model.tokenize(call.args.text) };
       case "detokenize":
         return { name: call.name, value: model.detokenize(call.args.ids) };
+      case "countTokens":
+        return { name: call.name, value: FakeSession.prompt(model, call.args.request).length };
       case "memory": {
         const caches = [...this.#sessions.values()].map((session) => session.kvCacheBytes());
         const { weightBytes, kvCacheBytes } = model.info;

@@ -103,7 +103,8 @@ export class PageParts {
         if (!(value instanceof Uint8Array)) throw new BitNetError("invalid-argument", "the stream must give Uint8Array chunks");
         for (let offset = 0; offset < value.byteLength; offset += PIECE_BYTES) {
           while (this.#underWay === MOST) await this.#someTaken.promise;
-          const bytes = value.slice(offset, offset + PIECE_BYTES);
+          // Not slice(), which copies nothing of a Buffer of Node.js.
+          const bytes = new Uint8Array(value.subarray(offset, offset + PIECE_BYTES));
           this.#underWay++;
           this.#connection.send({ type: "chunk", body: { bytes } }, [bytes.buffer]);
         }

@@ -77,6 +77,7 @@ export type CacheMode = "auto" | "required" | "off";
  */
 export type Call = { "name": "tokenize", "args": { text: string, parseSpecial: boolean, } }
   | { "name": "detokenize", "args": { ids: Uint32Array, } }
+  | { "name": "countTokens", "args": { request: GenerateRequest, } }
   | { "name": "memory" }
   | { "name": "openSession" }
   | { "name": "cloneSession", "args": { session: number, } }
@@ -586,6 +587,7 @@ inContent: boolean, };
  */
 export type Reply = { "name": "tokenize", "value": Uint32Array }
   | { "name": "detokenize", "value": string }
+  | { "name": "countTokens", "value": number }
   | { "name": "memory", "value": Memory }
   | { "name": "openSession", "value": number }
   | { "name": "cloneSession", "value": number }

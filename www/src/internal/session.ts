@@ -37,6 +37,12 @@ export class WorkerSession implements Session {
     }
   }
 
+  /** Tokens of the prompt that this would be. It reads nothing, and does not wait for generations. */
+  async countTokens(prompt: Prompt, { chatTemplateKwargs }: Pick<GenerateOptions, "chatTemplateKwargs">, { tools, toolChoice }: Asked): Promise<number> {
+    const request = { ...(chatTemplateKwargs && { chatTemplateKwargs }), ...(tools && { tools }), ...(toolChoice && { toolChoice }), ...readPrompt(prompt) };
+    return this.#call("countTokens", { request });
+  }
+
   async clone(): Promise<Session> {
     return new WorkerSession(this.#connection, await this.#call("cloneSession", { session: this.#number }));
   }

@@ -1,6 +1,7 @@
 /** A file of the disk as a `Blob` with a name: nothing of it is in memory until it is read. */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
+import { closing, opened } from "./descriptors.js";
 
 /** What a message carries of one: a `Blob` of a class of its own would arrive as an empty one. */
 export interface SentFile {
@@ -50,15 +51,18 @@ export class DiskFile extends Blob {
     let at = this.#start;
     let file: FileHandle | undefined;
     const read = async (into: Uint8Array): Promise<number> => {
-      file ??= await open(this.#path);
+      if (!file) opened((file = await open(this.#path)).fd);
       const { bytesRead } = await file.read(into, 0, Math.min(into.byteLength, this.#end - at), at);
       if (bytesRead === 0) throw this.#cut();
       at += bytesRead;
       return bytesRead;
     };
     const end = async () => {
-      await file?.close();
+      const ended = file;
       file = undefined;
+      if (!ended) return;
+      closing(ended.fd);
+      await ended.close();
     };
     return new ReadableStream({
       type: "bytes",

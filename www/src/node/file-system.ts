@@ -1,7 +1,8 @@
 /** `navigator.storage` over a folder of the disk: as much of the private file system as the engine and its keeper use. */
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, statSync, writeSync } from "node:fs";
+import { constants, fstatSync, ftruncateSync, readSync, statSync, writeSync } from "node:fs";
 import { mkdir, readdir, rm, stat, statfs } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { close, open } from "./descriptors.js";
 import { DiskFile } from "./disk-file.js";
 import { asDomException, cacheFolder, isKey } from "./folder.js";
 import { MODELS } from "./locks.js";
@@ -22,7 +23,7 @@ export class SyncAccessHandle {
   readonly #file: number;
 
   constructor(path: string) {
-    this.#file = openSync(path, constants.O_RDWR | constants.O_CREAT);
+    this.#file = open(path, constants.O_RDWR | constants.O_CREAT);
   }
 
   /** Fewer bytes where the file ends before. */
@@ -59,7 +60,7 @@ export class SyncAccessHandle {
   }
 
   close(): void {
-    closeSync(this.#file);
+    close(this.#file);
   }
 }
 

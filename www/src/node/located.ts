@@ -8,16 +8,17 @@ import { DiskFile } from "./disk-file.js";
 
 /** With files of the disk in the place of paths and `file:` addresses. */
 export async function located(source: ModelSource): Promise<ModelSource> {
-  if (Array.isArray(source)) return (await Promise.all(source.map((part: ModelPart) => ofPart(part)))).flat();
-  const found = await ofPart(source as ModelPart);
+  if (Array.isArray(source)) return (await Promise.all(source.map((part: ModelPart) => ofPart(part, true)))).flat();
+  const found = await ofPart(source as ModelPart, false);
   return Array.isArray(found) && found.length === 1 && found[0] instanceof DiskFile && found[0].webkitRelativePath === "" ? found[0] : found;
 }
 
-async function ofPart<One>(source: One): Promise<One | DiskFile[]> {
+async function ofPart<One>(source: One, oneOfMany: boolean): Promise<One | DiskFile[]> {
   const path = pathOf(source);
   if (path === undefined) return source;
   const { isFolder, file } = await look(path);
-  return isFolder ? filesIn(path) : [file, ...(await laterParts(path))];
+  if (isFolder) return filesIn(path);
+  return oneOfMany ? [file] : [file, ...(await laterParts(path))];
 }
 
 /** Undefined for what has an address of another kind, or is none. An empty text is refused elsewhere. */

@@ -4,10 +4,11 @@
  * inherits the file, and the lock stays when it has ended. macOS and Windows take them when a file is opened.
  */
 import { spawn } from "node:child_process";
-import { closeSync, constants, fstatSync, mkdirSync, openSync, statSync } from "node:fs";
+import { constants, fstatSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { platform } from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
+import { close, open } from "./descriptors.js";
 import { asDomException, cacheFolder, isKey } from "./folder.js";
 
 const LOCK = "lock";
@@ -44,14 +45,14 @@ async function acquire(key: string, signal: AbortSignal | undefined): Promise<()
     const file = await tryToLock(key);
     if (file !== undefined) {
       if (signal?.aborted) {
-        closeSync(file);
+        close(file);
         signal.throwIfAborted();
       }
       return () => {
-        closeSync(file);
+        close(file);
       };
     }
-    await sleep(RETRY_MS, undefined, { ref: false });
+    await sleep(RETRY_MS);
   }
 }
 
@@ -62,14 +63,14 @@ async function tryToLock(key: string): Promise<number | undefined> {
   try {
     mkdirSync(join(all, key), { recursive: true });
     if (platform !== "linux") return openLocked(path);
-    const file = openSync(path, constants.O_RDWR | constants.O_CREAT);
+    const file = open(path, constants.O_RDWR | constants.O_CREAT);
     let kept = false;
     try {
       // Under the lock of the whole cache, as whoever deletes a folder has it. One that was deleted before that has another name by now.
       kept = (await runFlock(join(all, LOCK), file)) && isStillThere(path, file);
       return kept ? file : undefined;
     } finally {
-      if (!kept) closeSync(file);
+      if (!kept) close(file);
     }
   } catch (error) {
     throw asDomException(error);
@@ -78,7 +79,7 @@ async function tryToLock(key: string): Promise<number | undefined> {
 
 function openLocked(path: string): number | undefined {
   try {
-    return openSync(path, constants.O_RDWR | constants.O_CREAT | (constants.O_NONBLOCK || 0) | EXCLUSIVELY);
+    return open(path, constants.O_RDWR | constants.O_CREAT | (constants.O_NONBLOCK || 0) | EXCLUSIVELY);
   } catch (error) {
     if (["EAGAIN", "EWOULDBLOCK", "EBUSY"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
     throw error;

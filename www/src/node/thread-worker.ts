@@ -4,7 +4,8 @@
  * A model that is idle does not keep the process alive; one that loads, answers or is asked does.
  */
 import { pathToFileURL } from "node:url";
-import { Worker as Thread, type Transferable as ThreadTransferable } from "node:worker_threads";
+import { isMainThread, Worker as Thread, type Transferable as ThreadTransferable } from "node:worker_threads";
+import { closeAll, held } from "./descriptors.js";
 import { DiskFile } from "./disk-file.js";
 
 interface Message {
@@ -16,9 +17,6 @@ interface Message {
 const LOADING = "loading";
 
 export class ThreadWorker extends EventTarget {
-  onmessage: ((event: MessageEvent) => void) | null = null;
-  onmessageerror: ((event: MessageEvent) => void) | null = null;
-  onerror: ((event: Event) => void) | null = null;
   readonly #thread: Thread;
   readonly #underWay = new Set<number | typeof LOADING>();
   #terminated = false;
@@ -27,28 +25,30 @@ export class ThreadWorker extends EventTarget {
     super();
     const script = typeof url === "string" && !/^[a-z][a-z0-9+.-]+:/i.test(url) ? pathToFileURL(url) : new URL(url);
     // The program's own flags are about its own script.
-    this.#thread = new Thread(script, { execArgv: [], name });
-    this.#thread.unref();
+    const files = held();
+    this.#thread = new Thread(script, { execArgv: [], name, workerData: files });
+    this.#rest();
     this.#thread.on("message", (data: unknown) => {
       this.#hear(data as Message);
-      this.#tell(new MessageEvent("message", { data }), this.onmessage);
+      this.dispatchEvent(new MessageEvent("message", { data }));
     });
     this.#thread.on("messageerror", () => {
-      this.#tell(new MessageEvent("messageerror"), this.onmessageerror);
+      this.dispatchEvent(new MessageEvent("messageerror"));
     });
     this.#thread.on("error", (error: unknown) => {
       this.#fail(error instanceof Error ? error.message : String(error));
     });
     this.#thread.on("exit", (code) => {
+      if (files) closeAll(files);
       if (!this.#terminated) this.#fail(`it has ended with the code ${String(code)}`);
     });
   }
 
-  postMessage(message: unknown, transfer: readonly Transferable[] | { transfer?: readonly Transferable[] } = []): void {
+  postMessage(message: unknown, transfer: readonly Transferable[] = []): void {
     const told = message as Message;
     if (told.type === "open") this.#begin(LOADING);
     else if (told.body?.id !== undefined && told.type !== "cancel") this.#begin(told.body.id);
-    this.#thread.postMessage(withFiles(told), [...("length" in transfer ? transfer : (transfer.transfer ?? []))] as unknown as ThreadTransferable[]);
+    this.#thread.postMessage(withFiles(told), transfer as unknown as ThreadTransferable[]);
   }
 
   terminate(): void {
@@ -65,17 +65,17 @@ export class ThreadWorker extends EventTarget {
     if (["loaded", "load-failed", "estimated", "crashed"].includes(type)) this.#underWay.delete(LOADING);
     else if (["done", "failed", "value", "embedded"].includes(type) && body?.id !== undefined) this.#underWay.delete(body.id);
     // Also of one that has been let go of before it was there: that counts for nothing.
-    if (this.#underWay.size === 0) this.#thread.unref();
+    this.#rest();
+  }
+
+  /** In a program's own worker Deno hears nothing of one that it does not wait for; there it ends with that worker. */
+  #rest(): void {
+    if (isMainThread && this.#underWay.size === 0) this.#thread.unref();
   }
 
   #fail(message: string): void {
     const event = new Event("error", { cancelable: true });
     Object.defineProperty(event, "message", { value: message });
-    this.#tell(event, this.onerror);
-  }
-
-  #tell<Given extends Event>(event: Given, own: ((event: Given) => void) | null): void {
-    own?.call(this, event);
     this.dispatchEvent(event);
   }
 }

@@ -11,7 +11,7 @@ import { parentPort, type Transferable as ThreadTransferable } from "node:worker
 import { DiskFile } from "./disk-file.js";
 import { navigator } from "./environment.js";
 import { DirectoryHandle, FileHandle, SyncAccessHandle } from "./file-system.js";
-import { ThreadWorker, withDiskFiles } from "./thread-worker.js";
+import { withDiskFiles } from "./thread-worker.js";
 
 const events = new EventTarget();
 
@@ -48,12 +48,12 @@ async function fetchAny(input: RequestInfo | URL, init?: RequestInit): Promise<R
 
 const scope: Record<string, unknown> = {
   self: globalThis,
-  location: { href: new URL("./worker.js", import.meta.url).href },
   navigator: navigator(),
   crossOriginIsolated: true,
   isSecureContext: true,
   fetch: fetchAny,
-  Worker: ThreadWorker,
+  // Bytes go to the disk as fast from the engine's own thread, so that it gets no keeper: that is a browser's need.
+  Worker: undefined,
   FileReaderSync,
   FileSystemDirectoryHandle: DirectoryHandle,
   FileSystemFileHandle: FileHandle,

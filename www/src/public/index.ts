@@ -1,5 +1,5 @@
 /**
- * BitNet b1.58 in a browser tab.
+ * BitNet b1.58 in a browser tab, and in Node.js, Deno and Bun.
  *
  * ```ts
  * const model = await BitNet.load("model.gguf", { onProgress: (p) => console.log(p.phase, p.fraction) });

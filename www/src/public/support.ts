@@ -5,7 +5,7 @@ import { environment } from "../internal/environment.js";
 import { storageEstimate } from "./cache.js";
 import type { Support } from "./types.js";
 
-/** What this browser and this page can do; nothing is downloaded, and nothing is asked of the person. Outside a browser most of it is false. */
+/** What this browser and this page can do; nothing is downloaded, and nothing is asked of the person. On a server for which the package has no build of its own most of it is false. */
 export async function checkSupport(): Promise<Support> {
   const [plain, relaxed, shared, opfs, storage] = await Promise.all([simd(), relaxedSimd(), threads(), hasOpfs(), storageEstimate()]);
   const { quota, usage } = storage;

@@ -27,8 +27,11 @@ export interface ModelManifest {
  *
  * A folder (the handle that `showDirectoryPicker()` gives, the entry that a drop gives, or the files of an `<input webkitdirectory>`), or
  * several files in an array or a `FileList`: where `config.json` or `*.safetensors` is among them, they are a checkpoint of
- * Hugging Face's libraries, which is opened as it is, without a GGUF in between; in browsers alone. Else they are a GGUF file, or all parts
- * of one, and whatever else lies in the folder is left alone.
+ * Hugging Face's libraries, which is opened as it is, without a GGUF in between. Else they are a GGUF file, or all parts of one, and whatever
+ * else lies in the folder is left alone.
+ *
+ * In Node.js, Deno and Bun a text without a scheme is a path: of a file, of the first part of a split one, or of a folder; so is a `file:`
+ * address.
  */
 export type ModelSource =
   | ModelPart
