@@ -141,6 +141,7 @@ three("tabs that load at once download the model once, and each hears how far it
     ),
   );
   await apart(tabs);
+  expect(asked.length).toBeGreaterThan(0);
   expect(new Set(asked).size).toBe(asked.length);
   for (const seen of phases) expect(seen).toContain("ready");
   // The rest of the interface, from each of them.

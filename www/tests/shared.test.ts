@@ -318,7 +318,40 @@ describe("one engine", () => {
       for (const tab of tabs.slice(able)) tab.broken = new BitNetError("network", `tab ${String(tab.number)} is offline`);
       const ends = await until(world, Promise.allSettled(tabs.map((tab) => tab.share())));
       if (able) expect(ends.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "fulfilled"]);
-      else ends.forEach((end, number) => expect(end).toMatchObject({ status: "rejected", reason: { code: "network", message: `tab ${String(number)} is offline` } }));
+      else for (const [number, end] of ends.entries()) expect(end).toMatchObject({ status: "rejected", reason: { code: "network", message: `tab ${String(number)} is offline` } });
+    }
+  });
+
+  it("is not loaded where the signal has come before", async () => {
+    const world = new World(23);
+    await expect(until(world, world.tab().share({ signal: AbortSignal.abort("no more") }))).rejects.toBe("no more");
+    await world.run(() => false);
+    expect(world.held()).toEqual([]);
+  });
+
+  it("is not tried for ever with a call that ends it", async () => {
+    for (let seed = 1; seed <= 6; seed++) {
+      const world = new World(seed);
+      const tabs = await open(world, 2);
+      const [asking] = tabs.filter(({ tab }) => !tab.holds);
+      if (!asking) return expect.unreachable();
+      let ended: unknown;
+      asking.connection.call("tokenize", { text: " the", parseSpecial: false }).catch((error: unknown) => {
+        ended = error;
+      });
+      let engines = 0;
+      for (const { tab } of tabs) {
+        tab.deadly = "tokenize";
+        tab.onCrash = () => {
+          engines++;
+        };
+      }
+      await world.run(() => ended !== undefined);
+      expect(ended).toMatchObject({ code: "worker-crashed" });
+      // Three, and those that are gone before anybody heard of them.
+      expect(engines).toBeLessThan(10);
+      expect(await until(world, asking.connection.call("detokenize", { ids: Uint32Array.of(0) }))).toBe(" the");
+      for (const { connection } of tabs) expect((await until(world, connection.call("memory"))).sessions).toBeGreaterThan(0);
     }
   });
 
