@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { chromium } from "@playwright/test";
 import { servePackage } from "./end-to-end.js";
 import { expect, open, test } from "./package.js";
 import { OFTEN, until } from "./patience.js";
@@ -104,6 +105,25 @@ for (const [how, end] of Object.entries(ENDS)) {
   });
 }
 
+test("a holder that goes into the back/forward cache gives up the engine", async ({ launchOptions, server }) => {
+  // Playwright's browsers have none.
+  const browser = await chromium.launch({ ...launchOptions, ignoreDefaultArgs: ["--disable-back-forward-cache"] });
+  const context = await browser.newContext();
+  const tabs = [await context.newPage(), await context.newPage()];
+  for (const tab of tabs) {
+    await open(tab, server.url);
+    await load(tab);
+  }
+  const [holder, other] = tabs;
+  await holder.evaluate(() => addEventListener("pagehide", ({ persisted }) => localStorage.setItem("persisted", persisted)));
+  await ask(other);
+  await heard(other, 20);
+  await holder.goto(`${server.url}empty.html`);
+  expect((await answer(other)).tokens).toBe(TOKENS);
+  expect(await other.evaluate(() => [localStorage.getItem("persisted"), window.model.info.shared])).toEqual(["true", "here"]);
+  await browser.close();
+});
+
 three("tabs that load at once download the model once, and each hears how far it is", async ({ tabs, context }) => {
   const asked = [];
   await context.route("**/models/*.gguf*", (route) => {
@@ -121,6 +141,7 @@ three("tabs that load at once download the model once, and each hears how far it
     ),
   );
   await apart(tabs);
+  expect(asked.length).toBeGreaterThan(0);
   expect(new Set(asked).size).toBe(asked.length);
   for (const seen of phases) expect(seen).toContain("ready");
   // The rest of the interface, from each of them.

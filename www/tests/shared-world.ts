@@ -6,6 +6,7 @@ import type { Site } from "../src/internal/shared/site.js";
 import { type LoadAlone, Tab } from "../src/internal/shared/load.js";
 import { workerLike } from "../src/internal/worker-like.js";
 import { BitNetError } from "../src/public/errors.js";
+import type { LoadOptions } from "../src/public/types.js";
 import type { FakeEngineOptions } from "../src/public/testing.js";
 
 /** Long enough that something can happen in the middle of it. */
@@ -20,6 +21,8 @@ export function random(seed: number): () => number {
 }
 
 interface Request {
+  /** For nobody in its way. */
+  shared?: boolean;
   tab: FakeTab;
   held: () => Promise<void>;
   signal: AbortSignal | undefined;
@@ -99,6 +102,13 @@ export class World {
     const lock = this.#locks.get(name);
     if (!lock || lock.holder) return;
     lock.queue = lock.queue.filter(({ tab, signal }) => !tab.dead && !signal?.aborted);
+    const watching = lock.queue.filter(({ shared }) => shared);
+    lock.queue = lock.queue.filter(({ shared }) => !shared);
+    for (const { resolve, signal } of watching) {
+      this.later(`free ${name}`, () => {
+        if (!signal?.aborted) resolve();
+      });
+    }
     const next = lock.queue.shift();
     if (!next) return;
     lock.holder = next;
@@ -166,6 +176,11 @@ export class FakeTab {
   dead = false;
   /** What the next load comes to. */
   failLoad: BitNetError | undefined;
+  /** A call that ends the engine. */
+  deadly: string | undefined;
+  onCrash: () => void = () => undefined;
+  /** What every load comes to. */
+  broken: BitNetError | undefined;
   readonly site: Site;
   #asleep: () => void = () => undefined;
   #awake: () => void = () => undefined;
@@ -184,6 +199,14 @@ export class FakeTab {
             reject(signal.reason as Error);
           });
           world.lock(request, name);
+        }),
+      lockFree: (name, signal) =>
+        new Promise((resolve, reject) => {
+          if (this.dead) return;
+          signal.addEventListener("abort", () => {
+            reject(signal.reason as Error);
+          });
+          world.lock({ shared: true, tab: this, held: () => Promise.resolve(), signal, resolve, reject }, name);
         }),
       heldLocks: () => Promise.resolve(world.held()),
       channel: (name, hear) => {
@@ -209,7 +232,7 @@ export class FakeTab {
     return this.#engines.size > 0;
   }
 
-  share(options: ConstructorParameters<typeof Tab>[3] = {}) {
+  share(options: LoadOptions = {}) {
     const source = { sent: { parts: [], kind: "alone" as const, cache: "auto" as const, offline: false, connections: 1, crossOriginStorage: true }, opened: [], readableAgain: true, signals: [] };
     return new Tab(this.site, "b158 shared 1 model options", source, options, this.#load).loaded();
   }
@@ -235,9 +258,9 @@ export class FakeTab {
   }
 
   readonly #load: LoadAlone = async (_source, options) => {
-    const { failLoad } = this;
+    const why = this.broken ?? this.failLoad;
     this.failLoad = undefined;
-    if (failLoad) throw failLoad;
+    if (why) throw why;
     return loadModel(new Blob(["GGUF"]), { ...options, worker: this.#worker() });
   };
 
@@ -250,6 +273,13 @@ export class FakeTab {
     const { worker, deliver } = workerLike(
       (message) => {
         const data: unknown = structuredClone(message);
+        const { body } = data as { body?: { call?: { name: string } } };
+        if (body?.call !== undefined && body.call.name === this.deadly) {
+          this.onCrash();
+          world.later(`from worker ${id}`, () => {
+            if (!end.signal.aborted) deliver({ type: "crashed", body: { message: "it was to" } });
+          });
+        }
         world.later(`to worker ${id}`, () => {
           if (!end.signal.aborted) for (const hear of heard) hear(new MessageEvent("message", { data }));
         });

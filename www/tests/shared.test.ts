@@ -293,6 +293,68 @@ describe("one engine", () => {
     expect({ sessions, kvCacheBytes }).toEqual({ sessions: 1, kvCacheBytes: 0 });
   });
 
+  it("need not come back for what has been cancelled", async () => {
+    const world = new World(17);
+    const tabs = await open(world, 2);
+    const [guest, holder] = [tabs.find(({ tab }) => !tab.holds), tabs.find(({ tab }) => tab.holds)];
+    if (!guest || !holder) return expect.unreachable();
+    const generation = new WorkerSession(guest.connection, OWN_SESSION).generate(" the dog");
+    const tokens = generation[Symbol.asyncIterator]();
+    await until(world, tokens.next());
+    holder.tab.kill();
+    generation.cancel();
+    const { finishReason, usage, text } = await until(world, generation.result());
+    let heard = 1;
+    while (!(await tokens.next()).done) heard++;
+    expect({ finishReason, tokens: usage.completionTokens }).toEqual({ finishReason: "cancelled", tokens: heard });
+    expect(heard).toBeLessThan(20);
+    expect((await alone(" the dog", {})).text.startsWith(text)).toBe(true);
+  });
+
+  it("is loaded by a tab that can, and fails where none can, with the reason", async () => {
+    for (const able of [1, 0]) {
+      const world = new World(19);
+      const tabs = [0, 1, 2].map(() => world.tab());
+      for (const tab of tabs.slice(able)) tab.broken = new BitNetError("network", `tab ${String(tab.number)} is offline`);
+      const ends = await until(world, Promise.allSettled(tabs.map((tab) => tab.share())));
+      if (able) expect(ends.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "fulfilled"]);
+      else for (const [number, end] of ends.entries()) expect(end).toMatchObject({ status: "rejected", reason: { code: "network", message: `tab ${String(number)} is offline` } });
+    }
+  });
+
+  it("is not loaded where the signal has come before", async () => {
+    const world = new World(23);
+    await expect(until(world, world.tab().share({ signal: AbortSignal.abort("no more") }))).rejects.toBe("no more");
+    await world.run(() => false);
+    expect(world.held()).toEqual([]);
+  });
+
+  it("is not tried for ever with a call that ends it", async () => {
+    for (let seed = 1; seed <= 6; seed++) {
+      const world = new World(seed);
+      const tabs = await open(world, 2);
+      const [asking] = tabs.filter(({ tab }) => !tab.holds);
+      if (!asking) return expect.unreachable();
+      let ended: unknown;
+      asking.connection.call("tokenize", { text: " the", parseSpecial: false }).catch((error: unknown) => {
+        ended = error;
+      });
+      let engines = 0;
+      for (const { tab } of tabs) {
+        tab.deadly = "tokenize";
+        tab.onCrash = () => {
+          engines++;
+        };
+      }
+      await world.run(() => ended !== undefined);
+      expect(ended).toMatchObject({ code: "worker-crashed" });
+      // Three, and those that are gone before anybody heard of them.
+      expect(engines).toBeLessThan(10);
+      expect(await until(world, asking.connection.call("detokenize", { ids: Uint32Array.of(0) }))).toBe(" the");
+      for (const { connection } of tabs) expect((await until(world, connection.call("memory"))).sessions).toBeGreaterThan(0);
+    }
+  });
+
   it("is not tried for ever with what ends it", async () => {
     const world = new World(13);
     const tabs = await open(world, 5);

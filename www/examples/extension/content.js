@@ -8,10 +8,9 @@ addEventListener("keydown", async ({ altKey, code }) => {
   let text = "";
   port.onMessage.addListener(({ text: more = "", error, end }) => {
     text += more;
-    if (error !== undefined) console.error(error);
-    if (end === undefined) return;
+    if (end === undefined && error === undefined) return;
     port.disconnect();
-    document.dispatchEvent(new CustomEvent("b158", { detail: text }));
+    document.dispatchEvent(new CustomEvent("b158", { detail: error ?? text }));
   });
   port.postMessage({ prompt, options: { maxTokens: 60, temperature: 0 } });
 });

@@ -111,7 +111,7 @@ export class BitNet {
     return verify(this.#own, this.#connection, options);
   }
 
-  /** Memory now, and the timings of the last generation that ended. */
+  /** Memory now, of a `shared` engine that of all tabs, and the timings of the last generation of this model that ended. */
   async stats(): Promise<Stats> {
     const memory = await this.#connection.call("memory");
     const timings = this.#connection.lastTimings;
@@ -126,7 +126,10 @@ export class BitNet {
     return this.#connection.call("roofline");
   }
 
-  /** Ends the worker and frees all its memory. What is under way rejects with the code `disposed`. */
+  /**
+   * Ends the worker and frees all its memory. What is under way rejects with the code `disposed`. Of a `shared` model another tab takes over, if
+   * there is one.
+   */
   dispose(): Promise<void> {
     this.#connection.close(new BitNetError("disposed", "the model has been disposed of; load it again"));
     return Promise.resolve();

@@ -7,7 +7,7 @@ import type { Frozen, Sent } from "../channel.js";
 import { type LoadProgress, OWN_SESSION, type Token } from "../protocol.js";
 import { workerLike } from "../worker-like.js";
 import { type Channel, type Site, whenFree } from "./site.js";
-import type { Ask, Called, How, Names, Said, ToGuest, ToHolder } from "./wire.js";
+import { type Ask, type Called, type How, IN_TURN, type Names, type Said, type ToGuest, type ToHolder } from "./wire.js";
 
 /** A request that ends engine after engine is not asked for ever. */
 const MOST_ENDS = 3;
@@ -57,7 +57,8 @@ export class Guest {
   readonly #contents = new Map<number, Content>();
   /** Sessions that the engine has not read again. */
   #stale = new Set<number>();
-  /** Numbers of what nobody waits for. */
+  /** What nobody waits for, by its number: the question that needs it. */
+  readonly #hidden = new Map<number, number>();
   #nextHidden = -1;
   #guest = "";
   #called: Channel | undefined;
@@ -119,10 +120,11 @@ export class Guest {
         this.#hears.progress(message.progress);
         break;
       case "ready":
+        link.isReady = true;
         this.#hears.ready(term, message.info, message.how);
         break;
       case "begun": {
-        const asked = this.#asked.get(message.id);
+        const asked = this.#asked.get(this.#hidden.get(message.id) ?? message.id);
         if (asked) asked.begun = true;
         break;
       }
@@ -141,10 +143,13 @@ export class Guest {
   }
 
   #unlink(failed: boolean): void {
+    const ready = this.#link?.isReady === true;
     this.#link?.end();
     this.#link = undefined;
+    this.#hidden.clear();
     for (const [id, asked] of [...this.#asked]) {
-      if (asked.begun && failed) asked.ends++;
+      // The word of it may not have come any more.
+      if (failed && (asked.begun || (ready && isAnsweredAtOnce(asked.ask)))) asked.ends++;
       asked.begun = false;
       if (asked.cancelled) this.#endCancelled(id, asked);
     }
@@ -204,6 +209,7 @@ export class Guest {
     const name = ask.type === "call" ? ask.body.call.name : ask.type;
     if (!content) return;
     const id = this.#nextHidden--;
+    this.#hidden.set(id, ask.body.id);
     if ("bytes" in content) {
       if (!["generate", "saveSession", "cloneSession"].includes(name)) return;
       link.post({ type: "ask", ask: { type: "call", body: { id, call: { name: "restoreSession", args: { session, bytes: content.bytes } } } } });
@@ -318,6 +324,7 @@ export class Guest {
 class Link {
   readonly over = new AbortController();
   isAccepted = false;
+  isReady = false;
   readonly #channel: Channel;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -351,6 +358,10 @@ class Link {
     this.over.abort();
     this.#channel.close();
   }
+}
+
+function isAnsweredAtOnce({ type, body }: Question): boolean {
+  return type === "call" && !IN_TURN.has(body.call.name);
 }
 
 function sessionOf({ type, body }: Question): number | undefined {

@@ -1,13 +1,10 @@
 /** The holder's side: one engine, and the tabs that it answers. What waits for the engine's time is taken from one tab after the other. */
 import { BitNetError } from "../../public/errors.js";
 import type { ModelInfo } from "../../public/types.js";
-import type { Args, CallName, Connection } from "../connection.js";
+import type { Args, Connection } from "../connection.js";
 import { type LoadProgress, OWN_SESSION, type PlainError, type Reply } from "../protocol.js";
 import { type Channel, type Site, whenFree } from "./site.js";
-import type { Ask, Called, How, Names, Said, ToGuest, ToHolder } from "./wire.js";
-
-/** Calls that wait for the generations before them, as in the worker. */
-const IN_TURN: ReadonlySet<CallName> = new Set<CallName>(["cloneSession", "saveSession", "restoreSession", "resetSession", "closeSession", "roofline"]);
+import { type Ask, type Called, type How, IN_TURN, type Names, type Said, type ToGuest, type ToHolder } from "./wire.js";
 
 /** A guest, as the holder sees it. */
 interface Seat {
@@ -156,7 +153,6 @@ export class Host {
     // The others come first after this.
     this.#seats.delete(seat.guest);
     this.#seats.set(seat.guest, seat);
-    post(seat.link, { type: "begun", id: turn.id });
     await this.#attempt(seat, turn);
     this.#running = undefined;
     void this.#next();
@@ -165,6 +161,7 @@ export class Host {
   async #attempt(seat: Seat, { id, run }: Turn): Promise<void> {
     const engine = this.#engine;
     if (!engine || this.#over) return;
+    post(seat.link, { type: "begun", id });
     try {
       await run(engine);
     } catch (error) {

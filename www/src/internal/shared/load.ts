@@ -18,6 +18,9 @@ import { Host } from "./host.js";
 import { browserSite, noSite, type Site } from "./site.js";
 import { type How, Names, VERSION } from "./wire.js";
 
+/** An engine that crashes is loaded again, but not for ever. */
+const MOST_CRASHES = 5;
+const SOON_MS = 60_000;
 /** What a browser ends for want of memory gives it back late. */
 const AGAIN_MS = 2000;
 
@@ -53,13 +56,15 @@ function checkSource({ sent }: ReadSource): void {
 export async function engineName({ sent }: Pick<ReadSource, "sent">, { contextLength, kvCache = "auto", overrides = [], tokenEmbedding = "auto" }: LoadOptions): Promise<string> {
   const { parts, kind, sha256, base } = sent;
   const addresses = parts.map(({ body }) => ("url" in body ? [absolute(body.url, base), body.manifest] : []));
-  const model = await digest([addresses, kind, sha256]);
-  return `b158 shared ${VERSION} ${model} ${await digest([contextLength, kvCache, overrides, tokenEmbedding])}`;
+  const model = await digest([addresses, kind]);
+  return `b158 shared ${VERSION} ${model} ${await digest([sha256, contextLength, kvCache, overrides, tokenEmbedding])}`;
 }
 
 function absolute(url: string, base: string | undefined): string {
   try {
-    return new URL(url, base).href;
+    const absolute = new URL(url, base);
+    absolute.hash = "";
+    return absolute.href;
   } catch {
     return url; // the worker says what is wrong with it
   }
@@ -75,6 +80,7 @@ export class Tab {
   readonly #site: Site;
   readonly #names: Names;
   readonly #source: ReadSource;
+  readonly #signals: readonly AbortSignal[];
   readonly #options: LoadOptions;
   readonly #loadAlone: LoadAlone;
   readonly #connection: Connection;
@@ -88,12 +94,16 @@ export class Tab {
   #info: ModelInfo | undefined;
   /** Since an engine was last there. */
   #failure: { error: unknown } | undefined;
+  /** Engines of this tab that crashed soon, one after the other. */
+  #crashes = 0;
   #onProgress: LoadOptions["onProgress"];
 
   constructor(site: Site, name: string, source: ReadSource, options: LoadOptions, loadAlone: LoadAlone) {
     this.#site = site;
     this.#names = new Names(name);
-    this.#source = source;
+    // Its signals are of the first load alone, which they end by themselves.
+    this.#source = { ...source, signals: [] };
+    this.#signals = [options.signal, ...source.signals].flatMap((signal) => signal ?? []);
     this.#options = options;
     this.#loadAlone = loadAlone;
     this.#onProgress = options.onProgress;
@@ -120,11 +130,14 @@ export class Tab {
       stopWatching();
       this.#stay.abort();
     });
-    const signals = [this.#options.signal, ...this.#source.signals].flatMap((signal) => signal ?? []);
+    const signals = this.#signals;
     const abort = ({ target }: { target: EventTarget | null }) => {
       this.#connection.close((target as AbortSignal).reason);
     };
-    for (const signal of signals) signal.addEventListener("abort", abort);
+    for (const signal of signals) {
+      signal.addEventListener("abort", abort);
+      if (signal.aborted) this.#connection.close(signal.reason);
+    }
     let first: ModelInfo;
     try {
       this.#arrive();
@@ -195,6 +208,7 @@ export class Tab {
     const { threads, backend, prepareFormats, hash } = this.#options;
     const host = new Host(this.#site, this.#names, term, { threads, backend, prepareFormats, hash } as How);
     let engine: Connection | undefined;
+    let readyAt: number | undefined;
     const leave = () => {
       host.leave();
       host.end();
@@ -207,9 +221,12 @@ export class Tab {
       engine = loaded.connection;
       if (signal.aborted) leave();
       else host.ready(engine, loaded.info);
+      readyAt = performance.now();
       await engine.closed;
     } catch (error) {
-      if (!signal.aborted) this.#failure = { error };
+      if (readyAt !== undefined && performance.now() - readyAt > SOON_MS) this.#crashes = 0;
+      const triesAgain = readyAt !== undefined && ++this.#crashes < MOST_CRASHES;
+      if (!signal.aborted && !triesAgain) this.#failure = { error };
     } finally {
       signal.removeEventListener("abort", leave);
       host.end();

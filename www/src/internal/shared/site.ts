@@ -12,6 +12,8 @@ export interface Site {
    * grant, and where there are no locks after all.
    */
   lock: (name: string, signal: AbortSignal | undefined, held: () => Promise<void>) => Promise<void>;
+  /** Resolves when nobody holds the lock. Who waits so stands in nobody's way. */
+  lockFree: (name: string, signal: AbortSignal) => Promise<void>;
   /** Of all tabs. */
   heldLocks: () => Promise<string[]>;
   channel: (name: string, hear: (message: unknown) => void) => Channel;
@@ -35,6 +37,10 @@ export function noSite(): string | undefined {
 export const browserSite: Site = {
   async lock(name, signal, held) {
     await locks().request(name, signal ? { signal } : {}, held);
+  },
+
+  async lockFree(name, signal) {
+    await locks().request(name, { signal, mode: "shared" }, () => undefined);
   },
 
   async heldLocks() {
@@ -74,11 +80,12 @@ export const browserSite: Site = {
 
 /** When nobody holds the lock any more, unless the signal comes first. */
 export function whenFree(site: Site, name: string, signal: AbortSignal, free: () => void): void {
-  const held = () => {
-    if (!signal.aborted) free();
-    return Promise.resolve();
-  };
-  site.lock(name, signal, held).catch(() => undefined);
+  site.lockFree(name, signal).then(
+    () => {
+      if (!signal.aborted) free();
+    },
+    () => undefined,
+  );
 }
 
 function locks(): LockManager {

@@ -5,6 +5,7 @@
  */
 import type { LoadOptions, ModelInfo } from "../../public/types.js";
 import type { Frozen } from "../channel.js";
+import type { CallName } from "../connection.js";
 import type { FromWorker, LoadProgress, ToWorker } from "../protocol.js";
 
 /** Of the package, which a test holds it to: tabs of another version may say other things, and have other bits. */
@@ -41,6 +42,9 @@ export type Ask = Frozen<Extract<ToWorker, { type: "generate" | "embed" | "cance
 };
 
 export type Said = Frozen<Extract<FromWorker, { type: "prefill" | "preparing" | "tokens" | "done" | "embedded" | "failed" | "value" }>>;
+
+/** Calls that wait for the generations before them, as in the worker. */
+export const IN_TURN: ReadonlySet<CallName> = new Set<CallName>(["cloneSession", "saveSession", "restoreSession", "resetSession", "closeSession", "roofline"]);
 
 /** Options that change no answer: those of the holder count. */
 export type How = Pick<LoadOptions, "threads" | "backend" | "prepareFormats" | "hash">;
