@@ -96,38 +96,26 @@ test("what the model says is what it says to generate, and the context is counte
 });
 
 test("availability follows the cache and the network, and progress the download", async ({ page }) => {
-  let release;
-  const held = new Promise((resolve) => (release = resolve));
-  const events = await page.evaluateHandle(() => []);
-  const step = (inPage) => run(page, inPage);
-  expect(await step(([{ LanguageModel }]) => LanguageModel.availability())).toBe("downloadable");
-  expect(await run(page, ([{ LanguageModel }]) => LanguageModel.availability(), { cache: false })).toBe("downloadable");
-  expect(await run(page, ([{ LanguageModel }]) => LanguageModel.availability(), { offline: true })).toBe("unavailable");
-  // Held at its first byte until the page has been asked.
-  await page.context().route("**/stories-I2_S.gguf", async (route) => {
-    await held;
-    await route.continue();
+  const availability = (options) => run(page, ([{ LanguageModel }]) => LanguageModel.availability(), options);
+  expect(await availability()).toBe("downloadable");
+  expect(await availability({ cache: false })).toBe("downloadable");
+  expect(await availability({ offline: true })).toBe("unavailable");
+  const found = await run(page, async ([{ LanguageModel }]) => {
+    const told = [];
+    const creating = LanguageModel.create({ monitor: (monitor) => monitor.addEventListener("downloadprogress", ({ loaded, total }) => told.push([loaded, total])) });
+    const during = await LanguageModel.availability();
+    const session = await creating;
+    const after = await LanguageModel.availability();
+    session.destroy();
+    return { told, during, after };
   });
-  const creating = page.evaluate(
-    async ({ MODEL, events }) => {
-      const { languageModel } = await import("/lib/prompt-api.js");
-      window.held = languageModel(MODEL, { unloadAfterMs: 0 });
-      const session = await window.held.create({ monitor: (monitor) => monitor.addEventListener("downloadprogress", ({ loaded, total }) => events.push([loaded, total])) });
-      session.destroy();
-      return events;
-    },
-    { MODEL, events },
-  );
-  await expect.poll(() => page.evaluate(() => window.held?.availability())).toBe("downloading");
-  release();
-  const told = await creating;
-  await page.context().unroute("**/stories-I2_S.gguf");
-  expect([told[0], told.at(-1)]).toEqual([[0, 1], [1, 1]]);
-  expect(told.map(([loaded]) => loaded)).toEqual(told.map(([loaded]) => loaded).sort((a, b) => a - b));
-  expect(await step(([{ LanguageModel }]) => LanguageModel.availability())).toBe("available");
-  expect(await run(page, ([{ LanguageModel }]) => LanguageModel.availability(), { offline: true })).toBe("available");
+  expect(found).toMatchObject({ during: "downloading", after: "available" });
+  expect([found.told[0], found.told.at(-1)]).toEqual([[0, 1], [1, 1]]);
+  expect(found.told.map(([loaded]) => loaded)).toEqual(found.told.map(([loaded]) => loaded).sort((a, b) => a - b));
+  expect(await availability()).toBe("available");
+  expect(await availability({ offline: true })).toBe("available");
   // Four gigabytes of context are more than there is room for.
-  expect(await run(page, ([{ LanguageModel }]) => LanguageModel.availability(), { cache: false, contextLength: 2 ** 31, overrides: ["bitnet-b1.58.context_length=int:2147483647"] })).toBe("unavailable");
+  expect(await availability({ cache: false, contextLength: 2 ** 31, overrides: ["bitnet-b1.58.context_length=int:2147483647"] })).toBe("unavailable");
 });
 
 test("a stream can be cut short, and the conversation is as if nothing had been asked", async ({ page }) => {
@@ -220,6 +208,8 @@ test("answers keep to schemas and expressions, whole and in pieces, also after a
         date: await ask("When was it?", /^\d{4}-\d{2}-\d{2}$/),
         streamed: (await chunksOf(session.promptStreaming("Yes or no?", { responseConstraint: /yes|no/i }))).join(""),
         begun: `{"name": "${await ask([{ role: "user", content: "A cat:" }, { role: "assistant", content: '{"name": "', prefix: true }], SCHEMA)}`,
+        // Spaces where the engine has none.
+        spaced: `{ "legs" :${await ask([{ role: "user", content: "A cow:" }, { role: "assistant", content: '{ "legs" :', prefix: true }], { type: "object", properties: { legs: { const: 4 } }, required: ["legs"], additionalProperties: false })}`,
         deviates: await end(() => ask([{ role: "user", content: "A cat:" }, { role: "assistant", content: "no", prefix: true }], SCHEMA)),
         soup: await end(() => ask("A soup:", { type: "soup" })),
         behind: await end(() => ask("A cat:", /(?<=a)b/)),
@@ -236,6 +226,7 @@ test("answers keep to schemas and expressions, whole and in pieces, also after a
   expect(found.date).toMatch(/^\d{4}-\d{2}-\d{2}$/);
   expect(found.streamed).toMatch(/^(yes|no)$/i);
   expect(JSON.parse(found.begun)).toEqual(fits);
+  expect(JSON.parse(found.spaced)).toEqual({ legs: 4 });
 });
 
 test("a prefix is gone on from, and an answer that is none is answered anew", async ({ page }) => {
@@ -278,6 +269,24 @@ test("tools are offered to a model that answers in words", async ({ page }) => {
   expect(found.asked).toBeGreaterThan(found.without + 20);
   expect(found.answer).toMatch(/\w/);
   expect(found.parts.every(({ type, value }) => type === "text" && typeof value === "string")).toBe(true);
+});
+
+test("one engine for all tabs serves it too", async ({ page }) => {
+  const found = await run(
+    page,
+    async ([{ LanguageModel }]) => {
+      const session = await LanguageModel.create({ samplingMode: "most-predictable" });
+      const asked = await session.measureContextUsage("What is your name?");
+      const answer = await session.prompt("What is your name?");
+      const copy = await session.clone();
+      session.destroy();
+      const more = await copy.prompt("Who are you?");
+      copy.destroy();
+      return { asked, answer, more };
+    },
+    { shared: true },
+  );
+  expect(found).toEqual({ asked: expect.any(Number), answer: expect.stringMatching(/\w/), more: expect.stringMatching(/\w/) });
 });
 
 test("@browser-ai/core 2.1.13 talks to it as to the browser's own", async ({ page, app }) => {

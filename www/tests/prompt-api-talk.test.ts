@@ -1,6 +1,7 @@
 // Sessions of the Prompt API over the fake: what is refused and how, in which order things happen, what is told to the engine.
 import { describe, expect, it } from "vitest";
 import { Deferred } from "../src/internal/deferred.js";
+import { begunAs } from "../src/prompt-api/constraint.js";
 import { type LanguageModelMessage, type LanguageModelMessageContent, LanguageModelToolCall, LanguageModelToolError, LanguageModelToolSuccess } from "../src/prompt-api/index.js";
 import { type FakeEngineOptions } from "../src/public/testing.js";
 import { anything, chunksOf, create, end, make, open, said, sessions, tagOf, tool, words } from "./prompt-api.js";
@@ -304,6 +305,18 @@ describe("responseConstraint", () => {
     expect(made.requests[0]).toMatchObject({ responseFormat: { type: "regex", pattern: "(?i:^\\d{4}$)" }, begun: "19" });
     expect(said(made.requests[0])?.[0]).toContain("\\d{4}");
     expect(await end(session.prompt([{ role: "assistant", content: "18", prefix: true }], { responseConstraint: /^\d{4}$/ }))).toBe("NotSupportedError");
+  });
+
+  it.each([
+    ['{ "legs":', '{"legs":'],
+    ['{ "legs": ', '{"legs": '],
+    ['{\n  "a, b" :\t"c:  d\\" ,  ', '{"a, b": "c:  d\\" ,  '],
+    ['{"a":[1 ,\n2', '{"a": [1, 2'],
+    ['{"a": "x\\', '{"a": "x\\'],
+    ["", ""],
+  ])("has a space where its JSON does, whatever the prefix %j has", (prefix, begun) => {
+    expect(begunAs({ type: "json_schema", schema: {} }, prefix)).toBe(begun);
+    expect(begunAs({ type: "regex", pattern: "" }, prefix)).toBe(prefix);
   });
 
   it("fails where the context's end cuts the answer", async () => {

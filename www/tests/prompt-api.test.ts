@@ -1,5 +1,7 @@
 // The Prompt API's interface, how sessions are created, and the model behind them, over the fake. tests/apps/prompt-api.spec.js has a real model and real
-// clients.
+// clients. What is right is what the IDL and the explainer of webmachinelearning/prompt-api say (07c4a52, 04f5d0a), and where they leave it open
+// what web-platform-tests expect (ai/language-model as servo has it: 1045b9e, 43897bb, 14f8b3c), but for these: a session that is destroyed ends
+// what is under way with AbortError, as the explainer has it; and no user activation is asked for.
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterEach, describe, expect, it } from "vitest";
@@ -9,7 +11,7 @@ import { BitNet, type LoadOptions } from "../src/public/index.js";
 import { fakeWorker } from "../src/public/testing.js";
 import { anything, create, end, GGUF, make, named, open, said, sessions, tagOf, tool, words } from "./prompt-api.js";
 
-/** The members of the IDL (webmachinelearning/prompt-api, index.bs at 07c4a52, 2026), deprecated ones too, and how many arguments each needs. */
+/** The members of the IDL (index.bs of webmachinelearning/prompt-api at 07c4a52), deprecated ones too, and how many arguments each needs. */
 const IDL = {
   static: { create: 0, availability: 0, params: 0 },
   operations: { prompt: 1, promptStreaming: 1, append: 1, measureContextUsage: 1, measureInputUsage: 1, clone: 0, destroy: 0 },

@@ -47,7 +47,7 @@ impl CallFormat {
             .map(|tool| {
                 let head = self.head(&tool.name);
                 let head = text(head.get(skipped..).unwrap_or_default());
-                let schema = format!("{{\"schema\": {}}}", tool.schema());
+                let schema = format!("{{\"schema\": {}}}", tool.schema_of_object());
                 let close = text(&format!("}}{}", self.space));
                 format!(
                     "{{\"name\": {}, \"parts\": {}}}",

@@ -26,6 +26,7 @@ use super::Variable;
 use crate::{Error, Result};
 use serde::Deserialize as Derive;
 use serde::de::{Deserialize, Deserializer, Error as _};
+use std::borrow::Cow;
 
 /// As many as OpenAI takes.
 const MOST: usize = 128;
@@ -33,6 +34,9 @@ const MOST: usize = 128;
 const LONGEST_NAME: usize = 64;
 /// Bytes of all tools together: some hundred times what a context holds.
 const MOST_BYTES: usize = 1 << 20;
+
+/// The schema of a tool that leaves its arguments open.
+const ANY_OBJECT: &str = r#"{"type": "object"}"#;
 
 /// A tool, as OpenAI's API describes one: a function, its arguments by a JSON schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,12 +83,29 @@ impl Tool {
         self.name.len() + given(&self.description) + given(&self.parameters)
     }
 
-    /// The schema of its arguments, which are an object whatever it says of their type.
+    /// The schema of its arguments, as it is told.
     fn schema(&self) -> &str {
-        const ANY_OBJECT: &str = r#"{"type": "object"}"#;
         match self.parameters.as_deref().map(str::trim) {
             None | Some("{}" | "true" | "null") => ANY_OBJECT,
             Some(schema) => schema,
+        }
+    }
+
+    /// The schema that its arguments are held to: they are an object, whatever it leaves open.
+    fn schema_of_object(&self) -> Cow<'_, str> {
+        let schema = self.schema();
+        let (Ok(Variable::Object(entries)), Some(rest)) = (Variable::from_json(schema), schema.strip_prefix('{'))
+        else {
+            return schema.into();
+        };
+        let has = |key: &str| entries.iter().any(|(name, _)| name == key);
+        match entries.iter().find(|(name, _)| name == "type") {
+            None if entries.is_empty() => ANY_OBJECT.into(),
+            None => format!("{{\"type\": \"object\", {rest}").into(),
+            Some((_, Variable::List(_))) if !has("allOf") => {
+                format!("{{\"allOf\": [{{\"type\": \"object\"}}], {rest}").into()
+            }
+            Some(_) => schema.into(),
         }
     }
 

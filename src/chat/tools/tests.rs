@@ -297,6 +297,22 @@ fn tools_that_cannot_be_are_refused() {
 }
 
 #[test]
+fn arguments_are_an_object_whatever_a_schema_leaves_open() {
+    for (given, held) in [
+        ("{ }", r#"{"type": "object"}"#),
+        (r#"{"properties": {"a": {}}}"#, r#"{"type": "object", "properties": {"a": {}}}"#),
+        (r##"{"$ref": "#/$defs/a"}"##, r##"{"type": "object", "$ref": "#/$defs/a"}"##),
+        (r#"{"type": ["object", "null"]}"#, r#"{"allOf": [{"type": "object"}], "type": ["object", "null"]}"#),
+        (WEATHER, WEATHER),
+    ] {
+        let tool = Tool::new("a", "", given);
+        assert_eq!(tool.schema_of_object(), held);
+        assert_eq!(tool.schema(), given);
+        assert!(serde_json::from_str::<serde_json::Value>(held).is_ok());
+    }
+}
+
+#[test]
 fn in_openais_shape() {
     let tool: Tool = serde_json::from_str(&format!(
         r#"{{"type": "function", "function": {{"name": "weather", "strict": true, "parameters": {WEATHER}}}}}"#

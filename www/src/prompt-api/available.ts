@@ -2,7 +2,6 @@
 import { located } from "../internal/environment.js";
 import { needWorkers } from "../internal/load.js";
 import { whyNoOpfs } from "../internal/cache-folder.js";
-import { BitNet } from "../public/bitnet.js";
 import { listCachedModels } from "../public/cache.js";
 import { BitNetError } from "../public/errors.js";
 import { checkSupport } from "../public/support.js";
@@ -11,7 +10,8 @@ import type { Availability } from "./types.js";
 
 const HUB = "https://huggingface.co";
 
-export async function whereItIs(given: ModelSource, options: LoadOptions): Promise<Availability> {
+/** @param fits whether the device has room for it, which is asked of its header. */
+export async function whereItIs(given: ModelSource, options: LoadOptions, fits: () => Promise<boolean>): Promise<Availability> {
   try {
     const source = await located(given);
     needWorkers(options);
@@ -22,9 +22,7 @@ export async function whereItIs(given: ModelSource, options: LoadOptions): Promi
     if (options.offline) return addresses ? "unavailable" : "available";
     // A stream can be read but once, so it is not looked into.
     if (!canBeEstimated(source)) return "available";
-    const { signal: _, onProgress: _also, ...asked } = options;
-    const { fits } = await BitNet.estimate(source, asked);
-    if (!fits) return "unavailable";
+    if (!(await fits())) return "unavailable";
     return addresses ? "downloadable" : "available";
   } catch (error) {
     // A mistake of whoever has chosen the model is not the page's to guess at.

@@ -20,6 +20,17 @@ export function readConstraint(value: unknown): Constraint {
   return { format: { type: "json_schema", schema }, hint: `Answer with JSON of this schema, and with nothing else: ${schema}` };
 }
 
+/** What a prefix has of the answer already. Answers in JSON have a space after each colon and comma, and no other; a prefix may have what it likes. */
+export function begunAs({ type }: ResponseFormat, prefix: string): string {
+  if (type !== "json_schema") return prefix;
+  // Strings as they are, the last one without its end too.
+  return prefix.replace(/("(?:[^"\\]|\\[^])*(?:"|\\?$))|([:,])[ \t\r\n]*|[ \t\r\n]+/g, (all, text: string | undefined, mark: string | undefined, at: number) => {
+    if (text !== undefined) return text;
+    if (mark === undefined) return "";
+    return at + all.length === prefix.length && all.length === 1 ? mark : `${mark} `;
+  });
+}
+
 function asText(value: object): string {
   let text: unknown;
   try {

@@ -30,8 +30,9 @@ export class SharedModel {
   #loaded: BitNet | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #failed: BitNetError | undefined;
-  /** What is known of one that is not there: asked once. */
+  /** What is being found out of one that is not there. */
   #asked: Promise<Availability> | undefined;
+  #fits: Promise<boolean> | undefined;
 
   constructor(source: ModelSource | BitNet, options: LoadOptions, unloadAfterMs = UNLOAD_AFTER_MS) {
     this.#source = source;
@@ -45,10 +46,23 @@ export class SharedModel {
     if (this.#loaded) return "available";
     if (this.#loading) return (await isHere(this.#source as ModelSource, this.#options)) ? "available" : "downloading";
     if (this.#failed) return "unavailable";
-    this.#asked ??= whereItIs(this.#source as ModelSource, this.#options).finally(() => {
+    this.#asked ??= whereItIs(this.#source as ModelSource, this.#options, () => this.#itFits()).finally(() => {
       this.#asked = undefined;
     });
     return this.#asked;
+  }
+
+  /** Some megabytes of the model say so, which are fetched once. */
+  #itFits(): Promise<boolean> {
+    const { signal: _, onProgress: _also, ...options } = this.#options;
+    this.#fits ??= BitNet.estimate(this.#source as ModelSource, options).then(
+      ({ fits }) => fits,
+      (error: unknown) => {
+        this.#fits = undefined;
+        throw error;
+      },
+    );
+    return this.#fits;
   }
 
   /** Somebody needs it from here on. */

@@ -7,6 +7,7 @@ import { BitNetError } from "../public/errors.js";
 import type { ResponseFormat } from "../public/formats.js";
 import type { Session } from "../public/types.js";
 import { either, orAborted } from "./aborts.js";
+import { begunAs } from "./constraint.js";
 import { exception, quotaExceeded } from "./errors.js";
 import type { Prompt, Turn } from "./prompt.js";
 import type { Sampling } from "./sampling.js";
@@ -64,7 +65,7 @@ export class Talk {
   readonly contextWindow: number;
   #turns: Turns;
   #usage: number;
-  #session: EngineSession | undefined;
+  #session: Promise<EngineSession> | undefined;
   /** The model that the session is of. */
   #model: BitNet | undefined;
   /** Settled when all that was asked for before has been done. */
@@ -121,7 +122,7 @@ export class Talk {
     this.#later = later;
     this.#end.abort(reason);
     // Where the worker is gone, so is the session.
-    this.#session?.dispose().catch(() => undefined);
+    this.#session?.then((session) => session.dispose()).catch(() => undefined);
     this.setup.model.release();
   }
 
@@ -149,7 +150,7 @@ export class Talk {
       const session = await this.#opened();
       const copied = await session.clone();
       const talk = new Talk(this.setup, this.contextWindow, this.#turns, this.#usage);
-      talk.#session = copied as EngineSession;
+      talk.#session = Promise.resolve(copied as EngineSession);
       talk.#model = this.#model;
       if (signal.aborted) talk.destroy(signal.reason);
       return talk;
@@ -165,6 +166,9 @@ export class Talk {
       const before = prompt.system ? [] : this.#all();
       const [all, own] = await orAborted(stop.signal, Promise.all([this.#count([...before, ...added]), this.#count(before)]));
       return Math.max(0, all - own);
+    } catch (error) {
+      this.#lost(error);
+      throw error;
     } finally {
       stop.forget();
     }
@@ -201,17 +205,20 @@ export class Talk {
     this.#session = this.#model = undefined;
   }
 
-  async #opened(): Promise<EngineSession> {
-    if (this.#session) return this.#session;
-    const model = await this.setup.model.load();
-    const session = (await model.session()) as EngineSession;
-    if (this.ended.aborted) {
-      await session.dispose();
-      throw this.ended.reason;
+  #opened(): Promise<EngineSession> {
+    this.#session ??= this.#open();
+    return this.#session;
+  }
+
+  async #open(): Promise<EngineSession> {
+    try {
+      const model = await this.setup.model.load();
+      this.#model = model;
+      return (await model.session()) as EngineSession;
+    } catch (error) {
+      this.#session = undefined;
+      throw error;
     }
-    this.#model = model;
-    this.#session = session;
-    return session;
   }
 
   async #answer({ read, format, hint }: Request, listener: Listener, signal: AbortSignal): Promise<Answer> {
@@ -224,7 +231,7 @@ export class Talk {
       const said = [...pinned, ...before.rounds.flat(), ...turns];
       const session = await this.#opened();
       signal.throwIfAborted();
-      const form = format && begun ? { ...format, begun: turns.at(-1)?.content ?? "" } : format;
+      const form = format && begun ? { ...format, begun: begunAs(format, turns.at(-1)?.content ?? "") } : format;
       const { text, calls, usage } = await this.#generate(session, said, begun, form, listener, signal);
       turns = withAnswer(turns, begun, text, calls);
       begun = false;

@@ -1,6 +1,6 @@
 /**
- * The Prompt API's interface in TypeScript: https://webmachinelearning.github.io/prompt-api, as its IDL was in the editor's draft of 2026-08, with
- * what the explainer says of tools and of sampling modes. Where they differ from each other, the documentation says what is done here.
+ * The Prompt API's interface in TypeScript: the IDL of https://webmachinelearning.github.io/prompt-api as it was at commit 07c4a52 of
+ * webmachinelearning/prompt-api, deprecated names included, with tools and sampling modes as the explainer has them at 04f5d0a.
  */
 import type { BitNetErrorCode } from "../public/errors.js";
 
