@@ -127,7 +127,7 @@ impl Fetch {
             size: None,
             sha256: self.sha256.get(part).cloned(),
             hub: is_hub,
-            shared: false,
+            cross_origin_storage: false,
         }
     }
 }

@@ -57,7 +57,7 @@ pub trait Transport {
     }
     /// A range of the file with this SHA-256, or all of it, out of a storage that sites share, as its server would answer; `None` where
     /// there is no such storage, it has no such file, or it gives nobody here any.
-    async fn shared(&self, sha256: &str, range: Option<Range<u64>>) -> Option<HttpResponse<Self::Body>> {
+    async fn cross_origin_file(&self, sha256: &str, range: Option<Range<u64>>) -> Option<HttpResponse<Self::Body>> {
         let _ = (sha256, range);
         None
     }

@@ -78,7 +78,7 @@ impl<'a, P: Place> Planner<'a, P> {
                 return Err(self.not_cached().into());
             }
         }
-        if let Some(sha256) = self.expected.sha256.as_deref().filter(|_| self.request.shared) {
+        if let Some(sha256) = self.expected.sha256.as_deref().filter(|_| self.request.cross_origin_storage) {
             remote.look_for(sha256);
         }
         if complete.is_none()

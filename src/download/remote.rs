@@ -70,7 +70,7 @@ pub(super) struct Answer<'a, P: Place> {
     remote: &'a Remote<'a, P>,
     silence_ms: u64,
     /// It came from the storage that sites share.
-    shared: bool,
+    from_storage: bool,
     /// The SHA-256 that a hub says the file has.
     pub(super) linked: Option<String>,
 }
@@ -80,8 +80,8 @@ impl<P: Place> Answer<'_, P> {
     pub(super) async fn next(&mut self) -> Result<Option<P::Bytes>, Trouble> {
         let url = self.remote.shown();
         let next = within(self.remote.place.clock(), self.silence_ms, self.body.next()).await;
-        if self.shared && !matches!(next, Some(Ok(_))) {
-            self.remote.shared.replace(None);
+        if self.from_storage && !matches!(next, Some(Ok(_))) {
+            self.remote.stored_as.replace(None);
         }
         match next {
             Some(Ok(bytes)) => Ok(bytes),
@@ -106,9 +106,9 @@ pub(super) struct Remote<'a, P: Place> {
     /// The server has answered properly once.
     known: Cell<bool>,
     /// The SHA-256 by which the file is had from a storage that sites share, as long as it is there.
-    shared: RefCell<Option<String>>,
+    stored_as: RefCell<Option<String>>,
     /// Some of it came from there.
-    was_shared: Cell<bool>,
+    from_storage: Cell<bool>,
 }
 
 impl<'a, P: Place> Remote<'a, P> {
@@ -118,19 +118,19 @@ impl<'a, P: Place> Remote<'a, P> {
             request,
             moved: RefCell::default(),
             known: Cell::default(),
-            shared: RefCell::default(),
-            was_shared: Cell::default(),
+            stored_as: RefCell::default(),
+            from_storage: Cell::default(),
         }
     }
 
     /// From here on the file is looked for in the storage that sites share, before the server is asked.
     pub(super) fn look_for(&self, sha256: &str) {
-        self.shared.replace(Some(sha256.to_owned()));
+        self.stored_as.replace(Some(sha256.to_owned()));
     }
 
     /// Whether some of it came from there.
-    pub(super) fn was_shared(&self) -> bool {
-        self.was_shared.get()
+    pub(super) fn is_from_storage(&self) -> bool {
+        self.from_storage.get()
     }
 
     /// Whether the server sends whoever asks to another one.
@@ -138,12 +138,12 @@ impl<'a, P: Place> Remote<'a, P> {
         self.moved.borrow().as_deref().is_some_and(|moved| origin(moved) != origin(&self.request.url))
     }
 
-    async fn open_shared(&self, range: Option<Range<u64>>) -> Option<HttpResponse<PlaceBody<P>>> {
-        let sha256 = self.shared.borrow().clone()?;
-        let asking = self.place.transport().shared(&sha256, range);
+    async fn open_in_storage(&self, range: Option<Range<u64>>) -> Option<HttpResponse<PlaceBody<P>>> {
+        let sha256 = self.stored_as.borrow().clone()?;
+        let asking = self.place.transport().cross_origin_file(&sha256, range);
         let response = within(self.place.clock(), self.place.tuning().ask_ms, asking).await.flatten();
         if response.is_none() {
-            self.shared.replace(None);
+            self.stored_as.replace(None);
         }
         response
     }
@@ -160,9 +160,9 @@ impl<'a, P: Place> Remote<'a, P> {
         version: Option<&Version>,
         silence_ms: u64,
     ) -> Result<Answer<'_, P>, Trouble> {
-        if let Some(response) = self.open_shared(range.clone()).await {
-            self.was_shared.set(true);
-            return Ok(Answer { shared: true, ..self.answer(response, silence_ms) });
+        if let Some(response) = self.open_in_storage(range.clone()).await {
+            self.from_storage.set(true);
+            return Ok(Answer { from_storage: true, ..self.answer(response, silence_ms) });
         }
         let moved = self.moved.borrow().clone();
         let request = self.asked(moved.as_deref().unwrap_or(&self.request.url), range, version);
@@ -292,7 +292,7 @@ impl<'a, P: Place> Remote<'a, P> {
             body: response.body,
             remote: self,
             silence_ms,
-            shared: false,
+            from_storage: false,
             linked,
         }
     }

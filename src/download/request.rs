@@ -47,7 +47,7 @@ pub struct Request {
     pub hub: bool,
     /// Whether it may come from a storage that sites share, and go there.
     #[serde(default)]
-    pub shared: bool,
+    pub cross_origin_storage: bool,
 }
 
 /// One request to a server.

@@ -8,7 +8,7 @@ use super::journal::to_hex;
 use super::place::{Bytes, Clock, Offer, Place, StoreError, Transport};
 use super::plan::{PlaceEntry, Plan, Planner, required};
 use super::ranges::{Ranges, Taker, fetch_parts};
-use super::remote::Remote;
+use super::remote::{Remote, within};
 use super::request::{CacheMode, Failure, Progress, Request};
 use super::scratch::Scratch;
 use super::whole::{Arrival, Whole, fetch_whole};
@@ -93,7 +93,7 @@ pub async fn download<P: Place, S: Sink>(
     match run(&mut planner, &remote, sink, on_progress).await {
         Ok((bytes, cached)) => {
             let Planner { entry, mut notes, .. } = planner;
-            if remote.was_shared() {
+            if remote.is_from_storage() {
                 let url = remote.shown();
                 notes.push(format!(
                     "{url} came from the storage that this browser shares between sites, and not from there"
@@ -110,7 +110,7 @@ pub async fn download<P: Place, S: Sink>(
         }
         Err(Stop { failure, discard }) => {
             end(planner.entry, discard).await;
-            match planner.expected.sha256.filter(|_| discard && remote.was_shared()) {
+            match planner.expected.sha256.filter(|_| discard && remote.is_from_storage()) {
                 // Its server is still there.
                 Some(sha256) => {
                     place.transport().distrust(&sha256);
@@ -145,14 +145,15 @@ async fn run<'a, P: Place, S: Sink>(
     // Where the whole has been checked before, its parts' hashes say the same again.
     let checked = cached && expected.sha256.is_some() && entry.and_then(Entry::sha256) == expected.sha256;
     let offer = match &expected.sha256 {
-        Some(sha256) if request.shared && !cached && !remote.was_shared() => {
-            place.transport().offer(sha256, request.is_for_everyone()).await
+        Some(sha256) if request.cross_origin_storage && !cached && !remote.is_from_storage() => {
+            in_time(place, place.transport().offer(sha256, request.is_for_everyone())).await.flatten()
         }
         _ => None,
     };
     let now = || place.clock().now();
     let counter = Counter::new(on_progress, &now);
     let consumer: Consumer<P, S> = Consumer {
+        place,
         request,
         size: expected.size,
         entry,
@@ -200,7 +201,7 @@ async fn run<'a, P: Place, S: Sink>(
     let found = hash.map(|hash| to_hex(&hash.finalize().into()));
     found.as_deref().map_or(Ok(()), |found| expected.check_sha256(found, &request.url)).map_err(of_another)?;
     if let Some(offer) = offer {
-        offer.finish().await;
+        in_time(place, offer.finish()).await;
     }
     if let Some(entry) = entry {
         entry.finish(bytes, found.as_deref()).await;
@@ -242,6 +243,7 @@ pub(super) async fn beside<T>(taking: impl Future<Output = T>, fetching: impl Fu
 
 /// Takes the parts in order, and gives them to the sink.
 struct Consumer<'a, P: Place, S> {
+    place: &'a P,
     request: &'a Request,
     /// Bytes that it must have.
     size: Option<u64>,
@@ -351,7 +353,7 @@ impl<P: Place, S: Sink> Consumer<'_, P, S> {
             })?;
         }
         if let Some(offer) = &mut self.offer
-            && !besides(ahead, offer.write(bytes.clone())).await
+            && besides(ahead, in_time(self.place, offer.write(bytes.clone()))).await != Some(true)
         {
             self.offer = None;
         }
@@ -360,6 +362,11 @@ impl<P: Place, S: Sink> Consumer<'_, P, S> {
         self.counter.tell(false);
         Ok(())
     }
+}
+
+/// A browser may ask a person whether a site may write: nobody waits for that, and the file is then not offered.
+async fn in_time<P: Place, T>(place: &P, offering: impl Future<Output = T>) -> Option<T> {
+    within(place.clock(), place.tuning().ask_ms, offering).await
 }
 
 type PlaceAhead<'a, P> = Ahead<'a, <<P as Place>::Store as super::Store>::Slot>;

@@ -5,6 +5,7 @@ mod address;
 mod begin;
 mod clock;
 mod crash;
+mod cross_origin_storage;
 mod engine;
 mod hub;
 mod journal;
@@ -17,7 +18,6 @@ mod network;
 mod resume;
 mod rig;
 mod server;
-mod shared;
 mod whole;
 
 #[cfg(target_family = "wasm")]

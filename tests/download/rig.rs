@@ -3,7 +3,7 @@
 use crate::clock::{START, Virtual};
 use crate::engine::Engine;
 use crate::memory::{Buffer, MemoryStore};
-use crate::server::{Fetch, ORIGIN, Server, Shared, URL, random_file};
+use crate::server::{Fetch, ORIGIN, Server, Storage, URL, random_file};
 use b158::Error;
 use b158::download::{CacheMode, Clock, Downloaded, Failure, Place, Progress, Request, StoreError, Tuning, download};
 
@@ -42,7 +42,7 @@ pub(crate) fn request() -> Request {
         size: None,
         sha256: None,
         hub: false,
-        shared: false,
+        cross_origin_storage: false,
     }
 }
 
@@ -99,7 +99,7 @@ impl Rig {
         let clock = Virtual::default();
         let server = Server::new(&clock);
         server.put(URL, file());
-        let transport = Fetch { server: server.clone(), origin: Some(ORIGIN.to_owned()), shared: Shared::default() };
+        let transport = Fetch { server: server.clone(), origin: Some(ORIGIN.to_owned()), storage: Storage::default() };
         Rig { clock, server, store: MemoryStore::default(), transport, tuning: tuning() }
     }
 

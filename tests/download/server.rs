@@ -184,7 +184,7 @@ pub(crate) struct Fetch {
     /// Of the page; absent in a terminal.
     pub(crate) origin: Option<String>,
     /// Of the browser; a terminal has none.
-    pub(crate) shared: Shared,
+    pub(crate) storage: Storage,
 }
 
 impl Transport for Fetch {
@@ -228,15 +228,15 @@ impl Transport for Fetch {
         self.origin.is_none()
     }
 
-    async fn shared(&self, sha256: &str, range: Option<Range<u64>>) -> Option<HttpResponse<Reading>> {
+    async fn cross_origin_file(&self, sha256: &str, range: Option<Range<u64>>) -> Option<HttpResponse<Reading>> {
         turn().await;
-        let file = self.shared.find(sha256)?;
+        let file = self.storage.find(sha256)?;
         let size = file.len() as u64;
         let range = range.unwrap_or(0..size);
         let end = range.end.min(size);
         let body = file[range.start as usize..end as usize].to_vec();
         let headers = vec![("content-range".to_owned(), format!("bytes {}-{}/{size}", range.start, end - 1))];
-        let fault = Fault { cut_after: self.shared.0.borrow().cut_after, ..Fault::default() };
+        let fault = Fault { cut_after: self.storage.0.borrow().cut_after, ..Fault::default() };
         let (clock, _open) = (self.server.0.clock.clone(), Open::new(&self.server));
         let body = Reading { body, at: 0, fault, clock, _open };
         let (url, status_text) = (String::new(), String::new());
@@ -244,24 +244,25 @@ impl Transport for Fetch {
     }
 
     fn distrust(&self, sha256: &str) {
-        self.shared.0.borrow_mut().distrusted.push(sha256.to_owned());
+        self.storage.0.borrow_mut().distrusted.push(sha256.to_owned());
     }
 
     async fn offer(&self, sha256: &str, everyone: bool) -> Option<Box<dyn Offer<Bytes = Buffer>>> {
-        let mut all = self.shared.0.borrow_mut();
+        self.storage.answer(0).await;
+        let mut all = self.storage.0.borrow_mut();
         let room = all.room?;
         all.begun += 1;
         let (sha256, bytes) = (sha256.to_owned(), Vec::new());
-        Some(Box::new(Offered { shared: self.shared.clone(), sha256, everyone, bytes, room }))
+        Some(Box::new(Offered { storage: self.storage.clone(), sha256, everyone, bytes, room }))
     }
 }
 
 /// A storage that sites share.
 #[derive(Clone, Default)]
-pub(crate) struct Shared(pub(crate) Rc<RefCell<SharedFiles>>);
+pub(crate) struct Storage(pub(crate) Rc<RefCell<StoredFiles>>);
 
 #[derive(Default)]
-pub(crate) struct SharedFiles {
+pub(crate) struct StoredFiles {
     pub(crate) files: BTreeMap<String, Vec<u8>>,
     /// Of those that have been put there, whether it was for everyone.
     pub(crate) offered: Vec<(String, bool)>,
@@ -269,6 +270,8 @@ pub(crate) struct SharedFiles {
     pub(crate) begun: usize,
     /// Bytes of one that it takes; none: it takes no file.
     pub(crate) room: Option<usize>,
+    /// It never answers from here on: 0 where a file is offered, 1 where it is written, 2 where it is finished.
+    pub(crate) silent: Option<usize>,
     /// The file is gone after so many look-ups.
     pub(crate) left: Option<usize>,
     /// Reading it breaks off after so many bytes.
@@ -276,7 +279,14 @@ pub(crate) struct SharedFiles {
     distrusted: Vec<String>,
 }
 
-impl Shared {
+impl Storage {
+    async fn answer(&self, step: usize) {
+        turn().await;
+        if self.0.borrow().silent.is_some_and(|silent| silent <= step) {
+            std::future::pending::<()>().await;
+        }
+    }
+
     fn find(&self, sha256: &str) -> Option<Vec<u8>> {
         let mut all = self.0.borrow_mut();
         if let Some(left) = &mut all.left {
@@ -287,7 +297,7 @@ impl Shared {
 }
 
 struct Offered {
-    shared: Shared,
+    storage: Storage,
     sha256: String,
     everyone: bool,
     bytes: Vec<u8>,
@@ -299,7 +309,7 @@ impl Offer for Offered {
 
     fn write(&mut self, bytes: Buffer) -> LocalBoxFuture<'_, bool> {
         async move {
-            turn().await;
+            self.storage.answer(1).await;
             self.bytes.extend(bytes.to_vec());
             self.bytes.len() <= self.room
         }
@@ -308,9 +318,10 @@ impl Offer for Offered {
 
     fn finish(self: Box<Self>) -> LocalBoxFuture<'static, ()> {
         async move {
-            let Offered { shared, sha256: hash, everyone, bytes, .. } = *self;
+            let Offered { storage, sha256: hash, everyone, bytes, .. } = *self;
             assert_eq!(sha256(&bytes), hash, "what is offered is right");
-            let mut all = shared.0.borrow_mut();
+            storage.answer(2).await;
+            let mut all = storage.0.borrow_mut();
             all.files.insert(hash.clone(), bytes);
             all.offered.push((hash, everyone));
         }

@@ -1,7 +1,7 @@
 //! Requests by the global `fetch`, and bodies read by and by.
 
 use super::Buffer;
-use super::shared::{self, Writing};
+use super::cross_origin_storage::{self, Writing};
 use crate::download::{Body, HttpRequest, HttpResponse, Offer, Transport, Unreachable, address};
 use js_sys::{Array, Object, Promise, Reflect, Uint8Array, try_iter};
 use std::cell::RefCell;
@@ -24,7 +24,7 @@ extern "C" {
 #[derive(Debug, Default)]
 pub(crate) struct Fetch {
     /// The file of the sites' shared storage that was asked for last, by its SHA-256.
-    shared: RefCell<Option<(String, Blob)>>,
+    stored: RefCell<Option<(String, Blob)>>,
     /// What that storage has wrongly under this name.
     distrusted: RefCell<Option<String>>,
 }
@@ -70,20 +70,20 @@ impl Transport for Fetch {
         })
     }
 
-    async fn shared(&self, sha256: &str, range: Option<Range<u64>>) -> Option<HttpResponse<StreamBody>> {
+    async fn cross_origin_file(&self, sha256: &str, range: Option<Range<u64>>) -> Option<HttpResponse<StreamBody>> {
         if self.distrusted.borrow().as_deref() == Some(sha256) {
             return None;
         }
-        let held = self.shared.borrow().as_ref().filter(|(held, _)| held == sha256).map(|(_, blob)| blob.clone());
+        let held = self.stored.borrow().as_ref().filter(|(held, _)| held == sha256).map(|(_, blob)| blob.clone());
         let blob = match held {
             Some(blob) => blob,
             None => {
-                let blob = shared::find(sha256).await?;
-                self.shared.replace(Some((sha256.to_owned(), blob.clone())));
+                let blob = cross_origin_storage::find(sha256).await?;
+                self.stored.replace(Some((sha256.to_owned(), blob.clone())));
                 blob
             }
         };
-        shared::answer(&blob, range)
+        cross_origin_storage::answer(&blob, range)
     }
 
     fn distrust(&self, sha256: &str) {

@@ -5,12 +5,12 @@
 
 mod buffer;
 mod clock;
+mod cross_origin_storage;
 mod fetch;
 mod folder;
 mod keeper;
 mod locks;
 mod opfs;
-mod shared;
 mod spare;
 #[cfg(test)]
 mod tests;

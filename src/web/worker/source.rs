@@ -151,7 +151,7 @@ fn request(source: &Source, part: &Part, url: &Url) -> Request {
         size: None,
         sha256: None,
         hub: address::is_on_hub(url.as_str()),
-        shared: source.cross_origin_storage,
+        cross_origin_storage: source.cross_origin_storage,
     };
     if let Part::Address { headers, credentials, redirect, referrer_policy, .. } = part {
         request.headers.clone_from(headers);

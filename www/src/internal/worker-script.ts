@@ -17,7 +17,9 @@ export function isForeign(address: string | URL): boolean {
 
 export function moduleWorker(script: string | URL): Worker {
   const { document, location } = globalThis as { document?: Document; location?: Location };
-  const address = new URL(script, document?.baseURI ?? location?.href).href;
+  const base = document?.baseURI ?? location?.href;
+  if (base === undefined) return new Worker(script, { type: "module" });
+  const address = new URL(script, base).href;
   return isForeign(address) ? importingWorker(address) : new Worker(script, { type: "module" });
 }
 

@@ -17,20 +17,20 @@ fn rig(files: &[(&[u8], Vec<u8>)]) -> Rig {
 }
 
 fn fill(rig: &Rig, files: &[(&[u8], Vec<u8>)]) {
-    let mut shared = rig.transport.shared.0.borrow_mut();
-    shared.room = Some(1 << 20);
-    shared.files.extend(files.iter().map(|(named, file)| (sha256(named), file.clone())));
+    let mut storage = rig.transport.storage.0.borrow_mut();
+    storage.room = Some(1 << 20);
+    storage.files.extend(files.iter().map(|(named, file)| (sha256(named), file.clone())));
 }
 
 fn request() -> Request {
     requested(|request| {
         request.sha256 = Some(sha256(&file()));
-        request.shared = true;
+        request.cross_origin_storage = true;
     })
 }
 
 fn offered(rig: &Rig) -> Vec<(String, bool)> {
-    rig.transport.shared.0.borrow().offered.clone()
+    rig.transport.storage.0.borrow().offered.clone()
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn a_file_that_is_there_is_not_downloaded_and_the_cache_has_it_too() {
     let done = rig.load(&request()).unwrap();
     assert_eq!((done.engine.bytes, done.cached, done.notes.len()), (file(), true, 0));
     assert!(rig.server.take_requests().is_empty());
-    assert_eq!(rig.transport.shared.0.borrow().begun, 0);
+    assert_eq!(rig.transport.storage.0.borrow().begun, 0);
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn a_file_that_is_not_there_is_offered_once_it_has_been_checked() {
             // Of any server, by its own site.
             assert_eq!(offered(&rig), [(sha256(&file()), false)]);
             rig.load(&request).unwrap();
-            assert_eq!(rig.transport.shared.0.borrow().begun, 1);
+            assert_eq!(rig.transport.storage.0.borrow().begun, 1);
         }
     }
 }
@@ -78,7 +78,7 @@ fn a_file_of_the_hub_is_offered_to_everyone_unless_it_took_a_token() {
         let rig = hub_rig(true, &file(), file());
         fill(&rig, &[]);
         let headers = token.map(|token| ("Authorization".to_owned(), token.to_owned())).into_iter().collect();
-        let request = Request { shared: true, headers, ..hub_request(&rig) };
+        let request = Request { cross_origin_storage: true, headers, ..hub_request(&rig) };
         rig.load(&request).unwrap();
         assert_eq!(offered(&rig), [(sha256(&file()), everyone)]);
         // Another site's page: what the hub says is the name by which it is found.
@@ -92,17 +92,30 @@ fn a_file_of_the_hub_is_offered_to_everyone_unless_it_took_a_token() {
 #[test]
 fn what_is_refused_switched_off_or_of_no_known_hash_stays_away_from_it() {
     let refused = rig(&[]);
-    refused.transport.shared.0.borrow_mut().room = None;
+    refused.transport.storage.0.borrow_mut().room = None;
     assert_eq!(refused.load(&request()).unwrap().engine.bytes, file());
     let small = rig(&[]);
-    small.transport.shared.0.borrow_mut().room = Some(3000);
+    small.transport.storage.0.borrow_mut().room = Some(3000);
     assert_eq!(small.load(&request()).unwrap().engine.bytes, file());
     assert_eq!(offered(&small), []);
-    for request in [Request { shared: false, ..request() }, Request { sha256: None, ..request() }] {
+    for request in [Request { cross_origin_storage: false, ..request() }, Request { sha256: None, ..request() }] {
         let rig = rig(&[(&file(), random_file(10, 1))]);
         let done = rig.load(&request).unwrap();
         assert_eq!((done.engine.bytes, done.notes.len()), (file(), 0));
-        assert_eq!(rig.transport.shared.0.borrow().begun, 0);
+        assert_eq!(rig.transport.storage.0.borrow().begun, 0);
+    }
+}
+
+#[test]
+fn a_storage_that_never_answers_holds_up_no_load() {
+    for step in 0..3 {
+        let rig = rig(&[]);
+        rig.transport.storage.0.borrow_mut().silent = Some(step);
+        let done = rig.load(&request()).unwrap();
+        assert_eq!((done.engine.bytes, done.notes.len()), (file(), 0));
+        assert_eq!(offered(&rig), []);
+        // It is waited for once.
+        assert!(rig.passed() < 2 * rig.tuning.ask_ms + 200, "{}", rig.passed());
     }
 }
 
@@ -111,9 +124,9 @@ fn a_file_that_breaks_off_or_goes_meanwhile_comes_from_its_server() {
     for cut in [false, true] {
         let rig = rig(&[(&file(), file())]);
         {
-            let mut shared = rig.transport.shared.0.borrow_mut();
-            shared.left = (!cut).then_some(2);
-            shared.cut_after = cut.then_some(2500);
+            let mut storage = rig.transport.storage.0.borrow_mut();
+            storage.left = (!cut).then_some(2);
+            storage.cut_after = cut.then_some(2500);
         }
         let done = rig.load(&request()).unwrap();
         assert_eq!(done.engine.bytes, file());
@@ -140,5 +153,5 @@ fn a_file_that_the_server_has_wrong_is_not_offered() {
     rig.server.put(URL, random_file(25_500, 3));
     assert!(matches!(error_of(rig.load(&request())), Error::Integrity { .. }));
     assert_eq!(offered(&rig), []);
-    assert!(rig.transport.shared.0.borrow().files.is_empty());
+    assert!(rig.transport.storage.0.borrow().files.is_empty());
 }
