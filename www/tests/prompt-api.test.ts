@@ -322,6 +322,28 @@ describe("one model", () => {
     expect(made.workers).toHaveLength(2);
   });
 
+  it.each(["prompt", "append", "measureContextUsage"] as const)("is gone after a session that was destroyed at any moment of %s", async (method) => {
+    for (let moment = 0; moment < 40; moment++) {
+      let ended = 0;
+      const worker = () => {
+        const made = fakeWorker({ answerLength: 3 });
+        const terminate = made.terminate.bind(made);
+        return Object.assign(made, {
+          terminate: () => {
+            ended++;
+            terminate();
+          },
+        });
+      };
+      const session = await languageModel(GGUF, { worker, unloadAfterMs: 0 }).create();
+      const under = end(session[method]("the dog"));
+      for (let i = 0; i < moment; i++) await Promise.resolve();
+      session.destroy();
+      await under;
+      await expect.poll(() => ended, { interval: 1 }).toBe(1);
+    }
+  });
+
   it("goes on loading when one of two gives up, and ends when both do", async () => {
     const made = make();
     const [one, other] = [new AbortController(), new AbortController()];

@@ -100,7 +100,7 @@ export class LoadedModel {
 
   /** It has crashed, or somebody has disposed of it. The next to load it gets another, unless it was given as it is. */
   lost(model: BitNet): void {
-    if (this.#loaded === model && model !== this.#source) this.#loaded = undefined;
+    if (this.#loaded === model) this.#unload();
   }
 
   #begin(): Loading {

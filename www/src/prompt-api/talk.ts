@@ -211,7 +211,8 @@ export class Talk {
 
   /** Whether the worker is gone, and its sessions with it. The turns are here: the next session is told them. */
   #lost(error: unknown): boolean {
-    if (!(error instanceof BitNetError) || (error.code !== "worker-crashed" && error.code !== "disposed")) return false;
+    // A session that has been destroyed is gone by itself.
+    if (this.ended.aborted || !(error instanceof BitNetError) || (error.code !== "worker-crashed" && error.code !== "disposed")) return false;
     // All that a worker leaves behind ends with one error: by the second of them there may be another session.
     if (error === this.#lostBy) return true;
     this.#lostBy = error;
