@@ -14,7 +14,7 @@ const passes = (program, ...args) => run(program, args, { cwd: WORK }).catch(({ 
 const FLAVOUR = "(simd128|relaxed)(-threads)?";
 /** What may be in the tarball: no sources, no source maps, nothing that a tool left behind. */
 const ALLOWED = [
-  /^(package\.json|README\.md|GUIDE\.md|OPTIONS\.md|THIRD-PARTY\.md|LICENSE(-\w+)?)$/,
+  /^(package\.json|README\.md|GUIDE\.md|MODELS\.md|OPTIONS\.md|THIRD-PARTY\.md|LICENSE(-\w+)?)$/,
   /^dist\/lib\/LICENSES\.txt$/,
   /^dist\/lib\/(index|testing|worker|ai-sdk|prompt-api|shared-[\w-]+)\.js$/,
   /^dist\/lib\/node\/(index|testing|worker|cli|ai-sdk|prompt-api|shared-[\w-]+)\.js$/,
@@ -27,7 +27,7 @@ test("the tarball holds the library and nothing else", () => {
   const paths = files.map(({ path }) => path);
   assert.deepEqual(paths.filter((path) => !ALLOWED.some((allowed) => allowed.test(path))), []);
   assert.deepEqual(paths.filter((path) => path.endsWith(".wasm")).length, 5);
-  for (const path of ["README.md", "GUIDE.md", "OPTIONS.md", "THIRD-PARTY.md", "dist/lib/types/public/index.d.ts"]) assert.ok(paths.includes(path), path);
+  for (const path of ["README.md", "GUIDE.md", "MODELS.md", "OPTIONS.md", "THIRD-PARTY.md", "dist/lib/types/public/index.d.ts"]) assert.ok(paths.includes(path), path);
 });
 
 test("the tarball is small", (t) => {
