@@ -380,6 +380,18 @@ describe("one model", () => {
     expect(made.workers).toHaveLength(4);
   });
 
+  it("that has died while nobody asked is loaded again for the next session", async () => {
+    const made = make({}, { unloadAfterMs: Infinity });
+    const idle = await create(made);
+    crash(made.workers[0]);
+    expect(await made.LanguageModel.availability()).toBe("available");
+    expect(words(await (await create(made)).prompt("the dog"))).toBe(5);
+    crash(made.workers.at(-1));
+    await create(made);
+    expect(words(await idle.prompt("the dog"))).toBe(5);
+    expect(made.workers.length).toBeLessThanOrEqual(4);
+  });
+
   it("that crashes in an answer of which something is known ends it", async () => {
     const made = make({ answerLength: 100_000, contextLength: 200_000 });
     const session = await create(made);

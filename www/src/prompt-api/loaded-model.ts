@@ -43,13 +43,25 @@ export class LoadedModel {
 
   /** Of the model alone, whatever a page wants of it. */
   async availability(): Promise<Availability> {
-    if (this.#loaded) return "available";
-    if (this.#loading) return (await isHere(this.#source as ModelSource, this.#options)) ? "available" : "downloading";
+    if (this.#loaded && (await this.#isAlive(this.#loaded))) return "available";
+    if (isModel(this.#source)) return "unavailable";
+    if (this.#loading) return (await isHere(this.#source, this.#options)) ? "available" : "downloading";
     if (this.#failed) return "unavailable";
-    this.#asked ??= whereItIs(this.#source as ModelSource, this.#options, () => this.#itFits()).finally(() => {
+    this.#asked ??= whereItIs(this.#source, this.#options, () => this.#itFits()).finally(() => {
       this.#asked = undefined;
     });
     return this.#asked;
+  }
+
+  /** A worker may have died while nobody asked it anything: phones end them. */
+  async #isAlive(model: BitNet): Promise<boolean> {
+    try {
+      await model.stats();
+      return true;
+    } catch {
+      this.lost(model);
+      return false;
+    }
   }
 
   /** Some megabytes of the model say so, which are fetched once. */
@@ -88,7 +100,8 @@ export class LoadedModel {
 
   /** The model, for somebody who holds it; `hear` is told how far it is, rising from 0 to 1, and not any more when `signal` is aborted. */
   async load(hear?: (fraction: number) => void, signal?: AbortSignal): Promise<BitNet> {
-    if (this.#loaded) return this.#loaded;
+    const loaded = this.#loaded;
+    if (loaded && (isModel(this.#source) || (await this.#isAlive(loaded)))) return loaded;
     const loading = (this.#loading ??= this.#begin());
     if (hear) {
       loading.heard.add(hear);
