@@ -81,13 +81,13 @@ test("its popup and a page of the web ask the engine of the offscreen document",
 
   const website = await context.newPage();
   await website.goto(server.url);
-  const heard = website.evaluate((prompt) => {
+  await website.evaluate((prompt) => {
     document.body.textContent = prompt;
     getSelection().selectAllChildren(document.body);
-    return new Promise((resolve) => document.addEventListener("b158", ({ detail }) => resolve(detail)));
+    window.heard = new Promise((resolve) => document.addEventListener("b158", ({ detail }) => resolve(detail)));
   }, prompt);
   await website.keyboard.press("Alt+KeyG");
-  expect(await heard).toBe(text);
+  expect(await website.evaluate(() => window.heard)).toBe(text);
 
   // Where the document is closed, the popup holds the engine itself.
   const again = await popup();
