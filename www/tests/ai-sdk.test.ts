@@ -297,6 +297,11 @@ describe("options", () => {
   it("of the provider that there are not are refused by name", async () => {
     await expect(asked({ providerOptions: { b158: { minp: 0.1 } } })).rejects.toMatchObject({ code: "invalid-argument", message: expect.stringContaining("do you mean minP?") as string });
     await expect(asked({ providerOptions: { b158: { seed: 1 } } })).rejects.toThrow("to the request itself");
+  });
+
+  it("of the SDK that are wrong are refused by its names", async () => {
+    await expect(asked({ topK: 1.5 })).rejects.toMatchObject({ code: "invalid-argument", message: expect.stringMatching(/^topK is 1.5/) as string });
+    await expect(asked({ maxOutputTokens: -1 })).rejects.toThrow(/^maxOutputTokens is -1/);
     expect(() => b158(engineOf([]).engine, { specificationVersion: "v2" as never })).toThrow(/specificationVersion.*"v4" or "v3"/);
     for (const odd of ["a name", null, undefined, 5, {}]) expect(() => b158(odd as never)).toThrow(/^model is .*; it may be a loaded BitNet/);
     expect(() => b158.embeddingModel(engineOf([]).engine, { tellSchema: true } as never)).toThrow("tellSchema");

@@ -1,9 +1,10 @@
 /** What the provider itself is set to, and what it takes beyond the SDK's own options. */
+import type { ChatCompletionCreateParams } from "../public/chat.js";
 import type { GenerateOptions } from "../public/types.js";
 import { flag, oneOf, text } from "../internal/options/kinds.js";
 import { CHAT, EMBEDDING } from "../internal/options/openai-tables.js";
 import type { Options } from "../internal/options/read.js";
-import type { SpecificationVersion } from "./specification.js";
+import type { CallOptions, SpecificationVersion } from "./specification.js";
 
 /** How a model is offered to the AI SDK. */
 export interface ModelSettings {
@@ -42,6 +43,23 @@ const setting = {
 export const EMBEDDING_MODEL: Options<ModelSettings> = { of: "b158.embeddingModel", table: setting };
 
 export const LANGUAGE_MODEL: Options<LanguageModelSettings> = { of: "b158 of b158/ai-sdk", table: { ...setting, tellSchema: { kind: flag, otherwise: "true" } } };
+
+type Settings = Pick<CallOptions, "maxOutputTokens" | "temperature" | "topP" | "topK" | "presencePenalty" | "frequencyPenalty" | "stopSequences" | "seed">;
+
+/** The SDK's own, by its names. */
+export const SETTINGS: Options<Omit<Settings, "stopSequences"> & { stopSequences?: ChatCompletionCreateParams["stop"] }> = {
+  of: "a request of the AI SDK",
+  table: {
+    maxOutputTokens: CHAT.table.max_completion_tokens,
+    temperature: CHAT.table.temperature,
+    topP: CHAT.table.top_p,
+    topK: CHAT.table.top_k,
+    presencePenalty: CHAT.table.presence_penalty,
+    frequencyPenalty: CHAT.table.frequency_penalty,
+    stopSequences: CHAT.table.stop,
+    seed: CHAT.table.seed,
+  },
+};
 
 /** What other options there are, the request has by itself. */
 const INSTEAD = { seed: "give it to the request itself", temperature: "give it to the request itself", topK: "give it to the request itself", topP: "give it to the request itself" };

@@ -2,7 +2,7 @@
 import type { ChatCompletionCreateParams, ChatCompletionMessageParam, ChatCompletionTool, ChatCompletionToolChoice } from "../public/chat.js";
 import { readOptions } from "../internal/options/read.js";
 import { messagesOf } from "./messages.js";
-import { CALL_PATH, LANGUAGE_CALL } from "./options.js";
+import { CALL_PATH, LANGUAGE_CALL, SETTINGS } from "./options.js";
 import { heldSchema, toldSchema } from "./schema.js";
 import type { CallOptions, JsonFormat, Tool, Warning } from "./specification.js";
 
@@ -17,7 +17,8 @@ export interface Request {
 }
 
 export function requestOf(options: CallOptions, { tellSchema = true }: { tellSchema?: boolean | undefined }): Request {
-  const { maxOutputTokens, temperature, topP, topK, presencePenalty, frequencyPenalty, stopSequences, seed, providerOptions } = options;
+  const { providerOptions } = options;
+  const { maxOutputTokens, temperature, topP, topK, presencePenalty, frequencyPenalty, stopSequences, seed } = settingsOf(options);
   const warnings: Warning[] = [];
   const own = readOptions(LANGUAGE_CALL, providerOptions?.["b158"], CALL_PATH);
   const messages = messagesOf(options.prompt, warnings);
@@ -50,6 +51,11 @@ export function requestOf(options: CallOptions, { tellSchema = true }: { tellSch
     ...(Object.keys(kwargs).length > 0 && { chat_template_kwargs: kwargs }),
   };
   return { params, warnings, ...(formed.answerTool !== undefined && { answerTool: formed.answerTool }) };
+}
+
+/** Refused here, a value bears the name that the caller knows. */
+function settingsOf({ maxOutputTokens, temperature, topP, topK, presencePenalty, frequencyPenalty, stopSequences, seed }: CallOptions) {
+  return readOptions(SETTINGS, { maxOutputTokens, temperature, topP, topK, presencePenalty, frequencyPenalty, stopSequences, seed });
 }
 
 function given<Name extends keyof ChatCompletionCreateParams>(name: Name, value: ChatCompletionCreateParams[Name]): Pick<ChatCompletionCreateParams, Name> {
