@@ -17,8 +17,8 @@ export async function fileOf(path) {
 }
 
 /**
- * Serves the package under /b158/, and under /latest/ redirects to there; /rewritten/+esm is its index.js alone, as services have it that
- * rewrite modules. `allows` tells of a path whether pages of other origins may read it.
+ * Serves the package under /b158/, and under /latest/ redirects to there; /rewritten/+esm is its index.js with all that it imports and
+ * nothing beside it, as services have it that rewrite modules. `allows` tells of a path whether pages of other origins may read it.
  */
 export async function serveCdn({ allows = () => true } = {}) {
   const asked = [];
@@ -30,14 +30,14 @@ export async function serveCdn({ allows = () => true } = {}) {
       response.writeHead(302, { location: pathname.replace("/latest/", "/b158/") }).end();
       return;
     }
-    const file = pathname === "/rewritten/+esm" ? await fileOf("/index.js") : pathname.startsWith("/b158/") && (await fileOf(pathname.slice("/b158".length)));
+    const [, under, name] = /^\/(b158|rewritten)\/(.*)$/.exec(pathname) ?? [];
+    const there = under === "b158" || (under === "rewritten" && /^(\+esm|shared-.*)$/.test(name));
+    const file = there && (await fileOf(`/${name === "+esm" ? "index.js" : name}`));
     if (!file) {
       response.writeHead(404, { "content-type": "text/plain" }).end("not found");
       return;
     }
-    // What index.js imports is one with it there.
-    const body = pathname === "/rewritten/+esm" ? String(file.body).replaceAll('"./shared-', '"/b158/shared-') : file.body;
-    response.writeHead(200, { "content-type": file.contentType }).end(body);
+    response.writeHead(200, { "content-type": file.contentType }).end(file.body);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
