@@ -113,6 +113,8 @@ impl Help {
                     file(format!("tests/{name}.rs")) || file(format!("tests/{name}/main.rs"))
                 })
             }
+            // Of the package, with our options: tests/runtimes runs it.
+            Some("npx") => line.strip_prefix("npx ").is_some_and(|ours| ours.starts_with("b158 ") && self.knows(ours)),
             // tests/serve asks a server.
             Some("curl") => line.contains(" localhost:8080/"),
             _ => ELSEWHERE.contains(&line),
