@@ -1,5 +1,4 @@
-import type { ChatCompletionChunk, GenerateOptions, GenerationResult, Prompt, ResponseFormat } from "b158";
-import { EventSourceParserStream } from "eventsource-parser/stream";
+import type { GenerateOptions, GenerationResult, Prompt, ResponseFormat } from "b158";
 import type { Engine, Piece, Writing } from "./engine.js";
 
 /** Put into the page by `b158 serve` (build.rs): where its API is. No other host's page asks for one. */
@@ -137,12 +136,6 @@ function openAis(format: ResponseFormat): object {
   return format.type === "json_schema" ? { type: format.type, json_schema: { name: "answer", schema: format.schema } } : { type: format.type };
 }
 
-/** A chunk of either kind, or what went wrong in the middle. */
-type Chunk = Omit<ChatCompletionChunk, "choices"> & {
-  choices: readonly { delta?: ChatCompletionChunk["choices"][number]["delta"]; text?: string; finish_reason: string | null }[];
-  error?: { message: string };
-};
-
 interface Settle {
   readonly resolve: (result: GenerationResult) => void;
   readonly reject: (why: unknown) => void;
@@ -176,12 +169,24 @@ class Answer implements Writing {
     this.#stop.abort();
   }
 
+  async #parts() {
+    try {
+      return await import("./served-stream.js");
+    } catch (cause) {
+      const error = new EngineError("gone", "a script of the page could not be loaded; reload the page", { cause });
+      this.#settle.reject(error);
+      throw error;
+    }
+  }
+
   async *#read(send: (signal: AbortSignal) => Promise<Response>): AsyncGenerator<Piece, void> {
     const { signal } = this.#stop;
     const began = performance.now();
+    const { chunksOf, Tally, Words } = await this.#parts();
     const tally = new Tally();
     const words = new Words();
     try {
+      signal.throwIfAborted();
       for await (const chunk of chunksOf(await send(signal))) {
         if (chunk.error) throw new EngineError("cut", chunk.error.message);
         tally.take(chunk);
@@ -206,85 +211,5 @@ class Answer implements Writing {
       this.#stop.abort();
       this.#settle.resolve(tally.result);
     }
-  }
-}
-
-async function* chunksOf(response: Response): AsyncGenerator<Chunk, void> {
-  if (!response.body) return;
-  const events = response.body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream()).getReader();
-  try {
-    for (;;) {
-      const { done, value } = await events.read();
-      if (done || value.data === "[DONE]") return;
-      yield JSON.parse(value.data) as Chunk;
-    }
-  } catch (cause) {
-    throw cause instanceof TypeError ? new EngineError("cut", "the answer broke off: the engine has been stopped, or the way to it is gone", { cause }) : cause;
-  } finally {
-    await events.cancel().catch(() => undefined);
-  }
-}
-
-/** The text as the model has it: OpenAI's API tells thoughts from words by the field. */
-class Words {
-  #thinks = false;
-
-  of({ delta, text }: Chunk["choices"][number]): string {
-    const thought = delta?.reasoning_content ?? "";
-    const said = text ?? delta?.content ?? "";
-    const begins = thought !== "" && !this.#thinks ? "<think>" : "";
-    const ends = said !== "" && this.#thinks ? "</think>" : "";
-    if (begins !== "") this.#thinks = true;
-    if (ends !== "") this.#thinks = false;
-    return begins + thought + ends + said;
-  }
-}
-
-/** What an answer comes to. */
-class Tally {
-  ended = false;
-  #text = "";
-  #tokens = 0;
-  #first = 0;
-  #last = 0;
-  #reason: GenerationResult["finishReason"] = "cancelled";
-  #usage: GenerationResult["usage"] | undefined;
-  #timings: GenerationResult["timings"] | undefined;
-
-  take({ choices: [choice], usage, timings }: Chunk): void {
-    if (timings) this.#timings = timings;
-    if (usage) {
-      const { prompt_tokens, completion_tokens, prompt_tokens_details } = usage;
-      this.#usage = { promptTokens: prompt_tokens, completionTokens: completion_tokens, cachedTokens: prompt_tokens_details.cached_tokens };
-    }
-    if (choice?.finish_reason == null) return;
-    this.ended = true;
-    this.#reason = choice.finish_reason === "length" ? "length" : "stop";
-  }
-
-  piece(text: string, elapsedMs: number, token: boolean): void {
-    this.#text += text;
-    if (!token) return;
-    this.#tokens++;
-    this.#first ||= elapsedMs;
-    this.#last = elapsedMs;
-  }
-
-  /** As the engine has it, or where it was stopped as seen from here. */
-  get result(): GenerationResult {
-    const decodeMs = this.#last - this.#first;
-    return {
-      text: this.#text,
-      finishReason: this.#reason,
-      usage: this.#usage ?? { promptTokens: 0, cachedTokens: 0, completionTokens: this.#tokens },
-      timings: this.#timings ?? {
-        prefillMs: 0,
-        decodeMs,
-        timeToFirstTokenMs: this.#first,
-        prefillTokensPerSecond: 0,
-        decodeTokensPerSecond: decodeMs > 0 ? ((this.#tokens - 1) / decodeMs) * 1000 : 0,
-        decodeThreads: 0,
-      },
-    };
   }
 }

@@ -5,13 +5,12 @@
  */
 import { BitNetError } from "../public/errors.js";
 import type { ModelSource } from "../public/types.js";
+import { filesOf, isFolder, type Folder } from "./files.js";
 import { quoted } from "./options/refuse.js";
 import type { SourceKind } from "./protocol.js";
 
 /** Names that a message has room for. */
 const MOST_NAMES = 6;
-
-type Folder = FileSystemDirectoryHandle | FileSystemDirectoryEntry;
 
 export interface Gathered {
   readonly kind: SourceKind;
@@ -23,34 +22,13 @@ export interface Gathered {
 /** What of the source's files is the model; undefined where it is no folder and no files but one thing, or things of which some are no files. */
 export async function gather(source: ModelSource): Promise<Gathered | undefined> {
   if (isFolder(source)) return ofFolder(source.name, await filesIn(source), []);
-  const files = listOf(source);
+  const files = filesOf(source);
   if (files === undefined) return undefined;
   const [folder, ...others] = new Set(files.map((file) => path(file).at(0)));
   if (folder === undefined || others.length > 0) return ofFiles(files);
   const inside = files.filter((file) => path(file).length === 2);
   const below = files.filter((file) => path(file).length > 2);
   return ofFolder(folder, inside, below);
-}
-
-/** A folder's handle, or what a drop gives for one. */
-export function isFolder(source: unknown): source is Folder {
-  if (typeof source !== "object" || source === null) return false;
-  const { kind, isDirectory } = source as Partial<FileSystemDirectoryHandle & FileSystemDirectoryEntry>;
-  return kind === "directory" || isDirectory === true;
-}
-
-/** A list of the browser's, which is no array. */
-export function isFileList(source: unknown): source is FileList {
-  return Object.prototype.toString.call(source) === "[object FileList]";
-}
-
-function listOf(source: ModelSource): File[] | undefined {
-  const all: unknown[] = isFileList(source) || Array.isArray(source) ? Array.from(source as ArrayLike<unknown>) : [source];
-  return all.length > 0 && all.every(isFile) ? all : undefined;
-}
-
-function isFile(source: unknown): source is File {
-  return source instanceof Blob && typeof (source as Partial<File>).name === "string";
 }
 
 /** Of a file out of a folder that was chosen as a whole: the folder's name first. */

@@ -3,7 +3,7 @@ import { BitNetError } from "../public/errors.js";
 import type { LoadOptions, ModelManifest, ModelPart, ModelSource } from "../public/types.js";
 import type { Frozen } from "./channel.js";
 import { located } from "./environment.js";
-import { gather, isFileList, isFolder } from "./folder.js";
+import { filesOf, isFileList, isFolder } from "./files.js";
 import { address, isRecord } from "./options/kinds.js";
 import { guarded, kindOf, refused } from "./options/refuse.js";
 import type { Open, OpenSource } from "./page-parts.js";
@@ -25,7 +25,7 @@ type One = ModelPart | Response | ReadableStream<Uint8Array>;
 export async function readSource(asked: ModelSource, options: LoadOptions): Promise<ReadSource> {
   checkSource(asked);
   const given = await located(asked);
-  const gathered = await gather(given);
+  const gathered = isFolder(given) || filesOf(given) ? await (await import("./folder.js")).gather(given) : undefined;
   const alone = !isArray(given) && !isFileList(given);
   const kind = gathered?.kind ?? (alone ? "alone" : "split");
   const sources: readonly (One | ModelManifest)[] = gathered?.files ?? (alone ? [given as One | ModelManifest] : Array.from(given));
