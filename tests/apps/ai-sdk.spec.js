@@ -265,7 +265,7 @@ for (const [sdk, specificationVersion] of VERSIONS) {
         },
         { sdk, specificationVersion, prompt: ASK },
       );
-      expect(found.wrong).toMatchObject({ name: "BitNetError", code: "invalid-argument", message: expect.stringContaining("presence_penalty") });
+      expect(found.wrong).toMatchObject({ name: "BitNetError", code: "invalid-argument", message: expect.stringContaining("presencePenalty is 5") });
       expect(found.parts).toContain("error");
       expect(found.told).toEqual([found.wrong.message, "disposed"]);
       expect(found.image).toMatchObject({ code: "invalid-argument", message: expect.stringContaining("message 1, part 2 is a file of the type image/png") });
