@@ -1,5 +1,6 @@
 /** The SDK's request becomes one for a chat completion, and warnings for what of it is not done. */
 import type { ChatCompletionCreateParams, ChatCompletionMessageParam, ChatCompletionTool, ChatCompletionToolChoice } from "../public/chat.js";
+import { randomSeed } from "../internal/random.js";
 import { readOptions } from "../internal/options/read.js";
 import { messagesOf } from "./messages.js";
 import { CALL_PATH, LANGUAGE_CALL, SETTINGS } from "./options.js";
@@ -35,7 +36,7 @@ export function requestOf(options: CallOptions, { tellSchema = true }: { tellSch
     stream: true,
     stream_options: { include_usage: true },
     // Asked again without one, the SDK's users expect another answer.
-    seed: seed ?? Math.floor(Math.random() * 2 ** 32),
+    seed: seed ?? randomSeed(),
     ...given("max_completion_tokens", maxOutputTokens),
     ...given("temperature", temperature),
     ...given("top_p", topP),

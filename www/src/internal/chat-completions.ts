@@ -9,7 +9,6 @@ import type {
   ChatCompletionFinishReason,
   ChatCompletionLogprobs,
   ChatCompletionMessage,
-  ChatCompletionMessageToolCall,
   ChatCompletions,
   ChatRequestOptions,
   CompletionUsage,
@@ -23,7 +22,8 @@ import { readOptions } from "./options/read.js";
 import { CHAT_REQUEST } from "./options/tables.js";
 import { asAsked } from "./options/tools.js";
 import type { Piece, Token } from "./protocol.js";
-import { randomId } from "./random-id.js";
+import { randomId } from "./random.js";
+import { piecesOf, WhatIsSaid } from "./said.js";
 import type { Asked } from "./session.js";
 
 /** As `WorkerSession` does it. */
@@ -62,36 +62,19 @@ interface Common {
 }
 
 async function whole(generation: GenerationStream, common: Common, wanted: boolean): Promise<ChatCompletion> {
-  let said = "";
-  let thought = "";
-  const calls: ChatCompletionMessageToolCall[] = [];
+  const said = new WhatIsSaid();
   const logprobs: ChatCompletionLogprobs["content"] = [];
   for await (const token of generation) {
     if (wanted) logprobs.push(...logprobsOf(token));
-    for (const piece of piecesOf(token)) {
-      switch (piece.type) {
-        case "content":
-          said += piece.body;
-          break;
-        case "reasoning":
-          thought += piece.body;
-          break;
-        case "call":
-          calls.push({ id: piece.body.id, type: "function", function: { name: piece.body.name, arguments: "" } });
-          break;
-        case "arguments": {
-          const call = calls[piece.body.index];
-          if (call) call.function.arguments += piece.body.text;
-        }
-      }
-    }
+    for (const piece of piecesOf(token)) said.take(piece);
   }
   const ended = await generation.result();
+  const { content, reasoning, calls } = said;
   const message: ChatCompletionMessage = {
     role: "assistant",
-    content: said === "" && calls.length > 0 ? null : said,
+    content: content === "" && calls.length > 0 ? null : content,
     refusal: null,
-    ...(thought !== "" && { reasoning_content: thought }),
+    ...(reasoning !== "" && { reasoning_content: reasoning }),
     ...(calls.length > 0 && { tool_calls: calls }),
   };
   return {
@@ -126,10 +109,6 @@ async function* chunks(generation: GenerationStream, common: Common, wanted: { u
   const ended = await generation.result();
   yield { ...chunk([{ index: 0, delta: {}, finish_reason: asFinishReason(ended), logprobs: null }]), timings: ended.timings };
   if (wanted.usage) yield chunk([], asUsage(ended.usage));
-}
-
-function piecesOf({ read }: Token): readonly Piece[] {
-  return read?.pieces ?? [];
 }
 
 function asDelta(piece: Piece): ChatCompletionDelta {

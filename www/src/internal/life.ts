@@ -4,7 +4,7 @@
  */
 import type { Endpoint, FromBootstrap, Heard, Sent } from "./channel.js";
 import { Deferred } from "./deferred.js";
-import { randomId } from "./random-id.js";
+import { randomId } from "./random.js";
 
 /**
  * The worker's side, called once; the page's word comes before any other. Resolves when the lock is held or is not to be had: a

@@ -148,7 +148,7 @@ async function help(connection: Connection, options: LoadOptions, { count, help 
 /** First of all: outside a browser, an address has no page to be relative to. */
 export function needWorkers({ worker }: Pick<LoadOptions, "worker">): void {
   if (worker !== undefined || typeof Worker !== "undefined") return;
-  throw new BitNetError("unsupported-browser", "there are no web workers here; load the model in a browser's page");
+  throw new BitNetError("unsupported-browser", "there are no web workers here; load the model in a browser's page, or in Node.js, Deno or Bun with the package's own build for them");
 }
 
 /** The engine's worker, or one for a further thread. */

@@ -1,5 +1,7 @@
 /** One conversation: its turns, and what is done with them one after the other. What a page holds is a {@link LanguageModel} around it. */
 import type { GenerationStream } from "../internal/generation.js";
+import { randomSeed } from "../internal/random.js";
+import { piecesOf, WhatIsSaid } from "../internal/said.js";
 import type { Asked, WorkerSession } from "../internal/session.js";
 import type { BitNet } from "../public/bitnet.js";
 import type { ChatCompletionMessageToolCall } from "../public/chat.js";
@@ -366,24 +368,12 @@ function withAnswer(turns: readonly Turn[], begun: boolean, text: string, calls:
 
 /** What is said and called; thoughts are nobody's business. */
 async function read(generation: GenerationStream, tell: (delta: string) => void): Promise<Answer> {
-  let text = "";
-  const calls: ChatCompletionMessageToolCall[] = [];
+  const said = new WhatIsSaid();
   for await (const token of generation) {
-    for (const piece of token.read?.pieces ?? []) {
-      if (piece.type === "content") {
-        text += piece.body;
-        if (piece.body !== "") tell(piece.body);
-      } else if (piece.type === "call") {
-        calls.push({ id: piece.body.id, type: "function", function: { name: piece.body.name, arguments: "" } });
-      } else if (piece.type === "arguments") {
-        const call = calls[piece.body.index];
-        if (call) call.function.arguments += piece.body.text;
-      }
+    for (const piece of piecesOf(token)) {
+      said.take(piece);
+      if (piece.type === "content" && piece.body !== "") tell(piece.body);
     }
   }
-  return { text, calls };
-}
-
-function randomSeed(): number {
-  return crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
+  return { text: said.content, calls: said.calls };
 }

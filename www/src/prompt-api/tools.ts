@@ -51,42 +51,43 @@ export function asAsked(tools: readonly Tool[]): Required<Pick<GenerateRequest, 
   return tools.map(({ name, description, schema }) => ({ type: "function", function: { name, description, parameters: schema } }));
 }
 
-interface Init {
-  readonly callId: string;
-  readonly name: string;
-}
+/** What all three say: which call it is, and of which tool. */
+abstract class OfCall {
+  readonly #callId: string;
+  readonly #name: string;
 
-/** The explainer's name of the identifier, or Chromium's. */
-function readInit(value: unknown, what: string): { init: Init; given: Readonly<Record<string, unknown>> } {
-  const given = dictionary(value, `${what}'s argument`);
-  const id = given["callId"] ?? given["callID"];
-  if (id === undefined) throw new TypeError(`${what}'s argument has no callId, which is required`);
-  return { init: { callId: string(id, "callId"), name: string(required(given, "name", `${what}'s argument`), "name") }, given };
-}
-
-/** A call of a tool: what the model asks for. */
-export class LanguageModelToolCall {
-  readonly #init: Init;
-  readonly #arguments: unknown;
-
-  constructor(init: { callId: string; name: string; arguments?: object | undefined }) {
-    const { init: read, given } = readInit(init, "LanguageModelToolCall");
-    this.#init = read;
-    this.#arguments = given["arguments"] ?? {};
+  /** The explainer's name of the identifier, or Chromium's. */
+  constructor(given: Readonly<Record<string, unknown>>, what: string) {
+    const id = given["callId"] ?? given["callID"];
+    if (id === undefined) throw new TypeError(`${what} has no callId, which is required`);
+    this.#callId = string(id, "callId");
+    this.#name = string(required(given, "name", what), "name");
   }
 
   /** Ties the response to the call. */
   get callId(): string {
-    return this.#init.callId;
+    return this.#callId;
   }
 
   /** As Chromium calls it. */
   get callID(): string {
-    return this.#init.callId;
+    return this.#callId;
   }
 
   get name(): string {
-    return this.#init.name;
+    return this.#name;
+  }
+}
+
+/** A call of a tool: what the model asks for. */
+export class LanguageModelToolCall extends OfCall {
+  readonly #arguments: unknown;
+
+  constructor(init: { callId: string; name: string; arguments?: object | undefined }) {
+    const what = "LanguageModelToolCall's argument";
+    const given = dictionary(init, what);
+    super(given, what);
+    this.#arguments = given["arguments"] ?? {};
   }
 
   get arguments(): object {
@@ -103,31 +104,19 @@ export interface LanguageModelToolResultContent {
 const RESULTS = ["text", "image", "audio", "object"] as const;
 
 /** What a tool gave. */
-export class LanguageModelToolSuccess {
-  readonly #init: Init;
+export class LanguageModelToolSuccess extends OfCall {
   readonly #result: readonly LanguageModelToolResultContent[];
 
   constructor(init: { callId: string; name: string; result: readonly LanguageModelToolResultContent[] }) {
-    const { init: read, given } = readInit(init, "LanguageModelToolSuccess");
-    this.#init = read;
+    const what = "LanguageModelToolSuccess's argument";
+    const given = dictionary(init, what);
+    super(given, what);
     this.#result = Object.freeze(
-      sequence(required(given, "result", "LanguageModelToolSuccess's argument"), "result", (one, what) => {
+      sequence(required(given, "result", what), "result", (one, what) => {
         const content = dictionary(one, what);
         return { type: oneOf(RESULTS, required(content, "type", what), `${what}.type`), value: required(content, "value", what) };
       }),
     );
-  }
-
-  get callId(): string {
-    return this.#init.callId;
-  }
-
-  get callID(): string {
-    return this.#init.callId;
-  }
-
-  get name(): string {
-    return this.#init.name;
   }
 
   get result(): readonly LanguageModelToolResultContent[] {
@@ -136,26 +125,14 @@ export class LanguageModelToolSuccess {
 }
 
 /** Why a tool gave nothing. */
-export class LanguageModelToolError {
-  readonly #init: Init;
+export class LanguageModelToolError extends OfCall {
   readonly #message: string;
 
   constructor(init: { callId: string; name: string; errorMessage: string }) {
-    const { init: read, given } = readInit(init, "LanguageModelToolError");
-    this.#init = read;
-    this.#message = string(required(given, "errorMessage", "LanguageModelToolError's argument"), "errorMessage");
-  }
-
-  get callId(): string {
-    return this.#init.callId;
-  }
-
-  get callID(): string {
-    return this.#init.callId;
-  }
-
-  get name(): string {
-    return this.#init.name;
+    const what = "LanguageModelToolError's argument";
+    const given = dictionary(init, what);
+    super(given, what);
+    this.#message = string(required(given, "errorMessage", what), "errorMessage");
   }
 
   get errorMessage(): string {
@@ -163,6 +140,7 @@ export class LanguageModelToolError {
   }
 }
 
+conform(OfCall.prototype, {});
 for (const Class of [LanguageModelToolCall, LanguageModelToolSuccess, LanguageModelToolError]) {
   conform(Class.prototype, {});
   tag(Class.prototype, Class.name);

@@ -7,7 +7,7 @@ import type { Frozen, Sent } from "../channel.js";
 import { type LoadProgress, OWN_SESSION, type Token } from "../protocol.js";
 import { workerLike } from "../worker-like.js";
 import { type Channel, type Site, whenFree } from "./site.js";
-import { type Ask, type Called, type How, IN_TURN, type Names, type Said, type ToGuest, type ToHolder } from "./wire.js";
+import { type Ask, type Called, type How, IN_TURN, type Names, NO_TIME, NO_TOKENS, type Said, type ToGuest, type ToHolder } from "./wire.js";
 
 /** A request that ends engine after engine is not asked for ever. */
 const MOST_ENDS = 3;
@@ -296,9 +296,8 @@ export class Guest {
   #endCancelled(id: number, asked: Asked): void {
     this.#asked.delete(id);
     this.#hasRead(asked, true);
-    const usage = { promptTokens: asked.prompt, cachedTokens: 0, completionTokens: spoken(asked) };
-    const timings = { prefillMs: 0, decodeMs: 0, timeToFirstTokenMs: 0, prefillTokensPerSecond: 0, decodeTokensPerSecond: 0, decodeThreads: 0 };
-    this.#deliver({ type: "done", body: { id, finishReason: "cancelled", usage, timings } });
+    const usage = { ...NO_TOKENS, promptTokens: asked.prompt, completionTokens: spoken(asked) };
+    this.#deliver({ type: "done", body: { id, finishReason: "cancelled", usage, timings: NO_TIME } });
   }
 
   #hasRead(asked: Asked, cut: boolean): void {

@@ -4,7 +4,7 @@ import type { ModelInfo } from "../../public/types.js";
 import type { Args, Connection } from "../connection.js";
 import { type LoadProgress, OWN_SESSION, type PlainError, type Reply } from "../protocol.js";
 import { type Channel, type Site, whenFree } from "./site.js";
-import { type Ask, type Called, type How, IN_TURN, type Names, type Said, type ToGuest, type ToHolder } from "./wire.js";
+import { type Ask, type Called, type How, IN_TURN, type Names, NO_TIME, NO_TOKENS, type Said, type ToGuest, type ToHolder } from "./wire.js";
 
 /** A guest, as the holder sees it. */
 interface Seat {
@@ -174,7 +174,7 @@ export class Host {
   #cancel(seat: Seat, id: number): void {
     const index = seat.turns.findIndex((turn) => turn.id === id);
     const [waiting] = index < 0 ? [] : seat.turns.splice(index, 1);
-    if (waiting?.generates) say(seat, { type: "done", body: { id, finishReason: "cancelled", ...NOTHING } });
+    if (waiting?.generates) say(seat, { type: "done", body: { id, finishReason: "cancelled", usage: NO_TOKENS, timings: NO_TIME } });
     const running = this.#running;
     if (running?.seat === seat && running.turn.id === id) running.turn.stop.abort();
   }
@@ -260,11 +260,6 @@ export class Host {
     sessions.clear();
   }
 }
-
-const NOTHING = {
-  usage: { promptTokens: 0, cachedTokens: 0, completionTokens: 0 },
-  timings: { prefillMs: 0, decodeMs: 0, timeToFirstTokenMs: 0, prefillTokensPerSecond: 0, decodeTokensPerSecond: 0, decodeThreads: 0 },
-};
 
 function post(link: Channel, message: ToGuest): void {
   link.post(message);

@@ -11,7 +11,7 @@ import { allGone } from "../life.js";
 import type { Loaded } from "../load.js";
 import { show } from "../options/refuse.js";
 import type { LoadProgress } from "../protocol.js";
-import { randomId } from "../random-id.js";
+import { randomId } from "../random.js";
 import type { ReadSource } from "../source.js";
 import { Guest } from "./guest.js";
 import { Host } from "./host.js";

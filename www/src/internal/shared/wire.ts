@@ -46,6 +46,10 @@ export type Said = Frozen<Extract<FromWorker, { type: "prefill" | "preparing" | 
 /** Calls that wait for the generations before them, as in the worker. */
 export const IN_TURN: ReadonlySet<CallName> = new Set<CallName>(["cloneSession", "saveSession", "restoreSession", "resetSession", "closeSession", "roofline"]);
 
+/** Of an answer that was cancelled where no engine was at it. */
+export const NO_TOKENS = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
+export const NO_TIME = { prefillMs: 0, decodeMs: 0, timeToFirstTokenMs: 0, prefillTokensPerSecond: 0, decodeTokensPerSecond: 0, decodeThreads: 0 };
+
 /** Options that change no answer: those of the holder count. */
 export type How = Pick<LoadOptions, "threads" | "backend" | "prepareFormats" | "hash">;
 

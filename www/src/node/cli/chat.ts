@@ -1,5 +1,6 @@
 /** `b158 chat`: a conversation, line by line; `src/cli/chat.rs` of the crate with the engine of this package. */
 import process from "node:process";
+import { randomSeed } from "../../internal/random.js";
 import { BitNet } from "../../public/bitnet.js";
 import { BitNetError } from "../../public/errors.js";
 import type { ChatMessage, GenerateOptions, Generation, GenerationResult, LoadOptions } from "../../public/types.js";
@@ -141,7 +142,7 @@ function sampling(options: ChatOptions, text: (option: string, given: string) =>
   const { predict = -1, temperature = 0.8, topK = 40, topP = 0.95, minP = 0.05, repeatPenalty = 1, repeatLastN = 64, presencePenalty = 0, frequencyPenalty = 0 } = options;
   let { seed = 0 } = options;
   if (seed === -1) {
-    seed = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
+    seed = randomSeed();
     if (!options.quiet) say(`seed ${String(seed)}`);
   }
   return {
